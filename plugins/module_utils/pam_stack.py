@@ -1,0 +1,364 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pam_exec line in the session part of a PAM service: text in, text out.
+
+Nothing here touches a file. A service's text is read as libpam reads it (``pam.conf(5)``; libpam's ``pam_handlers.c``
+and ``pam_misc.c``; Debian's ``@include``), and an edit adds or removes whole lines, so that every other byte stays.
+
+The rules of placement:
+
+* The line is the first session rule, so that nothing that reads the user's own environment, and nothing that puts the
+  process into the user's session or SELinux context, comes before it.
+* Only a leading ``pam_selinux.so close`` stays in front of it, as ``pam_selinux(8)`` asks.
+"""
+
+import re
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+# A reader of included files: the name as it stands in the stack -> (path, text), or None when there is no such file.
+Reader = Callable[[str], Optional[Tuple[str, str]]]
+
+# libpam splits at these and nothing else: a carriage return belongs to the word before it.
+BLANKS = " \t\n"
+OPTIONS = ("type=open_session", "quiet", "seteuid")
+# Controls after which libpam goes on to the next rule when the module succeeds.
+PLAIN_CONTROLS = ("required", "requisite", "optional")
+INCLUDE_CONTROLS = ("include", "substack")
+
+
+class PamStackError(Exception):
+    """A stack or an argument that can't be worked with; the message gives the reason and the mend."""
+
+
+class Rule(NamedTuple):
+    """One rule of a stack, which may span several physical lines."""
+
+    start: int
+    """Index of its first physical line."""
+    end: int
+    """Index behind its last physical line."""
+    words: List[str]
+    """Its words as libpam splits them; the brackets of ``[...]`` are gone."""
+    defect: Optional[str]
+    """What makes its extent uncertain, if anything does."""
+
+    @property
+    def facility(self) -> str:
+        """``auth``, ``account``, ``password``, ``session`` or ``@include``, in lower case; ``""`` if there is none."""
+        word = self.words[0] if self.words else ""
+        return (word[1:] if word.startswith("-") else word).lower()
+
+    @property
+    def control(self) -> str:
+        return self.words[1].lower() if len(self.words) > 1 else ""
+
+    @property
+    def module(self) -> str:
+        """File name of the module without its directory."""
+        return self.words[2].rsplit("/", 1)[-1] if len(self.words) > 2 else ""
+
+    @property
+    def arguments(self) -> List[str]:
+        return self.words[3:]
+
+    @property
+    def included(self) -> Optional[str]:
+        """Name of the file that this rule includes, ``""`` if it names none, None if it is no include."""
+        if self.facility == "@include":
+            return self.words[1] if len(self.words) > 1 else ""
+        if self.control in INCLUDE_CONTROLS:
+            return self.words[2] if len(self.words) > 2 else ""
+        return None
+
+    @property
+    def jump(self) -> int:
+        """The largest number of rules that this one may skip; 0 for none."""
+        return max([int(number) for number in re.findall(r"=\s*([0-9]{1,9})", self.control)] or [0])
+
+
+def decode(data: bytes) -> str:
+    """The bytes of a PAM file as text; ``encode`` gives exactly the same bytes back, whatever their encoding."""
+    if re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", data):
+        raise PamStackError("it holds control characters and so is no text. Restore the file from its package.")
+    return data.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def rule_line(program: str) -> str:
+    """The line, without its line end, that runs ``program`` at the opening of each session.
+
+    Raises PamStackError for a program that a PAM line can't name.
+    """
+    check_program(program)
+    return " ".join(["session", "optional", "pam_exec.so", *OPTIONS, program])
+
+
+def check_program(program: str) -> None:
+    # pam_exec hands the words to execve(2) as they are; quoting would be possible, but is not worth its risk here.
+    if not re.match(r"/[^\s#\[\]\\\x00-\x1f\x7f]+\Z", program):
+        raise PamStackError(
+            f"{program!r} can't be the program of a PAM line."
+            " Give an absolute path without blanks, brackets, # and backslashes."
+        )
+
+
+def present(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
+    """``text`` with exactly one rule that runs ``program``, as ``rule_line`` writes it and in its place.
+
+    Rules of the session part that run ``program`` otherwise or elsewhere, or that run one of ``replaces``, go.
+    The rule has a plain line feed for its end even in a file with CRLF: libpam would take the carriage return for
+    a part of the program's name. Raises PamStackError where an edit could keep users from logging in.
+    """
+    line = rule_line(program)
+    stack = _Stack(text, read)
+    ours = stack.running(program, replaces)
+    others = [rule for rule in stack.rules if rule not in ours]
+    if not any(stack.adds_session_rules(rule) for rule in others):
+        raise PamStackError(
+            "ours would be the only session rule, and an optional rule alone can refuse every login."
+            " Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
+        )
+    leading = stack.leading_close(others)
+    if len(ours) == 1 and ours[0].words == line.split() and stack.session_rules_before(ours[0]) == leading:
+        return text
+    stack.check_extents()
+    rest = stack.without(ours)
+    return _Stack(rest, read).with_line(line)
+
+
+def absent(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
+    """``text`` without the session rules that run ``program`` or one of ``replaces``; undoes ``present`` exactly."""
+    check_program(program)
+    stack = _Stack(text, read)
+    ours = stack.running(program, replaces)
+    if not ours:
+        return text
+    stack.check_extents()
+    if not any(stack.adds_session_rules(rule) for rule in stack.rules if rule not in ours):
+        raise PamStackError(
+            "ours is the only session rule; without it PAM takes those of the service 'other', which may refuse every"
+            " login. Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
+        )
+    return stack.without(ours)
+
+
+def find(text: str, program: str) -> Optional[str]:
+    """The first session rule that runs ``program``, as it stands in ``text`` but without its line end, or None."""
+    stack = _Stack(text, None)
+    ours = stack.running(program, ())
+    return "".join(stack.lines[ours[0].start : ours[0].end]).rstrip("\n") if ours else None
+
+
+def user_environment_readers(path: str, text: str, read: Optional[Reader] = None) -> List[Dict[str, object]]:
+    """Every ``pam_env.so`` with ``user_readenv=1`` in the auth and session parts of a stack, includes followed.
+
+    Each is ``{"file": path, "line": number from 1, "part": "auth" or "session"}``, in the order of the files.
+    """
+    found = []  # type: List[Dict[str, object]]
+    for part in ("auth", "session"):
+        for file, rule in _rules_of_part(path, text, part, read or _no_file, set()):
+            if rule.module == "pam_env.so" and _reads_user_environment(rule.arguments):
+                found.append({"file": file, "line": rule.start + 1, "part": part})
+    return found
+
+
+def parse(text: str) -> List[Rule]:
+    """The rules of a PAM file in their order. Never raises: what libpam would refuse becomes an odd rule."""
+    lines = _physical_lines(text)
+    rules = []
+    index = 0
+    while index < len(lines):
+        start = index
+        body, continued = _body(lines[index])
+        index += 1
+        if not body.strip(BLANKS) and not continued:
+            continue
+        defect = None
+        while continued and defect is None:
+            if index >= len(lines):
+                defect = f"line {index} ends in a backslash, but nothing follows it"
+                break
+            more, continued = _body(lines[index])
+            if not more.strip(BLANKS) and not continued:
+                # Up to 1.6 libpam skips this line and takes the next for the continuation; since 1.7 the rule ends.
+                defect = f"line {index} ends in a backslash, but a blank line or a comment follows it"
+                break
+            body += more
+            index += 1
+        rules.append(Rule(start, index, _words(body), defect))
+    return rules
+
+
+# -- how libpam reads lines -------------------------------------------------------------------------------------------
+
+
+def _physical_lines(text: str) -> List[str]:
+    """Lines with their line feeds. Not splitlines(), which splits at characters that are none to libpam."""
+    return re.findall(r"[^\n]*\n|[^\n]+\Z", text)
+
+
+def _body(line: str) -> Tuple[str, bool]:
+    """What counts of a physical line, and whether the next one continues it. A comment ends the rule in any case."""
+    if "#" in line:
+        return line.split("#", 1)[0], False
+    stripped = line.rstrip(BLANKS)
+    if stripped.endswith("\\"):
+        return stripped[:-1] + " ", True
+    return stripped, False
+
+
+def _words(body: str) -> List[str]:
+    """Words as libpam splits them: at blanks, but ``[...]`` is one word, in which ``\\]`` stands for ``]``."""
+    words = []
+    for match in re.finditer(r"\[((?:\\\]|[^\]])*)\]?|[^ \t\n]+", body):
+        bracketed = match.group(1)
+        words.append(match.group(0) if bracketed is None else bracketed.replace("\\]", "]"))
+    return words
+
+
+def _command(rule: Rule) -> List[str]:
+    """The command of a pam_exec rule: everything from the first path on, even behind an option that is none."""
+    for index, argument in enumerate(rule.arguments):
+        if argument.startswith("/"):
+            return rule.arguments[index:]
+    return []
+
+
+def _reads_user_environment(arguments: List[str]) -> bool:
+    # pam_env reads the number with atoi(3), and the last one counts.
+    values = [argument[len("user_readenv=") :] for argument in arguments if argument.startswith("user_readenv=")]
+    return bool(values) and re.match(r"[+-]?0*[1-9]", values[-1]) is not None
+
+
+def _rules_of_part(
+    path: str, text: str, part: str, read: Reader, seen: Set[str]
+) -> Iterator[Tuple[str, Rule]]:
+    """The rules of one part of a stack and of all that it includes, with the path of the file in which each stands."""
+    if path in seen:
+        return
+    seen.add(path)
+    for rule in parse(text):
+        if rule.facility not in (part, "@include"):
+            continue
+        if rule.included is None:
+            yield path, rule
+            continue
+        included = read(rule.included) if rule.included else None
+        if included is not None:
+            yield from _rules_of_part(included[0], included[1], part, read, seen)
+
+
+def _no_file(_name: str) -> Optional[Tuple[str, str]]:
+    return None
+
+
+class _Stack:
+    """A file's physical lines, its rules, and what they contribute to the session part."""
+
+    def __init__(self, text: str, read: Optional[Reader]) -> None:
+        self.lines = _physical_lines(text)
+        self.rules = parse(text)
+        self.read = read or _no_file
+
+    def running(self, program: str, replaces: Iterable[str]) -> List[Rule]:
+        """The session rules that run ``program`` or a command that begins with the words of one of ``replaces``."""
+        commands = [words for words in [[program]] + [entry.split() for entry in replaces] if words]
+        return [
+            rule
+            for rule in self.rules
+            if rule.facility == "session"
+            and rule.module == "pam_exec.so"
+            and any(_command(rule)[: len(command)] == command for command in commands)
+        ]
+
+    def adds_session_rules(self, rule: Rule) -> bool:
+        """Whether a rule certainly puts rules into the session part, by itself or by what it includes."""
+        return self._contribution(rule) is True
+
+    def may_add_session_rules(self, rule: Rule) -> bool:
+        """The same, but an included file that can't be read is taken to hold session rules."""
+        return self._contribution(rule) is not False
+
+    def _contribution(self, rule: Rule) -> Optional[bool]:
+        if rule.facility not in ("session", "@include"):
+            return False
+        if rule.included is None:
+            return True
+        included = self.read(rule.included) if rule.included else None
+        if included is None:
+            # A typed include without its file is a session rule that always fails; an @include may be of any part.
+            return True if rule.facility == "session" else None
+        for _found in _rules_of_part(included[0], included[1], "session", self.read, set()):
+            return True
+        return False
+
+    def leading_close(self, rules: List[Rule]) -> List[Rule]:
+        """``[rule]`` if the first of ``rules`` in the session part is pam_selinux.so close, else ``[]``.
+
+        One that may skip what follows, or end the stack, does not count: our line has to come before it.
+        """
+        for rule in rules:
+            if self.may_add_session_rules(rule):
+                leads = rule.module == "pam_selinux.so" and "close" in rule.arguments and "open" not in rule.arguments
+                return [rule] if leads and _goes_on(rule) else []
+        return []
+
+    def session_rules_before(self, limit: Rule) -> List[Rule]:
+        return [rule for rule in self.rules if rule.start < limit.start and self.may_add_session_rules(rule)]
+
+    def check_extents(self) -> None:
+        """Refuse a file whose lines libpam's versions join differently: an edit could change what a rule means."""
+        for rule in self.rules:
+            if rule.defect:
+                raise PamStackError(f"{rule.defect}. Remove the backslash, or what separates the lines.")
+
+    def without(self, ours: List[Rule]) -> str:
+        for rule in ours:
+            self._check_removal(rule)
+        gone = {index for rule in ours for index in range(rule.start, rule.end)}
+        kept = [line for index, line in enumerate(self.lines) if index not in gone]
+        if kept and len(self.lines) - 1 in gone and not self.lines[-1].endswith("\n"):
+            kept[-1] = kept[-1][:-1]
+        return "".join(kept)
+
+    def _check_removal(self, ours: Rule) -> None:
+        """Refuse to take a rule from where a jump counts it: the jump would skip another rule, perhaps a vital one."""
+        distance = 1
+        if ours.jump:
+            raise _jump_error(ours, "itself skips rules")
+        for rule in reversed([rule for rule in self.rules if rule.facility == "session" and rule.start < ours.start]):
+            if rule.jump >= distance:
+                raise _jump_error(ours, f"is counted by the jump in line {rule.start + 1}")
+            # What an include brings is not counted, so that the distance is never overrated.
+            if rule.control != "include":
+                distance += 1
+
+    def with_line(self, line: str) -> str:
+        """The text with ``line`` in its place."""
+        leading = self.leading_close(self.rules)
+        first = next(rule for rule in self.rules if self.may_add_session_rules(rule))
+        index = leading[0].end if leading else first.start
+        lines = list(self.lines)
+        if index == len(lines) and not lines[-1].endswith("\n"):
+            return "".join(lines) + "\n" + line
+        lines.insert(index, line + "\n")
+        return "".join(lines)
+
+
+def _goes_on(rule: Rule) -> bool:
+    """Whether libpam certainly runs the rule that follows this one when its module succeeds or is ignored."""
+    if rule.control in PLAIN_CONTROLS:
+        return True
+    actions = re.findall(r"=\s*([a-z0-9]+)", rule.control)
+    return bool(actions) and "done" not in actions and not rule.jump
+
+
+def _jump_error(ours: Rule, why: str) -> PamStackError:
+    return PamStackError(
+        f"the rule in line {ours.start + 1} {why}; without it, the jump would skip another rule than it was meant for."
+        " Take the rule and the jump out of the file by hand, then run this again."
+    )
