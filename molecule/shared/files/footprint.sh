@@ -1,0 +1,10 @@
+# Print what makes this server what it is: each file's type, mode, owner and content, each directory, each link.
+# Left out is what changes by itself: logs, caches, run-time state, the backups of the account tools, people's homes.
+set -eu
+find / -xdev \
+    \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp \
+    -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd -o -path /var/lib/private \
+    -o -path /home -o -path /root -o -name '*.pyc' -path '/usr/lib/python3*' \
+    -o -path '/etc/*-' -o -path /etc/.pwd.lock \) -prune \
+    -o -printf '%M %U:%G %p %l\n' | sort
+find /etc /usr/local /var/spool -xdev -type f ! -path '/etc/*-' -exec sha256sum {} + | sort -k 2

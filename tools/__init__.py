@@ -1,0 +1,1 @@
+"""The parts of ./dev, one module a subject. Standard library only: it runs before anything is installed."""

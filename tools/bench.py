@@ -1,0 +1,12 @@
+"""Measure what a login pays for its alert; the bench itself is bench/."""
+from __future__ import annotations
+
+from . import environment, images
+from .command import run
+
+
+def start(arguments: list[str]) -> None:
+    """Run the bench with these options of its own."""
+    environment.ensure()
+    images.ensure()
+    run(environment.program("python"), "-m", "bench", *arguments, env=environment.variables())

@@ -1,0 +1,78 @@
+"""The Docker engine: take the one that answers; install and start one only where there is none."""
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from . import system
+from .command import STATE, Failure, as_root, output, run, say, succeeds
+
+LOG = STATE / "dockerd.log"
+START_SECONDS = 60
+
+
+def ensure() -> None:
+    """See to it that `docker` reaches an engine.
+
+    :raises Failure: with the mend, where an engine of the user's own does not answer; it never gets a rival
+    """
+    if answers():
+        return
+    refuse_to_compete()
+    # docker.io recommends the client on some releases, and contains it on others.
+    system.require({"dockerd": "docker.io"})
+    system.require({"docker": "docker-cli"})
+    if answers():
+        return
+    if Path("/run/systemd/system").is_dir():
+        say("starting the Docker engine (systemctl start docker)")
+        run(*as_root("systemctl", "start", "docker"))
+    else:
+        start_daemon()
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        refuse_to_compete()
+        if time.monotonic() > deadline:
+            log = LOG.read_text(errors="replace")[-1500:] if LOG.exists() else "see: journalctl -u docker"
+            raise Failure(f"the Docker engine does not answer after {START_SECONDS} s:\n{log}")
+        time.sleep(0.5)
+
+
+def answers() -> bool:
+    """Whether an engine answers the docker client."""
+    return bool(system.find("docker")) and succeeds("docker", "version", timeout=20)
+
+
+def refuse_to_compete() -> None:
+    """Raise Failure where the user has an engine that only lacks something."""
+    if os.environ.get("DOCKER_HOST"):
+        raise Failure(f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}: start it, or unset it.")
+    socket = Path("/var/run/docker.sock")
+    if socket.exists() and not os.access(socket, os.W_OK):
+        raise Failure(
+            "Docker is installed, but you may not use its socket: run this as root, or join its group "
+            "(sudo usermod -aG docker $USER) and log in again."
+        )
+    if system.find("podman") and not system.find("dockerd"):
+        raise Failure(
+            "Podman is here and no Docker engine: start Podman's Docker-compatible service and name its socket "
+            "(systemctl --user start podman.socket; "
+            "export DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock); the client is the package docker-cli."
+        )
+
+
+def start_daemon() -> None:
+    """Start dockerd in a session of its own, so that it outlives us; its log is .dev/dockerd.log."""
+    say(f"starting dockerd, since nothing here starts services (log: {LOG}); it stays, for the next time")
+    STATE.mkdir(exist_ok=True)
+    with LOG.open("ab") as log:
+        subprocess.Popen(
+            as_root("dockerd"), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+        )
+
+
+def container_names(label: str) -> list[str]:
+    """The names of all containers, running or not, that have the label."""
+    return output("docker", "ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").split()

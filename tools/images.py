@@ -1,0 +1,77 @@
+"""The Debian images that stand for servers in the tests: with systemd, sshd and Python, and nothing of ours.
+
+molecule/images/ is their one recipe. Where a container registry can be reached they are built upon its Debian,
+else mmdebstrap makes them from Debian's packages.
+"""
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import engine, system
+from .command import ROOT, Failure, as_root, output, run, say, succeeds
+
+RECIPE = ROOT / "molecule" / "images"
+RELEASES = {"debian12": ("12", "bookworm"), "debian13": ("13", "trixie")}
+LABEL = "loginwatch.recipe"
+PULL_SECONDS = 60
+
+
+def ensure() -> None:
+    """Build the images that are missing or were built by another recipe."""
+    engine.ensure()
+    for name in RELEASES:
+        if recipe_of(reference(name)) != digest():
+            build(name)
+
+
+def reference(name: str) -> str:
+    """The image's name for Docker."""
+    return f"loginwatch/{name}"
+
+
+def digest() -> str:
+    """What tells this recipe from any other."""
+    text = b"".join(path.name.encode() + path.read_bytes() for path in sorted(RECIPE.iterdir()))
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def recipe_of(image: str) -> str:
+    """The digest of the recipe that an image was built by; empty if there is no such image."""
+    try:
+        return output("docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', image)
+    except Failure:
+        return ""
+
+
+def build(name: str) -> None:
+    """Build one image, from a registry's Debian or from Debian's packages."""
+    version, suite = RELEASES[name]
+    base = f"debian:{version}"
+    if succeeds("docker", "image", "inspect", base) or succeeds("docker", "pull", base, timeout=PULL_SECONDS):
+        say(f"building the image {reference(name)} upon {base}")
+        run("docker", "build", "--quiet", "--tag", reference(name), "--label", f"{LABEL}={digest()}",
+            "--build-arg", f"BASE={base}", RECIPE)  # fmt: skip
+    else:
+        say(f"building the image {reference(name)} from Debian's packages (no container registry; about a minute)")
+        bootstrap(name, suite)
+
+
+def bootstrap(name: str, suite: str) -> None:
+    """Make a root file system with mmdebstrap and import it as an image."""
+    system.require({"mmdebstrap": "mmdebstrap"})
+    if not Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
+        system.install("debian-archive-keyring")
+    packages = ",".join((RECIPE / "packages.txt").read_text().split())
+    with tempfile.TemporaryDirectory(prefix="loginwatch-image-") as directory:
+        archive = Path(directory) / "root.tar"
+        run(*as_root(
+            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}",
+            f"--customize-hook=copy-in {RECIPE / 'customize.sh'} /root",
+            '--customize-hook=chroot "$1" sh /root/customize.sh',
+            suite, archive,
+        ))  # fmt: skip
+        run("docker", "import", "--change", f"LABEL {LABEL}={digest()}", "--change", 'CMD ["/sbin/init"]',
+            archive, reference(name), stdout=subprocess.DEVNULL)  # fmt: skip

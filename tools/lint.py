@@ -1,0 +1,91 @@
+"""Style, types, documentation and form."""
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from . import environment
+from .command import ROOT, STATE, Failure, output, run
+
+# The words that mark something left open; in pieces, so that this file holds none.
+OPEN_ENDS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+SANITY = STATE / "ansible-test"
+TREE = SANITY / "ansible_collections" / "loginwatch" / "pam"
+
+
+def program(name: str, *arguments: str | Path, **options) -> None:
+    """Run a program of the virtual environment in the checkout."""
+    run(environment.program(name), *arguments, **{"env": environment.variables(), "cwd": ROOT, **options})
+
+
+def types() -> None:
+    """What is installed on hosts is checked strictly; the rest as far as it says what it means."""
+    cache = f"--cache-dir={STATE / 'mypy'}"
+    program("mypy", cache, "--strict", "--scripts-are-modules", "files/ssh_login_notify", "files/ssh-login-notify")
+    program("mypy", cache, "tools", "dev", "--scripts-are-modules")
+    variables = {**environment.variables(), "MYPYPATH": f"{environment.COLLECTIONS}:{ROOT}"}
+    options = [cache, "--ignore-missing-imports", "--namespace-packages", "--explicit-package-bases"]
+    collection = environment.COLLECTIONS / "ansible_collections" / "loginwatch" / "pam" / "plugins"
+    program("mypy", *options, collection, env=variables)
+    program("mypy", *options, "tests/receiver", "molecule", env=variables)
+
+
+def sanity() -> None:
+    """ansible-test, in a copy of the tree: it takes neither a link to a checkout nor files that git ignores."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    for name in files():
+        (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, TREE / name, follow_symlinks=False)
+    run("git", "init", "-q", TREE)
+    run("git", "-C", TREE, "add", "--all")
+    variables = {**environment.variables(), "HOME": str(home_for_sanity())}
+    program("ansible-test", "sanity", "--local", "--requirements", "--color", "no", cwd=TREE, env=variables)
+
+
+def home_for_sanity() -> Path:
+    """A home directory in which ansible-test finds pip's bootstrap script, which it would download otherwise.
+
+    Its own cache in the user's home stays as it is. The user's pip settings count here too.
+    """
+    home = SANITY / "home"
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for settings in (".config", ".pip"):
+        if (Path.home() / settings).is_dir() and not (home / settings).is_symlink():
+            (home / settings).symlink_to(Path.home() / settings)
+    source = environment.VENV.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py")
+    version = re.search(r"pip='([0-9.]+)'", next(source).read_text())
+    if not version:
+        raise Failure("this ansible-test names its pip otherwise than tools/lint.py knows: mend home_for_sanity().")
+    shutil.copy(Path(__file__).with_name("get_pip.py"), cache / f"get_pip_{version[1].replace('.', '_')}.py")
+    return home
+
+
+def open_ends() -> None:
+    """Nothing in the repository is marked as left open."""
+    found = []
+    for name in files():
+        try:
+            lines = (ROOT / name).read_text().splitlines()
+        except (UnicodeDecodeError, IsADirectoryError):
+            continue
+        found += [f"{name}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if OPEN_ENDS.search(line)]
+    if found:
+        raise Failure("left open:\n" + "\n".join(found))
+
+
+def files() -> list[str]:
+    """The files of the repository, those that are not yet committed included."""
+    names = output("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    return [name for name in names if (ROOT / name).exists()]
+
+
+CHECKS = {
+    "ruff": lambda: program("ruff", "check"),
+    "mypy": types,
+    "yamllint": lambda: program("yamllint", "--strict", "."),
+    "ansible-lint": lambda: program("ansible-lint", "--offline", "--strict"),
+    "ansible-test sanity": sanity,
+    "nothing left open": open_ends,
+}

@@ -1,0 +1,94 @@
+"""The command line of ./dev."""
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+
+from . import bench, demo, engine, environment, images, lint, testing
+from .command import ROOT, STATE, Failure, run, say
+
+DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
+EPILOG = """\
+examples:
+  ./dev demo                        see it work: a server, a stand-in for Slack, real logins, their alerts
+  ./dev test                        everything that must hold: lint, unit tests, real servers
+  ./dev test unit receiver          only these parts
+  ./dev test molecule default       one scenario on real servers (default, safety_valve, remove)
+  ./dev shell                       a shell in which molecule and ansible-playbook are at hand
+
+What ./dev makes is in .dev/, in Docker images loginwatch/*, and in containers labelled loginwatch; `./dev clean`
+removes all of it. Debian packages, and a Docker engine that it had to install, stay.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; the exit code is 0 if it did what it should."""
+    options = parser().parse_args(arguments)
+    os.chdir(ROOT)
+    try:
+        return options.run(options) or 0
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="./dev", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, function, summary: str) -> argparse.ArgumentParser:
+        new = commands.add_parser(name, help=summary, description=summary)
+        new.set_defaults(run=function)
+        return new
+
+    show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "see it work, on this machine")
+    show.add_argument("--stop", action="store_true", help="stop and remove what the demo started")
+
+    test = command("test", lambda options: testing.run_parts(options.part), "run the tests, or some parts of them")
+    test.add_argument(
+        "part", nargs="*", metavar="PART",
+        help=f"{', '.join(testing.PARTS)}; after molecule, scenarios by name (default: everything)",
+    )  # fmt: skip
+    command("lint", lambda options: testing.run_parts(["lint"]), "check style, types, documentation and the collection's form")
+
+    measure = command("bench", lambda options: bench.start(options.arguments), "measure what a login pays for its alert")
+    measure.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the bench (--help lists them)")
+
+    command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")
+    command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")
+    command("shell", shell, "open a shell with the virtual environment active")
+    command("clean", clean, "remove everything that ./dev made")
+    return top
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Provide what Molecule needs beside itself, in whichever environment it runs."""
+    environment.link_collection()
+    images.ensure()
+
+
+def shell(options: argparse.Namespace) -> None:
+    """Replace ourselves by the user's shell."""
+    environment.ensure()
+    name = os.environ.get("SHELL", "/bin/sh")
+    os.execve(name, [name], environment.variables())
+
+
+def clean(options: argparse.Namespace) -> None:
+    """Remove containers, networks, images and .dev/."""
+    if engine.answers():
+        demo.stop()
+        for name in engine.container_names("loginwatch"):
+            run("docker", "rm", "--force", "--volumes", name)
+        for name in images.RELEASES:
+            if images.recipe_of(images.reference(name)):
+                run("docker", "image", "rm", "--force", images.reference(name))
+    if STATE.exists():
+        say(f"removing {STATE}")
+        shutil.rmtree(STATE)

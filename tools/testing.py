@@ -1,0 +1,151 @@
+"""Everything that must hold, in parts that can be run alone; a table at the end says what held and how long it took."""
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import environment, images, lint, system
+from .command import ROOT, STATE, Failure, output, run, say
+
+OLDEST, NEWEST = 6, 13  # Python 3.6 to 3.13 run the notifier
+SCENARIOS = ("default", "safety_valve", "remove")
+
+
+@dataclass
+class Check:
+    """One line of the table: something that holds, or raises Failure."""
+
+    name: str
+    run: Callable[[], None]
+
+
+def unit() -> Iterator[Check]:
+    """The notifier on every Python that is here, and the plugins on Ansible's own."""
+    for version, python in pythons().items():
+        yield Check(f"unit: notifier, Python {version}", lambda v=version, p=python: test_notifier(v, p))
+    yield Check("unit: plugins", lambda: pytest("tests/unit/plugins"))
+
+
+def receiver() -> Iterator[Check]:
+    """The stand-in for Slack; its page is looked at with a real browser."""
+    yield Check("receiver", test_receiver)
+
+
+def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
+    """The role on real servers."""
+    for scenario in scenarios:
+        yield Check(f"molecule: {scenario}", lambda s=scenario: test_scenario(s))
+
+
+PARTS: dict[str, Callable[..., Iterator[Check]]] = {
+    "lint": lambda: (Check(f"lint: {name}", function) for name, function in lint.CHECKS.items()),
+    "unit": unit,
+    "receiver": receiver,
+    "molecule": molecule,
+}
+
+
+def run_parts(words: list[str]) -> int:
+    """Run these parts (none: all of them), every check of them even after one failed; 0 if all of them hold.
+
+    :param words: names of parts; the words after `molecule` name scenarios
+    """
+    words, scenarios = split(words)
+    environment.ensure()
+    checks: list[Check] = []
+    for word in words:
+        checks += PARTS[word](scenarios) if word == "molecule" and scenarios else PARTS[word]()
+    return report([(check, *attempt(check)) for check in checks])
+
+
+def split(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Part names and scenario names."""
+    parts, scenarios = [], []
+    for word in words or PARTS:
+        if word in PARTS:
+            parts.append(word)
+        elif "molecule" in parts and (ROOT / "molecule" / word / "molecule.yml").exists():
+            scenarios.append(word)
+        else:
+            raise Failure(f"there is no part {word!r}. Parts: {', '.join(PARTS)}; after molecule: {', '.join(SCENARIOS)}")
+    return parts, tuple(scenarios)
+
+
+def attempt(check: Check) -> tuple[float, str]:
+    """Run a check: the seconds it took, and what failed (empty: it holds)."""
+    say(check.name)
+    start = time.monotonic()
+    try:
+        check.run()
+    except Failure as failure:
+        say(f"{check.name}: {failure}")
+        return time.monotonic() - start, str(failure)
+    return time.monotonic() - start, ""
+
+
+def report(results: list[tuple[Check, float, str]]) -> int:
+    """Print the table; 1 if anything failed."""
+    width = max(len(check.name) for check, _, _ in results)
+    print()
+    for check, seconds, failure in results:
+        print(f"{check.name:{width}}  {seconds:7.1f} s  {'FAILED' if failure else 'ok'}")
+    failed = sum(bool(failure) for _, _, failure in results)
+    print(f"\nchecks: {len(results) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+def pythons() -> dict[str, Path]:
+    """The Pythons that are here, oldest first: on the PATH, and in pyenv's folder."""
+    found = {}
+    for minor in range(OLDEST, NEWEST + 1):
+        name = f"python3.{minor}"
+        candidates = [system.find(name), *sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}"))]
+        for candidate in filter(None, candidates):
+            # pyenv puts a shim on the PATH for every version that it could switch to; ask who really answers.
+            version = answer(Path(candidate))
+            if version == f"3.{minor}":
+                found[version] = Path(candidate)
+                break
+    return found or {f"{sys.version_info[0]}.{sys.version_info[1]}": Path(sys.executable)}
+
+
+def answer(python: Path) -> str:
+    """The version that an interpreter says it is; empty if it does not run."""
+    try:
+        return output(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    except Failure:
+        return ""
+
+
+def test_notifier(version: str, python: Path) -> None:
+    """The tests of files/, on one Python."""
+    directory = STATE / "pythons" / version
+    packages = ["pytest", "hypothesis"]
+    environment.make_venv(directory, python, packages, " ".join(packages))
+    run(directory / "bin" / "python", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier")
+
+
+def test_receiver() -> None:
+    """The tests of tests/receiver."""
+    if not any(system.find(browser) for browser in ("chromium", "google-chrome")):
+        system.install("chromium")
+    pytest("tests/unit/receiver")
+
+
+def pytest(directory: str) -> None:
+    """Run tests in the virtual environment, with the collection importable."""
+    variables = environment.variables()
+    variables["PYTHONPATH"] = f"{environment.COLLECTIONS}:{ROOT}"
+    run(environment.program("python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", directory, env=variables)
+
+
+def test_scenario(name: str) -> None:
+    """One Molecule scenario from nothing to nothing."""
+    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass"})
+    images.ensure()
+    # Molecule frames what Ansible prints and breaks its lines at the terminal's width; a log is read without.
+    variables = {**environment.variables(), "MOLECULE_COMMAND_BORDERS": "false", "ANSIBLE_FORCE_COLOR": "false"}
+    run(environment.program("molecule"), "test", "-s", name, env=variables)
