@@ -1,4 +1,4 @@
-"""Measure what a login pays for its alert; the bench itself is bench/."""
+"""Measure what an alert costs a login; the bench itself is bench/."""
 from __future__ import annotations
 
 from . import environment, images

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".dev"  # everything that ./dev makes; git-ignored, removed by `./dev clean`
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - it is a sentence for a person, not a kind of error
     """What went wrong and how to mend it, in words for the person at the terminal."""
 
 
@@ -27,9 +27,10 @@ def run(*command: str | Path, **options) -> None:
     :param options: as for subprocess.run (cwd, env, timeout in seconds …)
     :raises Failure: if it can't be started, takes too long, or ends non-zero
     """
-    line = shlex.join(str(word) for word in command)
+    words = [str(word) for word in command]
+    line = shlex.join(words)
     try:
-        code = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, **options).returncode
+        code = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, **options).returncode
     except OSError as error:
         raise Failure(f"cannot run {line}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
@@ -40,14 +41,15 @@ def run(*command: str | Path, **options) -> None:
 
 def output(*command: str | Path, **options) -> str:
     """What a command prints on standard output, stripped. Raises Failure with its standard error if it fails."""
+    words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            [str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **options
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failure(f"cannot run {command[0]}: {error}") from error
     if done.returncode != 0:
-        raise Failure(f"{shlex.join(str(word) for word in command)}: {done.stderr.strip() or done.returncode}")
+        raise Failure(f"{shlex.join(words)}: {done.stderr.strip() or done.returncode}")
     return done.stdout.strip()
 
 

@@ -5,7 +5,7 @@ import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, images, lint, testing
+from . import bench, demo, engine, environment, images, testing
 from .command import ROOT, STATE, Failure, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         new.set_defaults(run=function)
         return new
 
-    show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "see it work, on this machine")
+    show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "see it work here")
     show.add_argument("--stop", action="store_true", help="stop and remove what the demo started")
 
     test = command("test", lambda options: testing.run_parts(options.part), "run the tests, or some parts of them")
@@ -55,9 +55,9 @@ def parser() -> argparse.ArgumentParser:
         "part", nargs="*", metavar="PART",
         help=f"{', '.join(testing.PARTS)}; after molecule, scenarios by name (default: everything)",
     )  # fmt: skip
-    command("lint", lambda options: testing.run_parts(["lint"]), "check style, types, documentation and the collection's form")
+    command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 
-    measure = command("bench", lambda options: bench.start(options.arguments), "measure what a login pays for its alert")
+    measure = command("bench", lambda options: bench.start(options.arguments), "measure what an alert costs a login")
     measure.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the bench (--help lists them)")
 
     command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")

@@ -1,16 +1,15 @@
 """Everything that must hold, in parts that can be run alone; a table at the end says what held and how long it took."""
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from . import environment, images, lint, system
-from .command import ROOT, STATE, Failure, output, run, say
+from . import environment, images, lint, pythons, system
+from .command import ROOT, STATE, Failure, run, say
 
-OLDEST, NEWEST = 6, 13  # Python 3.6 to 3.13 run the notifier
 SCENARIOS = ("default", "safety_valve", "remove")
 
 
@@ -22,10 +21,19 @@ class Check:
     run: Callable[[], None]
 
 
+@dataclass
+class Result:
+    """What came of a check."""
+
+    name: str
+    seconds: float
+    held: bool
+
+
 def unit() -> Iterator[Check]:
     """The notifier on every Python that is here, and the plugins on Ansible's own."""
-    for version, python in pythons().items():
-        yield Check(f"unit: notifier, Python {version}", lambda v=version, p=python: test_notifier(v, p))
+    for version, python in pythons.find().items():
+        yield Check(f"unit: notifier, Python {version}", partial(test_notifier, version, python))
     yield Check("unit: plugins", lambda: pytest("tests/unit/plugins"))
 
 
@@ -37,7 +45,7 @@ def receiver() -> Iterator[Check]:
 def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
     """The role on real servers."""
     for scenario in scenarios:
-        yield Check(f"molecule: {scenario}", lambda s=scenario: test_scenario(s))
+        yield Check(f"molecule: {scenario}", partial(test_scenario, scenario))
 
 
 PARTS: dict[str, Callable[..., Iterator[Check]]] = {
@@ -58,7 +66,7 @@ def run_parts(words: list[str]) -> int:
     checks: list[Check] = []
     for word in words:
         checks += PARTS[word](scenarios) if word == "molecule" and scenarios else PARTS[word]()
-    return report([(check, *attempt(check)) for check in checks])
+    return report([attempt(check) for check in checks])
 
 
 def split(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -70,54 +78,33 @@ def split(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
         elif "molecule" in parts and (ROOT / "molecule" / word / "molecule.yml").exists():
             scenarios.append(word)
         else:
-            raise Failure(f"there is no part {word!r}. Parts: {', '.join(PARTS)}; after molecule: {', '.join(SCENARIOS)}")
+            known = f"{', '.join(PARTS)}; after molecule: {', '.join(SCENARIOS)}"
+            raise Failure(f"there is no part {word!r}. There are: {known}")
     return parts, tuple(scenarios)
 
 
-def attempt(check: Check) -> tuple[float, str]:
-    """Run a check: the seconds it took, and what failed (empty: it holds)."""
+def attempt(check: Check) -> Result:
+    """Run a check to its end, whatever comes of it."""
     say(check.name)
     start = time.monotonic()
     try:
         check.run()
+        held = True
     except Failure as failure:
         say(f"{check.name}: {failure}")
-        return time.monotonic() - start, str(failure)
-    return time.monotonic() - start, ""
+        held = False
+    return Result(check.name, time.monotonic() - start, held)
 
 
-def report(results: list[tuple[Check, float, str]]) -> int:
+def report(results: list[Result]) -> int:
     """Print the table; 1 if anything failed."""
-    width = max(len(check.name) for check, _, _ in results)
+    width = max(len(result.name) for result in results)
     print()
-    for check, seconds, failure in results:
-        print(f"{check.name:{width}}  {seconds:7.1f} s  {'FAILED' if failure else 'ok'}")
-    failed = sum(bool(failure) for _, _, failure in results)
+    for result in results:
+        print(f"{result.name:{width}}  {result.seconds:7.1f} s  {'ok' if result.held else 'FAILED'}")
+    failed = sum(not result.held for result in results)
     print(f"\nchecks: {len(results) - failed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
-
-
-def pythons() -> dict[str, Path]:
-    """The Pythons that are here, oldest first: on the PATH, and in pyenv's folder."""
-    found = {}
-    for minor in range(OLDEST, NEWEST + 1):
-        name = f"python3.{minor}"
-        candidates = [system.find(name), *sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}"))]
-        for candidate in filter(None, candidates):
-            # pyenv puts a shim on the PATH for every version that it could switch to; ask who really answers.
-            version = answer(Path(candidate))
-            if version == f"3.{minor}":
-                found[version] = Path(candidate)
-                break
-    return found or {f"{sys.version_info[0]}.{sys.version_info[1]}": Path(sys.executable)}
-
-
-def answer(python: Path) -> str:
-    """The version that an interpreter says it is; empty if it does not run."""
-    try:
-        return output(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-    except Failure:
-        return ""
 
 
 def test_notifier(version: str, python: Path) -> None:
