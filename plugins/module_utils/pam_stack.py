@@ -221,10 +221,14 @@ def _words(body: str) -> List[str]:
 
 
 def _command(rule: Rule) -> List[str]:
-    """The command of a pam_exec rule: everything from the first path on, even behind an option that is none."""
+    """What a pam_exec rule is meant to run: everything from the first path on.
+
+    Wider than pam_exec, which stops at an option that it doesn't know and takes a carriage return for a part of the
+    name: such a rule is ours all the same, and to be replaced.
+    """
     for index, argument in enumerate(rule.arguments):
         if argument.startswith("/"):
-            return rule.arguments[index:]
+            return [word.rstrip("\r") for word in rule.arguments[index:]]
     return []
 
 

@@ -126,7 +126,8 @@ from ansible_collections.loginwatch.pam.plugins.module_utils import libpam, pam_
 TEST_SERVICE = "ssh-login-notify-test"
 TEST_USER = "loginwatch-test"
 # From 192.0.2.0/24, which RFC 5737 keeps for documentation: no real login comes from there.
-FROM_ADDRESS, TO_ADDRESS = "192.0.2.1", "192.0.2.2"
+FROM_ADDRESS = "192.0.2.1"
+TO_ADDRESS = "192.0.2.2"
 POLL_SECONDS = 0.25
 # A question to the notifier that only reads files.
 STATUS_SECONDS = 10

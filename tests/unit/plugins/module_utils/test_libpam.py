@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions opened by the machine's own libpam, which also shows that pam_stack reads files as libpam does."""
+
+import ctypes
+import os
+import time
+
+import pytest
+from ansible_collections.loginwatch.pam.plugins.module_utils import libpam, pam_stack
+
+LINE = "session optional pam_exec.so type=open_session quiet seteuid {program}\n"
+
+
+def has_confdir():
+    try:
+        return hasattr(ctypes.CDLL("libpam.so.0"), "pam_start_confdir")
+    except OSError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not has_confdir(), reason="takes a Linux-PAM with pam_start_confdir, 1.4 or later")
+
+
+@pytest.fixture
+def pam(tmp_path):
+    """Services in a directory of their own, and a program that leaves its environment behind."""
+    return Pam(tmp_path)
+
+
+class Pam:
+    def __init__(self, path):
+        self.confdir = path / "pam.d"
+        self.confdir.mkdir()
+        self.program = path / "program"
+        self.environment = path / "environment"
+        self.write_program("env > " + str(self.environment))
+
+    def write_program(self, command):
+        self.program.write_text("#!/bin/sh\nPATH=/usr/bin:/bin\n" + command + "\n", encoding="ascii")
+        self.program.chmod(0o755)
+
+    def open(self, text, timeout=20, **environment):
+        (self.confdir / "service").write_text(text.format(program=self.program), encoding="ascii", newline="")
+        return libpam.open_session_in_child(
+            timeout,
+            service="service",
+            user="loginwatch-test",
+            items={libpam.PAM_TTY: "ssh", libpam.PAM_RHOST: "192.0.2.1"},
+            environment=environment,
+            confdir=str(self.confdir),
+        )
+
+    def seen(self):
+        if not self.environment.exists():
+            return None
+        return dict(line.split("=", 1) for line in self.environment.read_text(encoding="ascii").splitlines() if line)
+
+
+def test_the_program_gets_the_items_and_the_environment(pam):
+    assert pam.open(LINE, SSH_CONNECTION="192.0.2.1 4711 192.0.2.2 22") == []
+    seen = pam.seen()
+    assert seen["PAM_TYPE"] == "open_session"
+    assert (seen["PAM_SERVICE"], seen["PAM_USER"]) == ("service", "loginwatch-test")
+    assert (seen["PAM_TTY"], seen["PAM_RHOST"]) == ("ssh", "192.0.2.1")
+    assert seen["SSH_CONNECTION"] == "192.0.2.1 4711 192.0.2.2 22"
+
+
+def test_messages_of_the_modules_are_collected(pam):
+    messages = pam.open("session required pam_echo.so first {{}} %u\nsession required pam_permit.so\n")
+    assert [message.strip() for message in messages] == ["first {} loginwatch-test"]
+
+
+def test_a_program_that_fails_is_an_error(pam):
+    pam.write_program("exit 7")
+    with pytest.raises(libpam.PamError, match="Permission denied"):
+        pam.open(LINE)
+
+
+def test_a_program_that_hangs_does_not_hang_this_side(pam):
+    pam.write_program("exec sleep 5")
+    started = time.monotonic()
+    with pytest.raises(libpam.PamError, match="longer than 0.5 s"):
+        pam.open(LINE, timeout=0.5)
+    assert time.monotonic() - started < 4
+
+
+def test_the_child_is_reaped(pam):
+    pam.open(LINE)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+# What pam_stack takes a text to mean, and what libpam does with it.
+SPELLINGS = [
+    (LINE, True),
+    ("# " + LINE, False),
+    ("-" + LINE, True),
+    ("\t" + LINE.replace(" ", " \t ").replace("session", "SESSION", 1), True),
+    (LINE.replace(" pam_exec.so", "\\\n  pam_exec.so"), True),
+    ("# a comment is not continued \\\n" + LINE, True),
+    ("session required pam_permit.so \\\n" + LINE, False),
+    ("session [success=ok default=ignore]pam_exec.so [type=open_session] quiet [{program}]\n", True),
+    (LINE.replace("\n", "# with a comment\n"), True),
+    ("session optional pam_exec.so type=open_session quiet # {program}\n", False),
+    ("session\x0boptional pam_exec.so {program}\n", False),
+    ("auth optional pam_exec.so {program}\n", False),
+]
+
+
+@pytest.mark.parametrize(("text", "runs"), SPELLINGS)
+def test_libpam_and_pam_stack_agree_on_what_runs(pam, text, runs):
+    permit = "session required pam_permit.so\n"
+    try:
+        pam.open(permit + text)
+    except libpam.PamError:
+        assert not runs
+    assert (pam.seen() is not None) == runs
+    found = pam_stack.find((permit + text).format(program=pam.program), str(pam.program))
+    assert (found is not None) == runs
+
+
+def test_with_a_carriage_return_the_program_is_not_found(pam):
+    # The reason why present() gives our line a plain end in a file with CRLF.
+    pam.open(LINE.replace("\n", "\r\n") + "session required pam_permit.so\n")
+    assert pam.seen() is None
+
+
+def test_a_stack_of_our_line_alone_refuses_the_session_when_the_program_fails(pam):
+    # The reason why present() refuses to make ours the only session rule.
+    with pytest.raises(libpam.PamError):
+        pam.open(LINE.replace("{program}", "/nonexistent"))
+    assert pam.open(LINE.replace("{program}", "/nonexistent") + "session required pam_permit.so\n") == []
+
+
+def test_a_jump_skips_the_rule_that_follows_it(pam):
+    # The reason why a leading close that jumps does not stay in front of our line.
+    pam.open("session [success=1 default=ignore] pam_permit.so\n" + LINE + "session required pam_permit.so\n")
+    assert pam.seen() is None

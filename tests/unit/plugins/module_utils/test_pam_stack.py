@@ -1,0 +1,399 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The PAM line as a function from text to text."""
+
+import re
+
+import pytest
+from ansible_collections.loginwatch.pam.plugins.module_utils import pam_stack
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+LINE = "session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
+CLOSE = "session required pam_selinux.so close\n"
+PERMIT = "session required pam_permit.so\n"
+
+
+def reader(files):
+    return lambda name: ("/etc/pam.d/" + name, files[name]) if name in files else None
+
+
+def present(text, files=None, replaces=()):
+    return pam_stack.present(text, PROGRAM, replaces, reader(files or {}))
+
+
+def absent(text, files=None, replaces=()):
+    return pam_stack.absent(text, PROGRAM, replaces, reader(files or {}))
+
+
+def refusal(function, *arguments, **options):
+    with pytest.raises(pam_stack.PamStackError) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+# -- known stacks -----------------------------------------------------------------------------------------------------
+
+
+def session_rules(path, text, files):
+    """The rules that libpam runs at the opening of a session, in order: an own, simple reading of known stacks."""
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        if not words or words[0] not in ("session", "-session", "@include"):
+            continue
+        if words[0] == "@include" or words[1] in ("include", "substack"):
+            name = words[-1]
+            yield from (rule for rule in session_rules(name, files[name], files))
+        else:
+            yield line
+
+
+def test_the_line_is_the_first_session_rule_behind_a_leading_close(stack):
+    before = list(session_rules("sshd", stack["sshd"], stack))
+    after = list(session_rules("sshd", present(stack["sshd"], stack), stack))
+    leading = [rule for rule in before[:1] if re.search(r"pam_selinux\.so\s+close", rule)]
+    assert after == [*leading, LINE, *before[len(leading) :]]
+
+
+def test_nothing_else_changes_in_a_known_stack(stack):
+    text = present(stack["sshd"], stack)
+    assert text.count(LINE + "\n") == 1
+    assert text.replace(LINE + "\n", "") == stack["sshd"]
+
+
+def test_present_is_idempotent_and_absent_undoes_it_in_a_known_stack(stack):
+    text = present(stack["sshd"], stack)
+    assert present(text, stack) == text
+    assert absent(text, stack) == stack["sshd"]
+
+
+def test_only_the_releases_that_are_known_for_it_read_the_user_environment(request, stack):
+    found = pam_stack.user_environment_readers("/etc/pam.d/sshd", stack["sshd"], reader(stack))
+    known = {"debian-11", "debian-12", "ubuntu-24.04"}
+    assert [entry["part"] for entry in found] == (["session"] if request.node.callspec.params["stack"] in known else [])
+    for entry in found:
+        assert "user_readenv=1" in stack["sshd"].splitlines()[entry["line"] - 1]
+
+
+# -- placement --------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_close_the_line_comes_before_the_first_session_rule():
+    head = "#%PAM-1.0\nauth required a.so\n"
+    assert present(head + PERMIT) == head + LINE + "\n" + PERMIT
+
+
+@pytest.mark.parametrize(
+    "include", ["@include common", "session include common", "-session\tinclude\tcommon", "Session SUBSTACK common"]
+)
+def test_the_line_comes_before_an_include_that_brings_session_rules(include):
+    files = {"common": "auth required a.so\n" + PERMIT}
+    assert present(include + "\n" + CLOSE + PERMIT, files) == LINE + "\n" + include + "\n" + CLOSE + PERMIT
+
+
+def test_an_include_that_brings_no_session_rules_stays_in_front():
+    files = {"common-auth": "auth required a.so\n@include deeper\n", "deeper": "auth optional b.so\n"}
+    text = "@include common-auth\nauth include common-auth\n" + CLOSE + PERMIT
+    assert present(text, files) == text.replace(CLOSE, CLOSE + LINE + "\n")
+
+
+def test_an_include_that_cannot_be_read_is_taken_to_bring_session_rules():
+    assert present("@include unknown\n" + CLOSE + PERMIT) == LINE + "\n@include unknown\n" + CLOSE + PERMIT
+
+
+def test_files_that_include_each_other_come_to_an_end():
+    files = {"a": "@include b\n", "b": "@include a\nauth include b\n"}
+    assert present("@include a\n" + PERMIT, files) == "@include a\n" + LINE + "\n" + PERMIT
+
+
+def test_a_close_that_does_not_lead_comes_after_the_line():
+    assert present(PERMIT + CLOSE) == LINE + "\n" + PERMIT + CLOSE
+
+
+@pytest.mark.parametrize("control", ["sufficient", "[success=1 default=ignore]", "[success=done default=bad]", "[ ]"])
+def test_a_close_that_may_skip_the_line_comes_after_it(control):
+    close = f"session {control} pam_selinux.so close\n"
+    assert present(close + PERMIT) == LINE + "\n" + close + PERMIT
+
+
+def test_pam_selinux_open_is_no_close():
+    text = "session required pam_selinux.so open\n" + PERMIT
+    assert present(text) == LINE + "\n" + text
+
+
+def test_a_line_elsewhere_is_moved():
+    assert present(CLOSE + PERMIT + LINE + "\n") == CLOSE + LINE + "\n" + PERMIT
+    assert present(LINE + "\n" + CLOSE + PERMIT) == CLOSE + LINE + "\n" + PERMIT
+
+
+def test_duplicates_collapse():
+    assert present(LINE + "\n" + CLOSE + LINE + "\n" + PERMIT + LINE + "\n") == CLOSE + LINE + "\n" + PERMIT
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "session required pam_exec.so /usr/local/bin/ssh-login-notify",
+        "session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify --old",
+        "session optional pam_exec.so quiet_log type=open_session /usr/local/bin/ssh-login-notify",
+        "-session optional /lib/security/pam_exec.so seteuid /usr/local/bin/ssh-login-notify",
+        "session optional pam_exec.so type=open_session \\\n  quiet seteuid \\\n  /usr/local/bin/ssh-login-notify --x",
+        LINE + "\r",
+    ],
+)
+def test_a_line_of_ours_with_other_words_is_replaced(variant):
+    assert present(CLOSE + variant + "\n" + PERMIT) == CLOSE + LINE + "\n" + PERMIT
+    assert absent(CLOSE + variant + "\n" + PERMIT) == CLOSE + PERMIT
+
+
+@pytest.mark.parametrize("same", [LINE.replace(" ", "\t "), LINE + "  # ours", LINE.replace("quiet", "\\\n quiet")])
+def test_spacing_and_comments_of_a_line_in_its_place_are_left_alone(same):
+    assert present(CLOSE + same + "\n" + PERMIT) == CLOSE + same + "\n" + PERMIT
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "#" + LINE,
+        LINE + "-too",
+        LINE.replace("session", "auth"),
+        "session optional pam_exec.so /usr/bin/wrap /usr/local/bin/ssh-login-notify",
+        "session optional pam_other.so /usr/local/bin/ssh-login-notify",
+    ],
+)
+def test_lines_that_only_resemble_ours_stay(foreign):
+    assert present(CLOSE + PERMIT + foreign + "\n") == CLOSE + LINE + "\n" + PERMIT + foreign + "\n"
+    assert absent(CLOSE + PERMIT + foreign + "\n") == CLOSE + PERMIT + foreign + "\n"
+
+
+def test_lines_of_earlier_programs_are_replaced():
+    old = "session optional pam_exec.so seteuid /root/a.sh now\nsession optional pam_exec.so /bin/sh /root/b.sh\n"
+    kept = "session optional pam_exec.so /bin/sh /root/c.sh\n"
+    replaces = ["/root/a.sh", "/bin/sh /root/b.sh", ""]
+    assert present(CLOSE + old + kept, replaces=replaces) == CLOSE + LINE + "\n" + kept
+    assert absent(CLOSE + old + kept, replaces=replaces) == CLOSE + kept
+
+
+# -- line ends and odd spelling ---------------------------------------------------------------------------------------
+
+
+def test_in_a_file_with_crlf_only_our_own_line_has_a_plain_end():
+    # With a carriage return libpam would look for a program whose name ends in one; and "close\\r" is no close to it.
+    text = "#%PAM-1.0\r\n" + CLOSE.replace("\n", "\r\n") + PERMIT.replace("\n", "\r\n")
+    assert present(text) == text.replace("session", LINE + "\nsession", 1)
+    spaced = text.replace("close\r\n", "close \r\n")
+    assert present(spaced) == spaced.replace("close \r\n", "close \r\n" + LINE + "\n")
+
+
+@pytest.mark.parametrize("text", [CLOSE.rstrip("\n"), PERMIT.rstrip("\n"), PERMIT + CLOSE.rstrip("\n")])
+def test_a_missing_last_line_feed_stays_missing(text):
+    assert not present(text).endswith("\n")
+    assert absent(present(text)) == text
+
+
+def test_a_continued_close_is_not_torn_apart():
+    close = "session required \\\n   pam_selinux.so \\\n   close  # done\n"
+    assert present(close + PERMIT) == close + LINE + "\n" + PERMIT
+
+
+def test_a_comment_is_never_continued():
+    assert present("# about \\\n" + PERMIT) == "# about \\\n" + LINE + "\n" + PERMIT
+
+
+def test_words_in_brackets_are_one_word():
+    rule = pam_stack.parse("-Session [success=ok default=bad]pam_x.so [a b\\] c] d[e f]\n")[0]
+    assert rule.words == ["-Session", "success=ok default=bad", "pam_x.so", "a b] c", "d[e", "f]"]
+    assert rule.facility == "session"
+
+
+def test_find_gives_the_line_as_it_stands():
+    text = CLOSE + "  " + LINE.replace("quiet", "\\\n\tquiet") + " # ours\n" + PERMIT
+    assert pam_stack.find(text, PROGRAM) == "  " + LINE.replace("quiet", "\\\n\tquiet") + " # ours"
+    assert pam_stack.find(PERMIT, PROGRAM) is None
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "auth required a.so\n", LINE + "\n", "@include unknown\n", "@include empty\n"]
+)
+def test_ours_is_never_the_only_session_rule(text):
+    assert "only session rule" in refusal(present, text, {"empty": "auth required a.so\n"})
+
+
+def test_absent_refuses_to_leave_a_stack_without_session_rules():
+    assert "only session rule" in refusal(absent, "auth required a.so\n" + LINE + "\n")
+
+
+@pytest.mark.parametrize("after", ["", "\n", "# comment\n" + PERMIT])
+def test_a_rule_whose_end_libpam_versions_see_differently_is_refused(after):
+    text = CLOSE + PERMIT + "password required a.so \\\n" + after
+    assert "line 3 ends in a backslash" in refusal(present, text)
+    assert "line 4 ends in a backslash" in refusal(absent, LINE + "\n" + text)
+    assert absent(text) == text
+
+
+@pytest.mark.parametrize("jump", ["[success=1 default=ignore]", "[default=2]", "[success=ok  user_unknown= 3]"])
+def test_a_line_that_a_jump_counts_is_not_taken_out(jump):
+    text = CLOSE + f"session {jump} pam_succeed_if.so user = git\n" + LINE + "\n" + PERMIT
+    assert "counted by the jump in line 2" in refusal(present, text)
+    assert "counted by the jump in line 2" in refusal(absent, text)
+
+
+def test_a_line_that_jumps_is_not_taken_out():
+    text = CLOSE + LINE.replace("optional", "[success=1 default=ignore]") + "\n" + PERMIT + PERMIT
+    assert "itself skips rules" in refusal(present, text)
+
+
+def test_a_jump_that_ends_before_the_line_does_no_harm():
+    rules = "session [default=1] pam_succeed_if.so user = git\n" + PERMIT
+    assert present(CLOSE + rules + LINE + "\n") == CLOSE + LINE + "\n" + rules
+
+
+def test_an_include_between_jump_and_line_is_not_counted():
+    text = "session [default=1] a.so\nsession include common\n" + LINE + "\n"
+    assert "counted by the jump" in refusal(present, text, {"common": PERMIT})
+
+
+@pytest.mark.parametrize("program", ["", "notify", "/a b", "/a#b", "/a[b", "/a\\b", "/a\nb", "/a\x00", "/a\x7f"])
+def test_a_program_that_a_line_cannot_name_is_refused(program):
+    for function in (pam_stack.present, pam_stack.absent):
+        assert "Give an absolute path" in refusal(function, PERMIT, program)
+
+
+@pytest.mark.parametrize("data", [b"\x7fELF", b"session\x00", b"\x1f\x8b\x08", "session".encode("utf-16")])
+def test_what_is_not_text_is_refused(data):
+    assert "is no text" in refusal(pam_stack.decode, data)
+
+
+# -- the user's environment -------------------------------------------------------------------------------------------
+
+
+def test_includes_and_both_parts_are_searched_for_the_user_environment():
+    files = {
+        "auth": "auth required pam_env.so\nauth required pam_env.so \\\n user_readenv=1\n"
+        "account required pam_env.so user_readenv=1\n",
+        "session": "@include deep\n@include deep\n",
+        "deep": "session required pam_env.so user_readenv=1\n# session required pam_env.so user_readenv=1\n",
+        "substack": "session optional /lib/security/pam_env.so user_readenv=0 user_readenv=01\n",
+    }
+    text = "auth include auth\n@include session\nsession substack substack\nsession include missing\n" + PERMIT
+    assert pam_stack.user_environment_readers("/etc/pam.d/sshd", text, reader(files)) == [
+        {"file": "/etc/pam.d/auth", "line": 2, "part": "auth"},
+        {"file": "/etc/pam.d/deep", "line": 1, "part": "session"},
+        {"file": "/etc/pam.d/substack", "line": 1, "part": "session"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "user_readenv=0", "user_readenv=", "user_readenv=x1", "user_readenv=1 user_readenv=0"]
+)
+def test_a_pam_env_that_leaves_the_user_environment_alone_is_not_reported(arguments):
+    assert pam_stack.user_environment_readers("sshd", f"session required pam_env.so {arguments}\n") == []
+
+
+# -- properties -------------------------------------------------------------------------------------------------------
+
+PIECES = [
+    CLOSE,
+    PERMIT,
+    LINE + "\n",
+    LINE,
+    LINE.replace("optional", "required") + "\n",
+    LINE.replace(" pam_exec", "\\\n pam_exec") + "\n",
+    "session [success=1 default=ignore] a.so\n",
+    "session",
+    "auth required b.so\n",
+    "@include known\n",
+    "@include unknown\n",
+    "session include known\n",
+    "session substack unknown\n",
+    "# comment\n",
+    "\r\n",
+    "\n",
+    " ",
+    "\t",
+    "\\",
+    "\\\n",
+    "#",
+    "[",
+    "]",
+    "\x0b",
+    "\x0c",
+    "\x85",
+    "\u2028",
+    "\udcff",
+]
+TEXTS = st.one_of(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.text(max_size=80))
+FILES = {"known": "auth required a.so\n" + PERMIT}
+
+
+def or_refused(function, *arguments):
+    """The result, or None if the text is refused; any other exception fails the test."""
+    try:
+        return function(*arguments)
+    except pam_stack.PamStackError:
+        return None
+
+
+@given(TEXTS)
+@example(PERMIT + LINE)
+def test_present_is_idempotent(text):
+    once = or_refused(present, text, FILES)
+    if once is not None:
+        assert present(once, FILES) == once
+
+
+@given(TEXTS)
+@example(CLOSE.rstrip("\n"))
+@example("session include known\r")
+def test_absent_undoes_present(text):
+    once = or_refused(present, text, FILES)
+    if once is not None and pam_stack.find(text, PROGRAM) is None:
+        assert absent(once, FILES) == text
+
+
+@given(TEXTS)
+def test_no_other_rule_changes(text):
+    for function in (present, absent):
+        after = or_refused(function, text, FILES)
+        if after is not None:
+            assert foreign_rules(after) == foreign_rules(text)
+
+
+def foreign_rules(text):
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
+    ours = {
+        index
+        for rule in pam_stack.parse(text)
+        if pam_stack.find("".join(lines[rule.start : rule.end]), PROGRAM)
+        for index in range(rule.start, rule.end)
+    }
+    # Only the missing line feed of the last line may move.
+    return "".join(line for index, line in enumerate(lines) if index not in ours).rstrip("\n")
+
+
+@given(TEXTS)
+def test_after_present_there_is_one_line_and_after_absent_none(text):
+    after = or_refused(present, text, FILES)
+    if after is not None:
+        rules = [rule for rule in pam_stack.parse(after) if rule.words == LINE.split()]
+        assert len(rules) == 1
+    gone = or_refused(absent, text, FILES)
+    assert gone is None or pam_stack.find(gone, PROGRAM) is None
+
+
+@given(st.binary(max_size=60))
+def test_bytes_survive_the_way_through_text(data):
+    text = or_refused(pam_stack.decode, data)
+    assert text is None or pam_stack.encode(text) == data
+
+
+@given(TEXTS)
+def test_reading_never_fails(text):
+    assert isinstance(pam_stack.parse(text), list)
+    pam_stack.find(text, PROGRAM)
+    pam_stack.user_environment_readers("sshd", text, reader(FILES))

@@ -1,0 +1,259 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module with real arguments in a process of its own, on a notifier of few lines that answers as the real one does."""
+
+import ctypes
+import json
+import os
+import re
+import sys
+
+import pytest
+
+SECRET = "not-a-real-secret"
+WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/" + SECRET
+LINE = "session optional pam_exec.so type=open_session quiet seteuid {program}\n"
+# Called by PAM it notes the connection; asked for its status it has delivered what was noted.
+NOTIFIER = """#!{python} -ISB
+import json, os, sys, time
+here = os.path.dirname(os.path.abspath(__file__))
+with open(os.path.join(here, "calls"), "a") as calls:
+    calls.write(" ".join(sys.argv[1:] or [os.environ.get("PAM_TYPE", "")]) + "\\n")
+answers = json.load(open(os.path.join(here, "answers")))
+if "PAM_TYPE" in os.environ:
+    with open(os.path.join(here, "captured"), "w") as captured:
+        json.dump(dict(os.environ), captured)
+    sys.exit(answers.get("hook_exit", 0))
+time.sleep(answers.get("sleep", 0))
+if "exit" in answers:
+    print(answers["print"])
+    sys.stderr.write(answers["print"])
+    sys.exit(answers["exit"])
+if sys.argv[1:] == ["test", "--json"]:
+    print(json.dumps(answers["test"]))
+    sys.exit(0 if answers["test"]["delivered"] else 1)
+assert sys.argv[1:] == ["status", "--json"]
+status = answers["status"]
+if os.path.exists(os.path.join(here, "captured")) and answers.get("delivers", True):
+    address, port = json.load(open(os.path.join(here, "captured")))["SSH_CONNECTION"].split()[:2]
+    other = dict(id="1.0-1", user="ada", delivered_at=2.0, status=200)
+    status["recent_deliveries"] = [dict(other, **{{"from": "192.0.2.1 port 1"}})]
+    status["recent_deliveries"].append(dict(other, id="2.0-2", **{{"from": address + " port " + port}}))
+print(json.dumps(status))
+"""
+
+
+@pytest.fixture
+def notifier(tmp_path):
+    return Notifier(tmp_path)
+
+
+class Notifier:
+    def __init__(self, path):
+        self.path = path
+        self.program = path / "ssh-login-notify"
+        self.program.write_text(NOTIFIER.format(python=sys.executable), encoding="utf-8")
+        self.program.chmod(0o755)
+        self.pam_d = path / "pam.d"
+        self.pam_d.mkdir()
+        self.sshd = self.pam_d / "sshd"
+        self.sshd.write_text(LINE.format(program=self.program) + "session required pam_permit.so\n", encoding="utf-8")
+        self.status = {"captured": 0, "waiting": 0, "failed": 0, "problems": [], "recent_deliveries": []}
+        self.answers(test={"delivered": True, "status": 200, "answer": "ok", "mend": None, "seconds": 0.2, "id": "1-2"})
+
+    def answers(self, **answers):
+        text = json.dumps(dict({"status": self.status}, **answers))
+        (self.path / "answers").write_text(text, encoding="utf-8")
+
+    def calls(self):
+        calls = self.path / "calls"
+        return calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
+
+    def captured(self):
+        return json.loads((self.path / "captured").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(run_module, notifier):
+    def run(**options):
+        return run_module("test_alert", **dict({"program": str(notifier.program)}, **options))
+
+    return run
+
+
+def test_arguments_are_checked(run):
+    assert "value of path must be one of: direct, pam" in run(path="ssh")["msg"]
+    assert "at least 1 second" in run(timeout=0)["msg"]
+
+
+@pytest.mark.parametrize("path", ["direct", "pam"])
+def test_check_mode_sends_nothing(run, notifier, path):
+    result = run(path=path, check=True, pam_d=str(notifier.pam_d))
+    assert (result["changed"], result["delivered"]) == (False, None)
+    assert notifier.calls() == []
+    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+
+
+def test_check_mode_does_not_ask_for_an_installation(run):
+    assert "failed" not in run(check=True, program="/nonexistent")
+
+
+# -- directly ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_delivered_alert(run, notifier):
+    result = run()
+    assert notifier.calls() == ["test --json"]
+    assert result["changed"] is False
+    expected = {"delivered": True, "status": 200, "answer": "ok", "mend": None, "seconds": 0.2, "id": "1-2"}
+    assert {name: result[name] for name in expected} == expected
+
+
+def test_a_refused_alert_fails_and_names_the_mend(run, notifier):
+    answer = {"delivered": False, "status": 404, "answer": "no_service", "mend": "Create a new webhook.", "seconds": 0.1}
+    notifier.answers(test=dict(answer, id="1-2"))
+    result = run()
+    assert result["failed"] is True
+    assert result["msg"] == "The test alert was not delivered: 404 no_service. Create a new webhook."
+    assert {name: result[name] for name in answer} == answer
+
+
+@pytest.mark.parametrize("delivered", ["yes", 1, None])
+def test_only_a_plain_yes_is_a_delivery(run, notifier, delivered):
+    answer = {"delivered": delivered, "status": None, "answer": None, "mend": None, "seconds": None, "id": None}
+    notifier.answers(test=answer)
+    assert run()["failed"] is True
+
+
+def test_a_missing_program_fails_and_names_the_mend(run):
+    result = run(program="/nonexistent/ssh-login-notify")
+    assert result["failed"] is True
+    assert result["delivered"] is False
+    assert "/nonexistent/ssh-login-notify" in result["msg"]
+    assert "Run the role loginwatch.pam.ssh_login_notify" in result["msg"]
+
+
+def test_a_program_that_is_not_executable_fails(run, notifier):
+    notifier.program.chmod(0o644)
+    assert "can't be run: Permission denied" in run()["msg"]
+
+
+def test_a_program_that_hangs_is_given_up(run, notifier):
+    notifier.answers(sleep=20)
+    assert "no answer within 1 s" in run(timeout=1)["msg"]
+
+
+@pytest.mark.parametrize(("code", "mend"), [(1, "Run it on the host"), (3, "Become root")])
+def test_output_that_is_no_json_is_not_shown(run, notifier, code, mend):
+    notifier.answers(exit=code, print="Traceback: " + WEBHOOK)
+    result = run()
+    assert f"ended with {code} and gave no JSON. {mend}" in result["msg"]
+    assert "Traceback" not in json.dumps(result)
+
+
+def test_a_webhook_in_the_answer_is_masked(run, notifier):
+    answer = {"delivered": False, "status": None, "answer": f"cannot reach '{WEBHOOK}', see {WEBHOOK}", "seconds": 1.0}
+    notifier.answers(test=dict(answer, mend=f"Mend /services/T00000000/B00000000/{SECRET}!", id=WEBHOOK))
+    result = run()
+    assert SECRET not in json.dumps(result)
+    assert "'https://hooks.slack.example/...'" in result["msg"]
+
+
+# -- by a session of PAM ----------------------------------------------------------------------------------------------
+
+
+def has_confdir():
+    try:
+        return hasattr(ctypes.CDLL("libpam.so.0"), "pam_start_confdir")
+    except OSError:
+        return False
+
+
+takes_confdir = pytest.mark.skipif(not has_confdir(), reason="takes a Linux-PAM with pam_start_confdir, 1.4 or later")
+
+
+@pytest.fixture
+def run_pam(run, notifier):
+    return lambda **options: run(path="pam", pam_d=str(notifier.pam_d), **options)
+
+
+@takes_confdir
+def test_the_installed_line_is_tried_and_its_alert_awaited(run_pam, notifier):
+    result = run_pam()
+    assert (result["changed"], result["delivered"], result["status"]) == (False, True, 200)
+    assert (result["answer"], result["mend"], result["id"]) == ("ok", None, "2.0-2")
+    assert 0 < result["seconds"] < 30
+    assert notifier.calls().count("open_session") == 1
+    seen = notifier.captured()
+    assert (seen["PAM_SERVICE"], seen["PAM_USER"]) == ("ssh-login-notify-test", "loginwatch-test")
+    assert (seen["PAM_TTY"], seen["PAM_RHOST"], seen["PAM_TYPE"]) == ("ssh", "192.0.2.1", "open_session")
+    assert re.match(r"192\.0\.2\.1 [0-9]+ 192\.0\.2\.2 22\Z", seen["SSH_CONNECTION"])
+
+
+@takes_confdir
+def test_the_service_holds_the_line_as_it_stands_and_goes_afterwards(run_pam, notifier):
+    line = LINE.format(program=notifier.program).replace(" seteuid", " seteuid log=" + str(notifier.path / "log"))
+    notifier.sshd.write_text(line + "session required pam_permit.so\n", encoding="utf-8")
+    assert run_pam()["delivered"] is True
+    assert (notifier.path / "log").exists()
+    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+
+
+@takes_confdir
+def test_each_session_has_a_port_of_its_own(run_pam, notifier):
+    ports = set()
+    for _number in range(3):
+        run_pam()
+        ports.add(notifier.captured()["SSH_CONNECTION"].split()[1])
+    assert len(ports) > 1
+
+
+@takes_confdir
+def test_an_alert_that_does_not_come_fails_with_what_the_notifier_knows(run_pam, notifier):
+    notifier.status.update(waiting=3, problems=["3 alerts wait for " + WEBHOOK])
+    notifier.answers(delivers=False)
+    result = run_pam(timeout=1)
+    assert result["failed"] is True
+    assert result["delivered"] is False
+    assert "3 waiting" in result["answer"]
+    assert "3 alerts wait" in result["answer"]
+    assert "status" in result["mend"]
+    assert 1 <= result["seconds"] < 10
+    assert SECRET not in json.dumps(result)
+    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+
+
+@takes_confdir
+def test_a_line_that_fails_is_named_and_the_service_goes_all_the_same(run_pam, notifier):
+    notifier.answers(hook_exit=1)
+    result = run_pam()
+    assert "PAM could not run the program by the line 'session optional pam_exec.so" in result["msg"]
+    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+
+
+@takes_confdir
+def test_a_link_in_the_place_of_the_service_is_not_followed(run_pam, notifier):
+    (notifier.path / "precious").write_text("precious", encoding="utf-8")
+    (notifier.pam_d / "ssh-login-notify-test").symlink_to(notifier.path / "precious")
+    assert run_pam()["delivered"] is True
+    assert (notifier.path / "precious").read_text(encoding="utf-8") == "precious"
+    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+
+
+def test_a_service_without_the_line_fails_and_names_the_mend(run_pam, notifier):
+    notifier.sshd.write_text("# " + LINE.format(program=notifier.program), encoding="utf-8")
+    result = run_pam()
+    assert f"No line in the session part of {notifier.sshd}" in result["msg"]
+    assert "pam_exec_line" in result["msg"]
+    assert notifier.calls() == []
+
+
+def test_a_service_without_a_file_fails(run_pam):
+    assert "No such file" in run_pam(service="dropbear")["msg"]
+
+
+def test_a_notifier_that_gives_no_status_is_told_before_a_session_is_opened(run_pam, notifier):
+    notifier.answers(exit=3, print="root only")
+    assert "Become root" in run_pam()["msg"]
+    assert notifier.calls() == ["status --json"]
