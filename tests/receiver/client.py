@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests ask the receiver: what arrived, and would it please misbehave."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any, Callable, Iterator
+
+import requests
+
+POLL_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """One request that reached the webhook. `raw` has everything; the properties are what tests ask for most."""
+
+    raw: dict[str, Any]
+
+    @property
+    def number(self) -> int:
+        return self.raw["number"]
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it stands in the channel."""
+        return self.raw["delivered"]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Label -> value, as a person reads them: {"Server": "web-3", "User": "deploy", …}."""
+        return self.raw["fields"]
+
+    @property
+    def header(self) -> str | None:
+        return self.raw["header"]
+
+    @property
+    def text(self) -> str | None:
+        return self.raw["text"]
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of a digest."""
+        return self.raw["lines"]
+
+    @property
+    def ids(self) -> list[str]:
+        return self.raw["ids"]
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer; None where the rule in force gave none."""
+        return self.raw["answer"]["status"]
+
+    @property
+    def problems(self) -> list[str]:
+        """Every breach of Slack's rules."""
+        return self.raw["problems"]
+
+    @property
+    def received_at(self) -> float:
+        """Seconds since the epoch, on the receiver's clock."""
+        return self.raw["received_at"]
+
+    @property
+    def harmless(self) -> bool:
+        """Nobody is mentioned, nothing can be clicked, no invisible character, no rule broken."""
+        return not any(self.raw[key] for key in ("problems", "mentions", "links", "controls"))
+
+    def __str__(self) -> str:
+        answer = self.raw["answer"]
+        what = f"{self.header}: {self.fields} {self.ids} {self.problems}"
+        return f"#{self.number} [{answer['status']} {answer['body']}] {what}"
+
+
+class Receiver:
+    """A receiver at `url` (its plain port), such as http://127.0.0.1:8080."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._session = requests.Session()
+        # The receiver is a neighbour: a proxy of the environment is not for it.
+        self._session.trust_env = False
+
+    def _call(self, method: str, path: str, wait: float = 0.0, **arguments: Any) -> requests.Response:
+        answer = self._session.request(method, self.url + path, timeout=self._timeout + wait, **arguments)
+        if answer.status_code == 400:
+            raise ValueError(answer.json()["error"])
+        answer.raise_for_status()
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """Return ports, the highest number so far, and the failed TLS handshakes."""
+        return self._call("GET", "/api/status").json()
+
+    def ca(self) -> str:
+        """Return the certificate of the test authority (PEM)."""
+        return self._call("GET", "/ca.pem").text
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Wait for the receiver to answer. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.status()
+                return
+            except requests.RequestException as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no receiver at {self.url} within {timeout} s: {error}") from error
+                time.sleep(0.2)
+
+    def attempts(self, after: int = 0, wait: float = 0.0) -> list[Message]:
+        """Return every request to the webhook, refused ones too, whose number is higher than `after`.
+
+        wait: seconds to wait for the first of them, if there is none yet.
+        """
+        answer = self._call("GET", "/api/messages", wait, params={"after": after, "wait": wait}).json()
+        return [Message(raw) for raw in answer["messages"]]
+
+    def messages(self, after: int = 0) -> list[Message]:
+        """Return what stands in the channel."""
+        return [message for message in self.attempts(after) if message.delivered]
+
+    def last(self) -> int:
+        """Return the highest number so far: a mark for `after`."""
+        return self.status()["last"]
+
+    def clear(self) -> None:
+        self._call("DELETE", "/api/messages")
+
+    def wait_for(
+        self,
+        predicate: Callable[[Message], Any] = lambda message: True,
+        count: int = 1,
+        timeout: float = 30.0,
+        after: int = 0,
+        attempts: bool = False,
+    ) -> list[Message]:
+        """Return the messages in the channel that `predicate` likes, as soon as there are `count` of them.
+
+        attempts: look at refused requests too. Raises TimeoutError, which shows what arrived instead.
+        More than `count` are returned when more are there: compare the length where it matters, and see `settle`.
+        """
+        deadline = time.monotonic() + timeout
+        seen: list[Message] = []
+        while True:
+            left = deadline - time.monotonic()
+            seen += self.attempts(seen[-1].number if seen else after, max(0.0, min(left, POLL_SECONDS)))
+            found = [message for message in seen if (attempts or message.delivered) and predicate(message)]
+            if len(found) >= count:
+                return found
+            if left <= 0:
+                what = "\n  ".join(map(str, seen)) or "nothing"
+                raise TimeoutError(f"{len(found)} of {count} messages within {timeout} s; what arrived:\n  {what}")
+
+    def settle(self, quiet: float = 2.0, timeout: float = 60.0) -> None:
+        """Wait until nothing has arrived for `quiet` seconds, so that "exactly one" can be said.
+
+        Raises TimeoutError when it does not become quiet.
+        """
+        deadline = time.monotonic() + timeout
+        last = self.last()
+        while time.monotonic() < deadline:
+            newer = self.attempts(last, quiet)
+            if not newer:
+                return
+            last = newer[-1].number
+        raise TimeoutError(f"still arriving after {timeout} s")
+
+    def behave(self, *rules: dict[str, Any] | str) -> None:
+        """Replace the rules in force; without any, the receiver does as Slack does.
+
+        A mode alone stands for the rule with its defaults:
+        `behave({"mode": "status", "status": 503, "times": 2}, "hang")`.
+        """
+        self._call("PUT", "/api/behaviour", json=[{"mode": rule} if isinstance(rule, str) else rule for rule in rules])
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return the rules in force, each with how often it `served`."""
+        return self._call("GET", "/api/behaviour").json()["rules"]
+
+    @contextmanager
+    def misbehaving(self, *rules: dict[str, Any] | str) -> Iterator[None]:
+        """Behave by `rules` inside the block, as Slack does after it."""
+        self.behave(*rules)
+        try:
+            yield
+        finally:
+            self.behave()
+
+
+def http_date(seconds: float) -> str:
+    """Return the HTTP date (RFC 9110) that many seconds from now, for a Retry-After."""
+    return formatdate(time.time() + seconds, usegmt=True)

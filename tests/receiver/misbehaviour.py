@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How each mode of `behaviour` is played on a connection.
+
+Every loop ends: when the peer goes, when the receiver stops, or after LONGEST seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+import time
+import zlib
+from typing import Callable, Iterator
+
+from .behaviour import ANSWERS, Rule
+
+# No client of the tests waits longer, and no thread may live for ever.
+LONGEST = 600.0
+CHUNK = 64 * 1024
+
+
+class Connection:
+    """A connection that is to be abused: the socket, and the event that ends everything."""
+
+    def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
+        self.socket = sock
+        self._stopping = stopping
+        self._deadline = time.monotonic() + LONGEST
+
+    @property
+    def alive(self) -> bool:
+        return not self._stopping.is_set() and time.monotonic() < self._deadline
+
+    def send(self, data: bytes) -> bool:
+        """Send all of data; False when the peer has gone."""
+        try:
+            self.socket.sendall(data)
+        except OSError:
+            return False
+        return self.alive
+
+    def pause(self, seconds: float) -> None:
+        self._stopping.wait(seconds)
+
+    def hang(self) -> None:
+        """Read and drop what comes, below TLS, and say nothing until the peer gives up."""
+        with socket.socket(fileno=os.dup(self.socket.fileno())) as raw:
+            raw.settimeout(0.2)
+            while self.alive:
+                try:
+                    if not raw.recv(CHUNK):
+                        return
+                except socket.timeout:
+                    continue
+                except OSError:
+                    return
+
+    def reset(self) -> None:
+        """End the connection with a TCP RST instead of a FIN (SO_LINGER with time 0, see socket(7))."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.socket.detach())
+
+    def close(self) -> None:
+        os.close(self.socket.detach())
+
+
+def answer_bytes(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
+    """Return a whole HTTP answer."""
+    lines = [f"HTTP/1.1 {status} Whatever", "Content-Type: text/plain", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def play(rule: Rule, connection: Connection, good_answer: bytes) -> bool:
+    """Play a rule after a request was read. Returns True if the connection may be used again."""
+    return PLAYERS[rule.mode](rule, connection, good_answer)
+
+
+def status_and_answer(rule: Rule) -> tuple[int, str]:
+    """Return the status and words of a `status` rule; Slack's own words where the rule has none."""
+    status = rule.options["status"]
+    return status, rule.options["answer"] or ANSWERS.get(status, f"status {status}")
+
+
+def _status(rule: Rule, connection: Connection, _good: bytes) -> bool:
+    status, words = status_and_answer(rule)
+    retry_after = rule.options["retry_after"] or ("1" if status == 429 else None)
+    headers = [("Retry-After", retry_after)] if retry_after else []
+    return connection.send(answer_bytes(status, words.encode(), *headers))
+
+
+def _redirect(rule: Rule, connection: Connection, _good: bytes) -> bool:
+    return connection.send(answer_bytes(rule.options["status"], b"", ("Location", rule.options["location"])))
+
+
+def _hang(_rule: Rule, connection: Connection, _good: bytes) -> bool:
+    connection.hang()
+    return False
+
+
+def _reset(rule: Rule, connection: Connection, good: bytes) -> bool:
+    _half_of_it(rule, connection, good)
+    connection.reset()
+    return False
+
+
+def _close(rule: Rule, connection: Connection, good: bytes) -> bool:
+    _half_of_it(rule, connection, good)
+    return False
+
+
+def _half_of_it(rule: Rule, connection: Connection, good: bytes) -> None:
+    if rule.options["at"] == "answer":
+        connection.send(good[:-1])
+        # A RST makes the peer's kernel drop what it has not read yet: give it the time to read.
+        connection.pause(0.1)
+
+
+def _garbage(_rule: Rule, connection: Connection, _good: bytes) -> bool:
+    connection.send(b"SSH-2.0-this-is-no-web-server\r\n" + bytes(range(256)))
+    return False
+
+
+def _slow(rule: Rule, connection: Connection, good: bytes) -> bool:
+    for index in range(len(good)):
+        if not connection.send(good[index : index + 1]):
+            return False
+        connection.pause(rule.options["interval"])
+    return True
+
+
+def _endless(rule: Rule, connection: Connection, _good: bytes) -> bool:
+    opening, piece = {
+        "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Padding: aaaaaaaaaaaaaaaaaaaa\r\n"),
+        "line": (b"HTTP/1.1 200 OK\r\nX-Padding: ", b"a" * 1024),
+        # RFC 9110 lets a server send any number of 1xx answers ahead of the real one.
+        "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "body": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"a" * 1024 + b"\r\n"),
+    }[rule.options["part"]]
+    if connection.send(opening):
+        while connection.send(piece * 32):
+            # Enough to fill a memory without a limit, not so much that it starves the machine of the tests.
+            connection.pause(0.001)
+    return False
+
+
+def _huge(rule: Rule, connection: Connection, _good: bytes) -> bool:
+    size, packed = rule.options["bytes"], rule.options["gzip"]
+    header = "Content-Encoding: gzip\r\nConnection: close" if packed else f"Content-Length: {size}"
+    alive = connection.send(f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{header}\r\n\r\n".encode())
+    pieces = _gzip(_zeros(size)) if packed else _zeros(size)
+    while alive:
+        piece = next(pieces, None)
+        if piece is None:
+            return not packed
+        alive = connection.send(piece)
+    return False
+
+
+def _zeros(size: int) -> Iterator[bytes]:
+    while size > 0:
+        yield b"0" * min(size, CHUNK)
+        size -= CHUNK
+
+
+def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    for piece in pieces:
+        packed = packer.compress(piece)
+        if packed:
+            yield packed
+    yield packer.flush()
+
+
+def _certificate(_rule: Rule, _connection: Connection, _good: bytes) -> bool:
+    """A connection kept from before the certificate changed: a restarted server would end it."""
+    return False
+
+
+PLAYERS: dict[str, Callable[[Rule, Connection, bytes], bool]] = {
+    "status": _status,
+    "hang": _hang,
+    "reset": _reset,
+    "close": _close,
+    "garbage": _garbage,
+    "slow": _slow,
+    "endless": _endless,
+    "huge": _huge,
+    "redirect": _redirect,
+    "certificate": _certificate,
+}

@@ -1,0 +1,201 @@
+// Shows what /api/messages has. Every text goes into the page as a text node: no HTML is ever made out of a message.
+"use strict";
+
+const query = new URLSearchParams(location.search);
+const picture = query.has("picture");
+const list = document.getElementById("messages");
+const shown = new Map();
+let last = 0;
+let refused = 0;
+let day = null;
+
+function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+function avatar() {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 36 36");
+  svg.setAttribute("class", "avatar");
+  svg.setAttribute("aria-hidden", "true");
+  const shapes = [
+    ["rect", { width: 36, height: 36, rx: 8 }],
+    ["path", { class: "eye", d: "M5 18c4-6.5 8.3-9.2 13-9.2S27 11.5 31 18c-4 6.5-8.3 9.2-13 9.2S9 24.5 5 18Z" }],
+    ["path", { class: "key", d: "M18 12.8a4.2 4.2 0 0 1 1.9 7.95V24h-3.8v-3.25A4.2 4.2 0 0 1 18 12.8Z" }],
+  ];
+  for (const [name, attributes] of shapes) {
+    const shape = document.createElementNS(space, name);
+    for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
+    svg.append(shape);
+  }
+  return svg;
+}
+
+function unescape(text) {
+  return text.replace(/&(amp|lt|gt);/g, (_, name) => ({ amp: "&", lt: "<", gt: ">" })[name]);
+}
+
+// One of Slack's <…>: a link, a mention, a date.
+function angled(inside) {
+  const [target, label] = inside.split("|", 2);
+  if (/^(https?:\/\/|mailto:)/.test(target)) {
+    const link = element("a", null, unescape(label || target));
+    link.href = unescape(target);
+    link.rel = "noreferrer noopener";
+    return link;
+  }
+  if (/^!date\^/.test(target)) return unescape(label || "");
+  return element("span", "mention", unescape(label || target.replace(/^!(subteam\^)?/, "@")));
+}
+
+const MARKS = /<([^<>]+)>|(?<!\w)(?:\*([^*\n]+)\*|_([^_\n]+)_|~([^~\n]+)~|`([^`\n]+)`)(?!\w)/g;
+const TAGS = ["b", "i", "s", "code"];
+
+function mrkdwn(text) {
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(MARKS)) {
+    nodes.push(unescape(text.slice(end, match.index)));
+    end = match.index + match[0].length;
+    if (match[1] !== undefined) {
+      nodes.push(angled(match[1]));
+    } else {
+      const kind = match.slice(2).findIndex((part) => part !== undefined);
+      nodes.push(element(TAGS[kind], null, unescape(match[kind + 2])));
+    }
+  }
+  nodes.push(unescape(text.slice(end)));
+  return nodes;
+}
+
+function nodesOf(thing) {
+  if (!thing || typeof thing.text !== "string") return [""];
+  return thing.type === "mrkdwn" ? mrkdwn(thing.text) : [unescape(thing.text)];
+}
+
+function richText(part) {
+  if (typeof part.text === "string") return part.text;
+  if (!Array.isArray(part.elements)) return part.url || part.name || part.range || "";
+  return part.elements.map(richText).join(part.type === "rich_text_list" ? "\n" : "");
+}
+
+const BLOCKS = {
+  header: (block) => element("div", "block header", ...nodesOf(block.text)),
+  section: (block) => {
+    const made = element("div", "block section");
+    if (block.text) made.append(element("div", "text", ...nodesOf(block.text)));
+    if (block.fields) made.append(element("div", "fields", ...block.fields.map((field) => element("div", null, ...nodesOf(field)))));
+    return made;
+  },
+  context: (block) => element("div", "block context", ...block.elements.map((part) => element("span", null, ...nodesOf(part)))),
+  divider: () => element("hr"),
+  rich_text: (block) => element("div", "block section", richText(block)),
+};
+
+function time(seconds) {
+  const date = new Date(seconds * 1000);
+  const made = element("time", null, date.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" }));
+  made.dateTime = date.toISOString();
+  made.title = date.toLocaleString();
+  return made;
+}
+
+function dayLine(seconds) {
+  const date = new Date(seconds * 1000);
+  const name = date.toLocaleDateString([], { weekday: "long", month: "long", day: "numeric" });
+  if (name === day) return null;
+  day = name;
+  const today = date.toDateString() === new Date().toDateString();
+  return element("div", "day", element("span", null, today ? "Today" : name));
+}
+
+function asPosted(message) {
+  const head = element("p", "head", element("span", "name", "loginwatch"), element("span", "badge", "APP"), time(message.received_at));
+  const content = element("div", "content", head);
+  const blocks = message.payload.blocks || [];
+  for (const block of blocks) {
+    const make = BLOCKS[block.type];
+    if (make) content.append(make(block));
+  }
+  if (!blocks.length) content.append(element("div", "block section", ...mrkdwn(message.payload.text)));
+  return element("article", null, avatar(), content);
+}
+
+function asRefused(message) {
+  const { status, body } = message.answer;
+  const reason = message.problems.length ? ` (${message.problems.join("; ")})` : "";
+  const text = `Not posted, answered ${status === null ? body : `${status} ${body}`}${reason}: ${message.header || message.text || "?"}`;
+  return element("p", "refused", text);
+}
+
+function show(message) {
+  const nodes = [];
+  if (message.delivered) {
+    nodes.push(dayLine(message.received_at), asPosted(message));
+  } else {
+    refused += 1;
+    nodes.push(asRefused(message));
+  }
+  const added = nodes.filter(Boolean);
+  shown.set(message.number, added);
+  list.append(...added);
+}
+
+function forget(upTo) {
+  for (const [number, nodes] of shown) {
+    if (number > upTo) continue;
+    nodes.forEach((node) => node.remove());
+    shown.delete(number);
+  }
+  if (!shown.size) {
+    day = null;
+    refused = 0;
+  }
+}
+
+function update(answer) {
+  const atBottom = innerHeight + scrollY >= document.documentElement.scrollHeight - 40;
+  forget(answer.cleared);
+  let messages = answer.messages;
+  if (query.has("last")) messages = messages.filter((message) => message.delivered).slice(-Number(query.get("last")));
+  messages.forEach(show);
+  last = answer.last;
+  document.getElementById("empty").hidden = shown.size > 0;
+  const button = document.getElementById("refused");
+  button.hidden = refused === 0;
+  button.textContent = `${refused} not posted`;
+  const count = list.querySelectorAll("article").length;
+  document.title = count ? `(${count}) #logins` : "#logins";
+  if (atBottom) scrollTo(0, document.documentElement.scrollHeight);
+}
+
+document.getElementById("refused").addEventListener("click", (event) => {
+  const on = document.body.classList.toggle("with-refused");
+  event.currentTarget.setAttribute("aria-pressed", String(on));
+});
+
+async function poll() {
+  const state = document.getElementById("connection");
+  for (let wait = 0; ; wait = 25) {
+    try {
+      const answer = await fetch(`/api/messages?after=${last}&wait=${wait}`);
+      update(await answer.json());
+      state.className = "";
+      state.textContent = "live";
+    } catch (error) {
+      state.className = "lost";
+      state.textContent = "receiver not reachable";
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+    if (picture) break;
+  }
+  // Whoever takes the picture learns here how high it has to be.
+  document.documentElement.dataset.height = Math.ceil(list.getBoundingClientRect().bottom);
+}
+
+document.body.classList.toggle("picture", picture);
+poll();

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The listeners: the plain port with the page and the tests' interface, and the TLS ports with the webhook."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections import deque
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Iterable, Mapping
+
+from .admin import Admin
+from .behaviour import Behaviour
+from .certificates import make_contexts
+from .misbehaviour import Connection
+from .store import Store
+from .webhook import Webhook
+
+HANDSHAKE_SECONDS = 10.0
+
+
+class Receiver:
+    """The whole receiver: what it keeps, how it behaves, where it listens."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        http: tuple[str, int] = ("127.0.0.1", 0),
+        https: tuple[str, int] = ("127.0.0.1", 0),
+        bad_https: Mapping[str, tuple[str, int]] | None = None,
+        names: Iterable[str] = (),
+    ) -> None:
+        """Bind every port (0: any free one). bad_https: further ports, by the kind of their certificate.
+
+        state: directory for messages and keys. names: what the certificates are made for.
+        Raises OSError when a port is taken, RuntimeError when openssl fails.
+        """
+        state.mkdir(parents=True, exist_ok=True)
+        self.store = Store(state / "messages.jsonl")
+        self.behaviour = Behaviour()
+        self.stopping = threading.Event()
+        self.handshake_failures: deque[dict[str, Any]] = deque(maxlen=1000)
+        self.ca, self.contexts = make_contexts(state, names)
+        wanted = {"http": http, "https": https, **(bad_https or {})}
+        self.listeners = {name: Listener(self, name, address) for name, address in wanted.items()}
+
+    def address(self, name: str) -> tuple[str, int]:
+        """Return host and port of a listener: `http`, `https` or a kind of bad certificate."""
+        return self.listeners[name].server_address[:2]  # type: ignore[return-value]
+
+    def start(self) -> None:
+        for listener in self.listeners.values():
+            threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for listener in self.listeners.values():
+            listener.shutdown()
+            listener.server_close()
+
+
+class Listener(ThreadingHTTPServer):
+    """One port. Each connection has a thread; its TLS handshake happens there, so that a slow one delays nobody."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, receiver: Receiver, name: str, address: tuple[str, int]) -> None:
+        self.receiver = receiver
+        self.name = name
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, Admin if name == "http" else Webhook)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.name == "http":
+            super().finish_request(request, client_address)
+            return
+        rule = self.receiver.behaviour.at_accept()
+        if rule.mode in ("hang", "reset", "close"):
+            connection = Connection(request, self.receiver.stopping)
+            {"hang": connection.hang, "reset": connection.reset, "close": connection.close}[rule.mode]()
+            return
+        kind = rule.options["kind"] if rule.mode == "certificate" else "good" if self.name == "https" else self.name
+        request.settimeout(HANDSHAKE_SECONDS)
+        try:
+            secure = self.receiver.contexts[kind].wrap_socket(request, server_side=True)
+        except OSError as error:
+            self._note_failure(kind, client_address, error)
+            return
+        secure.loginwatch_certificate = kind  # type: ignore[attr-defined]
+        try:
+            super().finish_request(secure, client_address)
+        finally:
+            self.shutdown_request(secure)
+
+    def _note_failure(self, kind: str, client_address: Any, error: OSError) -> None:
+        failure = {"time": time.time(), "listener": self.name, "certificate": kind, "client": client_address[0]}
+        failure["reason"] = getattr(error, "reason", None) or str(error)
+        self.receiver.handshake_failures.append(failure)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in mid-request is no news; anything else is a bug in here."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError, socket.timeout)):
+            super().handle_error(request, client_address)

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An alert as a person reads it, out of the message that carried it."""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from typing import Any, Iterator
+
+from .mrkdwn import unescape
+
+LABEL = re.compile(r"\*([^*\n]+)\*")
+IDS = re.compile(r"ids? (.+)")
+ID = re.compile(r"[\w.-]*\d[\w.-]*")
+
+
+def view(payload: Any) -> dict[str, Any]:
+    """Return what stands in a message, unescaped.
+
+    text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
+    sections. lines: the texts of sections, in order. notes: the texts of context blocks, in order.
+    ids: what follows "id" or "ids" in a context block.
+    """
+    blocks = payload.get("blocks") if isinstance(payload, dict) else None
+    blocks = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    notes = [text for block in blocks if block.get("type") == "context" for text in _texts(block.get("elements"))]
+    headers = [text for block in blocks if block.get("type") == "header" for text in _texts([block.get("text")])]
+    sections = [block for block in blocks if block.get("type") == "section"]
+    text = payload.get("text") if isinstance(payload, dict) else None
+    return {
+        "text": unescape(text) if isinstance(text, str) else None,
+        "header": headers[0] if headers else None,
+        "fields": {label: value for block in sections for label, value in _pairs(block.get("fields"))},
+        "lines": [line for block in sections for line in _texts([block.get("text")])],
+        "notes": notes,
+        "ids": [token for note in notes for token in _ids(note)],
+    }
+
+
+def _texts(objects: Any) -> list[str]:
+    """Return the texts of a list of text objects, unescaped."""
+    things = objects if isinstance(objects, list) else []
+    texts = [thing.get("text") for thing in things if isinstance(thing, dict)]
+    return [unescape(text) for text in texts if isinstance(text, str)]
+
+
+def _pairs(fields: Any) -> Iterator[tuple[str, str]]:
+    texts = _texts(fields)
+    for label, value in zip(texts[::2], texts[1::2]):
+        match = LABEL.fullmatch(label)
+        if match:
+            yield match.group(1), value
+
+
+def _ids(note: str) -> list[str]:
+    match = IDS.match(note)
+    return list(takewhile(ID.fullmatch, re.split(r"[,\s]+", match.group(1)))) if match else []

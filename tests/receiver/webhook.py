@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A connection to the webhook: read, judge, keep, answer."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+from .behaviour import Rule
+from .misbehaviour import Connection, answer_bytes, play, status_and_answer
+from .validation import Verdict, judge
+from .view import view
+
+if TYPE_CHECKING:
+    from .server import Listener
+
+LARGEST_BODY = 1024 * 1024
+IDLE_SECONDS = 120.0
+
+
+class Webhook(BaseHTTPRequestHandler):
+    """A connection to the webhook."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+    server: Listener
+
+    def do_POST(self) -> None:
+        self.serve()
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
+
+    def serve(self) -> None:
+        """Judge the request, keep it, and answer as the rule in force says."""
+        body = self.read_body()
+        if body is None:
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        verdict = judge(self.command, self.path, headers, body)
+        rule = self._rule(body)
+        status, words = (verdict.status, verdict.answer) if rule.mode == "ok" else (None, rule.mode)
+        if rule.mode == "status":
+            status, words = status_and_answer(rule)
+        self._keep(headers, body, verdict, rule, {"status": status, "body": words, "mode": rule.mode})
+        answer = answer_bytes(verdict.status, verdict.answer.encode())
+        connection = Connection(self.connection, self.server.receiver.stopping)
+        keep = connection.send(answer) if rule.mode == "ok" else play(rule, connection, answer)
+        self.close_connection = self.close_connection or not keep
+
+    def _rule(self, body: bytes) -> Rule:
+        if getattr(self.connection, "loginwatch_certificate", "good") != "good":
+            return Rule()  # a client that took the bad certificate has met its rule
+        return self.server.receiver.behaviour.at_request(body)
+
+    def _keep(self, headers: dict[str, str], body: bytes, verdict: Verdict, rule: Rule, answer: dict[str, Any]) -> None:
+        findings = verdict.findings
+        self.server.receiver.store.add(
+            {
+                "received_at": time.time(),
+                "listener": self.server.name,
+                "client": {"address": self.client_address[0], "port": self.client_address[1]},
+                "tls": self._tls(),
+                "method": self.command,
+                "path": self.path,
+                "headers": headers,
+                "body": body.decode("utf-8", "backslashreplace"),
+                "payload": verdict.payload,
+                "problems": findings.problems,
+                "warnings": verdict.warnings,
+                "mentions": findings.mentions,
+                "links": findings.links,
+                "controls": findings.controls,
+                "answer": answer,
+                "delivered": verdict.accepted and rule.delivered,
+                **view(verdict.payload),
+            }
+        )
+
+    def _tls(self) -> dict[str, Any] | None:
+        connection = self.connection
+        if not isinstance(connection, ssl.SSLSocket):
+            return None
+        cipher = connection.cipher()
+        return {
+            "version": connection.version(),
+            "cipher": cipher[0] if cipher else None,
+            "server_name": getattr(connection, "loginwatch_server_name", None),
+        }
+
+    def read_body(self) -> bytes | None:
+        """Return the request's body; None if it was refused, and the connection with it."""
+        length = self.headers.get("Content-Length", "0")
+        if self.headers.get("Transfer-Encoding") or not length.isdigit():
+            self._refuse(411, "length_required")
+            return None
+        if int(length) > LARGEST_BODY:
+            self._refuse(413, "payload_too_large")
+            return None
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return None
+        return body
+
+    def _refuse(self, status: int, words: str) -> None:
+        self.close_connection = True
+        self.wfile.write(answer_bytes(status, words.encode(), ("Connection", "close")))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Log nothing: what arrived is in the store."""

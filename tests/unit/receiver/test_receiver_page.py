@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The page in a real browser: it shows the messages, and nothing in a message can do anything there."""
+
+import re
+import struct
+import subprocess
+import sys
+import time
+from html import unescape
+from pathlib import Path
+
+import pytest
+import requests
+from conftest import PATH, TESTS, start, stop
+from receiver import pages
+from receiver.client import Receiver as Client
+from receiver.sample import FIELDS, ID, alert
+from receiver.screenshot import FLAGS, chromium, take
+
+# What a browser would run if any of it got into the page as HTML. Each sets the title, which the test can see.
+HOSTILE = [
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "<svg onload=\"document.title='owned'\">",
+    '"><iframe src="javascript:top.document.title=\'owned\'">',
+    "</script><script>document.title='owned'</script>",
+    "javascript:document.title='owned'",
+    "{{constructor.constructor('document.title=1')()}}",
+    "&lt;script&gt;document.title='owned'&lt;/script&gt;",
+]
+
+
+@pytest.fixture
+def shown(client):
+    def show(query="?picture"):
+        return chromium(f"{client.url}/{query}", "--dump-dom")
+
+    return show
+
+
+def visible(dom):
+    """Return the text of a dumped document, without scripts and styles."""
+    return unescape(re.sub(r"<[^>]*>", "", re.sub(r"(?s)<(script|style|noscript)\b.*?</\1>", "", dom)))
+
+
+def test_an_alert_is_shown_whole(client, post, shown):
+    post(json=alert())
+    dom = shown()
+    for text in [*FIELDS, *FIELDS.values(), "deploy logged in on web-3", f"id {ID}", "loginwatch"]:
+        assert text in visible(dom)
+    assert dom.count("<article>") == 1
+    assert "<title>(1) #logins</title>" in dom
+
+
+def test_marks_are_shown_as_slack_shows_them(client, post, shown):
+    post(json={"text": "*b* _i_ ~s~ `c` <https://a.example|link> <!channel> a*b*c &amp;lt;"})
+    dom = shown()
+    for html in (
+        "<b>b</b>", "<i>i</i>", "<s>s</s>", "<code>c</code>", ">link</a>", '<span class="mention">@channel</span>',
+        "a*b*c &amp;lt;",
+    ):  # fmt: skip
+        assert html in dom
+    assert 'href="https://a.example"' in dom
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_hostile_message_does_nothing(client, post, shown, attack, escaped):
+    """Escaped, it is an alert about a hostile name; unescaped, it is refused, and stands among the refused ones."""
+    if escaped:
+        post(json=alert(**dict.fromkeys(FIELDS, attack)))
+        assert client.messages()[0].fields["User"] == attack
+    else:
+        post(json={"text": attack + "<", "blocks": [{"type": attack}]})
+        assert client.messages() == []
+    dom = shown()
+    assert "owned" not in re.search("<title>(.*?)</title>", dom).group(1)
+    # Only the page's own elements are there; the attack stands among the texts.
+    assert re.findall(r"<(script|img|iframe)\b", dom) == ["script"]
+    assert "onload=" not in re.sub(r">[^<]*<", "><", dom)
+    assert attack in visible(dom)
+
+
+def test_a_label_with_a_hostile_address_is_no_link(client, post, shown):
+    post(json={"text": "<javascript:document.title='owned'|click>"})
+    assert "<a " not in shown()
+
+
+def test_what_was_not_posted_stands_aside(client, post, shown):
+    post(json={"text": "a < b"})
+    client.behave({"mode": "status", "status": 503})
+    post(json=alert())
+    dom = shown()
+    assert "<article>" not in dom
+    assert "Not posted, answered 400 invalid_payload (text: unescaped <" in visible(dom)
+    assert "Not posted, answered 503 status 503: deploy logged in on web-3" in visible(dom)
+
+
+def test_the_page_updates_by_itself_and_says_when_it_cannot(tmp_path):
+    """A browser that stays open: its virtual time stands still while it waits for an answer, and ends after it."""
+    process, addresses = start(tmp_path / "state")
+    url = f"http://{addresses['http']}"
+    client = Client(url)
+    requests.post(url + PATH, json={"text": "the first"}, timeout=10)
+    command = ["chromium", *FLAGS, f"--user-data-dir={tmp_path}", "--virtual-time-budget=9000", "--dump-dom", url + "/"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as browser:
+        time.sleep(4)
+        client.clear()
+        requests.post(url + PATH, json={"text": "the second"}, timeout=10)
+        time.sleep(1)
+        stop(process)
+        dom = browser.communicate(timeout=60)[0]
+    assert "the second" in dom
+    assert "the first" not in dom
+    assert "receiver not reachable" in dom
+
+
+def test_the_page_runs_nothing_but_its_own_script(client):
+    for path, (kind, content) in pages.FILES.items():
+        answer = requests.get(client.url + path, timeout=10)
+        assert (answer.content, answer.headers["Content-Type"]) == (content, kind)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+        assert policy["require-trusted-types-for"] == "'script'"
+        assert "unsafe" not in str(policy)
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    for _, content in pages.FILES.values():
+        addresses = re.findall(rb"(?:https?:)?//[a-z0-9.-]+\.[a-z]+", content)
+        assert [address for address in addresses if address != b"http://www.w3.org"] == []
+
+
+def test_a_picture_is_cropped_to_the_message_and_crisp(client, post, tmp_path):
+    post(json={"text": "another"})
+    post(json=alert())
+    output = tmp_path / "docs" / "alert.png"
+    take(client.url, output, last=1, width=600)
+    header = output.read_bytes()[:24]
+    assert header.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", header[16:24])
+    assert width == 1200
+    assert 500 < height < 1200
+
+
+def test_the_picture_of_the_readme_can_be_made_anew(tmp_path):
+    command = [sys.executable, "-m", "receiver.screenshot", "--output", str(tmp_path / "alert.png")]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(tmp_path / "alert.png").stat().st_size > 10_000
+
+
+def test_a_missing_chromium_is_one_clear_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="apt-get install chromium"):
+        chromium("http://127.0.0.1:1/")
