@@ -1,0 +1,107 @@
+"""The finished alert: what is known of one login, in the form in which it waits in the spool (JSON).
+
+Everything in it that came from outside has passed text.printable, so that whoever shows it has only its own escaping left
+to do. What depends on the configuration (the server's label, the people's names) is added when it is sent.
+"""
+
+import json
+import os
+
+from . import authinfo
+from .capture import Capture
+from .text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Tuple
+
+    Alert = Dict[str, Any]
+
+VERSION = 1
+# The PAM service of the test that goes the whole way (the module test_alert, `path: pam`).
+TEST_SERVICE = "ssh-login-notify-test"
+FIELDS = {
+    "version": int,
+    "id": str,
+    "time": (int, float),
+    "host": str,
+    "service": str,
+    "user": str,
+    "address": str,
+    "port": int,
+    "name": str,
+    "type": str,
+    "methods": list,
+    "notes": list,
+}
+
+
+def build(capture: Capture, kind: str) -> "Alert":
+    """Return the alert for a login of a kind (see kind.py)."""
+    address, port = _peer(capture.get(b"SSH_CONNECTION"))
+    name = printable(capture.get(b"PAM_RHOST"))
+    return {
+        "version": VERSION,
+        "id": capture.name,
+        "time": capture.time,
+        "host": printable(os.uname().nodename),
+        "service": printable(capture.get(b"PAM_SERVICE")),
+        "user": printable(capture.get(b"PAM_USER")),
+        "address": address,
+        "port": port,
+        # With `UseDNS yes` sshd gives the name that the peer's DNS claims; it is shown beside the address, never instead.
+        "name": "" if name in (address, "UNKNOWN") else name,
+        "type": kind,
+        "methods": authinfo.parse(capture.get(b"SSH_AUTH_INFO_0")),
+        "notes": capture.notes,
+    }
+
+
+def to_json(alert: "Alert") -> bytes:
+    """Return the alert as it waits in the spool."""
+    return json.dumps(alert, sort_keys=True).encode("ascii") + b"\n"
+
+
+def from_json(raw: bytes) -> "Alert":
+    """Return an alert from the spool; raise ValueError, in words for a person, for anything else."""
+    try:
+        alert = json.loads(raw.decode("utf-8"))
+    except ValueError:
+        raise ValueError("not JSON: not written by this program, or damaged") from None
+    if not isinstance(alert, dict) or alert.get("version") != VERSION:
+        raise ValueError("not an alert of this version (%d)" % VERSION)
+    wrong = [name for name in sorted(FIELDS) if not isinstance(alert.get(name), FIELDS[name])]
+    if wrong:
+        raise ValueError("damaged: " + ", ".join(wrong))
+    return alert
+
+
+def log_line(alert: "Alert") -> str:
+    """Return the login as one structured line (logfmt) for the system's own log."""
+    pairs = [
+        ("user", alert["user"]),
+        ("from", alert["address"]),
+        ("port", alert["port"]),
+        ("name", alert["name"]),
+        ("type", alert["type"]),
+        ("auth", ",".join(method["method"] for method in alert["methods"])),
+        ("key", ",".join(method["fingerprint"] for method in alert["methods"] if "fingerprint" in method)),
+        ("service", alert["service"]),
+        ("id", alert["id"]),
+        ("note", "; ".join(alert["notes"])),
+    ]
+    return "login " + " ".join("%s=%s" % (name, _quoted(value)) for name, value in pairs if value != "")
+
+
+def _quoted(value: "str | int") -> str:
+    text = str(value)
+    plain = text and not any(character in text for character in ' "=\\')
+    return text if plain else '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _peer(connection: bytes) -> "Tuple[str, int]":
+    """Return the client's address and port from SSH_CONNECTION (ssh(1)), empty and 0 where it does not hold them."""
+    words = connection.split(b" ")
+    if len(words) != 4 or not words[1].isdigit() or len(words[1]) > 5:
+        return "", 0
+    return printable(words[0], 80), int(words[1])

@@ -1,0 +1,87 @@
+"""What the hook wrote down about one login, and how to read it.
+
+A capture is the hook's header and the hook's environment, each a row of NAME=value ended by NUL as in environ(5), with
+an empty entry between them:
+
+    capture=1 NUL parent=4242 NUL parent_stat=4242 (sshd) S ... NUL NUL SSH_CONNECTION=... NUL ... PAM_USER=deploy NUL
+
+pam_exec(8) hands over the PAM environment first and the genuine PAM_* items after it (pam_exec.c, call_exec), so of two
+equal names the last one is true, and the first is somebody's attempt to look like another.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional, Tuple
+
+FORMAT = b"1"
+
+# Nothing of an honest login sets these, and each would run code or redirect a connection in a root process.
+SUSPICIOUS = (b"LD_", b"PYTHON", b"GCONV_PATH", b"OPENSSL_", b"SSL_CERT_", b"LOCPATH", b"NLSPATH", b"MALLOC_")
+
+
+class Capture:
+    """One login as the hook saw it.
+
+    name: the file's name in incoming/, also the alert's id.
+    time: seconds since the epoch, of the hook.
+    parent: pid of the sshd process that serves the connection.
+    parent_start: its start time in clock ticks after boot (proc(5), field 22), None when /proc did not tell.
+    environment: the variables, the last of equal names.
+    notes: what an operator should know about the environment, in sentences.
+    """
+
+    def __init__(self, name: str, raw: bytes) -> None:
+        """Read a capture. One that can't be read, or not whole, has a note that says so: a login there was."""
+        head, separator, tail = raw.partition(b"\0\0")
+        header = dict(_pairs(head)[0])
+        pairs, repeated = _pairs(tail)
+        self.name = name
+        self.time = float(name.partition("-")[0])
+        self.parent = _number(header.get(b"parent", b""))
+        self.parent_start = start_time(header.get(b"parent_stat", b""))
+        self.environment = dict(pairs)
+        self.notes = _notes(self.environment, repeated)
+        if not separator or header.get(b"capture") != FORMAT or not tail:
+            self.notes.append("what the hook wrote down about this login is damaged, or of another version")
+
+    def get(self, name: bytes) -> bytes:
+        """Return a variable's value, empty when it is not set."""
+        return self.environment.get(name, b"")
+
+
+def start_time(stat: bytes) -> "Optional[int]":
+    """Return field 22 of a line of /proc/PID/stat. The name in parentheses may itself hold spaces and parentheses."""
+    fields = stat.rpartition(b")")[2].split()
+    return _number(fields[19]) if len(fields) > 19 else None
+
+
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() and len(text) < 20 else 0
+
+
+def _pairs(block: bytes) -> "Tuple[List[Tuple[bytes, bytes]], List[bytes]]":
+    """Return the NAME=value pairs of a block, and the names that stand in it more than once."""
+    pairs = []
+    seen = {}  # type: Dict[bytes, int]
+    for entry in block.split(b"\0"):
+        name, separator, value = entry.partition(b"=")
+        if name and separator:
+            pairs.append((name, value))
+            seen[name] = seen.get(name, 0) + 1
+    return pairs, [name for name in seen if seen[name] > 1]
+
+
+def _notes(environment: "Dict[bytes, bytes]", repeated: "List[bytes]") -> "List[str]":
+    forged = sorted(name for name in repeated if name.startswith((b"PAM_", b"SSH_")))
+    loaded = sorted(name for name in environment if name.startswith(SUSPICIOUS))
+    notes = []
+    if forged:
+        notes.append("the login's environment tried to forge " + _names(forged))
+    if loaded:
+        notes.append("the login's environment held " + _names(loaded))
+    return notes
+
+
+def _names(names: "List[bytes]") -> str:
+    shown = [name[:40].decode("ascii", "backslashreplace") for name in names[:8]]
+    return ", ".join(shown) + (" and more" if len(names) > len(shown) else "")

@@ -1,0 +1,215 @@
+"""What a login is for, read from the processes below the sshd process that serves it.
+
+sshd opens the PAM session before the client has said what it wants, so the hook cannot know. A moment later it shows
+here (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
+
+    sshd: deploy [priv]                 the monitor, root; the hook's parent, and that of PAM's helpers such as pam_motd's
+      sshd: deploy@notty                the session's server, as the user; "sshd: deploy" until the client opens a session
+        bash -c CMD                     what the client asked for, run by the user's shell; often replaced by CMD itself
+        -bash                           a login shell
+
+A root login has no process of its own for the second line up to OpenSSH 9.7; there the monitor becomes the server. Since
+9.8 the titles begin with "sshd-session:".
+
+The rule: a transfer (SFTP, SCP, rsync, git) is named only when it is all that the client asked for. Whatever else runs is
+an SSH command or a shell. What did not show itself in time is unknown, never guessed.
+"""
+
+from .processes import Processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional
+
+INTERACTIVE = "SSH (interactive)"
+COMMAND = "SSH (command)"
+SFTP_OR_SCP = "SFTP or SCP"  # scp speaks SFTP since OpenSSH 9.0, and nothing on the server tells the two apart
+SCP = "SCP"
+RSYNC = "rsync"
+GIT = "git"
+TUNNEL = "Tunnel (no session)"
+UNKNOWN = "unknown"
+
+SERVERS = (b"sshd", b"sshd-session")
+SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"git-shell")
+# Where the distributions put it; the same name anywhere else is somebody's own program.
+SFTP_SERVER_DIRECTORIES = (
+    b"/usr/lib/openssh",
+    b"/usr/libexec/openssh",
+    b"/usr/lib/ssh",
+    b"/usr/libexec/ssh",
+    b"/usr/libexec",
+    b"/usr/lib/misc",
+)
+PROGRAM_DIRECTORIES = (b"", b"/usr/bin", b"/bin", b"/usr/local/bin")
+GIT_PROGRAMS = (b"git-upload-pack", b"git-receive-pack", b"git-upload-archive")
+# With one of these a shell does more than run one program.
+OPERATORS = b";&|<>()`\n\r"
+SEPARATED = bytes.maketrans(b";&|<>\n\r", b"       ")
+LONGEST_PROGRAM_NAME = 40
+
+
+class Connection:
+    """One connection's processes, looked at until they show what the login is for."""
+
+    def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", user: bytes) -> None:
+        """monitor and monitor_start (see Processes.start) name one sshd process, even when its pid is used again."""
+        self._processes = processes
+        self._monitor = monitor
+        self._monitor_start = monitor_start
+        self._user = user
+        self._server = 0
+        self._title = b""
+
+    def look(self) -> "Optional[str]":
+        """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for."""
+        if self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start:
+            return UNKNOWN
+        self._server = self._server or self._find_server()
+        if not self._server:
+            return None
+        self._title = self._server_title(self._server) or self._title
+        if self._title.endswith(b"@internal-sftp"):
+            return SFTP_OR_SCP
+        for child in self._processes.children(self._server):
+            kind = self._of_child(child)
+            if kind:
+                return kind
+        return None
+
+    def last_look(self) -> str:
+        """Return what can be said of a connection that has shown nothing in all the time that it had."""
+        tty = self._title[len(self._user) :] if self._title.startswith(self._user) else self._title
+        return TUNNEL if self._title and b"@" not in tty else UNKNOWN
+
+    def _find_server(self) -> int:
+        for process in [self._monitor] + self._processes.children(self._monitor):
+            if self._server_title(process):
+                return process
+        return 0
+
+    def _server_title(self, process: int) -> bytes:
+        """Return `deploy`, `deploy@notty`, `deploy@pts/0` for a session's server, nothing for any other process."""
+        if self._processes.name(process) not in SERVERS:
+            return b""
+        program, _, title = b" ".join(self._processes.arguments(process)).partition(b": ")
+        return title if program in SERVERS and not title.endswith((b" [priv]", b" [pam]", b" [net]")) else b""
+
+    def _of_child(self, child: int) -> "Optional[str]":
+        arguments = self._processes.arguments(child)
+        # Forked but not yet what it will be, or over: its name alone would be a guess.
+        if not arguments or self._processes.name(child) in SERVERS:
+            return None
+        if arguments[0].startswith(b"-"):
+            return INTERACTIVE
+        if len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0]):
+            return of_command(arguments[2])
+        return of_program(arguments, self._processes.executable(child))
+
+    def _is_shell(self, name: bytes) -> bool:
+        """sshd runs a command as `SHELL -c COMMAND`, with the name of the user's shell without its directory."""
+        return name in SHELLS or name == login_shell(self._user)
+
+
+def of_command(command: bytes) -> str:
+    """Return the kind of a command line as the client sent it, or as sshd's configuration forces it."""
+    skeleton = _skeleton(command)
+    words = command.split()
+    if words and not any(operator in skeleton for operator in OPERATORS):
+        transfer = _transfer(words)
+        if transfer:
+            return transfer
+    for word in skeleton.translate(SEPARATED).split():
+        # NAME=value in front of a command is the shell's assignment, and the value may be a secret.
+        if b"=" not in word:
+            return _command(word)
+    return COMMAND
+
+
+def of_program(arguments: "List[bytes]", executable: bytes) -> str:
+    """Return the kind of a process that has taken the shell's place.
+
+    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process chooses its own arguments,
+    but not this.
+    """
+    transfer = _transfer(arguments)
+    if transfer:
+        asked = arguments[0].rpartition(b"/")[2]
+        directory, _, runs = executable.rpartition(b"/")
+        trusted = PROGRAM_DIRECTORIES + SFTP_SERVER_DIRECTORIES
+        if not executable or (directory in trusted and runs in (asked, b"git")):
+            return transfer
+    return _command(arguments[0])
+
+
+def _transfer(words: "List[bytes]") -> "Optional[str]":
+    directory, _, program = words[0].rpartition(b"/")
+    if program == b"sftp-server" and directory in SFTP_SERVER_DIRECTORIES:
+        return SFTP_OR_SCP
+    if directory not in PROGRAM_DIRECTORIES:
+        return None
+    if program == b"scp" and any(word in (b"-t", b"-f") for word in words[1:]):
+        return SCP
+    if program == b"rsync" and words[1:2] == [b"--server"]:
+        return RSYNC
+    if program in GIT_PROGRAMS or (program == b"git" and b"git-" + b"".join(words[1:2]) in GIT_PROGRAMS):
+        return GIT
+    return None
+
+
+def _command(path: bytes) -> str:
+    """Name the program, and nothing of what it was given, which may be a secret."""
+    name = path.rpartition(b"/")[2]
+    plain = name.translate(None, b"._+-").isalnum() and len(name) <= LONGEST_PROGRAM_NAME
+    return "SSH (command: %s)" % name.decode("ascii") if plain else COMMAND
+
+
+def _skeleton(command: bytes) -> bytes:
+    """Return the command with an underscore for all that is quoted (POSIX shell language, 2.2).
+
+    A backtick stands for what is quoted and still runs something, or can't be read for certain: "$(…)", $'…', a quote
+    that does not end. So looking for operators errs on the side of finding one.
+    """
+    kept = bytearray()
+    position = 0
+    while position < len(command):
+        byte = command[position : position + 1]
+        end = position + 1
+        if byte == b"\\":
+            byte, end = b"_", position + 2
+        elif byte == b"$" and command[end : end + 1] in (b"'", b'"'):
+            return bytes(kept + b"`")
+        elif byte == b"'":
+            end = command.find(b"'", end) + 1
+            byte = b"_"
+        elif byte == b'"':
+            end = _end_of_double_quotes(command, end)
+            inside = command[position:end]
+            byte = b"`" if b"`" in inside or b"$(" in inside else b"_"
+        if not end:
+            return bytes(kept + b"`")
+        kept += byte
+        position = end
+    return bytes(kept)
+
+
+def _end_of_double_quotes(command: bytes, position: int) -> int:
+    """Return where the text goes on after the closing quote, 0 when there is none."""
+    while position < len(command):
+        if command[position : position + 1] == b'"':
+            return position + 1
+        position += 2 if command[position : position + 1] == b"\\" else 1
+    return 0
+
+
+def login_shell(user: bytes) -> bytes:
+    """Return the name of a local user's shell (passwd(5)), empty for others: a directory service may take its time."""
+    try:
+        with open("/etc/passwd", "rb") as file:
+            for line in file:
+                fields = line.rstrip(b"\n").split(b":")
+                if fields[0] == user and len(fields) == 7:
+                    return fields[6].rpartition(b"/")[2]
+    except OSError:
+        pass
+    return b""

@@ -1,0 +1,60 @@
+"""What /proc tells about a process (proc(5)). Reading never fails: a process that is gone has nothing to tell."""
+
+import os
+
+from .capture import start_time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional
+
+
+class Processes:
+    """The processes of this host as one /proc shows them."""
+
+    def __init__(self, root: str = "/proc") -> None:
+        self.root = root
+
+    def start(self, pid: int) -> "Optional[int]":
+        """Return the start time in clock ticks after boot, which with the pid names a process for good; None if gone."""
+        return start_time(self._read(pid, "stat"))
+
+    def name(self, pid: int) -> bytes:
+        """Return the name that the process goes by, at most 15 bytes; one that has exited still has it."""
+        return self._read(pid, "comm").rstrip(b"\n")
+
+    def arguments(self, pid: int) -> "List[bytes]":
+        """Return the arguments, or the one text that setproctitle(3) put in their place; none once it has exited."""
+        text = self._read(pid, "cmdline").rstrip(b"\0")
+        return text.split(b"\0") if text else []
+
+    def executable(self, pid: int) -> bytes:
+        """Return the path of the file that the process runs, empty where that may not be seen (SELinux, hidepid)."""
+        try:
+            return os.readlink(b"%s/%d/exe" % (os.fsencode(self.root), pid))
+        except OSError:
+            return b""
+
+    def children(self, pid: int) -> "List[int]":
+        """Return the children's pids. Kernels without CONFIG_PROC_CHILDREN are asked about every process instead."""
+        try:
+            with open("%s/%d/task/%d/children" % (self.root, pid, pid), "rb") as file:
+                return [int(child) for child in file.read().split()]
+        except FileNotFoundError:
+            return self._children_by_search(pid)
+        except OSError:
+            return []
+
+    def _children_by_search(self, pid: int) -> "List[int]":
+        if not os.path.isdir("%s/%d" % (self.root, pid)):
+            return []
+        parent = b"%d" % pid
+        others = [int(entry) for entry in os.listdir(self.root) if entry.isdigit()]
+        return [other for other in others if self._read(other, "stat").rpartition(b")")[2].split()[1:2] == [parent]]
+
+    def _read(self, pid: int, what: str) -> bytes:
+        try:
+            with open("%s/%d/%s" % (self.root, pid, what), "rb", buffering=0) as file:
+                return file.read(8192) or b""
+        except OSError:
+            return b""

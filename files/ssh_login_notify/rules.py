@@ -1,0 +1,55 @@
+"""Whose key it is, and which logins need no message.
+
+A rule of `ignore` is a dictionary of `user`, `from` (an address or a network), `key` (a fingerprint) and `type` (the type
+without a program's name); a login is ignored when every one that the rule gives matches. Each matches as a whole value or
+as a network, never as a part of a text, and only on what sshd vouches for: the numeric address, never a DNS name.
+"""
+
+import ipaddress
+
+from .config import Configuration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List
+
+    from .alert import Alert
+
+
+def people(alert: "Alert", configuration: Configuration) -> "List[str]":
+    """Return the names that the configuration gives for the keys of a login; for a certificate's, also the authority's."""
+    named = (configuration.people.get(fingerprint) for fingerprint in _fingerprints(alert))
+    return [person for person in named if person]
+
+
+def is_ignored(alert: "Alert", configuration: Configuration) -> bool:
+    """Tell whether a rule says that this login needs no message. One with something suspicious in it always does."""
+    return not alert["notes"] and any(_matches(rule, alert) for rule in configuration.ignore)
+
+
+def _matches(rule: "Dict[str, str]", alert: "Alert") -> bool:
+    return (
+        rule.get("user", alert["user"]) == alert["user"]
+        and ("from" not in rule or _is_from(alert["address"], rule["from"]))
+        and ("key" not in rule or rule["key"] in _fingerprints(alert))
+        and ("type" not in rule or rule["type"] == _plain_type(alert["type"]))
+    )
+
+
+def _is_from(address: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]) in ipaddress.ip_network(network)
+    except ValueError:
+        return False
+
+
+def _plain_type(kind: str) -> str:
+    return "SSH (command)" if kind.startswith("SSH (command: ") else kind
+
+
+def _fingerprints(alert: "Alert") -> "List[str]":
+    found = []
+    for method in alert["methods"]:
+        found.append(method.get("fingerprint"))
+        found.append(method.get("certificate", {}).get("ca"))
+    return [fingerprint for fingerprint in found if fingerprint]

@@ -1,0 +1,200 @@
+"""The sender: takes alerts from outgoing/, the oldest first, sends them, keeps those that must wait.
+
+One per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends when
+nothing is left, or when what is left must wait longer than it cares to stay: a timer starts it again, and each new alert.
+"""
+
+import json
+import random
+import time
+from email.utils import parsedate_to_datetime
+
+from . import alert, rules, slack
+from .config import Configuration
+from .spool import Spool
+from .text import printable
+from .transport import Answer, Transport, TransportError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+    from .alert import Alert
+
+DIGEST_FROM = 11  # alerts that wait; fewer are sent one by one
+DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds between two tries of one run, made up to a quarter longer by chance
+LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
+LONGEST_WAIT = 3600  # seconds; a longer wait than Slack ever asks for is a clock that jumped
+UNDELIVERED = 300  # seconds until the next try, once a run has tried for as long as it does
+RECENT = 50  # deliveries that are remembered
+
+
+class State:
+    """What the sender last did, kept in state/sender.json for `status`, and for the next run to go on from.
+
+    recent: the last deliveries, the newest last. trouble: why alerts wait, and since when, None when they do not.
+    not_before: seconds since the epoch before which nothing is to be tried.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self.recent = []  # type: List[Dict[str, Any]]
+        self.trouble = None  # type: Optional[Dict[str, Any]]
+        self.not_before = 0.0
+        try:
+            kept = json.loads(spool.read("state", "sender.json").decode("utf-8"))
+            self.recent = [entry for entry in kept["recent"] if isinstance(entry, dict)]
+            self.trouble = kept["trouble"] if isinstance(kept["trouble"], dict) else None
+            self.not_before = float(kept["not_before"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # none yet, or not ours: nothing is known then, and nothing depends on it
+
+    def delivered(self, alerts: "List[Alert]", status: int) -> None:
+        """Remember a delivery."""
+        now = time.time()
+        for sent in alerts:
+            entry = {
+                "id": sent["id"],
+                "user": sent["user"],
+                "from": slack.origin(sent),
+                "login_time": sent["time"],
+                "delivered_at": now,
+                "status": status,
+            }
+            self.recent.append(entry)
+        self.recent = self.recent[-RECENT:]
+        self.trouble = None
+        self.not_before = 0.0
+        self._keep()
+
+    def waiting(self, why: str, mend: str, seconds: float) -> None:
+        """Remember why nothing could be delivered, and for how long not to try."""
+        since = self.trouble.get("since") if self.trouble else None
+        self.trouble = {"since": since or time.time(), "what": why, "mend": mend}
+        self.not_before = time.time() + seconds
+        self._keep()
+
+    def _keep(self) -> None:
+        kept = {"recent": self.recent, "trouble": self.trouble, "not_before": self.not_before}
+        self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
+
+
+class Sender:
+    """One run over outgoing/."""
+
+    def __init__(self, spool: Spool, configuration: Configuration, transport: Transport) -> None:
+        self._spool = spool
+        self._configuration = configuration
+        self._transport = transport
+        self._state = State(spool)
+        self._one_by_one = set()  # type: set[str]
+        self._tries = 0
+        self.delivered = 0
+        self.last_answer = ""
+
+    def run(self, patient: bool = True) -> bool:
+        """Send what waits. Return True when nothing is left.
+
+        patient: obey an earlier run's wait, and try again for a while; else end at the first trouble.
+        """
+        if patient and not self._pause(self._state.not_before - time.time()):
+            return False
+        while True:
+            self._spool.remove("state", "wake")
+            names = self._spool.names("outgoing")
+            if not names:
+                return True
+            seconds = self._send(self._next(names))
+            if seconds and not (patient and self._pause(seconds)):
+                return False
+
+    def _next(self, names: "List[str]") -> "List[str]":
+        """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
+        backlog = len(names) >= DIGEST_FROM and names[0] not in self._one_by_one
+        return names[: slack.DIGEST_LIMIT] if backlog else names[:1]
+
+    def _send(self, names: "List[str]") -> float:
+        """Send a message for these alerts; return the seconds to wait before the next try, 0 when it is settled."""
+        alerts = [found for found in map(self._load, names) if found]
+        if not alerts:
+            return 0
+        now = time.time()
+        if len(alerts) > 1:
+            message = slack.digest(alerts, self._configuration, now)
+        else:
+            message = slack.single(alerts[0], self._configuration, now)
+        try:
+            answer = self._transport.post(json.dumps(message).encode("ascii"))
+        except TransportError as error:
+            self.last_answer = str(error)
+            return self._later(str(error), "it is tried again", 0)
+        self.last_answer = "%d %s" % (answer.status, printable(answer.text))
+        return self._settle(alerts, answer)
+
+    def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
+        if answer.status == 200 and answer.text == "ok":
+            for sent in alerts:
+                self._spool.remove("outgoing", sent["id"])
+            self._tries = 0
+            self.delivered += len(alerts)
+            self._state.delivered(alerts, answer.status)
+            return 0
+        mend = slack.mend(answer.status, answer.text)
+        if answer.status not in slack.PERMANENT:
+            return self._later(self.last_answer, mend, retry_after(answer.retry_after))
+        if len(alerts) > 1 and answer.status == 400:
+            # One of them may be to blame: each on its own, and only that one is set aside.
+            self._one_by_one.update(refused["id"] for refused in alerts)
+            return 0
+        reason = ("%s: %s\n" % (self.last_answer, mend)).encode("utf-8")
+        for refused in alerts:
+            self._spool.set_aside(refused["id"], reason)
+        return 0
+
+    def _load(self, name: str) -> "Optional[Alert]":
+        """Return an alert to send; one that can't be read is set aside, one that needs no message is done with."""
+        try:
+            found = alert.from_json(self._spool.read("outgoing", name))
+            if found["id"] != name:
+                raise ValueError("its id is not its name")
+            if not rules.is_ignored(found, self._configuration):
+                return found
+            self._spool.remove("outgoing", name)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            self._spool.set_aside(name, printable(str(error)).encode("utf-8") + b"\n")
+        return None
+
+    def _later(self, why: str, mend: str, asked: float) -> float:
+        """Return the seconds until the next try: what Slack asked for, or longer each time."""
+        self._tries += 1
+        if self._tries > len(DELAYS):
+            seconds = float(UNDELIVERED)
+        else:
+            seconds = DELAYS[self._tries - 1] * random.uniform(1, 1.25)  # noqa: S311  so that a fleet does not try as one
+        seconds = max(seconds, asked)
+        self._state.waiting(why, mend, seconds)
+        return seconds
+
+    @staticmethod
+    def _pause(seconds: float) -> bool:
+        """Wait; return False if that is longer than a run may stay."""
+        if LONGEST_STAY < seconds <= LONGEST_WAIT:
+            return False
+        if 0 < seconds <= LONGEST_STAY:
+            time.sleep(seconds)
+        return True
+
+
+def retry_after(header: "Optional[str]") -> float:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date), 0 for none."""
+    if not header:
+        return 0
+    text = header.strip()
+    if text.isdigit():
+        return float(min(int(text), LONGEST_WAIT))
+    try:
+        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_WAIT)
+    except (TypeError, ValueError, OverflowError):
+        return 0

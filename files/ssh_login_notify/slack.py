@@ -1,0 +1,214 @@
+"""An alert as a Slack message, and Slack's answers in words that name the mend.
+
+Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using
+incoming webhooks", "Rate limits"). Labels are ours, in bold; every value is a plain_text object, in which Slack looks for
+no formatting, no mentions, no links and no emoji. `&`, `<` and `>` are escaped, and nothing else is.
+"""
+
+import time
+from datetime import datetime
+
+from . import rules
+from .alert import TEST_SERVICE
+from .config import Configuration
+from .text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Tuple
+
+    from .alert import Alert
+
+HEADER_LIMIT = 150  # characters
+FIELD_LIMIT = 2000
+FIELDS_LIMIT = 10  # in a section: five pairs of a label and a value
+SECTION_LIMIT = 3000
+TEXT_LIMIT = 3000  # Slack cuts at 40,000; a notification shows far less
+DIGEST_LIMIT = 40  # logins in one message, well within Slack's 50 blocks
+LATE = 120  # seconds after which a message says that it is late
+
+NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
+# What an answer means, and what mends it.
+MENDS = {
+    "no_service": "the webhook was removed or switched off; " + NEW_WEBHOOK,
+    "no_active_hooks": "the webhook was switched off; " + NEW_WEBHOOK,
+    "no_service_id": "the webhook's address is not whole; copy it from Slack again and run the role again with it",
+    "no_team": "the webhook's workspace is gone; " + NEW_WEBHOOK,
+    "team_disabled": "the webhook's workspace is switched off; " + NEW_WEBHOOK,
+    "invalid_token": "the webhook's address is not right; copy it from Slack again and run the role again with it",
+    "channel_not_found": "the webhook's channel was deleted; " + NEW_WEBHOOK,
+    "channel_is_archived": "the webhook's channel is archived; unarchive it in Slack, or " + NEW_WEBHOOK,
+    "action_prohibited": "the workspace's administrators do not let this webhook post; ask them to, or " + NEW_WEBHOOK,
+    "posting_to_general_channel_denied": "only some people may post to that channel; choose another: " + NEW_WEBHOOK,
+    "user_not_found": "the person that the webhook posts to is gone; " + NEW_WEBHOOK,
+    "invalid_payload": "Slack did not like the message itself; that is a defect of this program, please report it",
+    "no_text": "Slack did not like the message itself; that is a defect of this program, please report it",
+}
+PERMANENT = (400, 403, 404, 410)
+
+
+def mend(status: int, answer: str) -> str:
+    """Return what an operator can do about an answer that was not `200 ok`."""
+    if answer in MENDS:
+        return MENDS[answer]
+    if status == 200:
+        return "something else than Slack answered; look for a proxy or a portal in between, and at the address's host"
+    if 300 <= status < 400:
+        return "redirects are not followed; give the webhook's final address"
+    if status == 429:
+        return "too many messages for this workspace just now; it is tried again when Slack allows"
+    if status >= 500:
+        return "Slack is in trouble (status.slack.com); it is tried again"
+    return "the address is not a webhook's, or no longer; " + NEW_WEBHOOK
+
+
+def escape(text: str) -> str:
+    """Escape the three characters that Slack asks to have escaped."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[str, Any]":
+    """Return the message for one login."""
+    server = _server(alert, configuration)
+    if alert["service"] == TEST_SERVICE:
+        headline = "Test alert from " + server
+    else:
+        headline = "%s logged in on %s" % (alert["user"] or "somebody", server)
+    pairs = fields(alert, configuration, now)
+    rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
+    sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
+    blocks = [_header(headline)]  # type: List[Dict[str, Any]]
+    blocks.extend({"type": "section", "fields": section} for section in sections)
+    blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
+    return _message("%s: %s" % (headline, line(alert, configuration, now)), blocks)
+
+
+def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":
+    """Return one message for a backlog of at most DIGEST_LIMIT logins: a line for each, none merged with another."""
+    headline = "%d logins on %s" % (len(alerts), _server(alerts[0], configuration))
+    blocks = [_header(headline)]  # type: List[Dict[str, Any]]
+    for alert in alerts:
+        shown = "%s: %s · id %s" % (alert["user"] or "somebody", line(alert, configuration, now), alert["id"])
+        blocks.append({"type": "section", "text": _plain(shown, SECTION_LIMIT)})
+    users = ", ".join(sorted({alert["user"] or "somebody" for alert in alerts}))
+    span = "%s to %s" % (_time(alerts[0]["time"]), _time(alerts[-1]["time"]))
+    return _message("%s, %s: %s" % (headline, span, users), blocks)
+
+
+def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
+    """Return a login's labels and values, in the order in which they are shown."""
+    people = rules.people(alert, configuration)
+    notes = list(alert["notes"])
+    if now - alert["time"] > LATE:
+        notes.append("sent %s late" % _duration(now - alert["time"]))
+    pairs = [
+        ("Server", _server(alert, configuration)),
+        ("User", alert["user"] or "not known"),
+        ("From", origin(alert)),
+        ("Type", alert["type"]),
+        ("Time", _time(alert["time"])),
+        ("Key", authentication(alert)),
+    ]
+    if people:
+        pairs.append(("Person", ", ".join(printable(person) for person in people)))
+    if notes:
+        pairs.append(("Note", "; ".join(notes)))
+    return pairs
+
+
+def line(alert: "Alert", configuration: Configuration, now: float) -> str:
+    """Return a login, but for its user and server, in one line."""
+    found = dict(fields(alert, configuration, now))
+    parts = [found["Type"], "from " + found["From"], found["Time"], found["Key"], found.get("Person"), found.get("Note")]
+    return " · ".join(part for part in parts if part)
+
+
+def origin(alert: "Alert") -> str:
+    """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`."""
+    if not alert["address"]:
+        return alert["name"] or "not known"
+    name = " (%s)" % alert["name"] if alert["name"] else ""
+    return "%s port %d%s" % (alert["address"], alert["port"], name)
+
+
+def authentication(alert: "Alert") -> str:
+    """Return by which key, or by what else, the user was let in."""
+    return ", then ".join(_method(method) for method in alert["methods"]) or "sshd did not say"
+
+
+def _method(method: "Dict[str, Any]") -> str:
+    words = [method["method"], method.get("key_type"), method.get("fingerprint"), method.get("detail")]
+    text = " ".join(word for word in words if word)
+    certificate = method.get("certificate")
+    if certificate:
+        text += ' (certificate "%s", serial %d, CA %s)' % (
+            certificate["key_id"],
+            certificate["serial"],
+            certificate["ca"],
+        )
+    return text
+
+
+def _server(alert: "Alert", configuration: Configuration) -> str:
+    return printable(configuration.host_label) or alert["host"]
+
+
+def _time(seconds: float) -> str:
+    """Return a time in the host's zone, with the zone."""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S %Z (%z)")
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return "%d minutes" % minutes if minutes < 120 else "%d hours" % (minutes // 60)
+
+
+def _message(text: str, blocks: "List[Dict[str, Any]]") -> "Dict[str, Any]":
+    # `text` is what notifications and screen readers show. Without `mrkdwn` it is not looked at for formatting.
+    return {
+        "text": _cut(escape(text), TEXT_LIMIT),
+        "mrkdwn": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "blocks": blocks,
+    }
+
+
+def _header(text: str) -> "Dict[str, Any]":
+    return {"type": "header", "text": _plain(text, HEADER_LIMIT)}
+
+
+def _label(text: str) -> "Dict[str, Any]":
+    return {"type": "mrkdwn", "text": "*%s*" % text}
+
+
+def _plain(text: str, limit: int) -> "Dict[str, Any]":
+    return {"type": "plain_text", "text": _cut(escape(text), limit), "emoji": False}
+
+
+def _cut(escaped: str, limit: int) -> str:
+    """Cut an escaped text to a limit, but not within an escape."""
+    if len(escaped) <= limit:
+        return escaped
+    kept = escaped[: limit - 1]
+    start = kept.rfind("&", len(kept) - 4)
+    return (kept[:start] if start >= 0 and ";" not in kept[start:] else kept) + "…"
+
+
+def test_alert(host: str, name: str) -> "Alert":
+    """Return an alert that says that it is a test, and nobody's login."""
+    return {
+        "version": 1,
+        "id": name,
+        "time": time.time(),
+        "host": host,
+        "service": TEST_SERVICE,
+        "user": "nobody, this is a test",
+        "address": "",
+        "port": 0,
+        "name": "this host",
+        "type": "test",
+        "methods": [],
+        "notes": [],
+    }

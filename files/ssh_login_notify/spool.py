@@ -1,0 +1,148 @@
+"""The spool: one directory a state, and a file moves from state to state by rename, so that a kill at any point loses
+nothing and leaves nothing half-done.
+
+    incoming/   captures, written by the hook          root alone
+    outgoing/   finished alerts that wait              root writes, the service user takes
+    failed/     alerts that were refused for good, each with the answer in NAME.answer
+    state/      wake: there is something new to send; sender.json: what the sender last did
+
+Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
+"""
+
+import errno
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional
+
+ROOT = "/var/spool/ssh-login-notify"
+LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
+ALERT_MODE = 0o640  # the directories are setgid, so the group is the service's
+ABANDONED = 3600  # seconds after which an unfinished file is nobody's any more
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a file in the spool is ours: 1763884862.123456-4242."""
+    seconds, dash, pid = name.partition("-")
+    return bool(dash) and pid.isdecimal() and seconds.replace(".", "", 1).isdecimal()
+
+
+class Spool:
+    """The spool below a directory. Every method raises OSError where the file system does."""
+
+    def __init__(self, root: str = ROOT) -> None:
+        self.root = root
+
+    def path(self, *parts: str) -> str:
+        """Return the path of something in the spool."""
+        return os.path.join(self.root, *parts)
+
+    def names(self, directory: str) -> "List[str]":
+        """Return the names of our files in a directory, the oldest first; others are not ours to touch."""
+        return sorted(name for name in os.listdir(self.path(directory)) if is_name(name))
+
+    def read(self, directory: str, name: str) -> bytes:
+        """Return a file's contents; only a plain file's, and no more than any file of ours can hold."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self.path(directory, name), flags)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a plain file", name)
+            return file.read(LARGEST_FILE)
+
+    def write(self, directory: str, name: str, contents: bytes, mode: int) -> None:
+        """Put a file into a directory, whole or not at all, in place of one of the same name."""
+        unfinished = self.path(directory, ".%s.%d" % (name, os.getpid()))
+        try:
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(contents)
+                os.fchmod(descriptor, mode)
+            os.rename(unfinished, self.path(directory, name))
+        except OSError:
+            self.remove(directory, os.path.basename(unfinished))
+            raise
+
+    def remove(self, directory: str, name: str) -> None:
+        """Remove a file; one that is gone already is as good."""
+        try:
+            os.unlink(self.path(directory, name))
+        except FileNotFoundError:
+            pass
+
+    # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/ only
+    # after it: so a kill in between never makes two alerts of one login, and the next run ends what this one began.
+
+    def hand_over(self, name: str, contents: bytes) -> None:
+        """Replace a capture by its finished alert in outgoing/, and wake the sender."""
+        self.write("incoming", name + ".alert", contents, ALERT_MODE)
+        self.remove("incoming", name)
+        self._to_outgoing(name)
+
+    def finish_handing_over(self) -> None:
+        """End what an observer that was killed had begun, and clear away what a killed hook left unfinished."""
+        for entry in os.listdir(self.path("incoming")):
+            name = entry[: -len(".alert")]
+            if entry.endswith(".alert") and is_name(name):
+                self.remove("incoming", name)
+                self._to_outgoing(name)
+        self._clear_abandoned("incoming")
+
+    def _to_outgoing(self, name: str) -> None:
+        os.rename(self.path("incoming", name + ".alert"), self.path("outgoing", name))
+        self.wake()
+
+    def wake(self) -> None:
+        """Say that there is something to send: the file that the path unit watches."""
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            os.close(os.open(self.path("state", "wake"), flags, 0o600))
+        except FileExistsError:
+            pass
+
+    # The sender's part.
+
+    def set_aside(self, name: str, answer: bytes) -> None:
+        """Move an alert that was refused for good to failed/, with the answer beside it."""
+        self.write("failed", name + ".answer", answer, ALERT_MODE)
+        os.rename(self.path("outgoing", name), self.path("failed", name))
+
+    def retry(self, name: str) -> None:
+        """Put a refused alert back among those that wait."""
+        os.rename(self.path("failed", name), self.path("outgoing", name))
+        self.remove("failed", name + ".answer")
+
+    def _clear_abandoned(self, directory: str) -> None:
+        import time
+
+        for entry in os.listdir(self.path(directory)):
+            path = self.path(directory, entry)
+            if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > ABANDONED:
+                self.remove(directory, entry)
+
+
+class Lock:
+    """A lock between processes, kept by one of them at a time and given up at its end at the latest.
+
+    lockf(3), not flock(2): the hook can ask for it without importing a module. It belongs to the process alone: a fork does
+    not have it, and closing any descriptor of the file gives it up. So the file is opened once, as root, and kept open.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    def take(self) -> bool:
+        """Take the lock and return True; return False if another process has it."""
+        try:
+            os.lockf(self._descriptor, os.F_TLOCK, 0)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return False
+            raise
+        return True
+
+    def give_up(self) -> None:
+        """Let others take the lock."""
+        os.lockf(self._descriptor, os.F_ULOCK, 0)

@@ -1,0 +1,136 @@
+"""One POST to the webhook, over HTTPS: no redirect followed, no proxy but the configured one, nothing read without end.
+
+The address is a secret: it stands in no exception and no log (the request line is the only place for it).
+"""
+
+import contextlib
+import http.client
+import signal
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from . import VERSION
+from .config import Configuration, is_loopback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Iterator, NamedTuple, Optional
+
+    Answer = NamedTuple("Answer", [("status", int), ("text", str), ("retry_after", Optional[str])])
+else:
+    from collections import namedtuple
+
+    Answer = namedtuple("Answer", "status text retry_after")
+
+TIMEOUT = 15  # seconds for each step: connecting, the handshake, each read
+DEADLINE = 60  # seconds for all of it, or an answer that drips would take for ever
+LARGEST_ANSWER = 4096  # bytes; Slack's are a word
+HTTPS_PORT = 443
+HTTP_PORT = 80
+
+
+class TransportError(Exception):
+    """Why no answer came, in one sentence without the address."""
+
+
+class Transport:
+    """A kept connection to the webhook's host."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Read what TLS needs; raise TransportError if the CA file can't be used."""
+        parts = urlsplit(configuration.webhook_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
+        self._target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        self._proxy = urlsplit(configuration.proxy) if configuration.proxy and not is_loopback(self._host) else None
+        self._tls = None  # type: Optional[ssl.SSLContext]
+        self._connection = None  # type: Optional[http.client.HTTPConnection]
+        if parts.scheme == "https":
+            try:
+                self._tls = ssl.create_default_context(cafile=configuration.ca_file or None)
+            except OSError as error:
+                raise TransportError(
+                    "the CA file %s can't be used (%s): correct ssh_login_notify_ca_file"
+                    % (configuration.ca_file, error.strerror or "not PEM")
+                ) from None
+
+    def post(self, body: bytes) -> Answer:
+        """Send a JSON body and return the answer; raise TransportError when none came."""
+        try:
+            with _deadline():
+                return self._post_again(body) if self._connection else self._post(body)
+        except (OSError, http.client.HTTPException, ssl.CertificateError) as error:
+            self.close()
+            raise TransportError(self._why(error)) from None
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _post_again(self, body: bytes) -> Answer:
+        try:
+            return self._post(body)
+        except ConnectionError:
+            # The host has closed the kept connection, as it may between two requests (RFC 9112, 9.3).
+            self.close()
+            return self._post(body)
+
+    def _post(self, body: bytes) -> Answer:
+        if self._connection is None:
+            self._connection = self._connect()
+        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "ssh-login-notify/" + VERSION}
+        self._connection.request("POST", self._target, body, headers)
+        response = self._connection.getresponse()
+        text = response.read(LARGEST_ANSWER).decode("utf-8", "backslashreplace").strip()
+        retry_after = response.getheader("Retry-After")
+        if response.will_close or not response.isclosed():
+            self.close()  # there is more than any answer of Slack's: not worth the reading
+        return Answer(response.status, text, retry_after)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = (self._proxy.hostname or "", self._proxy.port) if self._proxy else (self._host, self._port)
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._tls)
+            if self._tls
+            else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+        )
+        if self._proxy:
+            # CONNECT also for plain http://, so that the proxy is no more than a way.
+            connection.set_tunnel(self._host, self._port)
+        return connection
+
+    def _why(self, error: Exception) -> str:
+        """Say what happened. Only types and the system's own words: an exception's text could quote the address."""
+        way = "%s port %d" % (self._host, self._port)
+        if self._proxy:
+            way += " through the proxy %s port %s" % (self._proxy.hostname, self._proxy.port)
+        if isinstance(error, ssl.SSLError):
+            reason = getattr(error, "verify_message", "") or (error.reason or "TLS failed").replace("_", " ").lower()
+            return "the certificate or TLS of %s is not accepted: %s" % (way, reason)
+        if isinstance(error, socket.timeout):
+            return "no answer from %s in time" % way
+        if isinstance(error, socket.gaierror):
+            return "the name of %s can't be resolved: %s" % (way, error.strerror)
+        if isinstance(error, OSError) and error.strerror:
+            return "no connection to %s: %s" % (way, error.strerror)
+        if isinstance(error, http.client.HTTPException):
+            return "%s did not answer in HTTP (%s)" % (way, type(error).__name__)
+        return "no connection to %s (%s)" % (way, str(error) if isinstance(error, OSError) else type(error).__name__)
+
+
+@contextlib.contextmanager
+def _deadline() -> "Iterator[None]":
+    def give_up(_number: int, _frame: "Optional[FrameType]") -> None:
+        raise socket.timeout
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(DEADLINE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
