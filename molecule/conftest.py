@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of all scenarios share: the server, the people who log in to it, and what the receiver got."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from logins import Login, Person
+from receiver.client import Message, Receiver
+
+SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
+# As in molecule/shared/prepare.yml.
+PASSWORD = "not-a-real-password"  # noqa: S105
+
+# Login to message: the promise is seconds, and a busy machine gets some more.
+ALERT_SECONDS = 30.0
+
+
+def address(container: str) -> str:
+    """The container's address on the scenario's network, at which this machine reaches it without a detour."""
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    command = ["docker", "inspect", "--format", template, container]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Receiver:
+    """The stand-in for Slack, with nothing under way to it."""
+    receiver = Receiver(f"http://{address(f'receiver-{SCENARIO}')}:8080")
+    receiver.settle()
+    return receiver
+
+
+@pytest.fixture(scope="module")
+def people(host):
+    """Make people who log in to the server under test: people("deploy") by key, people("rita") by password."""
+    where = address(host.backend.hostname)
+    # Sockets are in it, and their paths are limited to about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="people-") as directory:
+
+        def person(user: str) -> Person:
+            if user == "rita":
+                return Person(user, where, Path(directory) / user, password=PASSWORD)
+            return Person(user, where, Path(directory) / user, KEY)
+
+        yield person
+
+
+@pytest.fixture(scope="module")
+def ada(people) -> Person:
+    """The person whose key the test has, at the account `deploy`."""
+    return people("deploy")
+
+
+@pytest.fixture(scope="session")
+def fingerprint() -> str:
+    """The fingerprint of her key: SHA256:…, as ssh-keygen prints it."""
+    command = ["ssh-keygen", "-l", "-f", f"{KEY}.pub"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[1]  # noqa: S603
+
+
+@pytest.fixture(scope="module")
+def alerts(receiver):
+    """What the receiver got for a login: waits for the first message, then for silence, and returns all of them."""
+
+    def alerts_of(login: Login) -> list[Message]:
+        receiver.wait_for(lambda message: message.fields.get("From") == login.source, timeout=ALERT_SECONDS)
+        receiver.settle()
+        return [message for message in receiver.attempts() if message.fields.get("From") == login.source]
+
+    return alerts_of

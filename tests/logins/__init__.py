@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Log in as people and their programs do, with the real clients: ssh, scp, sftp, rsync, git.
+
+    ada = Person("deploy", "172.18.0.2", directory, key)
+    login = ada.sftp()
+    login.source    # "172.18.0.1 port 45006": what the alert's From has to say
+
+Standard library only, since the demo logs in with it too.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .clients import LoginError, run_at_a_terminal, run_to_its_end, run_tunnel
+
+__all__ = ["Login", "LoginError", "Person"]
+
+CONNECT = Path(__file__).with_name("connect.py")
+# Longer than the notifier watches a connection before it says that no session came.
+TUNNEL_SECONDS = 4.0
+CONFIGURATION = """\
+User {user}
+{authentication}
+ControlPath none
+IdentityAgent none
+LogLevel ERROR
+NumberOfPasswordPrompts 1
+ProxyCommand {python} {connect} %h %p
+ProxyUseFdpass yes
+StrictHostKeyChecking no
+UserKnownHostsFile /dev/null
+"""
+
+
+@dataclass(frozen=True)
+class Login:
+    """One login that came to its end."""
+
+    source: str  # the client's own end of the connection: "172.18.0.1 port 45006"
+    output: str  # what the client printed on standard output; an interactive one: all that stood on the terminal
+    errors: str  # what it printed on standard error
+    started: float  # seconds since the epoch
+    seconds: float  # how long the client ran
+
+
+class Person:
+    """Somebody with an account on a server, who enters by key or by password."""
+
+    def __init__(self, user: str, address: str, directory: Path, key: Path | None = None, password: str = "") -> None:
+        """Write the ssh configuration that all clients of this person use.
+
+        user: the account
+        address: the server, a name or an address
+        directory: where this person's files are kept; made if missing; a short path, for sockets are in it
+        key: a private key; without one, the password counts
+        """
+        self.address = address
+        self.password = password
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        if key:
+            authentication = f"IdentityFile {key}\nIdentitiesOnly yes\nPasswordAuthentication no"
+        else:
+            authentication = "PubkeyAuthentication no"
+        self.configuration = directory / "ssh_config"
+        self.configuration.write_text(
+            CONFIGURATION.format(user=user, authentication=authentication, python=sys.executable, connect=CONNECT)
+        )
+        self.parcel = directory / "parcel"
+        self.parcel.write_text("something to carry\n" * 100)
+
+    @property
+    def ssh(self) -> list[str]:
+        """The ssh command, without a destination."""
+        return ["ssh", "-F", str(self.configuration)]
+
+    def interactive(self) -> Login:
+        """A person at a terminal: waits for the prompt, asks for the server's name, leaves."""
+        return self._login([*self.ssh, self.address], partial(run_at_a_terminal, to_type=["hostname", "exit"]))
+
+    def command(self, command: str = "uname -s") -> Login:
+        """`ssh host command`."""
+        return self._login([*self.ssh, self.address, command])
+
+    def sftp(self) -> Login:
+        """A file brought and fetched by sftp."""
+        script = self.directory / "batch"
+        script.write_text(f"put {self.parcel} by-sftp\nget by-sftp {self.directory / 'fetched'}\n")
+        return self._login(["sftp", "-q", "-F", str(self.configuration), "-b", str(script), self.address])
+
+    def scp(self) -> Login:
+        """A file brought by scp, which speaks SFTP since OpenSSH 9.0."""
+        return self._scp("-s")
+
+    def old_scp(self) -> Login:
+        """A file brought by scp in its old protocol."""
+        return self._scp("-O")
+
+    def _scp(self, protocol: str) -> Login:
+        files = [str(self.parcel), f"{self.address}:by-scp"]
+        return self._login(["scp", "-q", protocol, "-F", str(self.configuration), *files])
+
+    def rsync(self) -> Login:
+        """A file brought by rsync."""
+        return self._login(["rsync", "-e", shlex.join(self.ssh), str(self.parcel), f"{self.address}:by-rsync"])
+
+    def git(self, repository: str = "repository.git") -> Login:
+        """The branches of a repository on the server, listed by git."""
+        return self._login(["git", "ls-remote", f"{self.address}:{repository}"])
+
+    def tunnel(self, seconds: float = TUNNEL_SECONDS) -> Login:
+        """`ssh -N` with a port forwarded."""
+        gate = self.directory / "gate"
+        gate.unlink(missing_ok=True)
+        command = [*self.ssh, "-N", "-o", "ExitOnForwardFailure=yes", "-L", f"{gate}:127.0.0.1:22", self.address]
+        return self._login(command, partial(run_tunnel, gate=gate, seconds=seconds))
+
+    def _login(self, command: list[str], run=run_to_its_end) -> Login:
+        note = self.directory / "source"
+        note.unlink(missing_ok=True)
+        environment = {**os.environ, "LOGIN_SOURCE": str(note), "GIT_SSH_COMMAND": shlex.join(self.ssh), "LC_ALL": "C"}
+        if self.password:
+            command = ["sshpass", "-e", *command]
+            environment["SSHPASS"] = self.password
+        started, clock = time.time(), time.monotonic()
+        output, errors = run(command, environment)
+        seconds = time.monotonic() - clock
+        return Login(note.read_text(), output, errors, started, seconds)

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The three ways to run a client: to its end, at a terminal, and for as long as a tunnel is wanted.
+
+Each returns what the client printed (standard output, standard error), or raises LoginError.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+# Far more than any login takes, and the end of one that hangs.
+LIMIT_SECONDS = 30.0
+PROMPT = b"$ "
+
+
+class LoginError(Exception):
+    """A client did not do its job; the text has what it printed."""
+
+
+def run_to_its_end(command: list[str], environment: dict[str, str]) -> tuple[str, str]:
+    """Run a client that ends by itself."""
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=LIMIT_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise LoginError(f"{shlex.join(command)} did not end within {LIMIT_SECONDS} s") from error
+    if done.returncode != 0:
+        raise LoginError(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout, done.stderr
+
+
+def run_at_a_terminal(command: list[str], environment: dict[str, str], to_type: list[str]) -> tuple[str, str]:
+    """Run a client on a terminal of its own, and type a line at each prompt. The last line has to make it end.
+
+    Returns all that stood on the terminal, as standard output.
+    """
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        command, env=environment, stdin=other_end, stdout=other_end, stderr=other_end, start_new_session=True
+    )
+    os.close(other_end)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    shown = b""
+    typed = 0
+    try:
+        while time.monotonic() < deadline:
+            if not select.select([terminal], [], [], 0.1)[0]:
+                continue
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:  # EIO: the client has ended
+                break
+            if typed < len(to_type) and shown.count(PROMPT) > typed:
+                os.write(terminal, to_type[typed].encode() + b"\n")
+                typed += 1
+        else:
+            process.kill()
+    finally:
+        os.close(terminal)
+        code = process.wait()
+    if code != 0:
+        raise LoginError(f"{shlex.join(command)} ended with {code}; the terminal shows:\n{shown.decode()}")
+    return shown.decode(errors="replace"), ""
+
+
+def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seconds: float) -> tuple[str, str]:
+    """Run a client that opens a tunnel, wait for its near end, keep it for these seconds, then end the client.
+
+    gate: the socket that the client makes
+    """
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + LIMIT_SECONDS
+    try:
+        while not gate.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LoginError(f"{shlex.join(command)} opened no tunnel")
+            time.sleep(0.02)
+        time.sleep(seconds)
+        if process.poll() is not None:
+            raise LoginError(f"{shlex.join(command)} ended by itself:\n{process.communicate()}")
+    finally:
+        process.terminate()
+        output, errors = process.communicate()
+    return output, errors
