@@ -173,9 +173,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import InstalledFiles, Trouble
 
 
+class Module(AnsibleModule):
+    def _log_invocation(self):
+        """Keep the arguments, which are whole files, out of the host's syslog. (no_log would cut them out of the diff.)"""
+
+
 def main():
     owner_and_group = dict(owner=dict(type='str', default='root'), group=dict(type='str', default='root'))
-    module = AnsibleModule(
+    module = Module(
         argument_spec=dict(
             state=dict(type='str', choices=['present', 'absent'], default='present'),
             directories=dict(type='list', elements='dict', default=[], options=dict(
@@ -198,10 +203,8 @@ def main():
             obsolete=dict(type='list', elements='path', default=[]),
         ),
         supports_check_mode=True,
-        # Keeps the arguments, which are whole files, out of the host's syslog.
-        no_log=True,
     )
-    # And out of the result: -vvv would print a hundred kilobytes for each host.
+    # Without contents as well: -vvv would print a hundred kilobytes for each host.
     result = dict(invocation=dict(module_args=_outline(module.params)))
     installed = InstalledFiles(module)
     try:
