@@ -6,6 +6,7 @@ The way of a login, in the order of the modules:
     processes   what /proc tells about a process
     kind        what the login is for, read from the processes below its sshd
     observer    takes captures, watches until the kind is clear, hands over finished alerts
+    finisher    makes the alert of a capture whose kind is clear
     authinfo    by whose key: sshd's SSH_AUTH_INFO_0
     alert       the finished alert: its fields, and its form in the spool
     spool       the directories between the stages

@@ -60,15 +60,21 @@ class Connection:
         self._user = user
         self._server = 0
         self._title = b""
+        self._opened = None  # type: Optional[float]
 
-    def look(self) -> "Optional[str]":
-        """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for."""
+    def look(self, now: float) -> "Optional[str]":
+        """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for.
+
+        now: seconds of a clock that runs evenly.
+        """
         if self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start:
             return UNKNOWN
         self._server = self._server or self._find_server()
         if not self._server:
             return None
         self._title = self._server_title(self._server) or self._title
+        if self._opened is None and self._has_session():
+            self._opened = now
         if self._title.endswith(b"@internal-sftp"):
             return SFTP_OR_SCP
         for child in self._processes.children(self._server):
@@ -77,10 +83,18 @@ class Connection:
                 return kind
         return None
 
+    def is_opening(self, now: float, seconds: float) -> bool:
+        """Tell whether the client opened a session no longer ago than this: what it runs may show any moment."""
+        return self._opened is not None and now - self._opened < seconds
+
     def last_look(self) -> str:
         """Return what can be said of a connection that has shown nothing in all the time that it had."""
-        tty = self._title[len(self._user) :] if self._title.startswith(self._user) else self._title
-        return TUNNEL if self._title and b"@" not in tty else UNKNOWN
+        return TUNNEL if self._title and not self._has_session() else UNKNOWN
+
+    def _has_session(self) -> bool:
+        """Tell whether the server's title has a terminal, `@pts/0`, or `@notty`. A user's name may itself hold an @."""
+        title = self._title[len(self._user) :] if self._title.startswith(self._user) else self._title
+        return b"@" in title
 
     def _find_server(self) -> int:
         for process in [self._monitor] + self._processes.children(self._monitor):
