@@ -42,7 +42,8 @@ class Pam:
         self.program.chmod(0o755)
 
     def open(self, text, timeout=20, **environment):
-        (self.confdir / "service").write_text(text.format(program=self.program), encoding="ascii", newline="")
+        # In bytes, so that nobody translates line ends.
+        (self.confdir / "service").write_bytes(text.format(program=self.program).encode("ascii"))
         return libpam.open_session_in_child(
             timeout,
             service="service",
