@@ -1,7 +1,7 @@
 """The finished alert: what is known of one login, in the form in which it waits in the spool (JSON).
 
-Everything in it that came from outside has passed text.printable, so that whoever shows it has only its own escaping left
-to do. What depends on the configuration (the server's label, the people's names) is added when it is sent.
+Everything in it that came from outside has passed text.printable, so whoever shows it has only escaping left to do.
+What depends on the configuration (the server's label, the people's names) is added when it is sent.
 """
 
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VERSION = 1
 # The PAM service of the test that goes the whole way (the module test_alert, `path: pam`).
 TEST_SERVICE = "ssh-login-notify-test"
-FIELDS = {
+FIELDS: "Dict[str, Any]" = {
     "version": int,
     "id": str,
     "time": (int, float),
@@ -49,7 +49,7 @@ def build(capture: Capture, kind: str) -> "Alert":
         "user": printable(capture.get(b"PAM_USER")),
         "address": address,
         "port": port,
-        # With `UseDNS yes` sshd gives the name that the peer's DNS claims; it is shown beside the address, never instead.
+        # With `UseDNS yes` sshd gives the name that the peer's DNS claims: shown beside the address, never instead.
         "name": "" if name in (address, "UNKNOWN") else name,
         "type": kind,
         "methods": authinfo.parse(capture.get(b"SSH_AUTH_INFO_0")),
@@ -69,7 +69,7 @@ def from_json(raw: bytes) -> "Alert":
     except ValueError:
         raise ValueError("not JSON: not written by this program, or damaged") from None
     if not isinstance(alert, dict) or alert.get("version") != VERSION:
-        raise ValueError("not an alert of this version (%d)" % VERSION)
+        raise ValueError(f"not an alert of this version ({VERSION})")
     wrong = [name for name in sorted(FIELDS) if not isinstance(alert.get(name), FIELDS[name])]
     if wrong:
         raise ValueError("damaged: " + ", ".join(wrong))
@@ -90,13 +90,13 @@ def log_line(alert: "Alert") -> str:
         ("id", alert["id"]),
         ("note", "; ".join(alert["notes"])),
     ]
-    return "login " + " ".join("%s=%s" % (name, _quoted(value)) for name, value in pairs if value != "")
+    return "login " + " ".join(f"{name}={_quoted(value)}" for name, value in pairs if value != "")
 
 
 def _quoted(value: "str | int") -> str:
     text = str(value)
     plain = text and not any(character in text for character in ' "=\\')
-    return text if plain else '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"')
+    return text if plain else '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def _peer(connection: bytes) -> "Tuple[str, int]":

@@ -5,7 +5,7 @@ A line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update
     publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…
     keyboard-interactive/pam
 
-Keys and certificates are blobs of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH's PROTOCOL.certkeys).
+Keys and certificates are blobs of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys).
 """
 
 import binascii
@@ -42,10 +42,10 @@ SHORT_NAMES = {
 
 
 def parse(text: bytes) -> "List[Dict[str, Any]]":
-    """Return a dictionary for each method: always `method`; with a key also `key_type` and `fingerprint`; with a
-    certificate also `certificate`: `key_id`, `serial` and the authority's fingerprint, `ca`; else what sshd said, `detail`.
+    """Return a dictionary for each method, with `method` in any case.
 
-    What can't be read is shown as it stands, never dropped.
+    A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `serial` and `ca`, the
+    authority's fingerprint. Whatever else sshd said is `detail`: what can't be read is shown as it stands.
     """
     return [_method(line) for line in text.splitlines() if line.strip()]
 
@@ -57,7 +57,7 @@ def fingerprint(blob: bytes) -> str:
 
 def _method(line: bytes) -> "Dict[str, Any]":
     method, _, rest = line.strip().partition(b" ")
-    found = {"method": printable(method, 60)}  # type: Dict[str, Any]
+    found: Dict[str, Any] = {"method": printable(method, 60)}
     key_type, _, encoded = rest.partition(b" ")
     if not rest:
         return found
@@ -113,14 +113,12 @@ def _string(blob: bytes, position: int) -> "Tuple[bytes, int]":
 
 
 def _sha256(blob: bytes) -> bytes:
-    # The built-in module where there is one: hashlib would load OpenSSL into the observer for nothing.
-    try:
-        from _sha2 import sha256  # Python 3.12 and later
-    except ImportError:
+    # What is built into the interpreter, where it is: hashlib would load OpenSSL into the finisher for nothing.
+    for module in ("_sha2", "_sha256"):
         try:
-            from _sha256 import sha256  # type: ignore[import-not-found,no-redef]
+            return bytes(__import__(module).sha256(blob).digest())
         except ImportError:
-            from hashlib import sha256
-    digest = sha256(blob).digest()
-    assert isinstance(digest, bytes)
-    return digest
+            pass
+    from hashlib import sha256
+
+    return sha256(blob).digest()

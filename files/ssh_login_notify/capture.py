@@ -62,7 +62,7 @@ def _number(text: bytes) -> int:
 def _pairs(block: bytes) -> "Tuple[List[Tuple[bytes, bytes]], List[bytes]]":
     """Return the NAME=value pairs of a block, and the names that stand in it more than once."""
     pairs = []
-    seen = {}  # type: Dict[bytes, int]
+    seen: Dict[bytes, int] = {}
     for entry in block.split(b"\0"):
         name, separator, value = entry.partition(b"=")
         if name and separator:

@@ -30,7 +30,6 @@ SENDER_AT_WORK = 5.0  # seconds that `flush` waits for a sender that is at work 
 STATES = {WELL: "ok", UNDELIVERED: "warning", WRONG: "critical", NOT_KNOWN: "unknown"}
 
 
-
 def main(arguments: "List[str]") -> int:
     """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
@@ -85,7 +84,7 @@ def send() -> int:
     except (ConfigurationError, PrivilegeError, TransportError) as error:
         return _complain(str(error), WRONG)
     except OSError as error:
-        return _complain("the spool can't be used: %s: run the role again" % error, WRONG)
+        return _complain(f"the spool can't be used: {error}: run the role again", WRONG)
     return WELL
 
 
@@ -105,8 +104,8 @@ def _finish_stale_captures(spool: Spool) -> None:
 def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Send a test alert past the spool, and say what came back."""
     began = time.time()
-    name = "%017.6f-%d" % (began, os.getpid())
-    found = {"delivered": False, "status": None, "answer": "", "mend": None, "id": name}  # type: Dict[str, Any]
+    name = f"{began:017.6f}-{os.getpid()}"
+    found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": name}
     code = WRONG
     try:
         configuration = config.load()
@@ -125,15 +124,15 @@ def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
         code = UNDELIVERED
     found["seconds"] = round(time.time() - began, 3)
     if found["delivered"]:
-        return code, found, ["delivered in %.2f seconds: %s %s" % (found["seconds"], found["status"], found["answer"])]
-    said = ("%s %s" % (found["status"] or "", found["answer"])).strip()
-    return code, found, ["not delivered. %s: %s" % (said, found["mend"])]
+        return code, found, ["delivered in {seconds:.2f} seconds: {status} {answer}".format(**found)]
+    said = "{} {}".format(found["status"] or "", found["answer"]).strip()
+    return code, found, ["not delivered. {}: {}".format(said, found["mend"])]
 
 
 def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Send what waits, without a wait; with --failed also what was refused."""
     spool = Spool()
-    found = {"delivered": 0, "waiting": None, "failed": None, "answer": None}  # type: Dict[str, Any]
+    found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
         configuration = config.load()
         transport = Transport(configuration)
@@ -152,9 +151,9 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
         return WRONG, found, [str(error)]
     found["waiting"] = len(spool.names("outgoing"))
     found["failed"] = len(spool.names("failed"))
-    line = "delivered %(delivered)d, waiting %(waiting)d, failed %(failed)d" % found
+    line = "delivered {delivered}, waiting {waiting}, failed {failed}".format(**found)
     code = WRONG if found["failed"] else UNDELIVERED if found["waiting"] else WELL
-    return code, found, [line] + (["Slack's last answer: %s" % found["answer"]] if found["answer"] else [])
+    return code, found, [line] + (["Slack's last answer: {}".format(found["answer"])] if found["answer"] else [])
 
 
 def _take(lock: Lock) -> bool:
@@ -169,8 +168,8 @@ def _take(lock: Lock) -> bool:
 def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Say how things stand, without changing anything."""
     spool = Spool()
-    problems = []  # type: List[Tuple[int, str]]
-    found = {
+    problems: List[Tuple[int, str]] = []
+    found: Dict[str, Any] = {
         "version": VERSION,
         "configuration": {"path": config.PATH},
         "captured": None,
@@ -179,7 +178,7 @@ def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str
         "failed": None,
         "last_delivery": None,
         "recent_deliveries": [],
-    }  # type: Dict[str, Any]
+    }
     try:
         found["configuration"].update(_shown(config.load()))
     except ConfigurationError as error:
@@ -187,7 +186,7 @@ def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str
     try:
         _look_at_spool(spool, found, problems)
     except OSError as error:
-        problems.append((WRONG, "the spool can't be used: %s: run the role again" % error))
+        problems.append((WRONG, f"the spool can't be used: {error}: run the role again"))
     code = max([code for code, _ in problems], default=WELL)
     found["state"] = STATES[code]
     found["problems"] = [problem for _, problem in problems]
@@ -212,16 +211,16 @@ def _look_at_spool(spool: Spool, found: "Dict[str, Any]", problems: "List[Tuple[
     found.update(captured=len(captured), waiting=len(waiting), failed=len(failed), oldest_waiting_seconds=oldest)
     found["recent_deliveries"] = state.recent
     found["last_delivery"] = state.recent[-1] if state.recent else None
-    trouble = "%(what)s: %(mend)s" % state.trouble if state.trouble else "the sender has not come to it"
+    trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "the sender has not come to it"
     if (_age(captured) or 0) > STALE_CAPTURE:
         problems.append((UNDELIVERED, "a capture has waited for longer than a minute for an observer"))
     if waiting and (oldest or 0) > WAITS_TOO_LONG:
-        problems.append((WRONG, "alerts have waited for %d minutes: %s" % ((oldest or 0) / 60, trouble)))
+        problems.append((WRONG, f"alerts have waited for {(oldest or 0) / 60:.0f} minutes: {trouble}"))
     elif waiting and state.trouble:
         problems.append((UNDELIVERED, "alerts wait: " + trouble))
     if failed:
         answer = spool.read("failed", failed[-1] + ".answer").decode("utf-8", "replace").strip()
-        problems.append((WRONG, "%d alerts were refused, the last with %s" % (len(failed), answer)))
+        problems.append((WRONG, f"{len(failed)} alerts were refused, the last with {answer}"))
 
 
 def _age(names: "List[str]") -> "Optional[float]":
@@ -230,11 +229,11 @@ def _age(names: "List[str]") -> "Optional[float]":
 
 def _status_lines(found: "Dict[str, Any]") -> "List[str]":
     configuration, last = found["configuration"], found["last_delivery"]
-    lines = ["%s: %s" % (found["state"].upper(), "; ".join(found["problems"]) or "every alert was delivered")]
+    lines = ["{}: {}".format(found["state"].upper(), "; ".join(found["problems"]) or "every alert was delivered")]
     if "webhook_host" in configuration:
-        lines.append("webhook at %(webhook_host)s, this server is %(host_label)s" % configuration)
-    lines.append("captured %(captured)s, waiting %(waiting)s, failed %(failed)s" % found)
+        lines.append("webhook at {webhook_host}, this server is {host_label}".format(**configuration))
+    lines.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))
-        lines.append("last delivery %s: %s from %s" % (when, last["user"], last["from"]))
+        lines.append("last delivery {}: {} from {}".format(when, last["user"], last["from"]))
     return lines

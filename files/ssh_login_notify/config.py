@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 PATH = "/usr/local/etc/ssh-notify.conf"
 AGAIN = "run the role again"
-DEFAULTS = {
+DEFAULTS: "Dict[str, Any]" = {
     "host_label": "",
     "allow_http": False,
     "ca_file": "",
     "proxy": "",
     "people": {},
     "ignore": [],
-}  # type: Dict[str, Any]
+}
 RULE_KEYS = ("user", "from", "key", "type")
 
 
@@ -37,13 +37,13 @@ class Configuration:
         """Take checked values; raise ConfigurationError for the first that is wrong."""
         _check(values)
         merged = dict(DEFAULTS, **values)
-        self.webhook_url = merged["webhook_url"]  # type: str
-        self.host_label = merged["host_label"]  # type: str
-        self.allow_http = merged["allow_http"]  # type: bool
-        self.ca_file = merged["ca_file"]  # type: str
-        self.proxy = merged["proxy"]  # type: str
-        self.people = merged["people"]  # type: Dict[str, str]
-        self.ignore = merged["ignore"]  # type: List[Dict[str, str]]
+        self.webhook_url: str = merged["webhook_url"]
+        self.host_label: str = merged["host_label"]
+        self.allow_http: bool = merged["allow_http"]
+        self.ca_file: str = merged["ca_file"]
+        self.proxy: str = merged["proxy"]
+        self.people: Dict[str, str] = merged["people"]
+        self.ignore: List[Dict[str, str]] = merged["ignore"]
 
     @property
     def webhook_host(self) -> str:
@@ -58,28 +58,28 @@ def load(path: str = PATH) -> Configuration:
             status = os.fstat(file.fileno())
             raw = file.read(1 << 20)
     except FileNotFoundError:
-        raise ConfigurationError("%s is missing: %s" % (path, AGAIN)) from None
+        raise ConfigurationError(f"{path} is missing: {AGAIN}") from None
     except OSError as error:
-        raise ConfigurationError("%s can't be read (%s): %s" % (path, error.strerror, AGAIN)) from None
+        raise ConfigurationError(f"{path} can't be read ({error.strerror}): {AGAIN}") from None
     if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o077:
-        raise ConfigurationError("%s must be root's alone, it holds the webhook: chown root:root, chmod 0600" % path)
+        raise ConfigurationError(f"{path} must be root's alone, it holds the webhook: chown root:root, chmod 0600")
     try:
         values = json.loads(raw.decode("utf-8"))
     except ValueError:  # which may quote the text, and so the webhook
-        raise ConfigurationError("%s is not JSON: %s" % (path, AGAIN)) from None
+        raise ConfigurationError(f"{path} is not JSON: {AGAIN}") from None
     if not isinstance(values, dict):
-        raise ConfigurationError("%s is not a JSON object: %s" % (path, AGAIN))
+        raise ConfigurationError(f"{path} is not a JSON object: {AGAIN}")
     return Configuration(values)
 
 
 def _check(values: "Dict[str, Any]") -> None:
     unknown = sorted(set(values) - set(DEFAULTS) - {"webhook_url"})
     if unknown:
-        raise ConfigurationError("unknown in the configuration: %s: %s" % (", ".join(unknown), AGAIN))
+        raise ConfigurationError("unknown in the configuration: {}: {}".format(", ".join(unknown), AGAIN))
     for name in DEFAULTS:
         if name in values and not isinstance(values[name], type(DEFAULTS[name])):
             wanted = {str: "text", bool: "true or false", dict: "an object", list: "a list"}[type(DEFAULTS[name])]
-            raise ConfigurationError("%s must be %s: correct ssh_login_notify_%s and %s" % (name, wanted, name, AGAIN))
+            raise ConfigurationError(f"{name} must be {wanted}: correct ssh_login_notify_{name} and {AGAIN}")
     _check_webhook(values.get("webhook_url"), values.get("allow_http", False))
     if values.get("proxy"):
         _check_proxy(values["proxy"])
@@ -139,9 +139,10 @@ def check_rule(rule: object) -> None:
     if not isinstance(rule, dict) or not rule:
         raise ConfigurationError("a rule of ignore names nothing, it would silence every login" + mend)
     if not set(rule) <= set(RULE_KEYS) or not all(isinstance(value, str) and value for value in rule.values()):
-        raise ConfigurationError("a rule of ignore may hold texts for %s, and nothing else" % ", ".join(RULE_KEYS) + mend)
+        keys = ", ".join(RULE_KEYS)
+        raise ConfigurationError(f"a rule of ignore may hold texts for {keys}, and nothing else" + mend)
     if "from" in rule:
         try:
             ipaddress.ip_network(rule["from"])
         except ValueError:
-            raise ConfigurationError("ignore: %r is no address and no network" % rule["from"] + mend) from None
+            raise ConfigurationError("ignore: {!r} is no address and no network".format(rule["from"]) + mend) from None

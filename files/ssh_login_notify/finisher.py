@@ -1,7 +1,7 @@
-"""The finisher: makes the alert of a capture whose kind is clear, hands it over, and writes the line for the system's log.
+"""The finisher: makes the alert of a capture whose kind is clear, hands it over, and writes it into the system's log.
 
-A child of the observer, forked when there is something to finish, so that the observer never stops looking: loading what
-is needed here takes 20 ms, and a disk or a log may take their time.
+A child of the observer, forked when there is something to finish, so that the observer never stops looking: loading
+what is needed here takes 20 ms, and a disk or a log may take their time.
 """
 
 import os
@@ -21,7 +21,7 @@ class Finisher:
         """unkept: captures that are not in the spool, by name."""
         self._spool = spool
         self._unkept = unkept
-        self._children = []  # type: List[int]
+        self._children: List[int] = []
         self._pipe = -1
 
     def finish(self, name: str, kind: str) -> None:
@@ -29,7 +29,7 @@ class Finisher:
         if self._pipe < 0:
             self._start()
         try:
-            os.write(self._pipe, ("%s %s\n" % (name, kind)).encode("utf-8"))
+            os.write(self._pipe, f"{name} {kind}\n".encode())
         except BrokenPipeError:
             pass  # it was killed; the capture stays in incoming/, and the next run finishes it
 
@@ -56,7 +56,7 @@ class Finisher:
                     name, _, kind = line.rstrip("\n").partition(" ")
                     finish(self._spool, self._unkept, name, kind)
         except Exception as error:
-            trouble("alerts could not be finished; the captures stay in the spool: %r" % error)
+            trouble(f"alerts could not be finished; the captures stay in the spool: {error!r}")
         finally:
             os._exit(0)
 
@@ -74,5 +74,5 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> No
     try:
         spool.hand_over(name, alert.to_json(finished))
     except OSError as error:
-        trouble("the login %s was not queued for sending: %s" % (name, error))
+        trouble(f"the login {name} was not queued for sending: {error}")
     login(alert.log_line(finished))

@@ -3,16 +3,16 @@
 sshd opens the PAM session before the client has said what it wants, so the hook cannot know. A moment later it shows
 here (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
 
-    sshd: deploy [priv]                 the monitor, root; the hook's parent, and that of PAM's helpers such as pam_motd's
-      sshd: deploy@notty                the session's server, as the user; "sshd: deploy" until the client opens a session
-        bash -c CMD                     what the client asked for, run by the user's shell; often replaced by CMD itself
-        -bash                           a login shell
+    sshd: deploy [priv]      the monitor, root: the hook's parent, and that of PAM's other helpers, such as pam_motd's
+      sshd: deploy@notty     the session's server, the user's; "sshd: deploy" until the client opens a session
+        bash -c CMD          what the client asked for, run by the user's shell; often replaced by CMD itself
+        -bash                a login shell
 
-A root login has no process of its own for the second line up to OpenSSH 9.7; there the monitor becomes the server. Since
-9.8 the titles begin with "sshd-session:".
+A root login has no process of its own for the second line up to OpenSSH 9.7; there the monitor becomes the server.
+Since 9.8 the titles begin with "sshd-session:".
 
-The rule: a transfer (SFTP, SCP, rsync, git) is named only when it is all that the client asked for. Whatever else runs is
-an SSH command or a shell. What did not show itself in time is unknown, never guessed.
+The rule: a transfer (SFTP, SCP, rsync, git) is named only when it is all that the client asked for. Whatever else runs
+is an SSH command or a shell. What did not show itself in time is unknown, never guessed.
 """
 
 from .processes import Processes
@@ -60,7 +60,7 @@ class Connection:
         self._user = user
         self._server = 0
         self._title = b""
-        self._opened = None  # type: Optional[float]
+        self._opened: Optional[float] = None
 
     def look(self, now: float) -> "Optional[str]":
         """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for.
@@ -97,7 +97,7 @@ class Connection:
         return b"@" in title
 
     def _find_server(self) -> int:
-        for process in [self._monitor] + self._processes.children(self._monitor):
+        for process in [self._monitor, *self._processes.children(self._monitor)]:
             if self._server_title(process):
                 return process
         return 0
@@ -143,8 +143,8 @@ def of_command(command: bytes) -> str:
 def of_program(arguments: "List[bytes]", executable: bytes) -> str:
     """Return the kind of a process that has taken the shell's place.
 
-    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process chooses its own arguments,
-    but not this.
+    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process chooses its arguments
+    itself, but not this.
     """
     transfer = _transfer(arguments)
     if transfer:
@@ -175,7 +175,7 @@ def _command(path: bytes) -> str:
     """Name the program, and nothing of what it was given, which may be a secret."""
     name = path.rpartition(b"/")[2]
     plain = name.translate(None, b"._+-").isalnum() and len(name) <= LONGEST_PROGRAM_NAME
-    return "SSH (command: %s)" % name.decode("ascii") if plain else COMMAND
+    return "SSH (command: {})".format(name.decode("ascii")) if plain else COMMAND
 
 
 def _skeleton(command: bytes) -> bytes:

@@ -42,7 +42,7 @@ def main(unkept: "Dict[str, bytes]") -> None:
         observe(spool, unkept)
         start_sender(spool)
     except Exception as error:
-        trouble("the observer failed; what it had not finished stays in the spool: %r" % error)
+        trouble(f"the observer failed; what it had not finished stays in the spool: {error!r}")
 
 
 def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
@@ -51,12 +51,12 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
         lock = Lock(spool.path("observer.lock"))
         alone = lock.take()
     except OSError as error:
-        trouble("the spool can't be used, see `ssh-login-notify status`: %s" % error)
+        trouble(f"the spool can't be used, see `ssh-login-notify status`: {error}")
         alone = False
     if not alone:
         Observer(spool, unkept, listing=False).run()
         return
-    left = set()  # type: Set[str]
+    left: Set[str] = set()
     while alone:
         Observer(spool, unkept, listing=True, leave=left).run()
         unkept = {}
@@ -89,14 +89,14 @@ class Observer:
     def __init__(
         self, spool: Spool, unkept: "Dict[str, bytes]", listing: bool, leave: "Optional[Set[str]]" = None
     ) -> None:
-        """listing: look into incoming/, which one observer may do at a time. leave: names there that can't be finished."""
+        """listing: look into incoming/, which one observer may do at a time. leave: names there to leave alone."""
         self._spool = spool
         self._unkept = unkept
         self._listing = listing
         self._processes = Processes()
         self._finisher = Finisher(spool, unkept)
-        self._watched = {}  # type: Dict[str, Connection]
-        self._since = {}  # type: Dict[str, float]
+        self._watched: Dict[str, Connection] = {}
+        self._since: Dict[str, float] = {}
         self._taken = set(leave or ())
 
     def run(self) -> None:
@@ -123,7 +123,7 @@ class Observer:
                 try:
                     self._watch(name, self._spool.read("incoming", name), now)
                 except OSError as error:
-                    trouble("%s in the spool's incoming/ can't be read: %s" % (name, error))
+                    trouble(f"{name} in the spool's incoming/ can't be read: {error}")
                 self._taken.add(name)
 
     def _watch(self, name: str, raw: bytes, now: float) -> None:

@@ -17,9 +17,9 @@ def give_up() -> None:
         user = pwd.getpwnam(USER)
         group = grp.getgrnam(USER)
     except KeyError:
-        raise PrivilegeError("the system user %s or its group is missing: run the role again" % USER) from None
+        raise PrivilegeError(f"the system user {USER} or its group is missing: run the role again") from None
     if user.pw_uid == 0:
-        raise PrivilegeError("the system user %s has root's number: remove it and run the role again" % USER)
+        raise PrivilegeError(f"the system user {USER} has root's number: remove it and run the role again")
     os.setgroups([])
     os.setresgid(group.gr_gid, group.gr_gid, group.gr_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)

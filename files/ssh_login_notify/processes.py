@@ -16,7 +16,7 @@ class Processes:
         self.root = root
 
     def start(self, pid: int) -> "Optional[int]":
-        """Return the start time in clock ticks after boot, which with the pid names a process for good; None if gone."""
+        """Return the start time in clock ticks after boot, None if gone. With the pid it names a process for good."""
         return start_time(self._read(pid, "stat"))
 
     def name(self, pid: int) -> bytes:
@@ -38,7 +38,7 @@ class Processes:
     def children(self, pid: int) -> "List[int]":
         """Return the children's pids. Kernels without CONFIG_PROC_CHILDREN are asked about every process instead."""
         try:
-            with open("%s/%d/task/%d/children" % (self.root, pid, pid), "rb") as file:
+            with open(f"{self.root}/{pid}/task/{pid}/children", "rb") as file:
                 return [int(child) for child in file.read().split()]
         except FileNotFoundError:
             return self._children_by_search(pid)
@@ -46,7 +46,7 @@ class Processes:
             return []
 
     def _children_by_search(self, pid: int) -> "List[int]":
-        if not os.path.isdir("%s/%d" % (self.root, pid)):
+        if not os.path.isdir(f"{self.root}/{pid}"):
             return []
         parent = b"%d" % pid
         others = [int(entry) for entry in os.listdir(self.root) if entry.isdigit()]
@@ -54,7 +54,7 @@ class Processes:
 
     def _read(self, pid: int, what: str) -> bytes:
         try:
-            with open("%s/%d/%s" % (self.root, pid, what), "rb", buffering=0) as file:
+            with open(f"{self.root}/{pid}/{what}", "rb", buffering=0) as file:
                 return file.read(8192) or b""
         except OSError:
             return b""

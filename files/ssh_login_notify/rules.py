@@ -1,8 +1,8 @@
 """Whose key it is, and which logins need no message.
 
-A rule of `ignore` is a dictionary of `user`, `from` (an address or a network), `key` (a fingerprint) and `type` (the type
-without a program's name); a login is ignored when every one that the rule gives matches. Each matches as a whole value or
-as a network, never as a part of a text, and only on what sshd vouches for: the numeric address, never a DNS name.
+A rule of `ignore` is a dictionary of `user`, `from` (an address or a network), `key` (a fingerprint) and `type` (the
+type without a program's name); a login is ignored when every one that the rule gives matches. Each matches as a whole
+value or as a network, never as a part of a text, and only what sshd vouches for: the numeric address, no DNS name.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def people(alert: "Alert", configuration: Configuration) -> "List[str]":
-    """Return the names that the configuration gives for the keys of a login; for a certificate's, also the authority's."""
+    """Return the names that the configuration gives for a login's keys, and for a certificate's authority."""
     named = (configuration.people.get(fingerprint) for fingerprint in _fingerprints(alert))
     return [person for person in named if person]
 

@@ -1,7 +1,8 @@
 """The sender: takes alerts from outgoing/, the oldest first, sends them, keeps those that must wait.
 
 One per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends when
-nothing is left, or when what is left must wait longer than it cares to stay: a timer starts it again, and each new alert.
+nothing is left, or when what is left must wait for longer than a run stays: a timer starts it again, and each new alert
+does.
 """
 
 import json
@@ -38,8 +39,8 @@ class State:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self.recent = []  # type: List[Dict[str, Any]]
-        self.trouble = None  # type: Optional[Dict[str, Any]]
+        self.recent: List[Dict[str, Any]] = []
+        self.trouble: Optional[Dict[str, Any]] = None
         self.not_before = 0.0
         try:
             kept = json.loads(spool.read("state", "sender.json").decode("utf-8"))
@@ -87,7 +88,7 @@ class Sender:
         self._configuration = configuration
         self._transport = transport
         self._state = State(spool)
-        self._one_by_one = set()  # type: set[str]
+        self._one_by_one: set[str] = set()
         self._tries = 0
         self.delivered = 0
         self.last_answer = ""
@@ -128,7 +129,7 @@ class Sender:
         except TransportError as error:
             self.last_answer = str(error)
             return self._later(str(error), "it is tried again", 0)
-        self.last_answer = "%d %s" % (answer.status, printable(answer.text))
+        self.last_answer = f"{answer.status} {printable(answer.text)}"
         return self._settle(alerts, answer)
 
     def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
@@ -146,7 +147,7 @@ class Sender:
             # One of them may be to blame: each on its own, and only that one is set aside.
             self._one_by_one.update(refused["id"] for refused in alerts)
             return 0
-        reason = ("%s: %s\n" % (self.last_answer, mend)).encode("utf-8")
+        reason = f"{self.last_answer}: {mend}\n".encode()
         for refused in alerts:
             self._spool.set_aside(refused["id"], reason)
         return 0
@@ -169,11 +170,9 @@ class Sender:
     def _later(self, why: str, mend: str, asked: float) -> float:
         """Return the seconds until the next try: what Slack asked for, or longer each time."""
         self._tries += 1
-        if self._tries > len(DELAYS):
-            seconds = float(UNDELIVERED)
-        else:
-            seconds = DELAYS[self._tries - 1] * random.uniform(1, 1.25)  # noqa: S311  so that a fleet does not try as one
-        seconds = max(seconds, asked)
+        delay = DELAYS[self._tries - 1] if self._tries <= len(DELAYS) else UNDELIVERED
+        # By chance, so that a fleet does not try as one.
+        seconds = max(delay * random.uniform(1, 1.25), asked)  # noqa: S311
         self._state.waiting(why, mend, seconds)
         return seconds
 

@@ -1,8 +1,8 @@
 """An alert as a Slack message, and Slack's answers in words that name the mend.
 
 Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using
-incoming webhooks", "Rate limits"). Labels are ours, in bold; every value is a plain_text object, in which Slack looks for
-no formatting, no mentions, no links and no emoji. `&`, `<` and `>` are escaped, and nothing else is.
+incoming webhooks", "Rate limits"). Labels are ours, in bold; every value is a plain_text object, in which Slack looks
+for no formatting, no mentions, no links and no emoji. `&`, `<` and `>` are escaped, and nothing else is.
 """
 
 import time
@@ -73,26 +73,26 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
     if alert["service"] == TEST_SERVICE:
         headline = "Test alert from " + server
     else:
-        headline = "%s logged in on %s" % (alert["user"] or "somebody", server)
+        headline = "{} logged in on {}".format(alert["user"] or "somebody", server)
     pairs = fields(alert, configuration, now)
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
-    blocks = [_header(headline)]  # type: List[Dict[str, Any]]
+    blocks: List[Dict[str, Any]] = [_header(headline)]
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
-    return _message("%s: %s" % (headline, line(alert, configuration, now)), blocks)
+    return _message(f"{headline}: {line(alert, configuration, now)}", blocks)
 
 
 def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return one message for a backlog of at most DIGEST_LIMIT logins: a line for each, none merged with another."""
-    headline = "%d logins on %s" % (len(alerts), _server(alerts[0], configuration))
-    blocks = [_header(headline)]  # type: List[Dict[str, Any]]
+    headline = f"{len(alerts)} logins on {_server(alerts[0], configuration)}"
+    blocks: List[Dict[str, Any]] = [_header(headline)]
     for alert in alerts:
-        shown = "%s: %s · id %s" % (alert["user"] or "somebody", line(alert, configuration, now), alert["id"])
+        shown = "{}: {} · id {}".format(alert["user"] or "somebody", line(alert, configuration, now), alert["id"])
         blocks.append({"type": "section", "text": _plain(shown, SECTION_LIMIT)})
     users = ", ".join(sorted({alert["user"] or "somebody" for alert in alerts}))
-    span = "%s to %s" % (_time(alerts[0]["time"]), _time(alerts[-1]["time"]))
-    return _message("%s, %s: %s" % (headline, span, users), blocks)
+    span = "{} to {}".format(_time(alerts[0]["time"]), _time(alerts[-1]["time"]))
+    return _message(f"{headline}, {span}: {users}", blocks)
 
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
@@ -100,7 +100,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     people = rules.people(alert, configuration)
     notes = list(alert["notes"])
     if now - alert["time"] > LATE:
-        notes.append("sent %s late" % _duration(now - alert["time"]))
+        notes.append("sent {} late".format(_duration(now - alert["time"])))
     pairs = [
         ("Server", _server(alert, configuration)),
         ("User", alert["user"] or "not known"),
@@ -119,16 +119,17 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return a login, but for its user and server, in one line."""
     found = dict(fields(alert, configuration, now))
-    parts = [found["Type"], "from " + found["From"], found["Time"], found["Key"], found.get("Person"), found.get("Note")]
-    return " · ".join(part for part in parts if part)
+    parts = [found["Type"], "from " + found["From"]]
+    parts += [found[label] for label in ("Time", "Key", "Person", "Note") if label in found]
+    return " · ".join(parts)
 
 
 def origin(alert: "Alert") -> str:
     """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`."""
     if not alert["address"]:
         return alert["name"] or "not known"
-    name = " (%s)" % alert["name"] if alert["name"] else ""
-    return "%s port %d%s" % (alert["address"], alert["port"], name)
+    name = " ({})".format(alert["name"]) if alert["name"] else ""
+    return "{} port {}{}".format(alert["address"], alert["port"], name)
 
 
 def authentication(alert: "Alert") -> str:
@@ -141,11 +142,7 @@ def _method(method: "Dict[str, Any]") -> str:
     text = " ".join(word for word in words if word)
     certificate = method.get("certificate")
     if certificate:
-        text += ' (certificate "%s", serial %d, CA %s)' % (
-            certificate["key_id"],
-            certificate["serial"],
-            certificate["ca"],
-        )
+        text += ' (certificate "{key_id}", serial {serial}, CA {ca})'.format(**certificate)
     return text
 
 
@@ -161,7 +158,7 @@ def _time(seconds: float) -> str:
 
 def _duration(seconds: float) -> str:
     minutes = int(seconds // 60)
-    return "%d minutes" % minutes if minutes < 120 else "%d hours" % (minutes // 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
 
 
 def _message(text: str, blocks: "List[Dict[str, Any]]") -> "Dict[str, Any]":
@@ -180,7 +177,7 @@ def _header(text: str) -> "Dict[str, Any]":
 
 
 def _label(text: str) -> "Dict[str, Any]":
-    return {"type": "mrkdwn", "text": "*%s*" % text}
+    return {"type": "mrkdwn", "text": f"*{text}*"}
 
 
 def _plain(text: str, limit: int) -> "Dict[str, Any]":

@@ -15,7 +15,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import List
 
 ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
@@ -54,7 +54,7 @@ class Spool:
 
     def write(self, directory: str, name: str, contents: bytes, mode: int) -> None:
         """Put a file into a directory, whole or not at all, in place of one of the same name."""
-        unfinished = self.path(directory, ".%s.%d" % (name, os.getpid()))
+        unfinished = self.path(directory, f".{name}.{os.getpid()}")
         try:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -72,8 +72,8 @@ class Spool:
         except FileNotFoundError:
             pass
 
-    # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/ only
-    # after it: so a kill in between never makes two alerts of one login, and the next run ends what this one began.
+    # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/
+    # only after it: a kill in between never makes two alerts of one login, and the next run ends what this one began.
 
     def hand_over(self, name: str, contents: bytes) -> None:
         """Replace a capture by its finished alert in outgoing/, and wake the sender."""
@@ -126,8 +126,8 @@ class Spool:
 class Lock:
     """A lock between processes, kept by one of them at a time and given up at its end at the latest.
 
-    lockf(3), not flock(2): the hook can ask for it without importing a module. It belongs to the process alone: a fork does
-    not have it, and closing any descriptor of the file gives it up. So the file is opened once, as root, and kept open.
+    lockf(3), not flock(2): the hook can ask for it without importing a module. It belongs to the process alone: a fork
+    does not have it, and closing any descriptor of the file gives it up. So the file is opened once, and kept open.
     """
 
     def __init__(self, path: str) -> None:

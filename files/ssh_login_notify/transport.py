@@ -16,19 +16,22 @@ from .config import Configuration, is_loopback
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Iterator, NamedTuple, Optional
-
-    Answer = NamedTuple("Answer", [("status", int), ("text", str), ("retry_after", Optional[str])])
-else:
-    from collections import namedtuple
-
-    Answer = namedtuple("Answer", "status text retry_after")
+    from typing import Iterator, Optional
 
 TIMEOUT = 15  # seconds for each step: connecting, the handshake, each read
 DEADLINE = 60  # seconds for all of it, or an answer that drips would take for ever
 LARGEST_ANSWER = 4096  # bytes; Slack's are a word
 HTTPS_PORT = 443
 HTTP_PORT = 80
+
+
+class Answer:
+    """What the webhook's host answered: the HTTP status, the body's text, the Retry-After header if there was one."""
+
+    def __init__(self, status: int, text: str, retry_after: "Optional[str]" = None) -> None:
+        self.status = status
+        self.text = text
+        self.retry_after = retry_after
 
 
 class TransportError(Exception):
@@ -45,15 +48,15 @@ class Transport:
         self._port = parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
         self._target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._proxy = urlsplit(configuration.proxy) if configuration.proxy and not is_loopback(self._host) else None
-        self._tls = None  # type: Optional[ssl.SSLContext]
-        self._connection = None  # type: Optional[http.client.HTTPConnection]
+        self._tls: Optional[ssl.SSLContext] = None
+        self._connection: Optional[http.client.HTTPConnection] = None
         if parts.scheme == "https":
             try:
                 self._tls = ssl.create_default_context(cafile=configuration.ca_file or None)
             except OSError as error:
                 raise TransportError(
-                    "the CA file %s can't be used (%s): correct ssh_login_notify_ca_file"
-                    % (configuration.ca_file, error.strerror or "not PEM")
+                    f"the CA file {configuration.ca_file} can't be used ({error.strerror or 'not PEM'}): "
+                    "correct ssh_login_notify_ca_file"
                 ) from None
 
     def post(self, body: bytes) -> Answer:
@@ -105,21 +108,21 @@ class Transport:
 
     def _why(self, error: Exception) -> str:
         """Say what happened. Only types and the system's own words: an exception's text could quote the address."""
-        way = "%s port %d" % (self._host, self._port)
+        way = f"{self._host} port {self._port}"
         if self._proxy:
-            way += " through the proxy %s port %s" % (self._proxy.hostname, self._proxy.port)
+            way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
         if isinstance(error, ssl.SSLError):
             reason = getattr(error, "verify_message", "") or (error.reason or "TLS failed").replace("_", " ").lower()
-            return "the certificate or TLS of %s is not accepted: %s" % (way, reason)
+            return f"the certificate or TLS of {way} is not accepted: {reason}"
         if isinstance(error, socket.timeout):
-            return "no answer from %s in time" % way
+            return f"no answer from {way} in time"
         if isinstance(error, socket.gaierror):
-            return "the name of %s can't be resolved: %s" % (way, error.strerror)
+            return f"the name of {way} can't be resolved: {error.strerror}"
         if isinstance(error, OSError) and error.strerror:
-            return "no connection to %s: %s" % (way, error.strerror)
+            return f"no connection to {way}: {error.strerror}"
         if isinstance(error, http.client.HTTPException):
-            return "%s did not answer in HTTP (%s)" % (way, type(error).__name__)
-        return "no connection to %s (%s)" % (way, str(error) if isinstance(error, OSError) else type(error).__name__)
+            return f"{way} did not answer in HTTP ({type(error).__name__})"
+        return f"no connection to {way} ({str(error) if isinstance(error, OSError) else type(error).__name__})"
 
 
 @contextlib.contextmanager
