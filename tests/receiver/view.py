@@ -15,6 +15,8 @@ from .mrkdwn import unescape
 LABEL = re.compile(r"\*([^*\n]+)\*")
 IDS = re.compile(r"ids? (.+)")
 ID = re.compile(r"[\w.-]*\d[\w.-]*")
+# At the end of a digest's line, where nothing that a stranger chose can follow.
+LINE_ID = re.compile(r" · id ([\w.-]*\d[\w.-]*)$")
 
 
 def view(payload: Any) -> dict[str, Any]:
@@ -22,21 +24,23 @@ def view(payload: Any) -> dict[str, Any]:
 
     text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
     sections. lines: the texts of sections, in order. notes: the texts of context blocks, in order.
-    ids: what follows "id" or "ids" in a context block.
+    ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text.
     """
     blocks = payload.get("blocks") if isinstance(payload, dict) else None
     blocks = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
     notes = [text for block in blocks if block.get("type") == "context" for text in _texts(block.get("elements"))]
     headers = [text for block in blocks if block.get("type") == "header" for text in _texts([block.get("text")])]
     sections = [block for block in blocks if block.get("type") == "section"]
+    lines = [line for block in sections for line in _texts([block.get("text")])]
     text = payload.get("text") if isinstance(payload, dict) else None
     return {
         "text": unescape(text) if isinstance(text, str) else None,
         "header": headers[0] if headers else None,
         "fields": {label: value for block in sections for label, value in _pairs(block.get("fields"))},
-        "lines": [line for block in sections for line in _texts([block.get("text")])],
+        "lines": lines,
         "notes": notes,
-        "ids": [token for note in notes for token in _ids(note)],
+        "ids": [token for note in notes for token in _ids(note)]
+        + [token for line in lines for token in LINE_ID.findall(line)],
     }
 
 

@@ -170,7 +170,7 @@ function update(answer) {
   button.textContent = `${refused} not posted`;
   const count = list.querySelectorAll("article").length;
   document.title = count ? `(${count}) #logins` : "#logins";
-  if (atBottom) scrollTo(0, document.documentElement.scrollHeight);
+  if (atBottom && !picture) scrollTo(0, document.documentElement.scrollHeight);
 }
 
 document.getElementById("refused").addEventListener("click", (event) => {

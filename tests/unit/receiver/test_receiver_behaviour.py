@@ -46,9 +46,13 @@ def raw(running, ca_file):
 def read(sock, size):
     """Read at least `size` bytes, or up to the end."""
     data = b""
+    # Pythons differ in whether a TLS connection that ends without goodbye is an error.
     with contextlib.suppress(ssl.SSLEOFError):
         while len(data) < size:
-            data += sock.recv(65536)
+            piece = sock.recv(65536)
+            if not piece:
+                break
+            data += piece
     return data
 
 
@@ -145,7 +149,8 @@ def test_a_message_whose_answer_is_lost_can_count_as_delivered(client, post):
 
 def test_reset_before_the_handshake(client, running):
     client.behave({"mode": "reset", "at": "accept"})
-    with socket.create_connection(running.address("https"), timeout=10) as sock, pytest.raises(ConnectionResetError):
+    # The reset may come before `connect` has returned.
+    with pytest.raises(ConnectionResetError), socket.create_connection(running.address("https"), timeout=10) as sock:
         sock.recv(1)
     assert client.attempts() == []
 
@@ -178,8 +183,7 @@ def test_reset_in_mid_answer(client, running, raw):
 def test_close_before_the_answer(client, raw):
     client.behave("close")
     sock = raw()
-    with pytest.raises(ssl.SSLEOFError):
-        sock.recv(1)
+    assert read(sock, 1) == b""
     assert client.messages() == []
 
 

@@ -284,13 +284,15 @@ def test_the_view_of_an_alert_is_what_a_person_reads():
 
 
 def test_the_view_of_a_digest_has_its_lines_and_ids():
-    digest = message(
-        {"type": "header", "text": plain("2 logins on web-3")},
-        section(text=plain("ada from 192.0.2.1")), section(text=plain("bob from 192.0.2.2")),
-        {"type": "context", "elements": [plain("ids 1.1-1, 2.2-2 · sent 40 s late")]},
-    )  # fmt: skip
-    assert view(digest)["lines"] == ["ada from 192.0.2.1", "bob from 192.0.2.2"]
+    lines = ["ada: SSH · from 192.0.2.1 · id 1.1-1", "bob · id 9.9-9: SCP · from 192.0.2.2 · id 2.2-2"]
+    digest = message({"type": "header", "text": plain("2 logins")}, *[section(text=plain(line)) for line in lines])
+    assert view(digest)["lines"] == lines
     assert view(digest)["ids"] == ["1.1-1", "2.2-2"]
+
+
+def test_several_ids_may_stand_in_one_context():
+    note = {"type": "context", "elements": [plain("ids 1.1-1, 2.2-2 · sent 40 s late")]}
+    assert view(message(note))["ids"] == ["1.1-1", "2.2-2"]
 
 
 @pytest.mark.parametrize("payload", [None, 5, {}, {"blocks": 5}, message(5, {"type": "section", "fields": [5]}), BAD])
