@@ -7,6 +7,7 @@ what is needed here takes 20 ms, and a disk or a log may take their time.
 import os
 
 from .journal import login, trouble
+from .processes import set_priority
 from .spool import Spool
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ class Finisher:
             return
         try:
             os.close(self._pipe)
-            os.setpriority(os.PRIO_PROCESS, 0, 0)
+            set_priority(0)
             with os.fdopen(its_end, encoding="utf-8") as lines:
                 for line in lines:
                     name, _, kind = line.rstrip("\n").partition(" ")

@@ -12,7 +12,7 @@ from .capture import Capture
 from .finisher import Finisher
 from .journal import trouble
 from .kind import Connection
-from .processes import Processes
+from .processes import Processes, set_priority
 from .spool import Lock, Spool
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ class Observer:
             self._spool.finish_handing_over()
         for name in self._unkept:
             self._watch(name, self._unkept[name], time.monotonic())
-        _hurry()
+        set_priority(HURRY)
         listed = 0.0
         while True:
             now = time.monotonic()
@@ -146,10 +146,3 @@ class Observer:
             return AT_ONCE
         age = now - max(self._since.values(), default=now)
         return next((pause for limit, pause in PACE if age < limit), PACE[-1][1])
-
-
-def _hurry() -> None:
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, HURRY)
-    except OSError:
-        pass  # a container without the right to, say; then looks come late under load, and more kinds stay unknown

@@ -58,3 +58,11 @@ class Processes:
                 return file.read(8192) or b""
         except OSError:
             return b""
+
+
+def set_priority(nice: int) -> None:
+    """Set this process's own priority (nice(2)), where it may: a container can lack the right to, a unit the call."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except OSError:
+        pass  # then looks come late on a busy host, and more kinds stay unknown
