@@ -307,7 +307,7 @@ class _Stack:
         """
         for rule in rules:
             if self.may_add_session_rules(rule):
-                leads = rule.module == "pam_selinux.so" and "close" in rule.arguments and "open" not in rule.arguments
+                leads = rule.module == "pam_selinux.so" and "close" in rule.arguments
                 return [rule] if leads and _goes_on(rule) else []
         return []
 

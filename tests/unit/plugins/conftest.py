@@ -52,7 +52,7 @@ def run_module(tmp_path):
     def run(name, check=False, diff=False, environment=None, **arguments):
         module_arguments = dict(arguments, _ansible_check_mode=check, _ansible_diff=diff)
         module_arguments.update(_ansible_remote_tmp=str(tmp_path), _ansible_keep_remote_files=False)
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603, UP022 - capture_output is not in Python 3.6
             [sys.executable, "-m", "ansible_collections.loginwatch.pam.plugins.modules." + name],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": module_arguments}).encode(),
             stdout=subprocess.PIPE,

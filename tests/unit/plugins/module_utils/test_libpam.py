@@ -82,7 +82,7 @@ def test_a_program_that_fails_is_an_error(pam):
 def test_a_program_that_hangs_does_not_hang_this_side(pam):
     pam.write_program("exec sleep 5")
     started = time.monotonic()
-    with pytest.raises(libpam.PamError, match="longer than 0.5 s"):
+    with pytest.raises(libpam.PamError, match=r"longer than 0\.5 s"):
         pam.open(LINE, timeout=0.5)
     assert time.monotonic() - started < 4
 

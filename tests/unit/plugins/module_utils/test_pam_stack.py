@@ -130,6 +130,7 @@ def test_a_line_elsewhere_is_moved():
 
 def test_duplicates_collapse():
     assert present(LINE + "\n" + CLOSE + LINE + "\n" + PERMIT + LINE + "\n") == CLOSE + LINE + "\n" + PERMIT
+    assert present(CLOSE + LINE + "\n" + PERMIT + LINE + "\n") == CLOSE + LINE + "\n" + PERMIT
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,7 @@ class Directories:
         self.arguments = {"pam_d": str(self.pam_d), "vendor_pam_d": [str(self.vendor)]}
 
     def names(self):
-        return sorted(os.listdir(str(self.pam_d)))
+        return sorted(path.name for path in self.pam_d.iterdir())
 
 
 @pytest.fixture
@@ -95,8 +96,7 @@ def test_the_difference_in_check_mode_is_the_one_of_the_change(run):
 
 def test_a_backup_is_kept_on_request_only(run, etc):
     result = run(backup=True)
-    with open(result["backup_file"], "rb") as backup:
-        assert backup.read() == etc.before
+    assert Path(result["backup_file"]).read_bytes() == etc.before
     assert "backup_file" not in run(backup=True)
     assert "backup_file" not in run(state="absent")
     assert len(etc.names()) == len(etc.files) + 1
@@ -116,6 +116,7 @@ def test_bytes_that_are_no_utf8_survive(run, etc):
     before = etc.sshd.read_bytes()
     result = run(diff=True)
     assert result["changed"] is True
+    assert result["diff"]["before"].startswith("# caf\ufffd \ufffd\r\n")
     assert etc.sshd.read_bytes().replace(LINE.encode() + b"\n", b"") == before
     run(state="absent")
     assert etc.sshd.read_bytes() == before

@@ -1,18 +1,17 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module with real arguments in a process of its own, on a notifier of few lines that answers as the real one does."""
+"""The module with real arguments in a process of its own, on a small notifier that answers as the real one does."""
 
 import ctypes
 import json
-import os
 import re
 import sys
 
 import pytest
 
-SECRET = "not-a-real-secret"
-WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/" + SECRET
+WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
+SECRET = WEBHOOK.rsplit("/", 1)[1]
 LINE = "session optional pam_exec.so type=open_session quiet seteuid {program}\n"
 # Called by PAM it notes the connection; asked for its status it has delivered what was noted.
 NOTIFIER = """#!{python} -ISB
@@ -70,6 +69,9 @@ class Notifier:
         calls = self.path / "calls"
         return calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
 
+    def services(self):
+        return sorted(path.name for path in self.pam_d.iterdir())
+
     def captured(self):
         return json.loads((self.path / "captured").read_text(encoding="utf-8"))
 
@@ -92,7 +94,7 @@ def test_check_mode_sends_nothing(run, notifier, path):
     result = run(path=path, check=True, pam_d=str(notifier.pam_d))
     assert (result["changed"], result["delivered"]) == (False, None)
     assert notifier.calls() == []
-    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+    assert notifier.services() == ["sshd"]
 
 
 def test_check_mode_does_not_ask_for_an_installation(run):
@@ -111,8 +113,8 @@ def test_a_delivered_alert(run, notifier):
 
 
 def test_a_refused_alert_fails_and_names_the_mend(run, notifier):
-    answer = {"delivered": False, "status": 404, "answer": "no_service", "mend": "Create a new webhook.", "seconds": 0.1}
-    notifier.answers(test=dict(answer, id="1-2"))
+    answer = {"delivered": False, "status": 404, "answer": "no_service", "mend": "Create a new webhook."}
+    notifier.answers(test=dict(answer, seconds=0.1, id="1-2"))
     result = run()
     assert result["failed"] is True
     assert result["msg"] == "The test alert was not delivered: 404 no_service. Create a new webhook."
@@ -197,7 +199,7 @@ def test_the_service_holds_the_line_as_it_stands_and_goes_afterwards(run_pam, no
     notifier.sshd.write_text(line + "session required pam_permit.so\n", encoding="utf-8")
     assert run_pam()["delivered"] is True
     assert (notifier.path / "log").exists()
-    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+    assert notifier.services() == ["sshd"]
 
 
 @takes_confdir
@@ -221,7 +223,7 @@ def test_an_alert_that_does_not_come_fails_with_what_the_notifier_knows(run_pam,
     assert "status" in result["mend"]
     assert 1 <= result["seconds"] < 10
     assert SECRET not in json.dumps(result)
-    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+    assert notifier.services() == ["sshd"]
 
 
 @takes_confdir
@@ -229,7 +231,7 @@ def test_a_line_that_fails_is_named_and_the_service_goes_all_the_same(run_pam, n
     notifier.answers(hook_exit=1)
     result = run_pam()
     assert "PAM could not run the program by the line 'session optional pam_exec.so" in result["msg"]
-    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+    assert notifier.services() == ["sshd"]
 
 
 @takes_confdir
@@ -238,7 +240,7 @@ def test_a_link_in_the_place_of_the_service_is_not_followed(run_pam, notifier):
     (notifier.pam_d / "ssh-login-notify-test").symlink_to(notifier.path / "precious")
     assert run_pam()["delivered"] is True
     assert (notifier.path / "precious").read_text(encoding="utf-8") == "precious"
-    assert os.listdir(str(notifier.pam_d)) == ["sshd"]
+    assert notifier.services() == ["sshd"]
 
 
 def test_a_service_without_the_line_fails_and_names_the_mend(run_pam, notifier):
