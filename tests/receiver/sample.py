@@ -15,7 +15,7 @@ FIELDS = {
     "User": "deploy",
     "From": "203.0.113.50 port 45006",
     "Type": "SSH (interactive)",
-    "Time": "2026-11-23 06:41:07 +0000 (UTC)",
+    "Time": "2026-11-23 06:41:07 UTC (+0000)",
     "Key": "publickey ED25519 SHA256:8s1J9Qh0pTzV4mJdY2kW6xNcR3bLfUoEaGi5tHvKyZw",
     "Person": "Ada Lovelace",
 }
@@ -43,7 +43,7 @@ def alert(identifier: str = ID, **changed: str) -> dict:
 def alert_of_now() -> dict:
     """Return the alert of a login at this moment."""
     now = time.time()
-    return alert(f"{now:.6f}-4242", Time=time.strftime("%Y-%m-%d %H:%M:%S +0000 (UTC)", time.gmtime(now)))
+    return alert(f"{now:.6f}-4242", Time=time.strftime("%Y-%m-%d %H:%M:%S UTC (+0000)", time.gmtime(now)))
 
 
 def _plain(text: str) -> dict:
