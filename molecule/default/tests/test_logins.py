@@ -26,6 +26,19 @@ KINDS = {
 }
 
 
+# A busy machine may let a session pass unseen. Its alert says so, and never guesses: one of three has to be seen.
+TRIES = 3
+
+
+def seen_type(message, log_in, alerts) -> str:
+    """The type in this message, or, as long as that is `unknown`, in that of another login of the kind."""
+    for _again in range(TRIES - 1):
+        if message.fields["Type"] != "unknown":
+            break
+        (message,) = alerts(log_in())
+    return message.fields["Type"]
+
+
 @pytest.fixture(scope="module")
 def logins(ada, receiver):
     """One login of each kind, one after the other, and the messages that came of them."""
@@ -54,8 +67,8 @@ def message(logins, kind, login):
     return of_login[0]
 
 
-def test_says_what_kind_of_login_it_was(message, kind):
-    assert message.fields["Type"] == KINDS[kind]
+def test_says_what_kind_of_login_it_was(message, kind, ada, alerts):
+    assert seen_type(message, getattr(ada, kind), alerts) == KINDS[kind]
 
 
 def test_says_which_server_and_which_user(message, host):
@@ -107,4 +120,5 @@ def test_a_password_login_says_so(people, alerts):
 def test_a_login_that_ends_at_once_is_reported_too(ada, alerts):
     """`true` is built into the shell: the session has hardly begun when it is over."""
     (message,) = alerts(ada.command("true"))
-    assert message.fields["Type"] in ("SSH (command: true)", "SSH (command)")
+    type_ = seen_type(message, lambda: ada.command("true"), alerts)
+    assert type_ in ("SSH (command: true)", "SSH (command)")

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""After the removal the server is as it was found: files, accounts, units, and every byte of the PAM stack."""
+
+from shared.footprint import changes
+
+testinfra_hosts = ["ansible://servers"]
+
+
+def test_the_server_is_as_it_was_found(host):
+    assert changes(host) == []
+
+
+def test_nothing_is_left_running(host):
+    assert host.run("pgrep -f [s]sh-login-notify").rc == 1
+
+
+def test_systemd_has_forgotten_the_units(host):
+    if not host.file("/run/systemd/system").exists:
+        assert not host.file("/etc/cron.d/ssh-login-notify").exists
+        return
+    assert "ssh-login-notify" not in host.check_output("systemctl list-units --all --no-pager 'ssh-login-notify*'")
+    assert host.check_output("systemctl is-system-running") == "running"
+
+
+def test_the_alerts_had_come_and_none_comes_any_more(ada, receiver):
+    assert receiver.last() > 0, "nothing was ever reported, so the removal removed little"
+    mark = receiver.last()
+    assert ada.command().output == "Linux\n"
+    receiver.settle()
+    assert receiver.attempts(after=mark) == []
