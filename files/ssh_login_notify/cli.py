@@ -134,6 +134,7 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
+        _finish_stale_captures(spool)
         configuration = config.load()
         transport = Transport(configuration)
         lock = Lock(spool.path("sender.lock"))

@@ -120,6 +120,7 @@ class Sender:
         if not alerts:
             return 0
         now = time.time()
+        alerts = slack.fitting(alerts, self._configuration, now)
         if len(alerts) > 1:
             message = slack.digest(alerts, self._configuration, now)
         else:

@@ -25,9 +25,11 @@ FIELDS_LIMIT = 10  # in a section: five pairs of a label and a value
 SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000  # Slack cuts at 40,000; a notification shows far less
 DIGEST_LIMIT = 40  # logins in one message, well within Slack's 50 blocks
+DIGEST_CHARACTERS = 12000  # in all its blocks; above 13,200 Slack has been seen to answer msg_blocks_too_long
 LATE = 120  # seconds after which a message says that it is late
 
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
+DEFECT = "Slack did not like the message itself; that is a defect of this program, please report it"
 # What an answer means, and what mends it.
 MENDS = {
     "no_service": "the webhook was removed or switched off; " + NEW_WEBHOOK,
@@ -41,8 +43,11 @@ MENDS = {
     "action_prohibited": "the workspace's administrators do not let this webhook post; ask them to, or " + NEW_WEBHOOK,
     "posting_to_general_channel_denied": "only some people may post to that channel; choose another: " + NEW_WEBHOOK,
     "user_not_found": "the person that the webhook posts to is gone; " + NEW_WEBHOOK,
-    "invalid_payload": "Slack did not like the message itself; that is a defect of this program, please report it",
-    "no_text": "Slack did not like the message itself; that is a defect of this program, please report it",
+    "rate_limited": "too many messages for this workspace just now; it is tried again when Slack allows",
+    "invalid_payload": DEFECT,
+    "invalid_blocks": DEFECT,
+    "msg_blocks_too_long": DEFECT,
+    "no_text": DEFECT,
 }
 PERMANENT = (400, 403, 404, 410)
 
@@ -83,16 +88,32 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
     return _message(f"{headline}: {line(alert, configuration, now)}", blocks)
 
 
+def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> "List[Alert]":
+    """Return the first of these alerts, as many as a digest can hold: one at least, DIGEST_LIMIT at most."""
+    characters = 0
+    for number, alert in enumerate(alerts[:DIGEST_LIMIT]):
+        characters += len(_digest_line(alert, configuration, now))
+        if number and characters > DIGEST_CHARACTERS:
+            return alerts[:number]
+    return alerts[:DIGEST_LIMIT]
+
+
 def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":
-    """Return one message for a backlog of at most DIGEST_LIMIT logins: a line for each, none merged with another."""
+    """Return one message for a backlog that fits: a line for each login, none merged with another."""
     headline = f"{len(alerts)} logins on {_server(alerts[0], configuration)}"
     blocks: List[Dict[str, Any]] = [_header(headline)]
     for alert in alerts:
-        shown = "{}: {} · id {}".format(alert["user"] or "somebody", line(alert, configuration, now), alert["id"])
-        blocks.append({"type": "section", "text": _plain(shown, SECTION_LIMIT)})
+        text = {"type": "plain_text", "text": _digest_line(alert, configuration, now), "emoji": False}
+        blocks.append({"type": "section", "text": text})
     users = ", ".join(sorted({alert["user"] or "somebody" for alert in alerts}))
     span = "{} to {}".format(_time(alerts[0]["time"]), _time(alerts[-1]["time"]))
     return _message(f"{headline}, {span}: {users}", blocks)
+
+
+def _digest_line(alert: "Alert", configuration: Configuration, now: float) -> str:
+    user = alert["user"] or "somebody"
+    end = escape(" · id " + alert["id"])
+    return _cut(escape(f"{user}: {line(alert, configuration, now)}"), SECTION_LIMIT - len(end)) + end
 
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
