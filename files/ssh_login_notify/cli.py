@@ -14,6 +14,7 @@ from . import VERSION, config, journal, slack
 from .config import Configuration, ConfigurationError
 from .observer import observe
 from .privileges import PrivilegeError, give_up
+from .processes import set_priority
 from .sender import Sender, State
 from .spool import Lock, Spool
 from .text import printable
@@ -99,6 +100,7 @@ def _finish_stale_captures(spool: Spool) -> None:
     unfinished = any(name.endswith(".alert") for name in os.listdir(spool.path("incoming")))
     if unfinished or (oldest is not None and time.time() - oldest > STALE_CAPTURE / 6):
         observe(spool, {})
+        set_priority(0)  # an observer hurries; what comes now need not
 
 
 def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
@@ -147,11 +149,14 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
             sender = Sender(spool, configuration, transport)
             sender.run(patient=False)
             found.update(delivered=sender.delivered, answer=sender.last_answer or None)
+        found["waiting"] = len(spool.names("outgoing"))
+        found["failed"] = len(spool.names("failed"))
     except (ConfigurationError, PrivilegeError, TransportError) as error:
         found["answer"] = str(error)
         return WRONG, found, [str(error)]
-    found["waiting"] = len(spool.names("outgoing"))
-    found["failed"] = len(spool.names("failed"))
+    except OSError as error:
+        found["answer"] = f"the spool can't be used: {error}: run the role again"
+        return WRONG, found, [found["answer"]]
     line = "delivered {delivered}, waiting {waiting}, failed {failed}".format(**found)
     code = WRONG if found["failed"] else UNDELIVERED if found["waiting"] else WELL
     return code, found, [line] + (["Slack's last answer: {}".format(found["answer"])] if found["answer"] else [])
