@@ -1,3 +1,150 @@
-"""See it work."""
-def start() -> None: ...
-def stop() -> None: ...
+"""See it work: a server, a stand-in for Slack, the real role, real logins, and the alerts that come of them."""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+from . import engine, environment, images, system
+from .command import ROOT, STATE, Failure, output, run, say, succeeds
+
+DIRECTORY = STATE / "demo"
+NAME = "loginwatch-demo"  # of the network, and of each container with its part behind it
+SERVER, RECEIVER = f"{NAME}-server", f"{NAME}-receiver"
+ALERT_SECONDS = 60.0
+# What systemd needs in a container; .config/molecule/config.yml says the same for the tests.
+SYSTEMD = (
+    "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--cgroupns=host",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp",
+)  # fmt: skip
+WAYS = {
+    "interactive": "a person at a terminal",
+    "command": "a command",
+    "sftp": "a file transfer by sftp",
+    "old_scp": "a file transfer by scp -O",
+    "rsync": "a file transfer by rsync",
+    "git": "a git client",
+    "tunnel": "a tunnel without a session (ssh -N)",
+}
+
+
+def start() -> None:
+    """Show it once, and leave it running. A demo that runs already is replaced."""
+    environment.ensure()
+    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git"})
+    images.ensure()
+    stop()
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    say("starting a server (Debian 13, systemd, sshd) and a receiver that stands for Slack")
+    boot()
+    say("making the server one that people log in to")
+    prepare()
+    say("deploying the notifier: ansible-playbook loginwatch.pam.deploy")
+    play("loginwatch.pam.deploy")
+    show(log_in())
+    print(f"\nThe alerts as Slack would show them:  {page()}")
+    print(f"Log in yourself:                      ssh -i {DIRECTORY / 'key'} deploy@{address(SERVER)}")
+    print("The end of it:                        ./dev demo --stop")
+
+
+def stop() -> None:
+    """Remove the demo's containers and network."""
+    if not engine.answers():
+        return
+    for container in engine.container_names("loginwatch=demo"):
+        say(f"removing the container {container}")
+        run("docker", "rm", "--force", "--volumes", container, stdout=subprocess.DEVNULL)
+    if succeeds("docker", "network", "inspect", NAME):
+        output("docker", "network", "rm", NAME)
+
+
+def boot() -> None:
+    """Start the two containers on a network of their own."""
+    output("docker", "network", "create", "--label", "loginwatch=demo", NAME)
+    start_container = ("docker", "run", "--detach", "--label", "loginwatch=demo", "--network", NAME)
+    output(
+        *start_container, "--name", RECEIVER, "--hostname", "receiver", "--network-alias", "receiver",
+        "--publish", "127.0.0.1::8080", "--volume", f"{ROOT / 'tests' / 'receiver'}:/opt/receiver:ro",
+        "--workdir", "/opt", images.reference("debian12"), "python3", "-B", "-m", "receiver", "--name", "receiver",
+    )  # fmt: skip
+    output(
+        *start_container, "--name", SERVER, "--hostname", "web-3", *SYSTEMD,
+        images.reference("debian13"), "/sbin/init",
+    )  # fmt: skip
+
+
+def prepare() -> None:
+    """Give the server accounts and the demo a key, by the playbook that prepares the tests' servers."""
+    inventory = DIRECTORY / "inventory.json"
+    host = {"ansible_connection": "community.docker.docker", "ansible_python_interpreter": "/usr/bin/python3"}
+    fingerprint = f"lookup('ansible.builtin.pipe', 'ssh-keygen -lf {DIRECTORY / 'key.pub'}').split()[1]"
+    settings = {
+        "molecule_ephemeral_directory": str(DIRECTORY),
+        "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
+        "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+        "ssh_login_notify_people": "{{ {" + fingerprint + ": 'Ada Lovelace'} }}",
+    }
+    groups = {"all": {"vars": settings}, "servers": {"hosts": {SERVER: host}}, "systemd": {"hosts": {SERVER: {}}}}
+    inventory.write_text(json.dumps(groups))
+    log = DIRECTORY / "prepare.log"
+    with log.open("w") as file:
+        try:
+            play(ROOT / "molecule" / "shared" / "prepare.yml", stdout=file)
+        except Failure as failure:
+            raise Failure(f"{failure}\nIts output: {log}") from failure
+
+
+def play(playbook: str | Path, **options) -> None:
+    """Run a playbook on the demo's server; it prints what it changes."""
+    variables = environment.variables()
+    variables.update(ANSIBLE_DISPLAY_OK_HOSTS="false", ANSIBLE_DISPLAY_SKIPPED_HOSTS="false")
+    program = environment.program("ansible-playbook")
+    run(program, "--inventory", DIRECTORY / "inventory.json", playbook, env=variables, **options)
+
+
+def log_in() -> list[dict]:
+    """Log in in every way, and return the messages that came of it, in the order of the logins."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from logins import LoginError, Person  # the clients that the tests use
+
+    person = Person("deploy", address(SERVER), DIRECTORY, DIRECTORY / "key")
+    sources = []
+    for way, description in WAYS.items():
+        say(f"logging in: {description}")
+        try:
+            sources.append(getattr(person, way)().source)
+        except LoginError as error:
+            raise Failure(str(error)) from error
+    say("waiting for the alerts")
+    deadline = time.monotonic() + ALERT_SECONDS
+    while True:
+        with urlopen(f"{page()}api/messages", timeout=10) as answer:  # noqa: S310 - of our own receiver
+            found = {message["fields"].get("From"): message for message in json.load(answer)["messages"]}
+        if all(source in found for source in sources):
+            return [found[source] for source in sources]
+        if time.monotonic() > deadline:
+            raise Failure(f"of {len(sources)} logins not all were reported: look at {page()} and "
+                          f"`docker exec {SERVER} ssh-login-notify status`.")  # fmt: skip
+        time.sleep(0.5)
+
+
+def show(messages: list[dict]) -> None:
+    """Print the messages as blocks: the header, then the fields."""
+    for message in messages:
+        print(f"\n  {message['header']}")
+        for label, value in message["fields"].items():
+            print(f"    {label:8}{value}")
+
+
+def page() -> str:
+    """The address of the receiver's page on this machine."""
+    return f"http://{output('docker', 'port', RECEIVER, '8080/tcp').splitlines()[0]}/"
+
+
+def address(container: str) -> str:
+    """The container's address, at which this machine reaches it."""
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return output("docker", "inspect", "--format", template, container)

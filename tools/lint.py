@@ -23,12 +23,13 @@ def types() -> None:
     """What is installed on hosts is checked strictly; the rest as far as it says what it means."""
     cache = f"--cache-dir={STATE / 'mypy'}"
     program("mypy", cache, "--strict", "--scripts-are-modules", "files/ssh_login_notify", "files/ssh-login-notify")
-    program("mypy", cache, "tools", "dev", "--scripts-are-modules")
-    variables = {**environment.variables(), "MYPYPATH": f"{environment.COLLECTIONS}:{ROOT}"}
+    variables = {**environment.variables(), "MYPYPATH": f"{environment.COLLECTIONS}:{ROOT / 'tests'}"}
+    program("mypy", cache, "--scripts-are-modules", "tools", "dev", env=variables)
     options = [cache, "--ignore-missing-imports", "--namespace-packages", "--explicit-package-bases"]
     collection = environment.COLLECTIONS / "ansible_collections" / "loginwatch" / "pam" / "plugins"
     program("mypy", *options, collection, env=variables)
-    program("mypy", *options, "tests/receiver", "molecule", env=variables)
+    program("mypy", *options, "-p", "receiver", "-p", "logins", env=variables)
+    program("mypy", *options, "molecule", env={**variables, "MYPYPATH": f"{variables['MYPYPATH']}:{ROOT / 'molecule'}"})
 
 
 def sanity() -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 
 from . import bench, demo, engine, environment, images, testing
-from .command import ROOT, STATE, Failure, run, say
+from .command import ROOT, STATE, Failure, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
 EPILOG = """\
@@ -86,6 +86,9 @@ def clean(options: argparse.Namespace) -> None:
         demo.stop()
         for name in engine.container_names("loginwatch"):
             run("docker", "rm", "--force", "--volumes", name)
+        networks = ("docker", "network", "ls", "--filter", "name=^loginwatch-", "--format", "{{.Name}}")
+        for network in output(*networks).split():
+            run("docker", "network", "rm", network)
         for name in images.RELEASES:
             if images.recipe_of(images.reference(name)):
                 run("docker", "image", "rm", "--force", images.reference(name))
