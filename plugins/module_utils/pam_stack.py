@@ -238,9 +238,7 @@ def _reads_user_environment(arguments: List[str]) -> bool:
     return bool(values) and re.match(r"[+-]?0*[1-9]", values[-1]) is not None
 
 
-def _rules_of_part(
-    path: str, text: str, part: str, read: Reader, seen: Set[str]
-) -> Iterator[Tuple[str, Rule]]:
+def _rules_of_part(path: str, text: str, part: str, read: Reader, seen: Set[str]) -> Iterator[Tuple[str, Rule]]:
     """The rules of one part of a stack and of all that it includes, with the path of the file in which each stands."""
     if path in seen:
         return

@@ -211,9 +211,7 @@ class ServiceFile:
         return None
 
 
-def desired(
-    params: Dict[str, Any], file: ServiceFile, before: Optional[str]
-) -> Tuple[Optional[str], Optional[Path]]:
+def desired(params: Dict[str, Any], file: ServiceFile, before: Optional[str]) -> Tuple[Optional[str], Optional[Path]]:
     """The text that the service's file shall have, None for no file; and the vendor's file that it is a copy of."""
     vendor = file.vendor_path()
     if params["state"] == "present":

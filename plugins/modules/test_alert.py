@@ -97,7 +97,7 @@ mend:
   description: What to do about it, null if the alert was delivered.
   returned: when the notifier was run
   type: str
-  sample: The webhook was removed. Create a new one and set ssh_login_notify_webhook_url.
+  sample: the webhook was removed or switched off; create a new one
 seconds:
   description: How long it took, in seconds. With O(path=pam), from the opening of the session to the delivery.
   returned: when the notifier was run
@@ -271,7 +271,7 @@ def wait_for_delivery(program: str, origin: str, started: float, deadline: float
         delivered=False,
         status=None,
         answer=without_secrets(answer) or "",
-        mend=f"Run '{program} status' and '{program} test' on the host, and see its log for ssh-login-notify.",
+        mend=f"run '{program} status' and '{program} test' on the host, and see its log for ssh-login-notify",
         seconds=seconds,
         id=None,
     )
@@ -301,7 +301,8 @@ def main() -> None:
     values = outcome._asdict()
     if not outcome.delivered:
         words = " ".join(str(word) for word in (outcome.status, outcome.answer) if word)
-        module.fail_json(msg=f"The test alert was not delivered: {words}. {outcome.mend or ''}".rstrip(), **values)
+        parts = ["The test alert was not delivered", words, outcome.mend]
+        module.fail_json(msg=": ".join(filter(None, parts)), **values)
     module.exit_json(changed=False, **values)
 
 

@@ -62,6 +62,7 @@ def run_module(tmp_path):
             timeout=120,
             check=False,
         )
+        run.output = done.stdout + done.stderr
         lines = done.stdout.decode().strip().splitlines()
         assert lines, done.stderr.decode()
         result = json.loads(lines[-1])
