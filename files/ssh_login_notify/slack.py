@@ -118,6 +118,9 @@ def _digest_line(alert: "Alert", configuration: Configuration, now: float) -> st
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
     """Return a login's labels and values, in the order in which they are shown."""
+    if alert["service"] == TEST_SERVICE:
+        way = "test, by a PAM session" if alert["address"] else "test"
+        return [("Server", _server(alert, configuration)), ("Type", way), ("Time", _time(alert["time"]))]
     people = rules.people(alert, configuration)
     notes = list(alert["notes"])
     if now - alert["time"] > LATE:
@@ -140,9 +143,9 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return a login, but for its user and server, in one line."""
     found = dict(fields(alert, configuration, now))
-    parts = [found["Type"], "from " + found["From"]]
-    parts += [found[label] for label in ("Time", "Key", "Person", "Note") if label in found]
-    return " · ".join(parts)
+    if "From" in found:
+        found["From"] = "from " + found["From"]
+    return " · ".join(found[label] for label in ("Type", "From", "Time", "Key", "Person", "Note") if label in found)
 
 
 def origin(alert: "Alert") -> str:
@@ -222,10 +225,10 @@ def test_alert(host: str, name: str) -> "Alert":
         "time": time.time(),
         "host": host,
         "service": TEST_SERVICE,
-        "user": "nobody, this is a test",
+        "user": "nobody",
         "address": "",
         "port": 0,
-        "name": "this host",
+        "name": "",
         "type": "test",
         "methods": [],
         "notes": [],
