@@ -48,7 +48,9 @@ def sanity() -> None:
     path = ":".join([str(environment.VENV / "bin"), *(str(python.parent) for python in pythons.find().values())])
     variables = environment.variables()
     variables.update(HOME=str(home_for_sanity()), PATH=f"{path}:{variables['PATH']}")
-    program("ansible-test", "sanity", "--local", "--requirements", "--color", "no", cwd=TREE, env=variables)
+    # The role's files are the collection's, by a link that ansible-galaxy packs and installs well: no test against it.
+    arguments = ("--local", "--requirements", "--color", "no", "--skip-test", "symlinks")
+    program("ansible-test", "sanity", *arguments, cwd=TREE, env=variables)
 
 
 def home_for_sanity() -> Path:

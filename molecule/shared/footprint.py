@@ -6,7 +6,7 @@
 
 
 def changes(host) -> list[str]:
-    """The lines that differ between the footprint of then (-) and of now (+); see files/footprint.sh for what it has."""
+    """The lines that differ between the footprint of then (-) and now (+); files/footprint.sh says what is in it."""
     then = host.check_output("cat /root/footprint").splitlines()
     now = host.check_output("sh /root/footprint.sh").splitlines()
     assert len(then) > 1000, "the footprint of then is not one"

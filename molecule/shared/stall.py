@@ -9,7 +9,6 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 # A write lease (fcntl(2), F_SETLEASE) makes the open() of other processes wait in the kernel until its holder lets go,
 # and this holder does not hear the request. The kernel takes it away after /proc/sys/fs/lease-break-time, 45 s.
@@ -34,8 +33,10 @@ sys.stdin.read()
 def stalled_disk(host, path: str) -> Iterator[None]:
     """Whoever opens this file on the server waits until the end of the block."""
     container = host.backend.hostname
-    command = [*"docker exec --interactive".split(), container, "python3", "-c", HOLD, path]
+    command = ["docker", "exec", "--interactive", container, "python3", "-c", HOLD, path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:  # noqa: S603
+        assert holder.stdin
+        assert holder.stdout
         assert holder.stdout.readline() == "holding\n"
         yield
         holder.stdin.close()
