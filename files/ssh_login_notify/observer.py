@@ -56,14 +56,14 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
     if not alone:
         Observer(spool, unkept, listing=False).run()
         return
-    left: Set[str] = set()
+    taken: Set[str] = set()
     while alone:
-        Observer(spool, unkept, listing=True, leave=left).run()
-        unkept = {}
-        left = set(spool.names("incoming"))
+        observer = Observer(spool, unkept, listing=True, taken=taken)
+        observer.run()
+        unkept, taken = {}, observer.taken
         lock.give_up()
         # A hook that found the lock held has left. Had it come after the last look, its capture would lie here.
-        alone = bool(set(spool.names("incoming")) - left) and lock.take()
+        alone = bool(set(spool.names("incoming")) - taken) and lock.take()
 
 
 def start_sender(spool: Spool) -> None:
@@ -87,9 +87,12 @@ class Observer:
     """Captures being looked at, from the first look into incoming/ until none is left."""
 
     def __init__(
-        self, spool: Spool, unkept: "Dict[str, bytes]", listing: bool, leave: "Optional[Set[str]]" = None
+        self, spool: Spool, unkept: "Dict[str, bytes]", listing: bool, taken: "Optional[Set[str]]" = None
     ) -> None:
-        """listing: look into incoming/, which one observer may do at a time. leave: names there to leave alone."""
+        """listing: look into incoming/, which one observer may do at a time.
+
+        taken: names there that have had their chance; what still lies there of them is left to a later run.
+        """
         self._spool = spool
         self._unkept = unkept
         self._listing = listing
@@ -97,12 +100,15 @@ class Observer:
         self._finisher = Finisher(spool, unkept)
         self._watched: Dict[str, Connection] = {}
         self._since: Dict[str, float] = {}
-        self._taken = set(leave or ())
+        self.taken = set(taken or ())
 
     def run(self) -> None:
         """Return when all is finished that there was."""
         if self._listing:
-            self._spool.finish_handing_over()
+            try:
+                self._spool.finish_handing_over()
+            except OSError as error:
+                trouble(f"what an earlier run had begun could not be ended: {error}")
         for name in self._unkept:
             self._watch(name, self._unkept[name], time.monotonic())
         set_priority(HURRY)
@@ -119,12 +125,12 @@ class Observer:
 
     def _take_new(self, now: float) -> None:
         for name in self._spool.names("incoming"):
-            if name not in self._taken:
+            if name not in self.taken:
                 try:
                     self._watch(name, self._spool.read("incoming", name), now)
                 except OSError as error:
                     trouble(f"{name} in the spool's incoming/ can't be read: {error}")
-                self._taken.add(name)
+                self.taken.add(name)
 
     def _watch(self, name: str, raw: bytes, now: float) -> None:
         capture = Capture(name, raw)

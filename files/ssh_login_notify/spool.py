@@ -118,9 +118,11 @@ class Spool:
         import time
 
         for entry in os.listdir(self.path(directory)):
-            path = self.path(directory, entry)
-            if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > ABANDONED:
-                self.remove(directory, entry)
+            try:
+                if entry.startswith(".") and time.time() - os.lstat(self.path(directory, entry)).st_mtime > ABANDONED:
+                    self.remove(directory, entry)
+            except FileNotFoundError:
+                pass  # it is being written, and has just got its name
 
 
 class Lock:
