@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
 """Directories, text files and one Python package, kept as described in a single call.
 
-A role could do the same with C(file), C(copy) and a loop, at the price of three or four round trips a file: some
-hundred for a first deployment. Here the wanted state travels once and the host does the comparing.
+A role could do the same with ``file``, ``copy`` and a loop, at the price of three or four round trips a file: some
+hundred for a first deployment. Here the wanted state travels once and the host compares.
 
-Nothing here ends the module: trouble is raised as L(Trouble), whose text names the mend.
+Nothing here ends the module: trouble is raised as InstalledFilesError, whose text names the mend.
 """
 
 import grp
@@ -16,223 +15,214 @@ import os
 import shutil
 import stat
 import tempfile
+from pathlib import Path
+from typing import Any, Dict, List
+
+from ansible.module_utils.basic import AnsibleModule
+
+CACHE = "__pycache__"
 
 # Runs below the interpreter that will import the package, which need not be the one that runs this module.
-# Validation by time stamp (PEP 552) on purpose: importlib looks at the source's stat result in every mode, so the
+# Validation by time stamp (PEP 552) on purpose: importlib looks at the source's stat result in every mode, so that the
 # hash-based modes save nothing at import, "unchecked" would hide an edited file, and Python 3.6 knows only this one.
 BYTE_COMPILE = r"""
 import importlib.util, json, os, py_compile, struct, sys
-directory, check, renew = sys.argv[1], sys.argv[2] == 'check', sys.argv[3] == 'renew'
+directory, check, renew = sys.argv[1], sys.argv[2] == "check", sys.argv[3] == "renew"
 current, stale = [], []
 for name in sorted(os.listdir(directory)):
-    if not name.endswith('.py'):
+    if not name.endswith(".py"):
         continue
     source = os.path.join(directory, name)
     target = importlib.util.cache_from_source(source)
     current.append(os.path.basename(target))
     status = os.stat(source)
-    times = struct.pack('<LL', int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
-    flags = b'' if sys.version_info < (3, 7) else struct.pack('<L', 0)
+    flags = b"" if sys.version_info < (3, 7) else struct.pack("<L", 0)
+    times = struct.pack("<LL", int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
     wanted = importlib.util.MAGIC_NUMBER + flags + times
     try:
-        with open(target, 'rb') as stream:
-            found = stream.read(len(wanted))
+        with open(target, "rb") as file:
+            found = file.read(len(wanted))
     except OSError:
         found = None
-    if found != wanted or renew:
+    if renew or found != wanted:
         stale.append(name)
         if not check:
-            mode = {} if sys.version_info < (3, 7) else {
-                'invalidation_mode': py_compile.PycInvalidationMode.TIMESTAMP}
+            mode = {}
+            if sys.version_info >= (3, 7):
+                mode["invalidation_mode"] = py_compile.PycInvalidationMode.TIMESTAMP
             py_compile.compile(source, cfile=target, doraise=True, **mode)
-print(json.dumps({'current': current, 'stale': stale}))
+print(json.dumps({"current": current, "stale": stale}))
 """
 
 
-class Trouble(Exception):
+class InstalledFilesError(Exception):
     """What hinders the wanted state, in words that name the mend."""
 
 
 class InstalledFiles:
-    """Bring a host's files to the wanted state and note what that changed.
+    """Bring a host's files to the wanted state, or in check mode find out what that would change.
 
-    C(module) is the running AnsibleModule: its check mode is honoured, and its C(atomic_move) and
-    C(set_fs_attributes_if_different) do the writing, so that SELinux contexts are those of the policy.
+    The module's ``atomic_move`` and ``set_fs_attributes_if_different`` do the writing, so that SELinux contexts become
+    those of the policy.
+
+    changed_paths: what was created, rewritten, removed or given other attributes. kept: directories that were to be
+    removed and were not. diff: the differences as Ansible shows them.
     """
 
-    def __init__(self, module):
-        self.module = module
-        self.check_mode = module.check_mode
-        self.changed_paths = []
-        self.kept = []
-        self.diff = []
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._check = module.check_mode
+        self.changed_paths: List[str] = []
+        self.kept: List[str] = []
+        self.diff: List[Dict[str, str]] = []
 
-    # ---- present ----
+    # -- present ------------------------------------------------------------------------------------------------------
 
-    def directory_present(self, wanted):
+    def directory_present(self, wanted: Dict[str, Any]) -> None:
         """Make the directory, its missing parents (0755) too, and set owner, group and mode."""
-        path = wanted['path']
+        path = Path(wanted["path"])
         kind = _kind(path)
-        if kind == 'absent':
-            self._note(path, 'absent\n', 'directory %s\n' % wanted['mode'])
-            if self.check_mode:
+        if kind not in ("absent", "directory"):
+            raise InstalledFilesError(f"{path} is a {kind}; a directory is wanted there. Remove it, then run again.")
+        if kind == "absent":
+            self._note(path, "absent\n", f"directory {wanted['mode']}\n")
+            if self._check:
                 return
-            parent = os.path.dirname(path)
-            if not os.path.isdir(parent):
-                os.makedirs(parent, 0o755)
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             # Nobody else may enter before owner and mode are right.
-            os.mkdir(path, 0o700)
-        elif kind != 'directory':
-            raise Trouble('%s is a %s; a directory is wanted there. Remove it, then run again.' % (path, kind))
-        self._set_attributes(path, wanted, created=kind == 'absent')
+            path.mkdir(mode=0o700)
+        self._set_attributes(path, wanted)
 
-    def file_present(self, wanted, outline=False):
-        """Write the file if its bytes differ, in one step, and set owner, group and mode. Return whether they differed.
+    def file_present(self, wanted: Dict[str, Any], outline: bool = False) -> bool:
+        """Write the file in one step if its bytes differ, and set owner, group and mode. Return whether they differed.
 
-        C(outline): of a new file, note the number of lines only.
+        outline: of a new file, show the number of lines only.
         """
-        path = wanted['path']
+        path = Path(wanted["path"])
         kind = _kind(path)
-        if kind not in ('absent', 'file', 'symbolic link'):
-            raise Trouble('%s is a %s; a file is wanted there. Remove it, then run again.' % (path, kind))
-        content = wanted['content'].encode('utf-8')
-        before = _read(path) if kind == 'file' else b''
-        if kind == 'file' and before == content:
+        if kind not in ("absent", "file", "symbolic link"):
+            raise InstalledFilesError(f"{path} is a {kind}; a file is wanted there. Remove it, then run again.")
+        content = wanted["content"].encode("utf-8")
+        before = path.read_bytes() if kind == "file" else b""
+        if kind == "file" and before == content:
             self._set_attributes(path, wanted)
             return False
-        if outline and kind == 'absent':
-            self._note(path, 'absent\n', 'file of %d lines\n' % wanted['content'].count('\n'))
+        if outline and kind == "absent":
+            self._note(path, "absent\n", f"file of {len(content.splitlines())} lines\n")
         else:
-            self._note(path, before.decode('utf-8', 'replace'), wanted['content'])
-        if self.check_mode:
-            return True
-        parent = os.path.dirname(path)
-        if not os.path.isdir(parent):
-            os.makedirs(parent, 0o755)
-        if kind == 'symbolic link':
-            # atomic_move would take over the mode and context of the link's target.
-            os.unlink(path)
-        descriptor, temporary = tempfile.mkstemp(dir=self.module.tmpdir)
-        with os.fdopen(descriptor, 'wb') as stream:
-            stream.write(content)
-        self.module.atomic_move(temporary, path)
-        self._set_attributes(path, wanted, created=kind == 'absent')
+            self._note(path, before.decode("utf-8", "replace"), wanted["content"])
+        if not self._check:
+            self._write(path, content, kind)
+            self._set_attributes(path, wanted)
         return True
 
-    def package_present(self, package):
-        """Install the package's modules, remove those of an earlier version, byte-compile for C(package['python'])."""
-        path, modules = package['path'], package['modules']
-        wrong = [name for name in modules if os.path.basename(name) != name or not name.endswith('.py')]
+    def package_present(self, package: Dict[str, Any]) -> None:
+        """Install the package's modules, remove those of an earlier version, byte-compile for ``python``."""
+        path, modules = Path(package["path"]), package["modules"]
+        wrong = sorted(name for name in modules if Path(name).name != name or not name.endswith(".py"))
         if wrong:
-            raise Trouble('Not the name of a module file: %s' % ', '.join(sorted(wrong)))
-        attributes = {'owner': 'root', 'group': 'root', 'mode': '0755'}
-        self.directory_present(dict(attributes, path=path))
-        attributes['mode'] = '0644'
+            raise InstalledFilesError(f"Not the name of a module file: {', '.join(wrong)}")
+        attributes = {"owner": package["owner"], "group": package["group"], "mode": "0644"}
+        self.directory_present(dict(attributes, path=str(path), mode="0755"))
         renew = False
         for name in sorted(modules):
-            wanted = dict(attributes, path=os.path.join(path, name), content=modules[name])
+            wanted = dict(attributes, path=str(path / name), content=modules[name])
             renew = self.file_present(wanted, outline=True) or renew
-        if os.path.isdir(path):
-            for name in sorted(set(os.listdir(path)) - set(modules) - set(['__pycache__'])):
-                self.absent(os.path.join(path, name))
-            self._byte_compile(path, package['python'], renew)
+        if path.is_dir():
+            for name in sorted({item.name for item in path.iterdir()} - set(modules) - {CACHE}):
+                self.absent(path / name)
+            # In check mode, what would be compiled may not be there yet. Its own change has been noted.
+            if not (self._check and renew):
+                self._byte_compile(path / CACHE, package["python"], attributes, renew)
 
-    def _byte_compile(self, path, python, renew):
-        if self.check_mode and (renew or not os.path.exists(python)):
-            # The files that would be compiled are not there yet; their own change has been noted.
-            return
-        # -I -S -B: neither the environment nor a site directory has a say in what root runs here.
-        command = [python, '-ISB', '-c', BYTE_COMPILE, path, 'check' if self.check_mode else 'write',
-                   'renew' if renew else 'stale']
-        code, out, err = self.module.run_command(command, umask=0o022)
+    def _byte_compile(self, cache: Path, python: str, attributes: Dict[str, Any], renew: bool) -> None:
+        # -I -S -B: neither the environment nor a site directory has a say in what runs here as root.
+        command = [python, "-ISB", "-c", BYTE_COMPILE, str(cache.parent)]
+        command += ["check" if self._check else "write", "renew" if renew else "stale"]
+        code, out, err = self._module.run_command(command)
         if code != 0:
-            raise Trouble('%s can not byte-compile the package in %s: %s'
-                          % (python, path, err.strip().splitlines()[-1] if err.strip() else 'exit code %d' % code))
+            reason = err.strip().splitlines()[-1] if err.strip() else f"exit code {code}"
+            raise InstalledFilesError(f"{python} can not byte-compile the package in {cache.parent}: {reason}")
         result = json.loads(out)
-        cache = os.path.join(path, '__pycache__')
-        if result['stale'] and not renew:
-            self._note(cache, 'stale: %s\n' % ' '.join(result['stale']), 'byte-compiled by %s\n' % python)
-        if not os.path.isdir(cache):
+        if result["stale"] and not renew:
+            self._note(cache, f"stale: {' '.join(result['stale'])}\n", f"byte-compiled by {python}\n")
+        if not cache.is_dir():
             return
-        attributes = {'owner': 'root', 'group': 'root'}
-        self._set_attributes(cache, dict(attributes, mode='0755'))
-        for name in sorted(os.listdir(cache)):
-            compiled = os.path.join(cache, name)
-            if name in result['current']:
-                self._set_attributes(compiled, dict(attributes, mode='0644'), created=renew)
+        self._set_attributes(cache, dict(attributes, mode="0755"))
+        for compiled in sorted(cache.iterdir()):
+            if compiled.name in result["current"]:
+                self._set_attributes(compiled, attributes, silent=renew or str(cache) in self.changed_paths)
             else:
                 self.absent(compiled)
 
-    # ---- absent ----
+    def _write(self, path: Path, content: bytes, kind: str) -> None:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if kind == "symbolic link":
+            # atomic_move would take over mode and context of the link's target.
+            path.unlink()
+        handle, temporary = tempfile.mkstemp(dir=self._module.tmpdir)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        self._module.atomic_move(temporary, str(path))
 
-    def absent(self, path):
-        """Remove a file, a link or a whole directory. The difference never shows what was in it."""
+    # -- absent -------------------------------------------------------------------------------------------------------
+
+    def absent(self, path: Path) -> None:
+        """Remove a file, a link or a whole directory. What was in it is not shown."""
         kind = _kind(path)
-        if kind == 'absent':
+        if kind == "absent":
             return
-        self._note(path, '%s\n' % kind, 'absent\n')
-        if self.check_mode:
+        self._note(path, f"{kind}\n", "absent\n")
+        if self._check:
             return
-        if kind == 'directory':
-            shutil.rmtree(path)
+        if kind == "directory":
+            shutil.rmtree(str(path))
         else:
-            os.unlink(path)
+            path.unlink()
 
-    def directory_absent(self, unwanted):
-        """Remove a directory with all it holds, unless a file waits in one of C(keep_while_filled)."""
-        path = unwanted['path']
-        filled = [name for name in unwanted.get('keep_while_filled') or [] if _holds_something(os.path.join(path, name))]
-        if filled:
-            self.kept.append(path)
+    def directory_absent(self, unwanted: Dict[str, Any]) -> None:
+        """Remove a directory with all it holds, unless something waits in one of ``keep_while_filled``."""
+        path = Path(unwanted["path"])
+        if any(_holds_something(path / name) for name in unwanted["keep_while_filled"]):
+            self.kept.append(str(path))
         else:
             self.absent(path)
 
-    # ---- both ----
+    # -- both ---------------------------------------------------------------------------------------------------------
 
-    def _note(self, path, before, after):
-        if path not in self.changed_paths:
-            self.changed_paths.append(path)
-        self.diff.append({'before_header': path, 'after_header': path, 'before': before, 'after': after})
+    def _note(self, path: Path, before: str, after: str) -> None:
+        self.changed_paths.append(str(path))
+        self.diff.append({"before_header": str(path), "after_header": str(path), "before": before, "after": after})
 
-    def _set_attributes(self, path, wanted, created=False):
-        """Owner, group and mode; a change is noted unless the creation of the path was noted already."""
-        attributes = dict(path=path, owner=wanted['owner'], group=wanted['group'], mode=wanted['mode'])
-        diff = {}
+    def _set_attributes(self, path: Path, wanted: Dict[str, Any], silent: bool = False) -> None:
+        """Set owner, group and mode; note the change, unless it is part of one that was noted."""
+        attributes = {name: wanted[name] for name in ("owner", "group", "mode")}
         changed = False
-        if self.check_mode and not _group_exists(attributes['group']):
-            # A task before this one would have made the group.
-            attributes['group'] = None
+        if self._check and not _group_exists(attributes["group"]):
+            # A task before this one would have made it.
+            attributes["group"] = None
             changed = True
-        arguments = self.module.load_file_common_arguments(attributes)
-        changed = self.module.set_fs_attributes_if_different(arguments, changed, diff=diff)
-        if changed and not created and path not in self.changed_paths:
-            self._note(path, _state_text(diff.get('before')), _state_text(diff.get('after')))
+        arguments = self._module.load_file_common_arguments(dict(attributes, path=str(path)))
+        difference: Dict[str, Any] = {}
+        changed = self._module.set_fs_attributes_if_different(arguments, changed, diff=difference)
+        if changed and not silent and str(path) not in self.changed_paths:
+            self._note(path, _state_text(difference.get("before")), _state_text(difference.get("after")))
 
 
-def _kind(path):
+def _kind(path: Path) -> str:
     try:
-        mode = os.lstat(path).st_mode
-    except OSError:
-        return 'absent'
-    for test, name in ((stat.S_ISREG, 'file'), (stat.S_ISDIR, 'directory'), (stat.S_ISLNK, 'symbolic link')):
-        if test(mode):
-            return name
-    return 'special file'
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return "absent"
+    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symbolic link"}
+    return kinds.get(stat.S_IFMT(mode), "special file")
 
 
-def _read(path):
-    with open(path, 'rb') as stream:
-        return stream.read()
+def _holds_something(directory: Path) -> bool:
+    return directory.is_dir() and any(directory.iterdir())
 
 
-def _holds_something(directory):
-    try:
-        return bool(os.listdir(directory))
-    except OSError:
-        return False
-
-
-def _group_exists(name):
+def _group_exists(name: str) -> bool:
     try:
         grp.getgrnam(name)
     except KeyError:
@@ -240,5 +230,5 @@ def _group_exists(name):
     return True
 
 
-def _state_text(state):
-    return ''.join('%s: %s\n' % item for item in sorted((state or {}).items()) if item[0] != 'path')
+def _state_text(state: Any) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in sorted((state or {}).items()) if name != "path")

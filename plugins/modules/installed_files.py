@@ -26,7 +26,8 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows contents before and after. Of new modules of the package only the length, of what is removed only the path is shown.
+      - Shows contents before and after. Of new modules of the package only the length is shown, of what is removed
+        only the path.
   idempotent:
     support: full
     details:
@@ -40,7 +41,7 @@ options:
         program is complete before the file that starts it is replaced.
       - With V(absent) the files, the package and the directories (the last first) are gone.
     type: str
-    choices: [present, absent]
+    choices: [absent, present]
     default: present
   directories:
     description: Directories, parents before children.
@@ -65,7 +66,8 @@ options:
         type: str
         default: '0755'
       keep_while_filled:
-        description: With O(state=absent) the directory stays, whole, as long as one of these subdirectories holds anything.
+        description:
+          - With O(state=absent) the directory stays, whole, as long as one of these subdirectories holds anything.
         type: list
         elements: str
         default: []
@@ -102,6 +104,14 @@ options:
         description: The package's own directory. Whatever else is found in it is removed.
         type: path
         required: true
+      owner:
+        description: Name of the owner.
+        type: str
+        default: root
+      group:
+        description: Name of the group.
+        type: str
+        default: root
       modules:
         description: Text of each module by its file name. Needed with O(state=present).
         type: dict
@@ -169,91 +179,106 @@ kept:
   sample: []
 """
 
+import os
+from pathlib import Path
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import InstalledFiles, Trouble
+from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import InstalledFiles, InstalledFilesError
+
+OWNER_AND_GROUP = {"owner": {"type": "str", "default": "root"}, "group": {"type": "str", "default": "root"}}
+DIRECTORY = dict(
+    OWNER_AND_GROUP,
+    path={"type": "path", "required": True},
+    mode={"type": "str", "default": "0755"},
+    keep_while_filled={"type": "list", "elements": "str", "default": []},
+)
+FILE = dict(
+    OWNER_AND_GROUP,
+    path={"type": "path", "required": True},
+    content={"type": "str"},
+    mode={"type": "str", "default": "0644"},
+)
+PACKAGE = dict(
+    OWNER_AND_GROUP,
+    path={"type": "path", "required": True},
+    modules={"type": "dict", "default": {}},
+    python={"type": "path"},
+)
 
 
-class Module(AnsibleModule):
-    def _log_invocation(self):
-        """Keep the arguments, which are whole files, out of the host's syslog. (no_log would cut them out of the diff.)"""
+class QuietModule(AnsibleModule):
+    """A module that does not write its arguments, which are whole files, to the host's syslog.
+
+    no_log would do that too, and cut the contents out of the differences as well.
+    """
+
+    def _log_invocation(self) -> None:
+        pass
 
 
-def main():
-    owner_and_group = dict(owner=dict(type='str', default='root'), group=dict(type='str', default='root'))
-    module = Module(
-        argument_spec=dict(
-            state=dict(type='str', choices=['present', 'absent'], default='present'),
-            directories=dict(type='list', elements='dict', default=[], options=dict(
-                owner_and_group,
-                path=dict(type='path', required=True),
-                mode=dict(type='str', default='0755'),
-                keep_while_filled=dict(type='list', elements='str', default=[]),
-            )),
-            files=dict(type='list', elements='dict', default=[], options=dict(
-                owner_and_group,
-                path=dict(type='path', required=True),
-                content=dict(type='str'),
-                mode=dict(type='str', default='0644'),
-            )),
-            package=dict(type='dict', options=dict(
-                path=dict(type='path', required=True),
-                modules=dict(type='dict', default={}),
-                python=dict(type='path'),
-            )),
-            obsolete=dict(type='list', elements='path', default=[]),
-        ),
-        supports_check_mode=True,
-    )
-    # Without contents as well: -vvv would print a hundred kilobytes for each host.
-    result = dict(invocation=dict(module_args=_outline(module.params)))
-    installed = InstalledFiles(module)
-    try:
-        if module.params['state'] == 'present':
-            _present(installed, module.params)
-        else:
-            _absent(installed, module.params)
-        for path in module.params['obsolete']:
-            installed.absent(path)
-    except Trouble as trouble:
-        module.fail_json(msg=str(trouble), **result)
-    except OSError as error:
-        module.fail_json(msg='Can not bring the files to the wanted state: %s' % error, **result)
-    module.exit_json(changed=bool(installed.changed_paths), changed_paths=installed.changed_paths,
-                     kept=installed.kept, diff=installed.diff, **result)
-
-
-def _present(installed, params):
-    package = params['package']
-    if package and not package['python']:
-        raise Trouble('package.python is missing: name the interpreter that will import the package.')
-    without_content = [item['path'] for item in params['files'] if item['content'] is None]
-    if without_content:
-        raise Trouble('content is missing for %s' % ', '.join(without_content))
-    for directory in params['directories']:
+def present(installed: InstalledFiles, params: Dict[str, Any]) -> None:
+    """Bring everything there. Raises InstalledFilesError and OSError."""
+    package = params["package"]
+    if package and not package["python"]:
+        raise InstalledFilesError("package: python is missing. Name the interpreter that will import the package.")
+    without = [item["path"] for item in params["files"] if item["content"] is None]
+    if without:
+        raise InstalledFilesError(f"files: content is missing for {', '.join(without)}.")
+    for directory in params["directories"]:
         installed.directory_present(directory)
     if package:
         installed.package_present(package)
-    for item in params['files']:
-        installed.file_present(item)
+    for file in params["files"]:
+        installed.file_present(file)
 
 
-def _absent(installed, params):
-    for item in params['files']:
-        installed.absent(item['path'])
-    if params['package']:
-        installed.absent(params['package']['path'])
-    for directory in reversed(params['directories']):
+def absent(installed: InstalledFiles, params: Dict[str, Any]) -> None:
+    """Take everything away. Raises OSError."""
+    for file in params["files"]:
+        installed.absent(Path(file["path"]))
+    if params["package"]:
+        installed.absent(Path(params["package"]["path"]))
+    for directory in reversed(params["directories"]):
         installed.directory_absent(directory)
 
 
-def _outline(params):
-    """The arguments without the files' contents."""
-    outline = dict(params)
-    outline['files'] = [dict((key, value) for key, value in item.items() if key != 'content') for item in params['files']]
-    if params['package']:
-        outline['package'] = dict(params['package'], modules=sorted(params['package']['modules']))
-    return outline
+def without_contents(params: Dict[str, Any]) -> Dict[str, Any]:
+    """The arguments as they are returned: -vvv would print a hundred kilobytes for each host."""
+    files = [{name: value for name, value in file.items() if name != "content"} for file in params["files"]]
+    package = params["package"] and dict(params["package"], modules=sorted(params["package"]["modules"]))
+    return dict(params, files=files, package=package)
 
 
-if __name__ == '__main__':
+def main() -> None:
+    module = QuietModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+            "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
+            "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+            "package": {"type": "dict", "options": PACKAGE},
+            "obsolete": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    # Missing parents and the byte-code's directory must be readable, whatever umask the connection has.
+    os.umask(0o022)
+    params = module.params
+    invocation = {"module_args": without_contents(params)}
+    installed = InstalledFiles(module)
+    try:
+        (present if params["state"] == "present" else absent)(installed, params)
+        for path in params["obsolete"]:
+            installed.absent(Path(path))
+    except InstalledFilesError as error:
+        module.fail_json(msg=str(error), invocation=invocation)
+    except OSError as error:
+        module.fail_json(msg=f"The files could not be brought to the wanted state: {error}", invocation=invocation)
+    paths = installed.changed_paths
+    module.exit_json(
+        changed=bool(paths), changed_paths=paths, kept=installed.kept, diff=installed.diff, invocation=invocation
+    )
+
+
+if __name__ == "__main__":
     main()

@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module with real arguments in a process of its own, on a small program in a directory of its own."""
+
+import grp
+import os
+import pwd
+import stat
+import subprocess
+import sys
+
+import pytest
+
+ME = {"owner": pwd.getpwuid(os.geteuid()).pw_name, "group": grp.getgrgid(os.getegid()).gr_name}
+MODULES = {"__init__.py": "", "greeting.py": 'TEXT = "hello"\n'}
+
+
+class Program:
+    """A directory, a package and a file that uses it, as arguments and as paths."""
+
+    def __init__(self, path, run_module):
+        self.library = path / "lib"
+        self.package = self.library / "example"
+        self.file = path / "bin" / "example"
+        self._run_module = run_module
+
+    def arguments(self, modules=None, content="#!/bin/sh\n", mode="0755"):
+        return {
+            "directories": [dict(ME, path=str(self.library))],
+            "package": dict(ME, path=str(self.package), python=sys.executable, modules=modules or MODULES),
+            "files": [dict(ME, path=str(self.file), content=content, mode=mode)],
+        }
+
+    def run(self, check=False, arguments=None, **more):
+        return self._run_module("installed_files", check=check, **dict(arguments or self.arguments(), **more))
+
+    def remove(self, **more):
+        return self.run(state="absent", **more)
+
+
+@pytest.fixture
+def program(tmp_path, run_module):
+    (tmp_path / "home").mkdir()
+    return Program(tmp_path / "home", run_module)
+
+
+def everything(path):
+    """Name, mode and content of all below a directory."""
+    found = {}
+    for item in sorted(path.rglob("*")):
+        status = item.lstat()
+        found[str(item)] = (stat.S_IMODE(status.st_mode), item.read_bytes() if stat.S_ISREG(status.st_mode) else None)
+    return found
+
+
+def test_check_mode_tells_all_and_changes_nothing(program, tmp_path):
+    result = program.run(check=True)
+    assert result["changed"]
+    modules = [program.package / name for name in sorted(MODULES)]
+    paths = [program.library, program.package, *modules, program.file]
+    assert result["changed_paths"] == [str(path) for path in paths]
+    assert everything(tmp_path / "home") == {}
+
+
+def test_check_mode_does_without_a_group_that_another_task_would_make(program):
+    arguments = program.arguments()
+    arguments["directories"][0]["group"] = "no-such-group"
+    assert program.run(check=True, arguments=arguments)["changed"]
+    assert "no-such-group" in program.run(arguments=arguments)["msg"]
+
+
+def test_it_installs_a_program_that_runs_and_a_second_run_changes_nothing(program):
+    lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(program.library)!r})"]
+    lines += ["from example import greeting", "print(greeting.TEXT)", ""]
+    arguments = program.arguments(content="\n".join(lines))
+    assert program.run(arguments=arguments)["changed"]
+    assert subprocess.check_output([str(program.file)]) == b"hello\n"  # noqa: S603
+    second = program.run(arguments=arguments)
+    assert not second["changed"]
+    assert second["changed_paths"] == []
+    assert second["diff"] == []
+
+
+def test_modes_are_those_asked_for_whatever_the_umask(program):
+    before = os.umask(0o077)
+    try:
+        program.run()
+    finally:
+        os.umask(before)
+    modes = {path: f"{mode:o}" for path, (mode, _) in everything(program.library.parent).items()}
+    assert modes.pop(str(program.file)) == "755"
+    directories = [path for path in modes if not path.endswith((".py", ".pyc"))]
+    assert {modes.pop(path) for path in directories} == {"755"}
+    assert set(modes.values()) == {"644"}
+
+
+def test_the_byte_code_is_used_and_is_renewed_with_its_module(program):
+    program.run()
+    cached = next((program.package / "__pycache__").glob("greeting.*.pyc"))
+    script = f"import sys; sys.path.insert(0, {str(program.library)!r}); import example.greeting"
+
+    def import_matches():
+        done = subprocess.run([sys.executable, "-v", "-Bc", script], stderr=subprocess.PIPE, check=True)  # noqa: S603
+        return f"{cached} matches {program.package / 'greeting.py'}" in done.stderr.decode()
+
+    assert import_matches()
+    # Same length, and likely within the same second: only a renewal without looking at the times is safe.
+    program.run(arguments=program.arguments(dict(MODULES, **{"greeting.py": 'TEXT = "HELLO"\n'})))
+    assert b"HELLO" in cached.read_bytes()
+    assert import_matches()
+
+
+def test_lost_stale_or_foreign_byte_code_is_put_right(program):
+    program.run()
+    cache = program.package / "__pycache__"
+    cached = next(cache.glob("greeting.*.pyc"))
+    cached.unlink()
+    assert program.run()["changed_paths"] == [str(cache)]
+    os.utime(str(program.package / "greeting.py"), (1, 1))
+    assert program.run(check=True)["changed_paths"] == [str(cache)]
+    assert program.run()["changed_paths"] == [str(cache)]
+    foreign = cache / "greeting.cpython-27.pyc"
+    foreign.write_bytes(b"old")
+    assert program.run()["changed_paths"] == [str(foreign)]
+    assert not program.run()["changed"]
+
+
+def test_modules_of_an_earlier_version_go(program):
+    program.run(arguments=program.arguments(dict(MODULES, **{"earlier.py": ""})))
+    result = program.run()
+    assert str(program.package / "earlier.py") in result["changed_paths"]
+    assert sorted(path.name for path in program.package.glob("*.py")) == sorted(MODULES)
+    assert not list((program.package / "__pycache__").glob("earlier*"))
+
+
+def test_a_module_that_does_not_compile_is_told(program):
+    result = program.run(arguments=program.arguments({"__init__.py": "def broken(:\n"}))
+    assert result["failed"]
+    assert "byte-compile" in result["msg"]
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "sub/module.py", "data.txt"])
+def test_only_module_files_are_taken_for_modules(program, name):
+    result = program.run(arguments=program.arguments({name: ""}))
+    assert "Not the name of a module file: " + name in result["msg"]
+
+
+def test_changed_content_and_mode_are_put_back(program):
+    program.run()
+    program.file.write_text("#!/bin/false\n", encoding="utf-8")
+    result = program.run()
+    assert result["changed_paths"] == [str(program.file)]
+    difference = result["diff"][0]
+    assert (difference["before"], difference["after"]) == ("#!/bin/false\n", "#!/bin/sh\n")
+    program.file.chmod(0o700)
+    assert program.run(check=True)["changed_paths"] == [str(program.file)]
+    assert program.run()["changed_paths"] == [str(program.file)]
+    assert stat.S_IMODE(program.file.stat().st_mode) == 0o755
+
+
+def test_a_link_in_place_of_a_file_is_replaced_and_its_target_left(program, tmp_path):
+    target = tmp_path / "target"
+    target.write_text("theirs", encoding="utf-8")
+    program.file.parent.mkdir()
+    program.file.symlink_to(target)
+    program.run()
+    assert not program.file.is_symlink()
+    assert target.read_text(encoding="utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_anything_else_in_place_of_a_directory_is_refused(program, tmp_path, kind):
+    if kind == "link":
+        program.library.symlink_to(tmp_path)
+    else:
+        program.library.write_text("", encoding="utf-8")
+    result = program.run()
+    assert result["failed"]
+    assert "a directory is wanted there. Remove it" in result["msg"]
+
+
+def test_a_directory_in_place_of_a_file_is_refused(program):
+    program.file.mkdir(parents=True)
+    assert "a file is wanted there. Remove it" in program.run()["msg"]
+
+
+def test_absent_undoes_present(program, tmp_path):
+    program.file.parent.mkdir()
+    before = everything(tmp_path / "home")
+    program.run()
+    present = everything(tmp_path / "home")
+    assert program.remove(check=True)["changed"]
+    assert everything(tmp_path / "home") == present
+    assert program.remove()["changed"]
+    assert everything(tmp_path / "home") == before
+    assert not program.remove()["changed"]
+
+
+def test_what_is_removed_is_not_shown(program):
+    program.run(arguments=program.arguments(content="not-a-real-secret"))
+    result = program.remove()
+    assert str(program.file) in result["changed_paths"]
+    assert "not-a-real-secret" not in str(result["diff"])
+
+
+def test_a_directory_in_which_something_waits_is_kept(program):
+    spool = program.library.parent / "spool"
+    directory = dict(ME, path=str(spool), keep_while_filled=["outgoing"])
+    for name in ("outgoing", "state"):
+        (spool / name).mkdir(parents=True)
+        (spool / name / "file").write_text("", encoding="utf-8")
+    result = program.remove(directories=[directory])
+    assert result["kept"] == [str(spool)]
+    assert (spool / "state" / "file").exists()
+    (spool / "outgoing" / "file").unlink()
+    assert program.remove(directories=[directory])["kept"] == []
+    assert not spool.exists()
+
+
+def test_obsolete_files_go_in_either_state(program):
+    old = program.library.parent / "old"
+    for run in (program.run, program.remove):
+        old.write_text("", encoding="utf-8")
+        assert str(old) in run(obsolete=[str(old)])["changed_paths"]
+        assert not old.exists()
+
+
+def test_contents_are_shown_in_the_difference_alone(program):
+    result = program.run(arguments=program.arguments(content="#!/bin/sh\n# a marked line\n"))
+    assert "a marked line" in str(result.pop("diff"))
+    assert "a marked line" not in str(result)
+
+
+@pytest.mark.parametrize("lacking", ["python", "content"])
+def test_what_is_needed_is_asked_for(program, lacking):
+    arguments = program.arguments()
+    del (arguments["package"] if lacking == "python" else arguments["files"][0])[lacking]
+    result = program.run(arguments=arguments)
+    assert lacking + " is missing" in result["msg"]

@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role says the same thing everywhere: in its defaults, its argument specification, its README and its files."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[3]
+ROLE = PROJECT / "roles" / "ssh_login_notify"
+PREFIX = "ssh_login_notify_"
+
+
+def load(name):
+    return yaml.safe_load((ROLE / name).read_text(encoding="utf-8"))
+
+
+def defaults():
+    return load("defaults/main.yml")
+
+
+def options():
+    return load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+def test_defaults_and_argument_specification_name_the_same_variables():
+    assert sorted(defaults()) == sorted(options())
+
+
+@pytest.mark.parametrize("name", sorted(defaults()))
+def test_a_default_is_the_one_that_the_specification_documents(name):
+    assert options()[name]["default"] == defaults()[name]
+
+
+@pytest.mark.parametrize("name", sorted(defaults()))
+def test_the_line_above_a_default_says_why_one_would_change_it(name):
+    lines = (ROLE / "defaults" / "main.yml").read_text(encoding="utf-8").splitlines()
+    number = next(number for number, line in enumerate(lines) if line.startswith(name + ":"))
+    assert re.match(r"# \w.*\.$", lines[number - 1])
+
+
+@pytest.mark.parametrize("name", sorted(defaults()))
+def test_the_readme_has_a_row_for_the_variable(name):
+    rows = re.findall(r"^\| `(\w+)` \|", (ROLE / "README.md").read_text(encoding="utf-8"), re.M)
+    assert rows.count(name) == 1
+
+
+def test_names_carry_the_prefix():
+    assert [name for name in defaults() if not name.startswith(PREFIX)] == []
+    assert [name for name in load("vars/main.yml") if not name.startswith("__" + PREFIX)] == []
+
+
+def test_tasks_register_private_names_only():
+    for path in ROLE.glob("tasks/*.yml"):
+        for task in yaml.safe_load(path.read_text(encoding="utf-8")):
+            assert task.get("register", "__" + PREFIX).startswith("__" + PREFIX), path
+
+
+def test_nothing_that_is_checked_against_a_type_or_a_choice_can_print_the_webhook():
+    webhook = options()[PREFIX + "webhook_url"]
+    assert webhook["type"] == "raw"
+    assert webhook["no_log"] is True
+    assert "choices" not in webhook
+
+
+def test_the_configuration_has_what_the_notifier_reads():
+    constants = {}
+    for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / "config.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if target.id in ("PATH", "DEFAULTS", "RULE_KEYS"):
+                constants[target.id] = ast.literal_eval(node.value)
+    private = load("vars/main.yml")
+    assert private["__ssh_login_notify_configuration"] == constants["PATH"]
+    assert sorted(private["__ssh_login_notify_configuration_data"]) == sorted([*constants["DEFAULTS"], "webhook_url"])
+    assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(constants["RULE_KEYS"])
+
+
+def test_a_python_is_tried_for_all_that_the_notifier_imports():
+    imported = set()
+    for path in [PROJECT / "files" / "ssh-login-notify", *(PROJECT / "files").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and not node.module.startswith("ssh_login_notify"):
+                imported.add(node.module)
+    # Only the type checker imports that one.
+    assert sorted(imported - {"typing"} - set(load("vars/main.yml")["__ssh_login_notify_python_modules"])) == []
+
+
+def test_the_link_to_the_files_survives_the_building_of_the_collection(tmp_path):
+    galaxy = Path(sys.executable).with_name("ansible-galaxy")
+    command = [str(galaxy), "collection", "build", "--output-path", str(tmp_path), str(PROJECT)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    with tarfile.open(str(next(tmp_path.glob("loginwatch-pam-*.tar.gz")))) as archive:
+        link = archive.getmember("roles/ssh_login_notify/files")
+        assert (link.issym(), link.linkname) == (True, "../../files")
+        assert archive.getmember("files/ssh-login-notify").isfile()
+        listed = {entry["name"] for entry in json.load(archive.extractfile("FILES.json"))["files"]}
+    assert "files/ssh_login_notify/observer.py" in listed
