@@ -43,10 +43,16 @@ SFTP_SERVER_DIRECTORIES = (
 )
 PROGRAM_DIRECTORIES = (b"", b"/usr/bin", b"/bin", b"/usr/local/bin")
 GIT_PROGRAMS = (b"git-upload-pack", b"git-receive-pack", b"git-upload-archive")
-# With one of these a shell does more than run one program.
-OPERATORS = b";&|<>()`\n\r"
-SEPARATED = bytes.maketrans(b";&|<>\n\r", b"       ")
+# With one of these a shell does more than run one program: even a variable can, ${LC_A@P} or $[LC_A], and the client
+# may set some. csh looks for an exclamation mark in quotes too.
+OPERATORS = b";&|<>()`$!\n\r"
+SEPARATED = bytes.maketrans(b";&|\n\r", b"     ")
+QUOTED = b"'"  # stands for a quoted part, of which nothing is shown
+OPENERS = b"(`{["  # in an assignment's value: the words that follow may belong to it
 LONGEST_PROGRAM_NAME = 40
+# As ssh clients give them to scp; all of them without a value, so that none can hide an option of another meaning.
+SCP_FLAGS = b"vrpdq"
+SCP_MODES = b"tf"
 
 
 class Connection:
@@ -135,8 +141,11 @@ def of_command(command: bytes) -> str:
             return transfer
     for word in skeleton.translate(SEPARATED).split():
         # NAME=value in front of a command is the shell's assignment, and the value may be a secret.
-        if b"=" not in word:
+        name, assigns, value = word.partition(b"=")
+        if not assigns:
             return _command(word)
+        if not name.replace(b"_", b"").isalnum() or any(opener in value for opener in OPENERS):
+            return COMMAND
     return COMMAND
 
 
@@ -162,13 +171,24 @@ def _transfer(words: "List[bytes]") -> "Optional[str]":
         return SFTP_OR_SCP
     if directory not in PROGRAM_DIRECTORIES:
         return None
-    if program == b"scp" and any(word in (b"-t", b"-f") for word in words[1:]):
+    if program == b"scp" and _is_scp_server(words[1:]):
         return SCP
     if program == b"rsync" and words[1:2] == [b"--server"]:
         return RSYNC
     if program in GIT_PROGRAMS or (program == b"git" and b"git-" + b"".join(words[1:2]) in GIT_PROGRAMS):
         return GIT
     return None
+
+
+def _is_scp_server(options: "List[bytes]") -> bool:
+    """Tell a server, `scp -p -t DIRECTORY`, from a client, which can be told to run any program: `scp -S PROGRAM`."""
+    for option in options:
+        flags = option[1:]
+        if not option.startswith(b"-") or not flags or flags.strip(SCP_FLAGS + SCP_MODES):
+            return False
+        if any(mode in flags for mode in SCP_MODES):
+            return True
+    return False
 
 
 def _command(path: bytes) -> str:
@@ -179,10 +199,11 @@ def _command(path: bytes) -> str:
 
 
 def _skeleton(command: bytes) -> bytes:
-    """Return the command with an underscore for all that is quoted (POSIX shell language, 2.2).
+    """Return the command with QUOTED for all that is quoted (POSIX shell language, 2.2).
 
-    A backtick stands for what is quoted and still runs something, or can't be read for certain: "$(…)", $'…', a quote
-    that does not end. So looking for operators errs on the side of finding one.
+    A backtick stands for what is quoted and may still run something ("$(…)"), and ends what can't be read for certain:
+    $'…', a quote that does not end, or one with a character that fish and csh read in another way than sh. So looking
+    for operators errs on the side of finding one.
     """
     kept = bytearray()
     position = 0
@@ -190,30 +211,18 @@ def _skeleton(command: bytes) -> bytes:
         byte = command[position : position + 1]
         end = position + 1
         if byte == b"\\":
-            byte, end = b"_", position + 2
+            byte, end = QUOTED, position + 2
         elif byte == b"$" and command[end : end + 1] in (b"'", b'"'):
             return bytes(kept + b"`")
-        elif byte == b"'":
-            end = command.find(b"'", end) + 1
-            byte = b"_"
-        elif byte == b'"':
-            end = _end_of_double_quotes(command, end)
+        elif byte in (b"'", b'"'):
+            end = command.find(byte, end) + 1
             inside = command[position:end]
-            byte = b"`" if b"`" in inside or b"$(" in inside else b"_"
-        if not end:
-            return bytes(kept + b"`")
+            if not end or b"\\" in inside or b"!" in inside:
+                return bytes(kept + b"`")
+            byte = b"`" if byte == b'"' and (b"`" in inside or b"$" in inside) else QUOTED
         kept += byte
         position = end
     return bytes(kept)
-
-
-def _end_of_double_quotes(command: bytes, position: int) -> int:
-    """Return where the text goes on after the closing quote, 0 when there is none."""
-    while position < len(command):
-        if command[position : position + 1] == b'"':
-            return position + 1
-        position += 2 if command[position : position + 1] == b"\\" else 1
-    return 0
 
 
 def login_shell(user: bytes) -> bytes:
