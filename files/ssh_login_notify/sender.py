@@ -18,7 +18,7 @@ from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Optional, Tuple
 
     from .alert import Alert
 
@@ -28,6 +28,8 @@ LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
 LONGEST_WAIT = 3600  # seconds; a longer wait than Slack ever asks for is a clock that jumped
 UNDELIVERED = 300  # seconds until the next try, once a run has tried for as long as it does
 RECENT = 50  # deliveries that are remembered
+ENTRY = ("id", "user", "from", "login_time", "delivered_at", "status")
+TROUBLE = ("since", "what", "mend")
 
 
 class State:
@@ -44,8 +46,8 @@ class State:
         self.not_before = 0.0
         try:
             kept = json.loads(spool.read("state", "sender.json").decode("utf-8"))
-            self.recent = [entry for entry in kept["recent"] if isinstance(entry, dict)]
-            self.trouble = kept["trouble"] if isinstance(kept["trouble"], dict) else None
+            self.recent = [entry for entry in kept["recent"] if _has(entry, ENTRY)]
+            self.trouble = kept["trouble"] if _has(kept["trouble"], TROUBLE) else None
             self.not_before = float(kept["not_before"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # none yet, or not ours: nothing is known then, and nothing depends on it
@@ -54,15 +56,8 @@ class State:
         """Remember a delivery."""
         now = time.time()
         for sent in alerts:
-            entry = {
-                "id": sent["id"],
-                "user": sent["user"],
-                "from": slack.origin(sent),
-                "login_time": sent["time"],
-                "delivered_at": now,
-                "status": status,
-            }
-            self.recent.append(entry)
+            values = (sent["id"], sent["user"], slack.origin(sent), sent["time"], now, status)
+            self.recent.append(dict(zip(ENTRY, values)))
         self.recent = self.recent[-RECENT:]
         self.trouble = None
         self.not_before = 0.0
@@ -70,8 +65,8 @@ class State:
 
     def waiting(self, why: str, mend: str, seconds: float) -> None:
         """Remember why nothing could be delivered, and for how long not to try."""
-        since = self.trouble.get("since") if self.trouble else None
-        self.trouble = {"since": since or time.time(), "what": why, "mend": mend}
+        since = self.trouble["since"] if self.trouble else time.time()
+        self.trouble = dict(zip(TROUBLE, (since, why, mend)))
         self.not_before = time.time() + seconds
         self._keep()
 
@@ -160,12 +155,14 @@ class Sender:
             if found["id"] != name:
                 raise ValueError("its id is not its name")
             if not rules.is_ignored(found, self._configuration):
+                slack.single(found, self._configuration, time.time())
                 return found
             self._spool.remove("outgoing", name)
         except FileNotFoundError:
             pass
-        except (OSError, ValueError) as error:
-            self._spool.set_aside(name, printable(str(error)).encode("utf-8") + b"\n")
+        except Exception as error:  # whatever is wrong with a file, those behind it must not wait for it
+            why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
+            self._spool.set_aside(name, printable(why).encode("utf-8") + b"\n")
         return None
 
     def _later(self, why: str, mend: str, asked: float) -> float:
@@ -187,13 +184,17 @@ class Sender:
         return True
 
 
+def _has(thing: object, keys: "Tuple[str, ...]") -> bool:
+    return isinstance(thing, dict) and set(keys) <= set(thing)
+
+
 def retry_after(header: "Optional[str]") -> float:
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date), 0 for none."""
     if not header:
         return 0
     text = header.strip()
-    if text.isdigit():
-        return float(min(int(text), LONGEST_WAIT))
+    if text.isdecimal():
+        return float(min(int(text[:9]), LONGEST_WAIT))  # Python refuses to read thousands of digits
     try:
         return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_WAIT)
     except (TypeError, ValueError, OverflowError):
