@@ -75,7 +75,7 @@ def load(path: str = PATH) -> Configuration:
 def _check(values: "Dict[str, Any]") -> None:
     unknown = sorted(set(values) - set(DEFAULTS) - {"webhook_url"})
     if unknown:
-        raise ConfigurationError("unknown in the configuration: {}: {}".format(", ".join(unknown), AGAIN))
+        raise ConfigurationError("the configuration holds {}, unknown here: {}".format(", ".join(unknown), AGAIN))
     for name in DEFAULTS:
         if name in values and not isinstance(values[name], type(DEFAULTS[name])):
             wanted = {str: "text", bool: "true or false", dict: "an object", list: "a list"}[type(DEFAULTS[name])]
@@ -116,7 +116,8 @@ def _not_plain(url: str) -> bool:
 def _check_proxy(url: str) -> None:
     try:
         parts = urlsplit(url)
-        good = parts.scheme == "http" and parts.hostname and parts.port and not _not_plain(url)
+        # With a user and a password in it, it would be shown by `status`; and neither would be used.
+        good = parts.scheme == "http" and parts.hostname and parts.port and "@" not in url and not _not_plain(url)
     except ValueError:
         good = False
     if not good:
@@ -145,4 +146,5 @@ def check_rule(rule: object) -> None:
         try:
             ipaddress.ip_network(rule["from"])
         except ValueError:
-            raise ConfigurationError("ignore: {!r} is no address and no network".format(rule["from"]) + mend) from None
+            wrong = "in a rule of ignore, {!r} is no address and no network".format(rule["from"])
+            raise ConfigurationError(wrong + mend) from None

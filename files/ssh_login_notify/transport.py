@@ -11,7 +11,8 @@ import ssl
 from urllib.parse import urlsplit
 
 from . import VERSION
-from .config import Configuration, is_loopback
+from .config import Configuration, ConfigurationError, is_loopback
+from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Transport:
     """A kept connection to the webhook's host."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Read what TLS needs; raise TransportError if the CA file can't be used."""
+        """Read what TLS needs; raise ConfigurationError if the CA file can't be used."""
         parts = urlsplit(configuration.webhook_url)
         self._host = parts.hostname or ""
         self._port = parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
@@ -54,9 +55,10 @@ class Transport:
             try:
                 self._tls = ssl.create_default_context(cafile=configuration.ca_file or None)
             except OSError as error:
-                raise TransportError(
-                    f"the CA file {configuration.ca_file} can't be used ({error.strerror or 'not PEM'}): "
-                    "correct ssh_login_notify_ca_file"
+                why = "not PEM" if isinstance(error, ssl.SSLError) else error.strerror
+                raise ConfigurationError(
+                    f"the CA file {configuration.ca_file} can't be used ({why}): "
+                    "correct ssh_login_notify_ca_file and run the role again"
                 ) from None
 
     def post(self, body: bytes) -> Answer:
@@ -111,8 +113,9 @@ class Transport:
         way = f"{self._host} port {self._port}"
         if self._proxy:
             way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
-        if isinstance(error, ssl.SSLError):
-            reason = getattr(error, "verify_message", "") or (error.reason or "TLS failed").replace("_", " ").lower()
+        if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
+            reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+            reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
             return f"the certificate or TLS of {way} is not accepted: {reason}"
         if isinstance(error, socket.timeout):
             return f"no answer from {way} in time"
@@ -122,7 +125,8 @@ class Transport:
             return f"no connection to {way}: {error.strerror}"
         if isinstance(error, http.client.HTTPException):
             return f"{way} did not answer in HTTP ({type(error).__name__})"
-        return f"no connection to {way} ({str(error) if isinstance(error, OSError) else type(error).__name__})"
+        what = printable(str(error)) if isinstance(error, OSError) else type(error).__name__
+        return f"no connection to {way} ({what})"
 
 
 @contextlib.contextmanager
