@@ -29,9 +29,10 @@ attributes:
       - Shows contents before and after. Of new modules of the package only the length is shown, of what is removed
         only the path.
   idempotent:
+    description: A second run with the same arguments changes nothing.
     support: full
     details:
-      - A second run changes nothing. The byte-compiled modules count as well.
+      - The byte-compiled modules count as well.
   platform:
     platforms: posix
 options:
