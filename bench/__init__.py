@@ -1,0 +1,8 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an alert costs a login, and how sure its kind is: `./dev bench`.
+
+One module a subject; what is in inside/ runs on the servers.
+"""

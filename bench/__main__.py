@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command line: `./dev bench [PART] [N]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from types import ModuleType
+
+from tools.command import ROOT, Failure, say
+
+from . import cost, hook, kinds, login, machine, report, servers
+
+# In this order: what is timed comes first, while the machine is as it was found.
+PARTS: dict[str, tuple[ModuleType, str]] = {
+    "hook": (hook, "how long the hook holds a login, against bare Python and against a shell hook"),
+    "login": (login, "how long `ssh host true` takes, with the hook and without"),
+    "cost": (cost, "processor time and memory of observer and sender for a login"),
+    "kinds": (kinds, "whether each of many logins is one alert of the right kind; ends non-zero if not"),
+}
+EPILOG = f"""\
+A full run (N not given) is written to docs/bench.md. Where something is timed, that needs an idle machine: a load
+average below {machine.BUSY:.0f} in the minute before.
+"""
+
+
+def main() -> int:
+    """Measure; the exit code is 1 if a promise is broken that holds on any machine."""
+    summaries = "\n".join(f"  {name:7} {summary}" for name, (_module, summary) in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=f"Measure what an alert costs a login.\n\n{summaries}", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("part", nargs="?", choices=PARTS, metavar="PART", help="only this part (default: all)")
+    defaults = ", ".join(f"{name} {module.RUNS}" for name, (module, _summary) in PARTS.items())
+    parser.add_argument("runs", nargs="?", type=int, metavar="N", help=f"how many runs of each (default: {defaults})")
+    options = parser.parse_args()
+    try:
+        return measure([options.part] if options.part else list(PARTS), options.runs)
+    except Failure as failure:
+        say(str(failure))
+        return 1
+
+
+def measure(parts: list[str], runs: int | None) -> int:
+    """Run these parts and show what they find."""
+    load = machine.load()
+    broken = []
+    with servers.running() as stage:
+        description = machine.description(stage.servers, load)
+        for name in parts:
+            module = PARTS[name][0]
+            finding = module.measure(stage, runs or module.RUNS)
+            publishable = runs is None and (load < machine.BUSY or module is kinds)
+            show(name, finding, description, publishable)
+            broken += finding.broken
+    if runs is None and load >= machine.BUSY:
+        say(f"times were not written to docs/bench.md: the load average was {load:.1f} before; try again when idle")
+    for sentence in broken:
+        say(f"broken: {sentence}")
+    return 1 if broken else 0
+
+
+def show(part: str, finding: report.Finding, description: str, publishable: bool) -> None:
+    """Print a finding, and publish it if it is fit for that."""
+    text = f"{finding.text}\n\n{description}"
+    print(f"\n{text}\n", flush=True)
+    if publishable:
+        report.publish(part, text)
+    for path in report.save(finding, publishable):
+        say(f"plot: {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

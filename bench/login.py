@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person notices of the notifier: the wall time of `ssh host true`, with its PAM line and without."""
+
+from __future__ import annotations
+
+import random
+import time
+from statistics import median
+
+from tools.command import Failure, run, say
+
+from .report import Finding, table
+from .servers import Server, Stage
+
+RUNS = 100
+STACK = "/etc/pam.d/sshd"
+PAUSE_SECONDS = 0.2  # until sshd and logind are done with the session before
+HEAD = ["server", "without, ms", "with, ms", "difference, ms", "ratio"]
+
+
+def measure(stage: Stage, runs: int) -> Finding:
+    """Log in by turns with the line and without, in an order left to chance."""
+    rows = []
+    for server in stage.servers:
+        say(f"login: {server.title}, {runs} logins of each")
+        times = logins(server, stage, runs)
+        without, with_line = median(times["without"]), median(times["with"])
+        figures = [f"{without:.1f}", f"{with_line:.1f}", f"{with_line - without:+.1f}", f"{with_line / without:.2f}"]
+        rows.append([server.title, *figures])
+    return Finding(f"`ssh host true`, medians of {runs} interleaved logins each.\n\n{table(HEAD, rows)}")
+
+
+def logins(server: Server, stage: Stage, runs: int) -> dict[str, list[float]]:
+    """The milliseconds of each login. Raises Failure unless those with the line, and only those, were reported."""
+    server.shell(f"cp {STACK} /root/with; grep -v ssh-login-notify {STACK} > /root/without")
+    last = stage.receiver.last()
+    times: dict[str, list[float]] = {"with": [], "without": []}
+    try:
+        for name in times:
+            timed(server, name)  # the first of each brings its files into memory
+        for _run in range(runs):
+            for name in random.sample(list(times), len(times)):
+                times[name].append(timed(server, name))
+    finally:
+        server.shell(f"cp /root/with {STACK}")
+    stage.receiver.settle()
+    reported = sum(len(message.ids) for message in stage.receiver.messages(after=last))
+    if reported != runs + 1:
+        raise Failure(f"{server.title}: of {runs + 1} logins with the PAM line {reported} were reported")
+    return times
+
+
+def timed(server: Server, stack: str) -> float:
+    """Log in with this PAM stack and return the milliseconds that it took."""
+    server.wait_until_quiet()
+    server.output("cp", f"/root/{stack}", STACK)  # libpam reads it anew for each login
+    time.sleep(PAUSE_SECONDS)
+    start = time.perf_counter()
+    run(*server.ssh, "true")
+    return (time.perf_counter() - start) * 1000

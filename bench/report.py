@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a measurement found, as text for the terminal and for docs/bench.md."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.command import ROOT, STATE, Failure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAGE = ROOT / "docs" / "bench.md"
+PICTURES = ROOT / "docs" / "images"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one part."""
+
+    text: str  # Markdown: tables, mostly
+    broken: list[str] = field(default_factory=list)  # promises that do not hold, a sentence each
+    plots: dict[str, Figure] = field(default_factory=dict)  # by file name
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table that can be read as it is; all columns but the first are numbers."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+
+    def line(cells: list[str]) -> str:
+        first, *numbers = (cell.rjust(width) for cell, width in zip(cells, widths))
+        return f"| {' | '.join([first.strip().ljust(widths[0]), *numbers])} |"
+
+    rule = f"|{'-' * (widths[0] + 2)}|{'|'.join('-' * (width + 1) + ':' for width in widths[1:])}|"
+    return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def within(ratio: float, budget: float) -> str:
+    """A ratio, with a plain word where it is over its budget."""
+    return f"{ratio:.2f}" if ratio <= budget else f"{ratio:.2f} OVER BUDGET"
+
+
+def publish(part: str, text: str) -> None:
+    """Put a text between the part's markers in docs/bench.md.
+
+    :raises Failure: where the page has no such markers
+    """
+    pattern = re.compile(rf"(<!-- {part}: begin[^>]*-->\n).*?(<!-- {part}: end -->)", re.DOTALL)
+    page, found = pattern.subn(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", PAGE.read_text())
+    if found != 1:
+        raise Failure(f"{PAGE} needs one pair of markers, <!-- {part}: begin --> and <!-- {part}: end -->")
+    PAGE.write_text(page)
+
+
+def save(finding: Finding, published: bool) -> list[Path]:
+    """Write the plots, to docs/ or, where they are not to be published, to .dev/. Returns their paths."""
+    directory = PICTURES if published else STATE
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, figure in finding.plots.items():
+        figure.savefig(directory / name)
+    return [directory / name for name in finding.plots]
