@@ -4,11 +4,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import venv
 from pathlib import Path
 
 from . import system
-from .command import ROOT, STATE, run, say, succeeds
+from .command import ROOT, STATE, output, run, say, succeeds
 
 VENV = STATE / "venv"
 COLLECTIONS = STATE / "collections"
@@ -17,7 +16,9 @@ REQUIREMENTS = ROOT / "requirements.txt"
 
 def ensure() -> None:
     """Make the environment, or bring it up to date with requirements.txt. Quick when nothing has changed."""
-    make_venv(VENV, Path(sys.executable), ["-r", str(REQUIREMENTS)], REQUIREMENTS.read_text())
+    # Where the environment is active, it is what runs us; it can't be made anew by itself.
+    python = Path(getattr(sys, "_base_executable", None) or sys.executable)
+    make_venv(VENV, python, ["-r", str(REQUIREMENTS)], sys.version + REQUIREMENTS.read_text())
     link_collection()
 
 
@@ -29,17 +30,17 @@ def make_venv(directory: Path, python: Path, pip_arguments: list[str], recipe: s
     :param recipe: text that tells one content from another; kept, hashed, in the environment as its stamp
     """
     stamp = directory / "installed"
-    digest = hashlib.sha256(f"{python}\n{recipe}".encode()).hexdigest()
+    digest = hashlib.sha256(recipe.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and (directory / "bin" / "python").exists():
         return
     say(f"making {directory.relative_to(ROOT)} for {python} (downloads from the Python package index)")
-    if python == Path(sys.executable):
-        if not succeeds(python, "-c", "import ensurepip"):
-            system.install(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv")
-        venv.create(directory, clear=True, with_pip=True)
-    else:
-        run(python, "-m", "venv", "--clear", directory)
-    run(directory / "bin" / "python", "-m", "pip", "install", "-qq", *pip_arguments)
+    if not succeeds(python, "-c", "import ensurepip"):
+        system.install(output(python, "-c", "import sys; print('python%d.%d-venv' % sys.version_info[:2])"))
+    run(python, "-m", "venv", "--clear", directory)
+    pip = (directory / "bin" / "python", "-m", "pip", "install", "-qq")
+    # The pip that Pythons up to 3.7 bring along takes the newest release of all, which these can't run.
+    run(*pip, "--upgrade", "pip~=21.3; python_version < '3.8'")
+    run(*pip, *pip_arguments)
     stamp.write_text(digest)
 
 

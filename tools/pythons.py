@@ -1,27 +1,28 @@
 """The Python interpreters of this machine: the notifier runs on many, so its tests do."""
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 
-from . import system
-from .command import Failure, output
+from .command import STATE, Failure, output
 
 OLDEST, NEWEST = 6, 13  # Python 3.6 to 3.13 run the notifier
 
 
 def find() -> dict[str, Path]:
     """The Pythons that are here, oldest first: on the PATH, and in pyenv's folder."""
+    # Not those of our own environments, should one be active.
+    folders = [folder for folder in map(Path, os.get_exec_path()) if STATE not in folder.parents]
     found = {}
-    for minor in range(OLDEST, NEWEST + 1):
-        name = f"python3.{minor}"
-        candidates = [system.find(name), *sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}"))]
+    for version in (f"3.{minor}" for minor in range(OLDEST, NEWEST + 1)):
+        candidates = [folder / f"python{version}" for folder in folders]
+        candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
         for candidate in candidates:
             # pyenv puts a shim on the PATH for every version that it could switch to; ask who really answers.
-            if candidate and answer(Path(candidate)) == f"3.{minor}":
-                found[f"3.{minor}"] = Path(candidate)
+            if candidate.exists() and answer(candidate) == version:
+                found[version] = candidate
                 break
-    return found or {f"{sys.version_info[0]}.{sys.version_info[1]}": Path(sys.executable)}
+    return found
 
 
 def answer(python: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import environment, images, lint, pythons, system
+from . import bench, environment, images, lint, pythons, system
 from .command import ROOT, STATE, Failure, run, say
 
 SCENARIOS = ("default", "safety_valve", "remove")
@@ -48,11 +48,17 @@ def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
         yield Check(f"molecule: {scenario}", partial(test_scenario, scenario))
 
 
+def kinds() -> Iterator[Check]:
+    """A few logins of every kind, each one alert of the right kind; `./dev bench kinds` makes many."""
+    yield Check("kinds of login", lambda: bench.start(["kinds", "5"]))
+
+
 PARTS: dict[str, Callable[..., Iterator[Check]]] = {
     "lint": lambda: (Check(f"lint: {name}", function) for name, function in lint.CHECKS.items()),
     "unit": unit,
     "receiver": receiver,
     "molecule": molecule,
+    "kinds": kinds,
 }
 
 
