@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -44,7 +45,7 @@ def start() -> None:
     prepare()
     say("deploying the notifier: ansible-playbook loginwatch.pam.deploy")
     play("loginwatch.pam.deploy")
-    show(log_in())
+    show(log_in(WAYS))
     print(f"\nThe alerts as Slack would show them:  {page()}")
     print(f"Log in yourself:                      ssh -i {DIRECTORY / 'key'} deploy@{address(SERVER)}")
     print("The end of it:                        ./dev demo --stop")
@@ -105,15 +106,28 @@ def play(playbook: str | Path, **options) -> None:
     run(program, "--inventory", DIRECTORY / "inventory.json", playbook, env=variables, **options)
 
 
-def log_in() -> list[dict]:
-    """Log in in every way, and return the messages that came of it, in the order of the logins."""
+def picture() -> None:
+    """Log in to the demo's server as a person would, and take the README's picture of the alert."""
+    if not system.find("chromium"):
+        system.install("chromium", "fonts-lato")
+    if not engine.container_names("loginwatch=demo"):
+        start()
+    log_in(["interactive"])
+    variables = {**environment.variables(), "PYTHONPATH": str(ROOT / "tests")}
+    target = ROOT / "docs" / "images" / "alert.png"
+    run(environment.program("python"), "-m", "receiver.screenshot", "--of", page(), "--output", target, env=variables)
+    say(f"the picture is {target.relative_to(ROOT)}")
+
+
+def log_in(ways: Iterable[str]) -> list[dict]:
+    """Log in in these ways, and return the messages that came of it, in the order of the logins."""
     sys.path.insert(0, str(ROOT / "tests"))
     from logins import LoginError, Person  # the clients that the tests use
 
     person = Person("deploy", address(SERVER), DIRECTORY, DIRECTORY / "key")
     sources = []
-    for way, description in WAYS.items():
-        say(f"logging in: {description}")
+    for way in ways:
+        say(f"logging in: {WAYS[way]}")
         try:
             sources.append(getattr(person, way)().source)
         except LoginError as error:

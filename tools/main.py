@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "see it work here")
     show.add_argument("--stop", action="store_true", help="stop and remove what the demo started")
 
+    command("picture", lambda options: demo.picture(), "take the README's picture, of a real login to the demo")
+
     test = command("test", lambda options: testing.run_parts(options.part), "run the tests, or some parts of them")
     test.add_argument(
         "part", nargs="*", metavar="PART",
