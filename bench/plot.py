@@ -39,7 +39,7 @@ def strips(panels: list[tuple[str, list[Series]]], title: str, unit: str) -> Fig
     for axes, (name, series) in zip(grid.flat, panels):
         axes.set_title(name, fontsize=11)
         axes.set_xscale("log")
-        axes.set_ylim(len(series) - 0.5, -0.5)
+        axes.set_ylim(len(series) - 0.5, -0.7)
         axes.set_yticks(range(len(series)), [one.label for one in series])
         axes.grid(axis="x", which="both", color="#e4e4e4", linewidth=0.8)
         axes.set_axisbelow(True)

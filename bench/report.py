@@ -43,7 +43,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def within(ratio: float, budget: float) -> str:
     """A ratio, with a plain word where it is over its budget."""
-    return f"{ratio:.2f}" if ratio <= budget else f"{ratio:.2f} OVER BUDGET"
+    return f"{ratio:.2f}" if ratio <= budget else f"{ratio:.3f} OVER BUDGET"
 
 
 def publish(part: str, text: str) -> None:

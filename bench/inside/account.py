@@ -30,7 +30,9 @@ def main(arguments: "list[str]") -> int:
         signal.signal(number, lambda number, _frame: os.kill(main_pid, number))
     while True:
         # Looked at before it is reaped: a name is all that is left of it by now.
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT).si_pid
+        result = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        assert result  # there is none only with WNOHANG
+        ended = result.si_pid
         name = Path(f"/proc/{ended}/comm").read_text().strip()
         _pid, status, usage = os.wait4(ended, 0)
         if name == NOTIFIER or not adopt:
