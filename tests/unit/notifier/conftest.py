@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of the notifier share. They run on every Python that the notifier runs on, 3.6 the oldest."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+FILES = Path(__file__).resolve().parents[3] / "files"
+sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
+sys.path.insert(0, str(FILES))
+
+import parts  # noqa: E402 - it imports the notifier
+
+# The same examples each time: a failure here is one of the change that is tested, never of chance.
+settings.register_profile("steady", derandomize=True, deadline=None, max_examples=60, database=None)
+settings.register_profile("searching", deadline=None, max_examples=3000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--search", action="store_true", help="try new and many more examples of every property")
+
+
+def pytest_configure(config):
+    if config.getoption("--search"):
+        settings.load_profile("searching")
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """An empty spool."""
+    return parts.make_spool(tmp_path / "spool")
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What this process has said to the system's log, as pairs of a priority and a sentence."""
+    import syslog
+
+    sentences = []
+    monkeypatch.setattr(syslog, "syslog", lambda priority, sentence: sentences.append((priority, sentence)))
+    return sentences
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """The waits that were asked for, none of which is waited for."""
+    import time
+
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+@pytest.fixture
+def webhook():
+    """A webhook's host on loopback, over plain HTTP."""
+    server = parts.Webhook()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A certificate authority, certificates of its and of a stranger's."""
+    if not shutil.which("openssl"):
+        pytest.skip("takes the command openssl")
+    return parts.make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def secure_webhook(certificates):
+    """A webhook's host on loopback, over HTTPS; which certificate it shows can be changed."""
+    server = parts.Webhook(certificates)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """The notifier as it is installed on a host, in a directory of its own. It waits for what it has started."""
+    installed = parts.Installation(FILES, tmp_path)
+    yield installed
+    installed.wait()

@@ -1,0 +1,420 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts that the tests are made of: a spool, alerts, an installation, a webhook's host, a proxy, certificates."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from ssh_login_notify.alert import VERSION
+from ssh_login_notify.config import Configuration
+from ssh_login_notify.spool import Spool
+
+WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
+PATH = "/services/T00000000/B00000000/not-a-real-secret"
+DIRECTORIES = ("incoming", "outgoing", "failed", "state")
+FINGERPRINT = "SHA256:" + "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+LONGEST_WAIT = 10  # seconds that any test waits for what must come
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+
+
+def make_spool(root):
+    for directory in DIRECTORIES:
+        (root / directory).mkdir(parents=True)
+    return Spool(str(root))
+
+
+def configuration(url=WEBHOOK, **values):
+    return Configuration(dict(values, webhook_url=url))
+
+
+def alert(number=1, **changes):
+    """An alert as it waits in the spool; its number gives it its place in time."""
+    values = {
+        "version": VERSION,
+        "id": "17638848{:02}.123456-4242".format(number),
+        "time": 1763884800.123456 + number,
+        "host": "web-3",
+        "service": "sshd",
+        "user": "deploy",
+        "address": "203.0.113.50",
+        "port": 45006,
+        "name": "",
+        "type": "SSH (interactive)",
+        "methods": [{"method": "publickey", "key_type": "ED25519", "fingerprint": FINGERPRINT}],
+        "notes": [],
+    }
+    values.update(changes)
+    return values
+
+
+def wait_for(condition, seconds=LONGEST_WAIT):
+    """Return what the condition returns as soon as that is true; fail when it takes too long."""
+    until = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < until, "it did not come in time"
+        time.sleep(0.005)
+
+
+class Installation:
+    """The hook and its package in a directory, with the paths in them changed to that directory."""
+
+    def __init__(self, files, root):
+        self.root = root
+        self.spool = make_spool(root / "spool")
+        self.hook = root / "ssh-login-notify"
+        self.library = root / "lib" / "ssh_login_notify"
+        self.sent = root / "sent"
+        shutil.copytree(str(files / "ssh_login_notify"), str(self.library), ignore=shutil.ignore_patterns("__py*"))
+        shutil.copy(str(files / "ssh-login-notify"), str(self.hook))
+        self.change(self.hook, r"#!.*", "#!{} -ISB".format(sys.executable))
+        self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
+        self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
+        self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
+        self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")
+        # A host with systemd: whose path unit starts the sender, not the observer.
+        self.change(self.library / "observer.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
+        self.change(self.library / "observer.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
+
+    @staticmethod
+    def change(path, pattern, replacement):
+        text, count = re.subn("^" + pattern, lambda _: replacement, path.read_text(encoding="utf-8"), flags=re.M)
+        assert count == 1, pattern
+        path.write_text(text, encoding="utf-8")
+
+    def has_no_systemd(self):
+        """Make it one on a host where the observer starts the sender, here a script that writes down how."""
+        program = self.root / "sender"
+        program.write_text('#!/bin/sh\necho "$0 $*" > {0}.new; env >> {0}.new; mv {0}.new {0}\n'.format(self.sent))
+        program.chmod(0o755)
+        self.change(self.library / "observer.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
+        self.change(self.library / "observer.py", r'PROGRAM = ".*"', 'PROGRAM = "{}"'.format(program))
+
+    def start(self, environment=None, **options):
+        variables = {"PAM_TYPE": "open_session", "PAM_USER": "deploy", "PAM_SERVICE": "sshd"}
+        variables.update(environment or {})
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(
+            [str(self.hook)], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+        )
+
+    def run(self, environment=None, **options):
+        """Run the hook as pam_exec does; return how it ended, all that it printed, and the seconds that it took."""
+        began = time.monotonic()
+        process = self.start(environment, **options)
+        printed = b"".join(process.communicate(timeout=LONGEST_WAIT))
+        return process.returncode, printed, time.monotonic() - began
+
+    def names(self, directory):
+        return self.spool.names(directory)
+
+    def read(self, directory, name):
+        return Path(self.spool.path(directory, name)).read_bytes()
+
+    def processes(self):
+        """The pids of the processes that run the hook's file: hooks, observers, finishers."""
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+
+    def _is_ours(self, pid):
+        try:
+            with open("/proc/{}/cmdline".format(pid), "rb") as file:
+                return os.fsencode(str(self.hook)) in file.read().split(b"\0")
+        except OSError:
+            return False
+
+    def wait(self):
+        """Wait until all that the hook has started is over."""
+        try:
+            wait_for(lambda: not self.processes())
+        finally:
+            for pid in self.processes():
+                os.kill(pid, signal.SIGKILL)
+
+
+class Request:
+    """What a client sent, and on the how manieth connection."""
+
+    def __init__(self, line, headers, body, connection):
+        self.line, self.headers, self.body, self.connection = line, headers, body, connection
+
+
+def answer(status, text, *headers):
+    """An instruction: answer, and keep the connection."""
+    lines = ["HTTP/1.1 {} Whatever".format(status), "Content-Length: {}".format(len(text)), *headers, "", text]
+    return raw("\r\n".join(lines).encode())
+
+
+def raw(data, keep=True):
+    """An instruction: send these bytes."""
+
+    def play(connection):
+        connection.sendall(data)
+        return keep
+
+    return play
+
+
+def reset(connection):
+    """An instruction: end the connection with a TCP RST (SO_LINGER with time 0, socket(7))."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(connection.detach())
+    return False
+
+
+def drip(data, pause):
+    """An instruction: send a byte now and then, for ever."""
+
+    def play(connection):
+        until = time.monotonic() + LONGEST_WAIT
+        while time.monotonic() < until:
+            connection.sendall(data)
+            threading.Event().wait(pause)
+        return False
+
+    return play
+
+
+OK = answer(200, "ok")
+
+
+class Server:
+    """A server on loopback, a thread for each connection."""
+
+    def __init__(self):
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(8)
+        self.port = self._listener.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        # close(2) alone does not end an accept(2) in another thread.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self._listener.accept()[0]
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True).start()
+
+    def _serve(self, connection, number):
+        try:
+            connection.settimeout(LONGEST_WAIT)
+            self.serve(connection, number)
+        except OSError:
+            pass  # a client that left, or that did not like our certificate
+        finally:
+            connection.close()
+
+    @staticmethod
+    def read_head(file):
+        line = file.readline()
+        headers = {}
+        for header in iter(lambda: file.readline().rstrip(b"\r\n"), b""):
+            name, _, value = header.decode("latin-1").partition(": ")
+            headers[name.lower()] = value
+        return line.decode("latin-1").rstrip("\r\n"), headers
+
+
+class Webhook(Server):
+    """Answers each request by the next of its instructions, with `ok` when it has none left, and keeps the requests."""
+
+    def __init__(self, certificates=None):
+        self.instructions = []
+        self.requests = []
+        self.certificates = certificates
+        self.certificate = "good"
+        super().__init__()
+
+    @property
+    def url(self):
+        return "{}://127.0.0.1:{}{}".format("https" if self.certificates else "http", self.port, PATH)
+
+    def serve(self, connection, number):
+        if self.certificates:
+            connection = self.certificates.context(self.certificate).wrap_socket(connection, server_side=True)
+        file = connection.makefile("rb")
+        alive = True
+        while alive:
+            line, headers = self.read_head(file)
+            if not line:
+                break
+            body = file.read(int(headers.get("content-length", 0)))
+            self.requests.append(Request(line, headers, body, number))
+            alive = (self.instructions.pop(0) if self.instructions else OK)(connection)
+        file.close()
+        connection.close()
+
+
+class Proxy(Server):
+    """Forwards what comes after a CONNECT, and keeps what it was asked for; refuses when told to."""
+
+    def __init__(self):
+        self.asked = []
+        self.refusal = b""
+        super().__init__()
+
+    def serve(self, connection, _number):
+        file = connection.makefile("rb", buffering=0)
+        line, _ = self.read_head(file)
+        self.asked.append(line)
+        if self.refusal:
+            connection.sendall(self.refusal)
+            return
+        host, _, port = line.split()[1].rpartition(":")
+        with socket.create_connection((host.replace("localhost", "127.0.0.1"), int(port)), timeout=10) as target:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=self._pump, args=(target, connection), daemon=True)
+            back.start()
+            self._pump(connection, target)
+            back.join(LONGEST_WAIT)
+
+    @staticmethod
+    def _pump(source, target):
+        try:
+            for data in iter(lambda: source.recv(1 << 16), b""):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+# `openssl ca` takes a start and an end date in every version; `openssl x509` does only since 3.4.
+OPENSSL = """
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = {stem}
+[ca]
+default_ca = authority
+[authority]
+dir = {directory}
+database = $dir/index
+rand_serial = yes
+new_certs_dir = $dir
+default_md = sha256
+policy = anything
+unique_subject = no
+[anything]
+commonName = supplied
+[authority_extensions]
+basicConstraints = critical, CA:true
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[server_extensions]
+basicConstraints = critical, CA:false
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = {names}
+"""
+
+
+class Certificates:
+    """Certificates in a directory: NAME.pem and NAME.key."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        (directory / "index").touch()
+
+    @property
+    def authority(self):
+        return str(self.directory / "authority.pem")
+
+    def context(self, stem):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(str(self.directory / (stem + ".pem")), str(self.directory / (stem + ".key")))
+        return context
+
+    def issue(self, stem, by, names="IP:127.0.0.1, DNS:localhost", days=(-1, 30)):
+        path = {suffix: str(self.directory / (stem + "." + suffix)) for suffix in ("cnf", "key", "csr", "pem")}
+        Path(path["cnf"]).write_text(OPENSSL.format(stem=stem, names=names, directory=self.directory))
+        start, end = ("{:%Y%m%d%H%M%SZ}".format(datetime.now(timezone.utc) + timedelta(days=day)) for day in days)
+        authority = str(self.directory / (by + ".pem"))
+        kind, signer = ("authority", ["-selfsign"]) if by == stem else ("server", ["-cert", authority])
+        self._openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path["key"])
+        self._openssl("req", "-new", "-config", path["cnf"], "-key", path["key"], "-out", path["csr"])
+        self._openssl(
+            "ca", "-batch", "-notext", "-config", path["cnf"], "-extensions", kind + "_extensions", *signer,
+            "-keyfile", str(self.directory / (by + ".key")), "-in", path["csr"], "-out", path["pem"],
+            "-startdate", start, "-enddate", end,
+        )  # fmt: skip
+
+    @staticmethod
+    def _openssl(*arguments):
+        done = subprocess.run(["openssl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert done.returncode == 0, done.stdout.decode()
+
+
+def make_certificates(directory):
+    found = Certificates(directory)
+    found.issue("authority", by="authority")
+    found.issue("stranger", by="stranger")
+    found.issue("good", by="authority")
+    found.issue("wrong-name", by="authority", names="DNS:somebody-else.example")
+    found.issue("expired", by="authority", days=(-30, -1))
+    found.issue("unknown", by="stranger")
+    return found
+
+
+class FakeProc:
+    """A tree of processes in the form of proc(5)."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def add(self, pid, parent, name, *arguments, **more):
+        """Add a process: `name` is its comm, `arguments` its argv, or the one title that setproctitle(3) left."""
+        directory = self.root / str(pid)
+        (directory / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
+        start = more.get("start", 1000 + pid)
+        # proc(5): the parent is field 4, the start time field 22.
+        text = "{} ({}) S {} {} {} 0\n".format(pid, name, parent, " ".join(["0"] * 17), start)
+        (directory / "stat").write_text(text)
+        (directory / "comm").write_text(name[:15] + "\n")
+        words = [word if isinstance(word, bytes) else word.encode() for word in arguments]
+        (directory / "cmdline").write_bytes(b"".join(word + b"\0" for word in words))
+        executable = directory / "exe"
+        if executable.is_symlink():
+            executable.unlink()
+        if more.get("executable"):
+            executable.symlink_to(more["executable"])
+        children = directory / "task" / str(pid) / "children"
+        children.touch()
+        siblings = self.root / str(parent) / "task" / str(parent) / "children"
+        if siblings.exists() and str(pid) not in siblings.read_text().split():
+            siblings.write_text(siblings.read_text() + "{} ".format(pid))
+
+    def remove(self, pid):
+        for children in self.root.glob("*/task/*/children"):
+            left = [child for child in children.read_text().split() if child != str(pid)]
+            children.write_text("".join(child + " " for child in left))
+        shutil.rmtree(str(self.root / str(pid)))
+
+    def forget_children(self):
+        """Be a kernel without CONFIG_PROC_CHILDREN."""
+        for children in self.root.glob("*/task/*/children"):
+            children.unlink()

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""alert: one login in a form that waits, and comes back as it was or not at all."""
+
+import json
+import os
+
+import parts
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ssh_login_notify.alert import FIELDS, build, from_json, log_line, to_json
+from ssh_login_notify.capture import Capture
+
+NAME = "1763884862.123456-4242"
+HEADER = b"capture=1\0parent=4200\0parent_stat=\0\0"
+
+
+def built(kind="rsync", **environment):
+    values = {"PAM_USER": "deploy", "PAM_SERVICE": "sshd", "SSH_CONNECTION": "203.0.113.50 45006 192.0.2.2 22"}
+    values.update(environment)
+    pairs = [name.encode() + b"=" + (value if isinstance(value, bytes) else value.encode()) + b"\0"
+             for name, value in values.items()]  # fmt: skip
+    return build(Capture(NAME, HEADER + b"".join(pairs)), kind)
+
+
+def test_an_alert_tells_who_from_where_how_what_and_when():
+    found = built(PAM_RHOST="203.0.113.50", SSH_AUTH_INFO_0="password\n")
+    assert found == {
+        "version": 1,
+        "id": NAME,
+        "time": 1763884862.123456,
+        "host": os.uname().nodename,
+        "service": "sshd",
+        "user": "deploy",
+        "address": "203.0.113.50",
+        "port": 45006,
+        "name": "",
+        "type": "rsync",
+        "methods": [{"method": "password"}],
+        "notes": [],
+    }
+    assert set(found) == set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("connection", "address", "port"),
+    [
+        ("203.0.113.50 45006 192.0.2.2 22", "203.0.113.50", 45006),
+        ("2001:db8::1 45006 2001:db8::2 22", "2001:db8::1", 45006),
+        ("fe80::1%eth0 45006 fe80::2%eth0 22", "fe80::1%eth0", 45006),
+        ("UNKNOWN 65535 UNKNOWN 65535", "UNKNOWN", 65535),
+        ("", "", 0),
+        ("203.0.113.50", "", 0),
+        ("203.0.113.50 x 192.0.2.2 22", "", 0),
+        ("203.0.113.50 123456 192.0.2.2 22", "", 0),
+        ("1 2 3 4 5", "", 0),
+    ],
+)
+def test_the_address_and_the_port_are_those_of_ssh_connection(connection, address, port):
+    found = built(SSH_CONNECTION=connection)
+    assert (found["address"], found["port"]) == (address, port)
+
+
+@pytest.mark.parametrize(
+    ("rhost", "name"),
+    [("203.0.113.50", ""), ("UNKNOWN", ""), ("", ""), ("10.0.0.1", "10.0.0.1"), ("a.example", "a.example")],
+)
+def test_a_name_is_told_only_where_it_says_more_than_the_address(rhost, name):
+    assert built(PAM_RHOST=rhost)["name"] == name
+
+
+def test_what_strangers_choose_is_made_printable():
+    found = built(PAM_USER=b"\x1b[2Jroot\n\xff", PAM_RHOST="<!channel>\u202e", SSH_CONNECTION="\x1b 1 2 3")
+    assert found["user"] == "\\x1b[2Jroot\\n\\xff"
+    assert found["name"] == "<!channel>\\u202e"  # Slack's own characters are escaped when it is sent
+    assert found["address"] == "\\x1b"
+
+
+@given(st.binary(max_size=300), st.sampled_from(["rsync", "unknown"]))
+def test_any_capture_makes_an_alert_that_comes_back_as_it_was(raw, kind):
+    found = build(Capture(NAME, raw), kind)
+    assert from_json(to_json(found)) == found
+    assert "\n" not in log_line(found)
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS))
+def test_an_alert_that_lacks_a_field_or_has_it_of_another_kind_is_refused(field):
+    for wrong in ({}, {field: None}):
+        values = parts.alert()
+        del values[field]
+        values.update(wrong)
+        with pytest.raises(ValueError, match=field):
+            from_json(json.dumps(values).encode())
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b'{"version": 2}', b'"x"'])
+def test_what_is_no_alert_is_refused_in_words_for_a_person(raw):
+    with pytest.raises(ValueError, match="not JSON: not written by this program|not an alert of this version"):
+        from_json(raw)
+
+
+def test_the_line_for_the_log_is_structured_and_of_one_line():
+    line = log_line(parts.alert(user='a "b" c\\', notes=["one", "two"], name="x=y"))
+    assert line == (
+        'login user="a \\"b\\" c\\\\" from=203.0.113.50 port=45006 name="x=y" type="SSH (interactive)" auth=publickey '
+        "key={} service=sshd id=1763884801.123456-4242 note=\"one; two\"".format(parts.FINGERPRINT)
+    )
+
+
+def test_the_line_for_the_log_leaves_out_what_is_not_known():
+    line = log_line(parts.alert(address="", port=0, methods=[], service=""))
+    assert line.startswith("login user=deploy ")
+    assert "auth=" not in line

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""processes: what /proc tells, and nothing of a process that is gone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import parts
+import pytest
+from ssh_login_notify.processes import Processes, set_priority
+
+
+@pytest.fixture
+def child():
+    process = subprocess.Popen(
+        [sys.executable, "-ISc", "import sys; sys.stdin.read()", "an argument"], stdin=subprocess.PIPE
+    )
+    parts.wait_for(lambda: b"an argument" in Processes().arguments(process.pid))
+    yield process
+    process.stdin.close()
+    process.wait()
+
+
+def test_a_real_process_tells_its_name_arguments_file_start_and_parent(child):
+    processes = Processes()
+    assert processes.arguments(child.pid)[-1] == b"an argument"
+    assert processes.name(child.pid) == os.path.basename(sys.executable).encode()
+    assert processes.executable(child.pid) == os.fsencode(os.path.realpath(sys.executable))
+    assert processes.start(child.pid) >= processes.start(os.getpid()) > 0
+    assert child.pid in processes.children(os.getpid())
+
+
+def test_a_kernel_without_lists_of_children_is_asked_about_every_process(child):
+    processes = Processes()
+    assert child.pid in processes._children_by_search(os.getpid())
+    assert os.getpid() not in processes._children_by_search(os.getpid())
+
+
+def test_a_process_that_has_exited_has_a_name_and_no_arguments():
+    process = subprocess.Popen([sys.executable, "-ISc", ""])
+    processes = Processes()
+    parts.wait_for(lambda: not processes.arguments(process.pid))
+    assert processes.name(process.pid) == os.path.basename(sys.executable).encode()
+    process.wait()
+
+
+def test_a_process_that_is_gone_tells_nothing():
+    process = subprocess.Popen([sys.executable, "-ISc", ""])
+    process.wait()
+    processes = Processes()
+    assert processes.start(process.pid) is None
+    assert processes.name(process.pid) == processes.executable(process.pid) == b""
+    assert processes.arguments(process.pid) == processes.children(process.pid) == []
+
+
+def test_a_host_without_proc_tells_nothing(tmp_path):
+    processes = Processes(str(tmp_path / "missing"))
+    assert processes.start(1) is None
+    assert processes.children(1) == []
+
+
+def test_a_name_with_spaces_and_parentheses_does_not_hide_the_parent(tmp_path):
+    proc = parts.FakeProc(tmp_path)
+    proc.add(10, 1, "sshd", "sshd")
+    proc.add(11, 10, "a) S 99 (b", "x")
+    proc.forget_children()
+    assert Processes(str(tmp_path)).children(10) == [11]
+
+
+def test_a_title_is_one_text_and_what_ends_it_is_not_part_of_it(tmp_path):
+    proc = parts.FakeProc(tmp_path)
+    proc.add(10, 1, "sshd", "sshd: deploy [priv]")
+    (tmp_path / "10" / "cmdline").write_bytes(b"sshd: deploy [priv]" + b"\0" * 40)
+    assert Processes(str(tmp_path)).arguments(10) == [b"sshd: deploy [priv]"]
+
+
+def test_a_priority_that_may_not_be_set_is_no_trouble():
+    pid = os.fork()
+    if pid == 0:
+        set_priority(5)
+        set = os.getpriority(os.PRIO_PROCESS, 0) == 5
+        os.setpriority = lambda *_: (_ for _ in ()).throw(PermissionError())
+        set_priority(-15)
+        os._exit(0 if set else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_file_that_can_not_be_read_tells_nothing(tmp_path):
+    proc = parts.FakeProc(tmp_path)
+    proc.add(10, 1, "sshd", "sshd")
+    Path(str(tmp_path), "10", "comm").unlink()
+    Path(str(tmp_path), "10", "comm").mkdir()
+    assert Processes(str(tmp_path)).name(10) == b""
