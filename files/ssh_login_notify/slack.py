@@ -213,7 +213,7 @@ def _cut(escaped: str, limit: int) -> str:
     if len(escaped) <= limit:
         return escaped
     kept = escaped[: limit - 1]
-    start = kept.rfind("&", len(kept) - 4)
+    start = kept.rfind("&", max(len(kept) - 4, 0))
     return (kept[:start] if start >= 0 and ";" not in kept[start:] else kept) + "…"
 
 

@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""config: every error is one sentence that names the mend, and none shows the secret."""
+
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from parts import WEBHOOK, configuration, needs_root
+from ssh_login_notify import config
+from ssh_login_notify.config import Configuration, ConfigurationError, load
+
+SECRET = "not-a-real-secret"
+MEND = "run the role again|chown root:root, chmod 0600|correct ssh_login_notify_|set ssh_login_notify_|use https://"
+
+
+def refusal(**values):
+    with pytest.raises(ConfigurationError, match=MEND) as refused:
+        Configuration(values)
+    sentence = str(refused.value)
+    assert SECRET not in sentence
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "ssh-notify.conf"
+
+    def write(text, mode=0o600):
+        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+        path.chmod(mode)
+        return str(path)
+
+    return write
+
+
+@needs_root
+def test_a_whole_configuration_is_read(file):
+    values = {
+        "webhook_url": WEBHOOK,
+        "host_label": "web-3",
+        "allow_http": False,
+        "ca_file": "/etc/ssl/ca.pem",
+        "proxy": "http://proxy.example:3128",
+        "people": {"SHA256:x": "Ada Lovelace"},
+        "ignore": [{"user": "backup", "from": "10.0.0.0/8", "key": "SHA256:x", "type": "rsync"}],
+    }
+    found = load(file(values))
+    assert vars(found) == values
+    assert found.webhook_host == "hooks.slack.example"
+
+
+@needs_root
+def test_all_but_the_webhook_may_be_left_out(file):
+    assert vars(load(file({"webhook_url": WEBHOOK}))) == dict(config.DEFAULTS, webhook_url=WEBHOOK)
+
+
+def test_one_configuration_does_not_change_another():
+    configuration().people["SHA256:x"] = "Eve"
+    assert configuration().people in ({}, {"SHA256:x": "Eve"})
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+@needs_root
+def test_a_file_that_others_may_read_is_refused(file, mode):
+    with pytest.raises(ConfigurationError, match=r"root's alone.*: chown root:root, chmod 0600"):
+        load(file({"webhook_url": WEBHOOK}, mode))
+
+
+@needs_root
+def test_a_file_of_somebody_else_is_refused(file):
+    path = file({"webhook_url": WEBHOOK})
+    os.chown(path, 65534, 65534)
+    with pytest.raises(ConfigurationError, match="root's alone"):
+        load(path)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is not JSON: run the role again"),
+        ('{"webhook_url": "' + WEBHOOK, "is not JSON: run the role again"),
+        ("[]", "is not a JSON object: run the role again"),
+        ('"' + WEBHOOK + '"', "is not a JSON object: run the role again"),
+    ],
+)
+def test_a_file_that_is_damaged_is_refused_without_a_word_of_it(file, text, sentence):
+    with pytest.raises(ConfigurationError) as refused:
+        load(file(text))
+    assert str(refused.value).endswith(sentence)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_file_that_is_missing_or_no_file_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="is missing: run the role again"):
+        load(str(tmp_path / "missing"))
+    with pytest.raises(ConfigurationError, match=r"can't be read \(Is a directory\): run the role again"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        7,
+        ["https://x"],
+        "hooks.slack.example/services/" + SECRET,
+        "ftp://hooks.slack.example/" + SECRET,
+        "https:///services/" + SECRET,
+        "https://[::1/" + SECRET,
+        "https://host:port/" + SECRET,
+        "https://host:99999/" + SECRET,
+        WEBHOOK + "\r\nX-Header: 1",
+        WEBHOOK + " ",
+        WEBHOOK + "é",
+        "{{ vault_webhook_" + SECRET + " }}",
+    ],
+)
+def test_an_address_that_is_none_is_refused(url):
+    assert "webhook_url" in refusal(webhook_url=url)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "[::1]"])
+def test_plain_http_is_taken_on_this_host(host):
+    assert configuration("http://{}:8080/{}".format(host, SECRET)).webhook_host == host.strip("[]")
+
+
+@pytest.mark.parametrize(
+    "host", ["hooks.slack.example", "10.0.0.1", "localhost.example", "127.0.0.1.example", "[2001:db8::1]", "0.0.0.0"]
+)
+def test_plain_http_to_elsewhere_is_taken_only_where_it_is_allowed(host):
+    url = "http://{}/{}".format(host, SECRET)
+    assert "use https://, or set ssh_login_notify_allow_http: true" in refusal(webhook_url=url)
+    assert configuration(url, allow_http=True).webhook_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("host_label", 3),
+        ("allow_http", "yes"),
+        ("allow_http", 1),
+        ("ca_file", None),
+        ("proxy", ["http://proxy:1"]),
+        ("people", ["Ada"]),
+        ("ignore", {"user": "x"}),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_its_variable(name, value):
+    values = {"webhook_url": WEBHOOK, name: value}
+    assert "correct ssh_login_notify_" + name in refusal(**values)
+
+
+def test_an_unknown_name_is_refused_by_its_name():
+    assert "weebhook" in refusal(webhook_url=WEBHOOK, weebhook=SECRET)
+
+
+def test_people_without_names_are_refused():
+    assert "ssh_login_notify_people" in refusal(webhook_url=WEBHOOK, people={"SHA256:x": None})
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["proxy:3128", "http://proxy", "https://proxy:3128", "socks5://proxy:1080", "http://proxy:99999", "http://:3128",
+     "http://eve:{}@proxy:3128".format(SECRET), "http://proxy :3128", "http://[::1:3128"],
+)  # fmt: skip
+def test_a_proxy_that_is_none_is_refused(proxy):
+    assert "http://host:port" in refusal(webhook_url=WEBHOOK, proxy=proxy)
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy:3128", "http://192.0.2.1:8080/", "http://[2001:db8::1]:3128"])
+def test_a_proxy_is_a_host_and_a_port(proxy):
+    assert configuration(proxy=proxy).proxy == proxy
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        None,
+        "deploy",
+        {"users": "deploy"},
+        {"user": ""},
+        {"user": ["deploy"]},
+        {"from": "10.0.0.0/33"},
+        {"from": "10.0.0.5/8"},
+        {"from": "office.example"},
+        {"user": "deploy", "from": ""},
+    ],
+)
+def test_a_rule_that_silences_all_or_never_matches_is_refused(rule):
+    assert "ssh_login_notify_ignore" in refusal(webhook_url=WEBHOOK, ignore=[{"user": "x"}, rule])
+
+
+@given(st.text(min_size=1, max_size=40), st.booleans())
+def test_no_address_makes_it_fail_in_another_way(text, allow_http):
+    for url in (text, "https://" + text, "http://" + text):
+        try:
+            configuration(url, allow_http=allow_http)
+        except ConfigurationError as error:
+            assert text not in str(error) or len(text) < 12

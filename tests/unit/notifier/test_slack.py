@@ -1,0 +1,272 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""slack: every message is one that Slack takes, shows all that is known, and does nothing else."""
+
+import json
+import re
+import sys
+import time
+
+import parts
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from parts import FINGERPRINT, alert, configuration
+from ssh_login_notify import slack
+from ssh_login_notify.alert import TEST_SERVICE
+from ssh_login_notify.text import printable
+
+NOW = 1763884862.0
+if sys.version_info >= (3, 9):
+    # The receiver's rules are Slack's documented ones; the receiver itself runs on newer Pythons only.
+    sys.path.append(str(parts.Path(__file__).resolve().parents[2]))
+    from receiver.validation import judge
+else:
+    judge = None
+
+
+def check(message):
+    """Have a message judged as Slack would; on the oldest Pythons by the limits alone."""
+    body = json.dumps(message).encode()
+    if judge:
+        headers = {"content-type": "application/json; charset=utf-8", "user-agent": "ssh-login-notify/0"}
+        verdict = judge("POST", parts.PATH, headers, body)
+        assert verdict.accepted, verdict.findings.problems
+        assert not verdict.findings.problems
+        assert not verdict.warnings
+        assert not verdict.findings.mentions
+        assert not verdict.findings.links
+    assert len(message["blocks"]) <= 50
+    for block in message["blocks"]:
+        assert len(block.get("fields", [])) <= 10
+    for text in texts(message):
+        assert 0 < len(text["text"]) <= 3000
+        assert not re.search(r"[<>]|&(?!(amp|lt|gt);)", text["text"])
+    return message
+
+
+def texts(message):
+    for block in message["blocks"]:
+        for text in [block.get("text"), *block.get("fields", []), *block.get("elements", [])]:
+            if text:
+                yield text
+
+
+def shown(message):
+    """The labels and values of a message."""
+    cells = [cell["text"] for block in message["blocks"] for cell in block.get("fields", [])]
+    return {label.strip("*"): value for label, value in zip(cells[::2], cells[1::2])}
+
+
+def single(now=NOW, values=None, **changes):
+    return check(slack.single(alert(**changes), configuration(**(values or {})), now))
+
+
+def test_a_message_shows_who_where_how_when_and_by_whose_key():
+    message = single(values={"people": {FINGERPRINT: "Ada Lovelace"}}, notes=["a note"], name="client.example")
+    assert list(shown(message)) == ["Server", "User", "From", "Type", "Time", "Key", "Person", "Note"]
+    found = shown(message)
+    assert re.match(r"2025-11-23 \d\d:\d\d:\d\d \S+ \([+-]\d{4}\)$", found.pop("Time"))
+    assert found == {
+        "Server": "web-3",
+        "User": "deploy",
+        "From": "203.0.113.50 port 45006 (client.example)",
+        "Type": "SSH (interactive)",
+        "Key": "publickey ED25519 " + FINGERPRINT,
+        "Person": "Ada Lovelace",
+        "Note": "a note",
+    }
+    assert message["blocks"][0]["text"]["text"] == "deploy logged in on web-3"
+    assert message["blocks"][-1]["elements"][0]["text"] == "id 1763884801.123456-4242"
+
+
+def test_the_text_alone_says_all_of_it():
+    text = single(values={"people": {FINGERPRINT: "Ada Lovelace"}}, notes=["a note"])["text"]
+    for part in ("deploy logged in on web-3", "SSH (interactive)", "203.0.113.50 port 45006", FINGERPRINT, "2025-11-23",
+                 "Ada Lovelace", "a note"):  # fmt: skip
+        assert part in text
+
+
+def test_labels_are_bold_and_values_are_plain_text_without_emoji():
+    message = single()
+    for block in message["blocks"]:
+        for label, value in zip(block.get("fields", [])[::2], block.get("fields", [])[1::2]):
+            assert label["type"] == "mrkdwn"
+            assert value == {"type": "plain_text", "text": value["text"], "emoji": False}
+    assert {key: message[key] for key in ("mrkdwn", "unfurl_links", "unfurl_media")} == {
+        "mrkdwn": False, "unfurl_links": False, "unfurl_media": False,
+    }  # fmt: skip
+    assert set(message) == {"text", "blocks", "mrkdwn", "unfurl_links", "unfurl_media"}
+
+
+def test_a_label_is_part_of_no_pair_that_a_section_tears_apart():
+    for block in single(notes=["x"], values={"people": {FINGERPRINT: "Ada"}})["blocks"]:
+        assert len(block.get("fields", [])) % 2 == 0
+
+
+def test_the_characters_that_slack_reads_are_escaped_and_no_others():
+    assert slack.escape("<!channel> & \"x\" 'y' `z` *b* _i_") == "&lt;!channel&gt; &amp; \"x\" 'y' `z` *b* _i_"
+    message = single(user="<!channel>", name="<https://evil.example|click>", notes=["a & b"])
+    assert shown(message)["User"] == "&lt;!channel&gt;"
+    assert "<" not in message["text"]
+
+
+@pytest.mark.parametrize("hostile", ["<!channel>", "<@U123>", "https://evil.example", ":fire:", "*bold*", "@here", "&"])
+def test_nothing_that_strangers_choose_mentions_links_or_formats(hostile):
+    method = {
+        "method": "publickey",
+        "key_type": "RSA-CERT",
+        "fingerprint": FINGERPRINT,
+        "certificate": {"key_id": hostile, "serial": 1, "ca": "SHA256:ca"},
+    }
+    label = {"host_label": hostile, "people": {FINGERPRINT: hostile}}
+    single(values=label, user=hostile, name=hostile, address=hostile, type=hostile, methods=[method], notes=[hostile])
+
+
+def test_a_message_of_the_longest_values_keeps_the_limits():
+    long = "&" * 300
+    methods = [{"method": "publickey", "detail": long}] * 20
+    message = single(values={"host_label": long}, user=long, name=long, methods=methods, notes=[long] * 20)
+    assert len(message["blocks"][0]["text"]["text"]) <= 150
+    assert message["blocks"][0]["text"]["text"].endswith("…")
+    assert len(shown(message)["Note"]) <= 2000
+
+
+@given(st.text(max_size=320), st.text(max_size=320), st.text(max_size=320))
+def test_any_login_makes_a_message_that_slack_takes(user, name, detail):
+    values = {"user": printable(user), "name": printable(name)}
+    single(methods=[{"method": "publickey", "detail": printable(detail)}], **values)
+    single(notes=[printable(detail)] * 8, **values)
+
+
+@given(st.text(alphabet="a&<>;", max_size=40), st.integers(1, 40))
+def test_a_cut_is_never_within_an_escape(text, limit):
+    escaped = slack.escape(text)
+    found = slack._cut(escaped, limit)
+    assert len(found) <= limit
+    if found != escaped:
+        assert found.endswith("…")
+        kept = found[:-1]
+        assert escaped.startswith(kept)
+        assert slack.escape(kept.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")) == kept
+
+
+def test_what_is_not_known_is_said_to_be_not_known():
+    found = shown(single(user="", address="", port=0, name="", methods=[]))
+    assert (found["User"], found["From"], found["Key"]) == ("not known", "not known", "sshd did not say")
+    assert "somebody logged in on web-3" in single(user="")["text"]
+
+
+def test_a_name_stands_for_the_address_where_there_is_none():
+    assert shown(single(address="", port=0, name="client.example"))["From"] == "client.example"
+
+
+def test_a_certificate_is_told_by_its_id_serial_and_authority():
+    certificate = {"key_id": "ada@example.org", "serial": 7, "ca": "SHA256:ca"}
+    method = {"method": "publickey", "key_type": "ED25519-CERT", "fingerprint": "SHA256:k", "certificate": certificate}
+    expected = 'publickey ED25519-CERT SHA256:k (certificate "ada@example.org", serial 7, CA SHA256:ca)'
+    assert shown(single(methods=[method]))["Key"] == expected
+
+
+def test_several_methods_are_told_in_their_order():
+    methods = [{"method": "publickey", "key_type": "RSA", "fingerprint": "SHA256:k"}, {"method": "password"}]
+    assert shown(single(methods=methods))["Key"] == "publickey RSA SHA256:k, then password"
+
+
+@pytest.mark.parametrize(
+    ("late", "note"),
+    [(0, None), (119, None), (121, "sent 2 minutes late"), (3600, "sent 60 minutes late"), (90000, "sent 25 hours late")],
+)
+def test_a_late_message_says_so(late, note):
+    assert shown(single(now=alert()["time"] + late)).get("Note") == note
+
+
+def test_the_label_of_the_configuration_is_the_servers_name():
+    assert shown(single(values={"host_label": "the shop"}))["Server"] == "the shop"
+
+
+def test_the_time_is_that_of_the_hosts_zone(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata" if parts.Path("/usr/share/zoneinfo/Asia/Kolkata").exists() else "IST-5:30")
+    time.tzset()
+    try:
+        assert shown(single(time=1763884862.5))["Time"] == "2025-11-23 13:31:02 IST (+0530)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_test_alert_says_that_it_is_one():
+    found = slack.test_alert("web-3", "1763884862.123456-1")
+    message = check(slack.single(found, configuration(), found["time"]))
+    assert message["blocks"][0]["text"]["text"] == "Test alert from web-3"
+    assert "logged in" not in json.dumps(message)
+
+
+def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():
+    message = single(service=TEST_SERVICE, address="192.0.2.1", port=4711)
+    assert message["blocks"][0]["text"]["text"] == "Test alert from web-3"
+
+
+def test_a_digest_has_a_line_for_each_login_with_all_that_is_known():
+    alerts = [alert(number, user="user{}".format(number)) for number in range(12)]
+    message = check(slack.digest(alerts, configuration(), NOW))
+    assert message["blocks"][0]["text"]["text"] == "12 logins on web-3"
+    lines = [block["text"]["text"] for block in message["blocks"][1:]]
+    for number, line in enumerate(lines):
+        for part in ("user{}: ".format(number), "203.0.113.50 port 45006", FINGERPRINT, "id " + alerts[number]["id"]):
+            assert part in line
+    assert "user0" in message["text"]
+
+
+def wordy(number):
+    long = printable("<" * 300)
+    return alert(number, user=long, name=long, notes=[long], methods=[{"method": "x", "detail": long}])
+
+
+@pytest.mark.parametrize("make", [alert, wordy], ids=["usual", "longest"])
+@pytest.mark.parametrize("number", [1, 2, 11, 40, 99])
+def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
+    alerts = [make(which) for which in range(number)]
+    fitting = slack.fitting(alerts, configuration(), NOW + 9999)
+    assert 1 <= len(fitting) <= 40
+    assert fitting == alerts[: len(fitting)]
+    message = slack.digest(fitting, configuration(), NOW + 9999)
+    check(message)
+    for sent in fitting:
+        assert "id " + sent["id"] in json.dumps(message)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "part"),
+    [
+        (404, "no_service", "create a new one"),
+        (404, "channel_not_found", "channel was deleted"),
+        (410, "channel_is_archived", "unarchive it"),
+        (403, "action_prohibited", "administrators"),
+        (403, "invalid_token", "copy it from Slack again"),
+        (400, "invalid_payload", "report it"),
+        (404, "<html>not found</html>", "not a webhook's"),
+        (200, "<html>portal</html>", "portal"),
+        (302, "", "redirects are not followed"),
+        (429, "rate_limited", "tried again when Slack allows"),
+        (429, "", "tried again when Slack allows"),
+        (500, "", "tried again"),
+        (503, "x", "tried again"),
+        (418, "", "not a webhook's"),
+    ],
+)
+def test_every_answer_has_words_that_name_the_mend(status, answer, part):
+    assert part in slack.mend(status, answer)
+
+
+def test_slacks_own_models_take_the_messages():
+    blocks = pytest.importorskip("slack_sdk.models.blocks")
+    for message in (single(), slack.digest([alert(1), alert(2)], configuration(), NOW)):
+        for block in message["blocks"]:
+            parsed = blocks.Block.parse(block)
+            parsed.validate_json()
+            assert parsed.type == block["type"]
+    too_long = {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}
+    with pytest.raises(Exception, match="150"):
+        blocks.Block.parse(too_long).validate_json()
