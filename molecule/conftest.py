@@ -69,11 +69,16 @@ def fingerprint() -> str:
 
 @pytest.fixture(scope="module")
 def alerts(receiver):
-    """What the receiver got for a login: waits for the first message, then for silence, and returns all of them."""
+    """What the receiver got for these logins: waits for as many messages, then for silence, and returns all of them."""
 
-    def alerts_of(login: Login) -> list[Message]:
-        receiver.wait_for(lambda message: message.fields.get("From") == login.source, timeout=ALERT_SECONDS)
+    def alerts_of(*logins: Login) -> list[Message]:
+        sources = {login.source for login in logins}
+
+        def is_theirs(message: Message) -> bool:
+            return message.fields.get("From") in sources
+
+        receiver.wait_for(is_theirs, count=len(logins), timeout=ALERT_SECONDS)
         receiver.settle()
-        return [message for message in receiver.attempts() if message.fields.get("From") == login.source]
+        return [message for message in receiver.attempts() if is_theirs(message)]
 
     return alerts_of

@@ -30,10 +30,10 @@ DAMAGE = {
 KEPT = ("no package",)
 
 KINDS = ("interactive", "command", "scp", "sftp")
-# What a login may take longer than it took before: nothing, but for the unsteadiness of a busy machine.
-SLACK_SECONDS = 1.0
 # The hook's own limit (DEADLINE in files/ssh-login-notify).
 HOOK_SECONDS = 2.0
+# How much longer than before a login may take: a busy machine is unsteady, but a hook that hangs has to be noticed.
+SLACK_SECONDS = 0.75 * HOOK_SECONDS
 
 
 def log_in_every_way(person) -> dict:
@@ -62,6 +62,12 @@ def assert_undisturbed(logins, before, held: float = 0.0) -> None:
         assert login.seconds < before[kind].seconds + held + SLACK_SECONDS, kind
 
 
+def assert_each_reported_once(logins, alerts) -> None:
+    """What the hook has written down is not lost, however late it is reported."""
+    messages = alerts(*logins.values())
+    assert sorted(message.fields["From"] for message in messages) == sorted(login.source for login in logins.values())
+
+
 @contextmanager
 def damaged(host, command):
     """The notifier after this command; put back afterwards."""
@@ -84,16 +90,14 @@ def test_logins_go_on(damage, host, ada, before, alerts, receiver):
         assert receiver.attempts(after=mark) == [], "the damage did no harm, so nothing was shown here"
     assert len(alerts(ada.command())) == 1, "mended, it reports again"
     if damage in KEPT:
-        for login in logins.values():
-            assert len(alerts(login)) == 1, "what was written down is not lost"
+        assert_each_reported_once(logins, alerts)
 
 
 def test_a_hook_that_hangs_lets_the_login_go(host, ada, before, alerts):
     """The disk hangs under the hook: its alarm ends it, and the login goes on. What it wrote down is reported later."""
     with stalled_disk(host, LOCK):
-        logins = {kind: getattr(ada, kind)() for kind in KINDS}
+        logins = log_in_every_way(ada)
         assert_undisturbed(logins, before, held=HOOK_SECONDS)
         assert min(login.seconds for login in logins.values()) > HOOK_SECONDS, "the hook did not hang"
     assert len(alerts(ada.command())) == 1, "the disk is back, so it reports again"
-    for login in logins.values():
-        assert len(alerts(login)) == 1, "what was written down is not lost"
+    assert_each_reported_once(logins, alerts)
