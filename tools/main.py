@@ -60,7 +60,10 @@ def parser() -> argparse.ArgumentParser:
     command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 
     measure = command("bench", lambda options: bench.start(options.arguments), "measure what an alert costs a login")
-    measure.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the bench (--help lists them)")
+    measure.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="[PART [N]]",
+        help="hook, login, cost or kinds, and how many runs of each; without any, docs/bench.md is written anew",
+    )  # fmt: skip
 
     command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")
     command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")
