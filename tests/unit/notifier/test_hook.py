@@ -1,0 +1,347 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hook: run as pam_exec runs it, it writes down the login and leaves, whatever happens."""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import parts
+import pytest
+from parts import needs_root, wait_for
+from ssh_login_notify.capture import Capture
+from ssh_login_notify.spool import is_name
+
+QUICK = 1.5  # seconds, below the hook's own two; a hook takes some hundredths, but the machine may be busy
+SLOW_PATIENCE = "PATIENCE = 1.5"
+
+
+@pytest.fixture
+def alone(installation):
+    """An installation whose observer can't start: captures stay where the hook has put them."""
+    (installation.library / "observer.py").unlink()
+    return installation
+
+
+def change_hook(installation, old, new):
+    text = installation.hook.read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    installation.hook.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def captured(installation):
+    (name,) = installation.names("incoming")
+    return Capture(name, installation.read("incoming", name))
+
+
+def test_a_login_is_written_down_whole(alone):
+    before = time.time()
+    variables = {"SSH_CONNECTION": "192.0.2.1 5 192.0.2.2 22", "ODD": "a=b\n\x1b é", "EMPTY": ""}
+    assert alone.run(variables)[:2] == (0, b"")
+    capture = captured(alone)
+    assert is_name(capture.name)
+    assert before - 0.001 <= capture.time <= time.time()
+    assert capture.parent == os.getpid()
+    with open("/proc/self/stat", "rb") as file:
+        assert capture.parent_start == int(file.read().rpartition(b")")[2].split()[19])
+    assert capture.environment == {
+        b"PAM_TYPE": b"open_session", b"PAM_USER": b"deploy", b"PAM_SERVICE": b"sshd", b"EMPTY": b"",
+        b"SSH_CONNECTION": b"192.0.2.1 5 192.0.2.2 22", b"ODD": "a=b\n\x1b é".encode(),
+    }  # fmt: skip
+    assert capture.notes == []
+
+
+def test_nobody_else_may_read_what_is_written_down(alone):
+    alone.run(preexec_fn=lambda: os.umask(0))
+    for name in os.listdir(alone.spool.path("incoming")):
+        assert os.stat(alone.spool.path("incoming", name)).st_mode & 0o777 == 0o600
+    assert os.stat(alone.spool.path("observer.lock")).st_mode & 0o777 == 0o600
+
+
+def test_later_logins_have_later_names(alone):
+    for number in range(3):
+        alone.run({"PAM_USER": "user{}".format(number)})
+    users = [Capture(name, alone.read("incoming", name)).get(b"PAM_USER") for name in alone.names("incoming")]
+    assert users == [b"user0", b"user1", b"user2"]
+
+
+def test_the_last_of_two_equal_names_wins_as_pam_put_it_there(alone):
+    # No dictionary has a name twice, so the environment is handed to execve(2) itself.
+    variables = [b"PAM_USER=forged", b"PAM_TYPE=open_session", b"PAM_RHOST=forged", b"PAM_USER=true", b"PAM_RHOST=true"]
+    program = os.fsencode(str(alone.hook))
+
+    def execve():
+        arguments = (ctypes.c_char_p * 2)(program, None)
+        ctypes.CDLL(None).execve(program, arguments, (ctypes.c_char_p * 6)(*variables, None))
+
+    subprocess.run(["/bin/true"], preexec_fn=execve, check=True)
+    capture = captured(alone)
+    assert capture.get(b"PAM_USER") == capture.get(b"PAM_RHOST") == b"true"
+    assert capture.notes == ["the login's environment tried to forge PAM_RHOST, PAM_USER"]
+
+
+def test_a_variable_that_leads_pythons_astray_does_not(alone, tmp_path):
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    for name in ("time", "posix", "site", "sitecustomize", "ssh_login_notify"):
+        (evil / (name + ".py")).write_text("open({!r}, 'w')".format(str(tmp_path / "pwned")))
+    variables = {"PYTHONPATH": str(evil), "PYTHONHOME": str(evil), "PYTHONSTARTUP": str(evil / "time.py")}
+    assert alone.run(variables, cwd=str(evil))[:2] == (0, b"")
+    assert not (tmp_path / "pwned").exists()
+    assert captured(alone).notes == ["the login's environment held PYTHONHOME, PYTHONPATH, PYTHONSTARTUP"]
+
+
+@pytest.mark.parametrize("kind", ["close_session", "auth", "account", "", "open_sessions"])
+def test_at_other_times_than_the_opening_of_a_session_it_does_nothing(alone, kind):
+    assert alone.run({"PAM_TYPE": kind})[:2] == (0, b"")
+    assert os.listdir(alone.spool.path("incoming")) == []
+    assert not os.path.exists(alone.spool.path("observer.lock"))
+
+
+@pytest.mark.parametrize("size", [64 << 10, 1 << 20])
+def test_of_a_huge_environment_the_end_is_kept_where_pams_own_variables_stand(alone, size):
+    variables = {"JUNK{}".format(number): "x" * 30000 for number in range(size // 30000)}
+    variables.update(PAM_RHOST="true", PAM_TYPE="open_session", PAM_USER="deploy")
+    returncode, printed, seconds = alone.run(variables)
+    assert (returncode, printed) == (0, b"")
+    assert seconds < QUICK
+    (name,) = alone.names("incoming")
+    assert len(alone.read("incoming", name)) < (1 << 18) + 1000
+    capture = captured(alone)
+    assert (capture.get(b"PAM_RHOST"), capture.parent, capture.notes) == (b"true", os.getpid(), [])
+
+
+def spool_missing(installation):
+    installation.spool.remove("", "observer.lock")
+    os.rename(installation.spool.root, installation.spool.root + ".away")
+
+
+def spool_a_file(installation):
+    spool_missing(installation)
+    parts.Path(installation.spool.root).touch()
+
+
+def incoming_missing(installation):
+    os.rmdir(installation.spool.path("incoming"))
+
+
+def incoming_a_file(installation):
+    incoming_missing(installation)
+    parts.Path(installation.spool.path("incoming")).touch()
+
+
+def incoming_a_fifo(installation):
+    incoming_missing(installation)
+    os.mkfifo(installation.spool.path("incoming"))
+
+
+def incoming_a_link(installation):
+    incoming_missing(installation)
+    os.mkdir(installation.spool.root + ".elsewhere")
+    os.symlink(installation.spool.root + ".elsewhere", installation.spool.path("incoming"))
+
+
+def lock_a_directory(installation):
+    os.mkdir(installation.spool.path("observer.lock"))
+
+
+def lock_a_fifo(installation):
+    os.mkfifo(installation.spool.path("observer.lock"))
+
+
+def package_missing(installation):
+    os.rename(str(installation.library), str(installation.library) + ".away")
+
+
+def package_with_a_syntax_error(installation):
+    (installation.library / "observer.py").write_text("def main(:\n")
+
+
+def package_that_raises(installation):
+    (installation.library / "observer.py").write_text("raise SystemExit('a word that nobody may see')\n")
+
+
+def package_that_prints(installation):
+    text = "import sys\ndef main(unkept):\n    print('a word that nobody may see')\n    sys.stderr.write('nor this')\n"
+    (installation.library / "observer.py").write_text(text)
+
+
+def no_process_can_be_forked(installation):
+    change_hook(installation, "if posix.fork() == 0:", "posix.fork = lambda: posix.open('', 0)\n    if posix.fork() == 0:")
+
+
+def clock_wrong(installation):
+    change_hook(installation, "{time.time():017.6f}", "{-1.5:017.6f}")
+
+
+TROUBLES = [
+    spool_missing, spool_a_file, incoming_missing, incoming_a_file, incoming_a_fifo, incoming_a_link, lock_a_directory,
+    lock_a_fifo, package_missing, package_with_a_syntax_error, package_that_raises, package_that_prints,
+    no_process_can_be_forked, clock_wrong,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__.replace("_", " "))
+def test_it_ends_well_at_once_and_says_nothing_whatever_is_wrong(installation, trouble):
+    trouble(installation)
+    returncode, printed, seconds = installation.run()
+    assert (returncode, printed) == (0, b"")
+    assert seconds < QUICK
+    assert not os.path.isdir(installation.spool.root + ".elsewhere") or not os.listdir(
+        installation.spool.root + ".elsewhere"
+    )
+
+
+def test_a_disk_without_room_leaves_no_half_of_a_capture(alone):
+    # A limit on the size of files fails write(2) half-way, as a full disk does.
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))  # noqa: E731
+    returncode, printed, seconds = alone.run({"LONG": "x" * 2000}, preexec_fn=limit)
+    assert (returncode, printed) == (0, b"")
+    assert seconds < QUICK
+    assert os.listdir(alone.spool.path("incoming")) == []
+
+
+@pytest.fixture
+def mounted(alone):
+    """A small file system of its own as the spool."""
+    root = alone.spool.root
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k,mode=0755", "none", root], check=False)
+    if done.returncode:
+        pytest.skip("takes the right to mount")
+    for directory in parts.DIRECTORIES:
+        os.mkdir(os.path.join(root, directory))
+    yield alone
+    subprocess.run(["umount", "--lazy", root], check=True)
+
+
+@needs_root
+def test_a_full_file_system_is_no_trouble(mounted):
+    with open(mounted.spool.path("filler"), "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(b"x" * 4096)
+    returncode, printed, seconds = mounted.run()
+    assert (returncode, printed) == (0, b"")
+    assert seconds < QUICK
+    assert os.listdir(mounted.spool.path("incoming")) == []
+
+
+@needs_root
+def test_a_read_only_file_system_is_no_trouble(mounted):
+    subprocess.run(["mount", "-o", "remount,ro", mounted.spool.root], check=True)
+    returncode, printed, seconds = mounted.run()
+    assert (returncode, printed) == (0, b"")
+    assert seconds < QUICK
+
+
+@pytest.fixture
+def hanging(installation):
+    """A file system that never answers as the spool: FUSE, with nobody at the other end."""
+    try:
+        channel = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        pytest.skip("takes /dev/fuse")
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = "fd={},rootmode=40000,user_id=0,group_id=0".format(channel).encode()
+    root = os.fsencode(installation.spool.root)
+    if libc.mount(b"none", root, b"fuse", 0, options):
+        os.close(channel)
+        pytest.skip("takes the right to mount")
+    yield installation
+    libc.umount2(root, 2)  # MNT_DETACH
+    os.close(channel)
+
+
+@needs_root
+def test_a_file_system_that_hangs_holds_a_login_no_longer_than_the_alarm(hanging):
+    hanging.change(hanging.hook, "DEADLINE = 2", "DEADLINE = 1")
+    process = hanging.start()
+    assert process.wait(timeout=parts.LONGEST_WAIT) == -signal.SIGALRM
+    assert process.communicate() == (b"", b"")
+
+
+def test_the_alarm_ends_it_even_where_the_caller_had_ignored_and_blocked_alarms(installation):
+    installation.change(installation.hook, "DEADLINE = 2", "DEADLINE = 1")
+    change_hook(installation, "    try:\n        keep(", "    posix.read(0, 1)\n    try:\n        keep(")
+
+    def without_alarms():
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+
+    reader, writer = os.pipe()
+    returncode, printed, seconds = installation.run(stdin=reader, preexec_fn=without_alarms)
+    os.close(reader)
+    os.close(writer)
+    assert (returncode, printed) == (-signal.SIGALRM, b"")
+    assert 0.9 < seconds < 1 + QUICK
+
+
+def test_the_alarm_is_the_hooks_alone_and_the_observer_goes_on(installation):
+    installation.change(installation.hook, "DEADLINE = 2", "DEADLINE = 1")
+    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", SLOW_PATIENCE)
+    installation.run()
+    wait_for(lambda: installation.names("outgoing"))
+
+
+def test_the_observer_holds_nothing_of_the_login(installation):
+    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", SLOW_PATIENCE)
+    reader, writer = os.pipe()
+    began = time.monotonic()
+    process = installation.start(pass_fds=[writer], cwd=str(installation.root))
+    os.close(writer)
+    assert process.communicate(timeout=parts.LONGEST_WAIT) == (b"", b"")
+    assert os.read(reader, 1) == b""  # nobody has the other end any more
+    assert time.monotonic() - began < 1.4
+    os.close(reader)
+    (observer,) = wait_for(lambda: installation.processes())
+    assert os.getsid(observer) == os.getpgid(observer) == observer
+    assert os.readlink("/proc/{}/cwd".format(observer)) == "/"
+    open_files = wait_for(lambda: files_of(observer) if "/dev/null" in files_of(observer) else None)
+    assert not [name for name in open_files if name.startswith(("pipe:", "socket:"))]
+
+
+def files_of(pid):
+    directory = "/proc/{}/fd".format(pid)
+    return [os.readlink(os.path.join(directory, number)) for number in os.listdir(directory)]
+
+
+def test_nobody_waits_for_the_observer_and_it_leaves_no_zombie(installation):
+    installation.run()
+    children = "/proc/self/task/{}/children".format(os.getpid())
+    wait_for(lambda: installation.names("outgoing"))
+    if os.path.exists(children):
+        for child in parts.Path(children).read_text().split():
+            assert int(child) not in installation.processes()
+
+
+def test_without_a_login_around_it_it_is_the_command_line(installation):
+    for arguments, environment in (([], {}), (["--version"], {"PAM_TYPE": "open_session"})):
+        done = subprocess.run(
+            [str(installation.hook), *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            check=False,
+        )  # fmt: skip
+        assert done.stdout.startswith(b"ssh-login-notify ") or b"usage: ssh-login-notify" in done.stderr
+        assert done.returncode == (0 if arguments else 2)
+    assert installation.names("incoming") == []
+
+
+def test_only_modules_that_are_built_in_are_imported_while_the_login_waits(installation):
+    # `python -v` tells each import; those of the package come after the fork, in another process.
+    (installation.library / "observer.py").unlink()
+    done = subprocess.run(
+        [sys.executable, "-ISBv", str(installation.hook)], env={"PAM_TYPE": "open_session"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    bare = subprocess.run(
+        [sys.executable, "-ISBv", "-c", ""], env={}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True
+    )
+    extra = modules(done.stderr) - modules(bare.stderr)
+    assert {name for name in extra if not name.startswith("ssh_login_notify")} <= set(sys.builtin_module_names)
+
+
+def modules(report):
+    return {line.split("'")[1] for line in report.decode().splitlines() if line.startswith("import '")}

@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""spool: a kill at any point loses nothing, doubles nothing and leaves nothing half-done."""
+
+import os
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+import parts
+import pytest
+from ssh_login_notify import spool as module
+from ssh_login_notify.spool import ABANDONED, ALERT_MODE, LARGEST_FILE, Lock, is_name
+
+NAME = "1763884862.123456-4242"
+LATER = "1763884862.123457-9"
+CALLS = ("open", "rename", "unlink", "fchmod", "fdopen", "close")
+
+
+def put(spool, directory, name, contents=b"x"):
+    path = Path(spool.path(directory, name))
+    path.write_bytes(contents)
+    return path
+
+
+def everything(spool):
+    return sorted("{}/{}".format(directory, entry) for directory in parts.DIRECTORIES
+                  for entry in os.listdir(spool.path(directory)))  # fmt: skip
+
+
+def killed_after(number, action, *arguments):
+    """Run the action in a process that is killed after so many system calls; tell whether it came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        left = [number]
+
+        def counted(call):
+            def run(*values, **more):
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left[0] -= 1
+                return call(*values, **more)
+
+            return run
+
+        for name in CALLS:
+            setattr(os, name, counted(getattr(os, name)))
+        try:
+            action(*arguments)
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, number):
+    put(spool, "incoming", NAME, b"capture")
+    whole = b"alert" * 50000
+    ended = killed_after(number, spool.hand_over, NAME, whole)
+    if number == 19:
+        assert ended, "the kills have not reached the end"
+    # The next observer: first it ends what the killed one had begun, then it takes the captures that are left.
+    spool.finish_handing_over()
+    for name in spool.names("incoming"):
+        spool.hand_over(name, whole)
+    assert spool.names("outgoing") == [NAME]
+    assert spool.read("outgoing", NAME) == whole
+    assert [entry for entry in os.listdir(spool.path("incoming")) if not entry.startswith(".")] == []
+    assert stat.S_IMODE(os.stat(spool.path("outgoing", NAME)).st_mode) == ALERT_MODE
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_killed_observer_never_leaves_two_alerts_of_one_capture(spool, number):
+    put(spool, "incoming", NAME, b"capture")
+    killed_after(number, spool.hand_over, NAME, b"alert")
+    # A sender may take what is in outgoing/ before the next observer comes: no capture may be left then.
+    if spool.names("outgoing"):
+        spool.remove("outgoing", NAME)
+        spool.finish_handing_over()
+        assert spool.names("incoming") == spool.names("outgoing") == []
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_an_alert_that_is_set_aside_is_never_lost_to_a_kill(spool, number):
+    put(spool, "outgoing", NAME, b"alert")
+    killed_after(number, spool.set_aside, NAME, b"404 no_service\n")
+    found = spool.names("outgoing") + spool.names("failed")
+    assert found == [NAME]
+    if spool.names("failed"):
+        assert spool.read("failed", NAME + ".answer") == b"404 no_service\n"
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_an_alert_that_is_put_back_is_never_lost_to_a_kill(spool, number):
+    put(spool, "failed", NAME, b"alert")
+    put(spool, "failed", NAME + ".answer", b"no")
+    killed_after(number, spool.retry, NAME)
+    assert spool.names("outgoing") + spool.names("failed") == [NAME]
+
+
+def test_handing_over_wakes_the_sender(spool):
+    put(spool, "incoming", NAME)
+    spool.hand_over(NAME, b"alert")
+    assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
+    spool.wake()  # it may be awake already
+
+
+def test_an_alert_whose_handing_over_ended_in_between_needs_no_capture(spool):
+    put(spool, "incoming", NAME + ".alert", b"alert")
+    spool.finish_handing_over()
+    assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
+
+
+def test_a_write_that_fails_leaves_nothing(spool, monkeypatch):
+    monkeypatch.setattr(module.os, "fchmod", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        spool.write("outgoing", NAME, b"x", ALERT_MODE)
+    assert everything(spool) == []
+
+
+def test_names_are_sorted_by_time_and_others_are_not_ours(spool):
+    for name in (LATER, NAME, ".hidden", "README", NAME + ".alert", "core", "1763884862-x", "-1", "1.2.3-4", "1"):
+        put(spool, "incoming", name)
+    assert spool.names("incoming") == [NAME, LATER]
+
+
+@pytest.mark.parametrize("name", [NAME, "0-1", "1.5-1"])
+def test_a_name_is_a_time_and_a_pid(name):
+    assert is_name(name)
+    assert float(name.partition("-")[0]) >= 0
+
+
+@pytest.mark.parametrize("name", ["", "-", "1-", "-1", ".-1", "1e5-1", "nan-1", "inf-1", "1-1-1", "../1-1", "1_0-1", "²-1"])
+def test_what_is_no_name_is_left_alone(name):
+    assert not is_name(name)
+
+
+def test_only_a_plain_file_is_read(spool, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("root's")
+    os.mkfifo(spool.path("incoming", "1.1-1"))
+    os.symlink(str(secret), spool.path("incoming", "1.1-2"))
+    os.mkdir(spool.path("incoming", "1.1-3"))
+    os.symlink("/dev/zero", spool.path("incoming", "1.1-4"))
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(spool.path("incoming"))  # the path of a socket must be short
+        try:
+            server.bind("1.1-5")
+        finally:
+            os.chdir(here)
+        for name in spool.names("incoming"):
+            began = time.monotonic()
+            with pytest.raises(OSError, match="not a plain file|symbolic links|directory|No such device"):
+                spool.read("incoming", name)
+            assert time.monotonic() - began < 1
+    assert len(spool.names("incoming")) == 5
+
+
+def test_a_file_is_not_read_without_end(spool):
+    with open(spool.path("incoming", NAME), "wb") as file:
+        file.truncate(LARGEST_FILE * 100)
+    assert len(spool.read("incoming", NAME)) == LARGEST_FILE
+
+
+def test_a_link_in_the_way_is_not_followed(spool, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    os.symlink(str(victim), spool.path("outgoing", NAME))
+    os.symlink(str(victim), spool.path("state", "wake"))
+    put(spool, "incoming", NAME)
+    spool.hand_over(NAME, b"alert")
+    assert victim.read_text() == "untouched"
+    assert spool.read("outgoing", NAME) == b"alert"
+
+
+def test_what_a_killed_hook_left_is_cleared_when_it_is_nobodys_any_more(spool):
+    new, old = put(spool, "incoming", "." + NAME), put(spool, "incoming", "." + LATER)
+    os.utime(str(old), (time.time() - ABANDONED - 10,) * 2)
+    spool.finish_handing_over()
+    assert everything(spool) == ["incoming/" + new.name]
+
+
+def test_a_capture_that_gets_its_name_just_now_is_no_trouble(spool, monkeypatch):
+    put(spool, "incoming", NAME)
+    listdir = os.listdir
+    monkeypatch.setattr(module.os, "listdir", lambda path: [*listdir(path), "." + LATER])
+    spool.finish_handing_over()
+    assert spool.names("incoming") == [NAME]
+
+
+def test_removing_what_is_gone_is_no_trouble(spool):
+    spool.remove("outgoing", NAME)
+
+
+def test_a_lock_is_one_processs_at_a_time_and_ends_with_it(tmp_path):
+    path = str(tmp_path / "lock")
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, b"yes" if Lock(path).take() and Lock(path).take() else b"no")
+        other = Lock(path)  # a second descriptor: as long as it is open, the lock is the process's
+        other.take()
+        signal.pause()
+    assert os.read(reader, 9) == b"yes"
+    lock = Lock(path)
+    parts.wait_for(lambda: not lock.take())
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert lock.take()
+    lock.give_up()
+    assert is_free(path)
+    assert lock.take()
+    assert not is_free(path)
+    os.close(reader)
+    os.close(writer)
+
+
+def is_free(path):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if Lock(path).take() else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_lock_is_no_link(tmp_path):
+    os.symlink(str(tmp_path / "victim"), str(tmp_path / "lock"))
+    with pytest.raises(OSError, match="symbolic links"):
+        Lock(str(tmp_path / "lock"))
+    assert not (tmp_path / "victim").exists()
