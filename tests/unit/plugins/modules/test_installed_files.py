@@ -95,20 +95,26 @@ def test_modes_are_those_asked_for_whatever_the_umask(program):
     assert set(modes.values()) == {"644"}
 
 
-def test_the_byte_code_is_used_and_is_renewed_with_its_module(program):
+def test_the_byte_code_is_what_an_import_takes(program):
     program.run()
     cached = next((program.package / "__pycache__").glob("greeting.*.pyc"))
     script = f"import sys; sys.path.insert(0, {str(program.library)!r}); import example.greeting"
+    done = subprocess.run([sys.executable, "-v", "-Bc", script], stderr=subprocess.PIPE, check=True)  # noqa: S603
+    assert f"{cached} matches {program.package / 'greeting.py'}" in done.stderr.decode()
 
-    def import_matches():
-        done = subprocess.run([sys.executable, "-v", "-Bc", script], stderr=subprocess.PIPE, check=True)  # noqa: S603
-        return f"{cached} matches {program.package / 'greeting.py'}" in done.stderr.decode()
 
-    assert import_matches()
-    # Same length, and likely within the same second: only a renewal without looking at the times is safe.
-    program.run(arguments=program.arguments(dict(MODULES, **{"greeting.py": 'TEXT = "HELLO"\n'})))
-    assert b"HELLO" in cached.read_bytes()
-    assert import_matches()
+def test_the_byte_code_is_renewed_with_its_module_even_when_size_and_time_are_the_same(program, tmp_path):
+    python = tmp_path / "python"
+    # As if both versions had been written within one second.
+    script = f'#!/bin/sh\ntouch -d @1000000000 {program.package}/*.py\nexec {sys.executable} "$@"\n'
+    python.write_text(script, encoding="utf-8")
+    python.chmod(0o755)
+    for word in ("hello", "HELLO"):
+        arguments = program.arguments(dict(MODULES, **{"greeting.py": f'TEXT = "{word}"\n'}))
+        arguments["package"]["python"] = str(python)
+        program.run(arguments=arguments)
+        cached = next((program.package / "__pycache__").glob("greeting.*.pyc"))
+        assert word.encode() in cached.read_bytes()
 
 
 def test_lost_stale_or_foreign_byte_code_is_put_right(program):
