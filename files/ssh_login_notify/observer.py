@@ -49,6 +49,7 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
     """Finish all captures in incoming/, unless another process is at it, and those that could not be kept."""
     try:
         lock = Lock(spool.path("observer.lock"))
+        spool.names("incoming")
         alone = lock.take()
     except OSError as error:
         trouble(f"the spool can't be used, see `ssh-login-notify status`: {error}")
