@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The finisher: a child that makes alerts, whose death or delay loses nothing."""
+
+import json
+import os
+import signal
+
+import parts
+import pytest
+from ssh_login_notify import finisher
+from ssh_login_notify.finisher import Finisher, finish
+
+NAME = "1763884862.123456-4242"
+LATER = "1763884862.123457-9"
+CAPTURE = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=deploy\0PAM_SERVICE=sshd\0"
+
+
+@pytest.fixture
+def capture(spool):
+    for name in (NAME, LATER):
+        parts.Path(spool.path("incoming", name)).write_bytes(CAPTURE)
+
+
+def test_what_is_clear_becomes_an_alert_of_that_kind(spool, capture):
+    child = Finisher(spool, {})
+    child.finish(NAME, "SSH (command: a-b)")
+    child.finish(LATER, "rsync")
+    parts.wait_for(child.is_done)
+    kinds = [json.loads(spool.read("outgoing", name).decode())["type"] for name in (NAME, LATER)]
+    assert kinds == ["SSH (command: a-b)", "rsync"]
+    assert spool.names("incoming") == []
+
+
+def test_more_may_be_given_after_all_was_done(spool, capture):
+    child = Finisher(spool, {})
+    assert child.is_done()
+    for name in (NAME, LATER):
+        child.finish(name, "rsync")
+        parts.wait_for(child.is_done)
+    assert spool.names("outgoing") == [NAME, LATER]
+
+
+def test_a_child_that_was_killed_leaves_the_captures_where_they_are(spool, capture):
+    child = Finisher(spool, {})
+    child._start()
+    os.kill(child._children[0], signal.SIGKILL)
+    parts.wait_for(lambda: open("/proc/{}/stat".format(child._children[0])).read().split()[2] == "Z")
+    child.finish(NAME, "rsync")
+    parts.wait_for(child.is_done)
+    assert spool.names("incoming") == [NAME, LATER]
+
+
+def test_it_goes_on_with_the_next_when_one_is_gone(spool, capture):
+    spool.remove("incoming", NAME)
+    child = Finisher(spool, {})
+    child.finish(NAME, "rsync")
+    child.finish(LATER, "rsync")
+    parts.wait_for(child.is_done)
+    assert spool.names("outgoing") == [LATER]
+
+
+def test_the_systems_log_has_every_login(spool, capture, said):
+    finish(spool, {}, NAME, "rsync")
+    assert [sentence.split()[:2] for _, sentence in said] == [["login", "user=deploy"]]
+
+
+def test_the_systems_log_has_a_login_that_could_not_be_queued_too(spool, said):
+    os.rename(spool.path("incoming"), spool.path("away"))
+    finish(spool, {NAME: CAPTURE}, NAME, "unknown")
+    assert "the login {} was not queued for sending".format(NAME) in said[0][1]
+    assert said[1][1].startswith("login user=deploy")
+
+
+def test_a_capture_from_memory_becomes_an_alert_as_one_from_the_spool(spool, said):
+    finish(spool, {NAME: CAPTURE}, NAME, "unknown")
+    assert spool.names("outgoing") == [NAME]
+
+
+def test_the_observer_does_not_wait_for_it(spool, capture, monkeypatch):
+    monkeypatch.setattr(finisher, "finish", lambda *_: signal.pause())
+    child = Finisher(spool, {})
+    child.finish(NAME, "rsync")
+    child.finish(LATER, "rsync")
+    assert not child.is_done()
+    os.kill(child._children[0], signal.SIGKILL)
+    parts.wait_for(child.is_done)

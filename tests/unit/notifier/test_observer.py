@@ -1,0 +1,353 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The observer: every capture becomes one alert, of the right kind, by one observer at a time."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import parts
+import pytest
+from parts import wait_for
+from ssh_login_notify import observer
+from ssh_login_notify.observer import Observer, observe, start_sender
+from ssh_login_notify.processes import Processes
+from ssh_login_notify.spool import Lock
+
+NAME = "1763884862.123456-4242"
+LATER = "1763884862.123457-9"
+CAPTURE = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=deploy\0"  # of a connection that is over
+takes_bash = pytest.mark.skipif(not shutil.which("bash"), reason="takes bash, for exec -a")
+
+
+@pytest.fixture(autouse=True)
+def calm(monkeypatch):
+    """In this process: no hurry, and no patience."""
+    monkeypatch.setattr(observer, "set_priority", lambda nice: None)
+    monkeypatch.setattr(observer, "PATIENCE", 0.1)
+
+
+def put(spool, name, contents=CAPTURE):
+    parts.Path(spool.path("incoming", name)).write_bytes(contents)
+
+
+def alerts_by_user(spool):
+    found = [json.loads(spool.read("outgoing", name).decode()) for name in spool.names("outgoing")]
+    return {alert["user"]: alert["type"] for alert in found}
+
+
+def test_a_login_becomes_an_alert_and_wakes_the_sender(installation):
+    log = installation.keeps_its_log()
+    installation.run({"SSH_CONNECTION": "203.0.113.50 45006 192.0.2.2 22", "SSH_AUTH_INFO_0": "password"})
+    wait_for(lambda: installation.names("outgoing"))
+    (name,) = installation.names("outgoing")
+    found = json.loads(installation.read("outgoing", name).decode())
+    assert (found["id"], found["user"], found["address"], found["port"]) == (name, "deploy", "203.0.113.50", 45006)
+    assert (found["type"], found["methods"]) == ("unknown", [{"method": "password"}])
+    installation.wait()
+    assert os.path.exists(installation.spool.path("state", "wake"))
+    assert os.listdir(installation.spool.path("incoming")) == []
+    assert "login user=deploy from=203.0.113.50 port=45006 type=unknown auth=password" in log.read_text()
+
+
+# What sshd's processes look like: a shell named like sshd, with sshd's title for its arguments.
+SERVED = {
+    "shell": ("@pts/0", "(exec -a -bash bash -c 'read -t 4 x <>{fifo}')"),
+    "command": ("@notty", "bash -c 'sleep 4 ; : --password=hunter2'"),
+    "true": ("@notty", "bash -c true; read -t 4 x <>{fifo}"),
+    "rsync": ("@notty", "rsync() {{ read -t 4 x <>{fifo}; }}; export -f rsync; bash -c 'rsync --server .'"),
+    "sftp": ("@internal-sftp", "read -t 4 x <>{fifo}"),
+    "tunnel": ("", "read -t 4 x <>{fifo}"),
+    "a@b.example": ("", "read -t 4 x <>{fifo}"),
+    "silent": ("@notty", "read -t 4 x <>{fifo}"),
+}
+EXPECTED = {
+    "shell": "SSH (interactive)",
+    "command": "SSH (command: sleep)",
+    "rsync": "rsync",
+    "sftp": "SFTP or SCP",
+    "tunnel": "Tunnel (no session)",
+    "a@b.example": "Tunnel (no session)",
+    "silent": "unknown",
+    "root": "SSH (interactive)",
+}
+
+
+@takes_bash
+def test_many_connections_at_once_are_told_apart_by_one_observer(installation, tmp_path):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    sshd, fifo = programs / "sshd", tmp_path / "fifo"
+    sshd.symlink_to(shutil.which("bash"))
+    os.mkfifo(str(fifo))
+    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 1.5")
+    started = []
+    for user, (ending, script) in SERVED.items():
+        served = '(exec -a "sshd: {}{}" {}) <<"X"\n{}\nX'.format(user, ending, sshd, script.format(fifo=fifo))
+        started.append(connect(installation, programs, user, served))
+    # Up to OpenSSH 9.7 root's monitor becomes the server itself.
+    script = 'exec -a "sshd: root@pts/1" {} <<"X"\n(exec -a -bash bash -c "sleep 4; :")\nX'.format(sshd)
+    started.append(connect(installation, programs, "root", script))
+    seen = set()
+
+    def all_are_there():
+        seen.update(observers(installation))
+        return len(installation.names("outgoing")) == len(started)
+
+    try:
+        wait_for(all_are_there)
+    finally:
+        for process in started:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    found = alerts_by_user(installation.spool)
+    # Over in a millisecond: it may be missed, and is never taken for anything else.
+    assert found.pop("true") in ("SSH (command: true)", "unknown")
+    assert found == EXPECTED
+    assert seen
+    installation.wait()
+    assert installation.names("incoming") == []
+
+
+def connect(installation, programs, user, script):
+    """Start what sshd's monitor does for a connection: the hook, then the session's server."""
+    variables = {"PATH": "{}:/usr/bin:/bin".format(programs), "PAM_TYPE": "open_session", "PAM_USER": user}
+    process = subprocess.Popen(
+        ["sshd: {} [priv]".format(user)], executable=str(programs / "sshd"), env=variables, stdin=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    process.stdin.write("{} </dev/null\n{}\n".format(installation.hook, script).encode())
+    process.stdin.close()
+    return process
+
+
+def is_held(path):
+    with open(path, "r+b") as file:
+        try:
+            os.lockf(file.fileno(), os.F_TEST, 0)
+        except OSError:
+            return True
+    return False
+
+
+def observers(installation):
+    """The sessions that processes of the hook's file lead: one is one observer."""
+    return {pid for pid in installation.processes() if getsid(pid) == pid}
+
+
+def getsid(pid):
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(installation):
+    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 0.8")
+    installation.run({"PAM_USER": "first"})
+    (first,) = wait_for(lambda: observers(installation))
+    wait_for(lambda: is_held(installation.spool.path("observer.lock")))
+    installation.run({"PAM_USER": "second"})
+    assert observers(installation) == {first}
+    wait_for(lambda: len(installation.names("outgoing")) == 2)
+    assert set(alerts_by_user(installation.spool)) == {"first", "second"}
+
+
+def test_a_capture_of_an_observer_that_was_killed_is_finished_by_the_next(installation):
+    installation.run({"PAM_USER": "first"})
+    (first,) = wait_for(lambda: observers(installation))
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: first not in installation.processes())
+    assert installation.names("outgoing") == []
+    installation.run({"PAM_USER": "second"})
+    wait_for(lambda: len(installation.names("outgoing")) == 2)
+    assert set(alerts_by_user(installation.spool)) == {"first", "second"}
+
+
+@pytest.mark.parametrize("directory", ["", "incoming", "outgoing"])
+def test_a_login_that_the_spool_can_not_keep_still_stands_in_the_systems_log(installation, directory):
+    log = installation.keeps_its_log()
+    os.rename(installation.spool.path(directory), str(installation.root / "away"))
+    assert installation.run()[:2] == (0, b"")
+    wait_for(lambda: log.exists() and "login user=deploy" in log.read_text())
+    assert log.read_text().count("login user=deploy") == 1
+    assert "can't be used" in log.read_text() or "was not queued for sending" in log.read_text()
+
+
+def test_without_systemd_the_sender_is_started_with_an_environment_of_its_own(installation):
+    installation.has_no_systemd()
+    installation.run({"LD_PRELOAD_": "x", "SECRET": "of the login"})
+    wait_for(installation.sent.exists)
+    text = installation.sent.read_text()
+    assert text.splitlines()[0].endswith("sender send")
+    assert "SECRET" not in text
+    assert "PAM_" not in text
+
+
+@pytest.fixture
+def programs(monkeypatch, tmp_path):
+    """A sender that writes down that it was started."""
+    program, started = tmp_path / "sender", tmp_path / "started"
+    program.write_text("#!/bin/sh\necho x >> {}\n".format(started))
+    program.chmod(0o755)
+    monkeypatch.setattr(observer, "PROGRAM", str(program))
+    monkeypatch.setattr(observer, "SYSTEMD", "/nowhere")
+    return started
+
+
+def test_a_sender_is_started_only_when_there_is_something_to_send(spool, programs):
+    start_sender(spool)
+    spool.wake()
+    start_sender(spool)
+    os.wait()
+    assert programs.read_text() == "x\n"
+
+
+def test_a_sender_that_is_at_work_gets_no_rival(spool, programs):
+    spool.wake()
+    with another_process_holding(spool, "sender.lock"):
+        start_sender(spool)
+    with pytest.raises(ChildProcessError):
+        os.wait()
+    assert not programs.exists()
+
+
+def test_where_systemd_starts_the_sender_the_observer_does_not(spool, programs, monkeypatch):
+    monkeypatch.setattr(observer, "SYSTEMD", "/")
+    monkeypatch.setattr(observer, "PATH_UNIT", "/")
+    spool.wake()
+    start_sender(spool)
+    with pytest.raises(ChildProcessError):
+        os.wait()
+
+
+class another_process_holding:  # noqa: N801 - it reads as a sentence
+    def __init__(self, spool, lock):
+        self.path = spool.path(lock)
+
+    def __enter__(self):
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            lock = Lock(self.path)
+            os.write(writer, b"x" if lock.take() else b"")
+            signal.pause()
+        os.close(writer)
+        assert os.read(reader, 1) == b"x"
+        os.close(reader)
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def test_while_another_observer_has_the_lock_captures_are_left_to_it(spool, said):
+    put(spool, NAME)
+    with another_process_holding(spool, "observer.lock"):
+        observe(spool, {})
+    assert spool.names("incoming") == [NAME]
+
+
+def test_what_could_not_be_kept_is_finished_although_another_observer_has_the_lock(spool, said):
+    put(spool, LATER)
+    with another_process_holding(spool, "observer.lock"):
+        observe(spool, {NAME: CAPTURE})
+    assert spool.names("outgoing") == [NAME]
+    assert spool.names("incoming") == [LATER]
+
+
+def test_a_capture_that_comes_while_the_observer_ends_is_taken(spool, monkeypatch):
+    # A hook that finds the lock held leaves, so whoever holds the lock must look once more after giving it up.
+    run = Observer.run
+    arriving = [LATER]
+
+    def run_then_another_login(self):
+        run(self)
+        if arriving:
+            put(spool, arriving.pop())
+
+    monkeypatch.setattr(Observer, "run", run_then_another_login)
+    put(spool, NAME)
+    observe(spool, {})
+    assert spool.names("outgoing") == [NAME, LATER]
+
+
+def test_a_capture_that_comes_after_the_last_look_under_the_lock_is_taken(spool, monkeypatch):
+    give_up = Lock.give_up
+    arriving = [LATER]
+
+    def another_login_then_give_up(self):
+        if arriving:
+            put(spool, arriving.pop())
+        give_up(self)
+
+    monkeypatch.setattr(Lock, "give_up", another_login_then_give_up)
+    put(spool, NAME)
+    observe(spool, {})
+    assert spool.names("outgoing") == [NAME, LATER]
+
+
+def test_what_no_run_can_finish_does_not_keep_it_running(spool, said):
+    os.mkfifo(spool.path("incoming", NAME))
+    os.mkdir(spool.path("incoming", "1.1-1"))
+    os.symlink("/etc/passwd", spool.path("incoming", "1.1-2"))
+    put(spool, LATER)
+    observe(spool, {})
+    assert spool.names("outgoing") == [LATER]
+    assert spool.names("incoming") == ["1.1-1", "1.1-2", NAME]
+    assert len([sentence for _, sentence in said if "can't be read" in sentence]) == 3
+
+
+def test_what_an_earlier_run_had_begun_is_ended_and_is_no_hindrance(spool, said):
+    put(spool, NAME + ".alert", b"alert")
+    os.mkdir(spool.path("incoming", LATER + ".alert"))
+    os.mkdir(spool.path("outgoing", LATER))
+    parts.Path(spool.path("outgoing", LATER, "in the way")).touch()
+    put(spool, "1.1-1")
+    observe(spool, {})
+    assert "1.1-1" in spool.names("outgoing")
+
+
+def test_a_connection_that_shows_nothing_is_not_watched_for_ever(spool, monkeypatch, tmp_path):
+    proc = parts.FakeProc(tmp_path / "proc")
+    proc.add(100, 1, "sshd", "sshd: deploy [priv]")
+    proc.add(101, 100, "sshd", "sshd: deploy")
+    monkeypatch.setattr(observer, "Processes", lambda: Processes(str(tmp_path / "proc")))
+    stat = (tmp_path / "proc" / "100" / "stat").read_bytes()
+    put(spool, NAME, b"capture=1\0parent=100\0parent_stat=" + stat + b"\0\0PAM_USER=deploy\0")
+    observe(spool, {})
+    assert alerts_by_user(spool) == {"deploy": "Tunnel (no session)"}
+
+
+def test_it_looks_more_often_when_a_session_is_opening(spool, tmp_path):
+    watching = Observer(spool, {}, listing=True)
+    now = 100.0
+    assert watching._pause(now) == observer.PACE[0][1]
+    watching._since = {NAME: now - 0.5}
+    assert watching._pause(now) == observer.PACE[1][1]
+    watching._since = {NAME: now - 2.9}
+    assert watching._pause(now) == observer.PACE[2][1]
+
+    class Opening:
+        def is_opening(self, _now, seconds):
+            return seconds == observer.BRIEFLY
+
+    watching._watched = {NAME: Opening()}
+    assert watching._pause(now) == observer.AT_ONCE
+
+
+def test_trouble_of_any_kind_is_told_and_leaves_the_captures(spool, said, monkeypatch):
+    put(spool, NAME)
+    monkeypatch.setattr(observer, "Spool", lambda: spool)
+    monkeypatch.setattr(observer, "Observer", None)
+    environment = dict(os.environ)
+    try:
+        observer.main({})
+        assert dict(os.environ) == {}  # the login's environment leads nothing that comes later
+    finally:
+        os.environ.update(environment)
+    assert spool.names("incoming") == [NAME]
+    assert any("the observer failed; what it had not finished stays" in sentence for _, sentence in said)
