@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-FILES = Path(__file__).resolve().parents[3] / "files"
 sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
-sys.path.insert(0, str(FILES))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "files"))
 
 import parts  # noqa: E402 - it imports the notifier
 
@@ -84,6 +83,6 @@ def secure_webhook(certificates):
 @pytest.fixture
 def installation(tmp_path):
     """The notifier as it is installed on a host, in a directory of its own. It waits for what it has started."""
-    installed = parts.Installation(FILES, tmp_path)
+    installed = parts.Installation(tmp_path)
     yield installed
     installed.wait()

@@ -22,6 +22,7 @@ from ssh_login_notify.alert import VERSION
 from ssh_login_notify.config import Configuration
 from ssh_login_notify.spool import Spool
 
+FILES = Path(__file__).resolve().parents[3] / "files"
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
 DIRECTORIES = ("incoming", "outgoing", "failed", "state")
@@ -75,14 +76,14 @@ def wait_for(condition, seconds=LONGEST_WAIT):
 class Installation:
     """The hook and its package in a directory, with the paths in them changed to that directory."""
 
-    def __init__(self, files, root):
+    def __init__(self, root):
         self.root = root
         self.spool = make_spool(root / "spool")
         self.hook = root / "ssh-login-notify"
         self.library = root / "lib" / "ssh_login_notify"
         self.sent = root / "sent"
-        shutil.copytree(str(files / "ssh_login_notify"), str(self.library), ignore=shutil.ignore_patterns("__py*"))
-        shutil.copy(str(files / "ssh-login-notify"), str(self.hook))
+        shutil.copytree(str(FILES / "ssh_login_notify"), str(self.library), ignore=shutil.ignore_patterns("__py*"))
+        shutil.copy(str(FILES / "ssh-login-notify"), str(self.hook))
         self.change(self.hook, r"#!.*", "#!{} -ISB".format(sys.executable))
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
@@ -243,6 +244,13 @@ class Server:
             name, _, value = header.decode("latin-1").partition(": ")
             headers[name.lower()] = value
         return line.decode("latin-1").rstrip("\r\n"), headers
+
+
+class Greeter(Server):
+    """Says what it is before it was asked, as an SSH server does."""
+
+    def serve(self, connection, _number):
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
 
 
 class Webhook(Server):

@@ -1,0 +1,414 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""sender: alerts leave in their order, none is lost, none blocks another, and Slack's wishes are obeyed."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from email.utils import formatdate
+
+import parts
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
+from ssh_login_notify.alert import to_json
+from ssh_login_notify.sender import DELAYS, LONGEST_STAY, LONGEST_WAIT, UNDELIVERED, Sender, State, retry_after
+from ssh_login_notify.transport import Transport
+
+
+@pytest.fixture(autouse=True)
+def even(monkeypatch):
+    """Waits without chance."""
+    monkeypatch.setattr(random, "uniform", lambda low, high: low)
+
+
+class Queue:
+    """A spool, a webhook's host, and senders from the one to the other."""
+
+    def __init__(self, spool, webhook):
+        self.spool, self.webhook = spool, webhook
+        self.last = None
+
+    def put(self, *numbers, **changes):
+        for number in numbers:
+            self.write(alert(number, **changes)["id"], to_json(alert(number, **changes)))
+
+    def write(self, name, contents):
+        self.spool.write("outgoing", name, contents, 0o640)
+
+    def send(self, patient=True, **values):
+        found = configuration(self.webhook.url, **values)
+        self.last = Sender(self.spool, found, Transport(found))
+        return self.last.run(patient)
+
+    def will(self, *instructions):
+        self.webhook.instructions.extend(instructions)
+
+    @property
+    def messages(self):
+        return [json.loads(request.body.decode()) for request in self.webhook.requests]
+
+    @property
+    def ids(self):
+        """The ids in each message."""
+        return [ids_of(message) for message in self.messages]
+
+    def names(self, directory="outgoing"):
+        return self.spool.names(directory)
+
+
+def ids_of(message):
+    texts = [block["text"]["text"] for block in message["blocks"] if block["type"] == "section" and "text" in block]
+    texts += [element["text"] for block in message["blocks"] for element in block.get("elements", [])]
+    return [text.rpartition("id ")[2] for text in texts]
+
+
+def ids(*numbers):
+    return [alert(number)["id"] for number in numbers]
+
+
+@pytest.fixture
+def queue(spool, webhook):
+    return Queue(spool, webhook)
+
+
+def test_what_waits_is_sent_in_its_order_over_one_connection(queue):
+    queue.put(3, 1, 2)
+    assert queue.send() is True
+    assert queue.ids == [ids(1), ids(2), ids(3)]
+    assert queue.names() == []
+    assert queue.webhook.connections == 1
+    assert queue.last.delivered == 3
+
+
+def test_nothing_to_send_is_done_at_once(queue):
+    queue.spool.wake()
+    assert queue.send() is True
+    assert queue.messages == []
+    assert not os.path.exists(queue.spool.path("state", "wake"))
+
+
+def test_what_was_delivered_is_remembered(queue):
+    queue.put(1, user="ada", name="client.example")
+    before = time.time()
+    queue.send()
+    (entry,) = State(queue.spool).recent
+    assert before <= entry.pop("delivered_at") <= time.time()
+    assert entry == {
+        "id": alert(1)["id"], "user": "ada", "from": "203.0.113.50 port 45006 (client.example)",
+        "login_time": alert(1)["time"], "status": 200,
+    }  # fmt: skip
+
+
+def test_only_the_last_deliveries_are_remembered(queue):
+    for start in range(0, 80, 8):
+        queue.put(*range(start, start + 8))
+        queue.send()
+    recent = State(queue.spool).recent
+    assert [entry["id"] for entry in recent] == ids(*range(30, 80))
+
+
+@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b"{}", b"\xff", b'{"recent": [{}, 3], "trouble": {}, "not_before": 0}',
+                                  b'{"recent": 3, "trouble": null, "not_before": null}'])  # fmt: skip
+def test_a_memory_that_is_damaged_is_no_trouble(queue, kept):
+    queue.spool.write("state", "sender.json", kept, 0o640)
+    state = State(queue.spool)
+    assert (state.recent, state.trouble, state.not_before) == ([], None, 0)
+    queue.put(1)
+    assert queue.send() is True
+
+
+@pytest.mark.parametrize(
+    ("number", "messages"), [(10, 10), (11, 1), (12, 1), (40, 1), (45, 6), (51, 2), (95, 3)]
+)
+def test_a_backlog_of_eleven_or_more_goes_in_digests(queue, number, messages):
+    queue.put(*range(number))
+    assert queue.send() is True
+    assert [name for message in queue.ids for name in message] == ids(*range(number))
+    assert len(queue.messages) == messages
+    assert queue.last.delivered == number
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "part"),
+    [
+        (404, "no_service", "create a new one"),
+        (410, "channel_is_archived", "unarchive"),
+        (403, "action_prohibited", "administrators"),
+        (400, "invalid_payload", "report it"),
+    ],
+)
+def test_what_is_refused_for_good_is_set_aside_with_slacks_words_and_blocks_nothing(queue, slept, status, text, part):
+    queue.put(1, 2)
+    queue.will(answer(status, text))
+    assert queue.send() is True
+    assert queue.names("failed") == ids(1)
+    reason = queue.spool.read("failed", ids(1)[0] + ".answer").decode()
+    assert reason.startswith("{} {}: ".format(status, text))
+    assert part in reason
+    assert queue.ids == [ids(1), ids(2)]
+    assert (queue.names(), slept) == ([], [])
+
+
+def test_a_digest_that_is_refused_as_it_is_goes_one_by_one(queue):
+    queue.put(*range(12))
+    queue.will(answer(400, "invalid_blocks"), OK, answer(400, "invalid_blocks"))
+    assert queue.send() is True
+    assert queue.names("failed") == ids(1)
+    assert queue.ids[1:] == [ids(number) for number in range(12)]
+
+
+def test_a_digest_that_nobody_takes_is_set_aside_as_a_whole(queue):
+    queue.put(*range(12))
+    queue.will(answer(404, "no_service"))
+    assert queue.send() is True
+    assert queue.names("failed") == ids(*range(12))
+    assert len(queue.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        answer(500, ""), answer(503, "x"), answer(200, "<html>portal</html>"), answer(302, "", "Location: /x"), reset,
+        raw(b"garbage\r\n\r\n", keep=False), answer(408, ""), raw(b"HTTP/1.1 200 F\r\nContent-Length: 2\r\n\r\no", False),
+    ],
+    ids=["500", "503", "portal", "redirect", "reset", "garbage", "408", "cut short"],
+)  # fmt: skip
+def test_what_may_pass_is_tried_again(queue, slept, instruction):
+    queue.put(1, 2)
+    queue.will(instruction)
+    assert queue.send() is True
+    assert queue.ids[-2:] == [ids(1), ids(2)]
+    assert slept == [DELAYS[0]]
+    assert State(queue.spool).trouble is None
+
+
+def test_each_wait_is_longer_and_at_last_it_is_left_to_the_next_run(queue, slept):
+    queue.put(1)
+    queue.will(*[answer(500, "")] * 50)
+    assert queue.send() is False
+    assert slept == list(DELAYS)
+    assert len(queue.messages) == len(DELAYS) + 1
+    assert queue.names() == ids(1)
+    state = State(queue.spool)
+    assert state.trouble["what"] == "500 "
+    assert "status.slack.com" in state.trouble["mend"]
+    assert 0 < state.not_before - time.time() <= UNDELIVERED
+
+
+def test_trouble_is_remembered_from_its_beginning(queue, slept):
+    queue.put(1)
+    queue.will(answer(500, ""), answer(500, ""))
+    queue.send(patient=False)
+    since = State(queue.spool).trouble["since"]
+    queue.send(patient=False)
+    assert State(queue.spool).trouble["since"] == since
+
+
+@pytest.mark.parametrize("asked", ["7", formatdate(time.time() + 100000, usegmt=True)], ids=["seconds", "a date"])
+def test_a_wait_that_slack_asks_for_is_obeyed(queue, slept, monkeypatch, asked):
+    if asked != "7":
+        asked = formatdate(time.time() + 60, usegmt=True)
+    queue.put(1)
+    queue.will(answer(429, "rate_limited", "Retry-After: " + asked))
+    assert queue.send() is True
+    assert len(slept) == 1
+    assert 58 < slept[0] <= 60 or slept == [7]
+
+
+def test_a_real_second_is_waited_when_slack_asks_for_it(queue):
+    queue.put(1)
+    queue.will(answer(429, "rate_limited", "Retry-After: 1"))
+    began = time.monotonic()
+    assert queue.send() is True
+    assert 1 <= time.monotonic() - began < 4
+
+
+def test_a_wait_longer_than_a_run_is_obeyed_by_the_next_runs_too(queue, slept):
+    queue.put(1)
+    queue.will(answer(429, "rate_limited", "Retry-After: 600"))
+    assert queue.send() is False
+    assert queue.send() is False
+    assert len(queue.messages) == 1
+    assert slept == []
+    assert "Slack allows" in State(queue.spool).trouble["mend"]
+
+
+def test_a_person_who_flushes_does_not_wait(queue, slept):
+    queue.put(1)
+    queue.will(answer(429, "rate_limited", "Retry-After: 600"), answer(500, ""))
+    assert queue.send() is False
+    assert queue.send(patient=False) is False
+    assert len(queue.messages) == 2
+    assert queue.send(patient=False) is True
+    assert slept == []
+
+
+@pytest.mark.parametrize("seconds", [-5000, LONGEST_WAIT * 2, 1e12])
+def test_a_wait_from_a_clock_that_jumped_is_none(queue, slept, seconds):
+    state = State(queue.spool)
+    state.waiting("x", "y", seconds)
+    queue.put(1)
+    assert queue.send() is True
+    assert slept == []
+
+
+def test_what_is_left_of_an_earlier_wait_is_waited(queue, slept):
+    State(queue.spool).waiting("x", "y", LONGEST_STAY - 20)
+    queue.put(1)
+    assert queue.send() is True
+    assert LONGEST_STAY - 25 < slept[0] <= LONGEST_STAY - 20
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0), ("", 0), ("0", 0), ("30", 30), (" 30 ", 30), ("3600", 3600), ("86400", LONGEST_WAIT),
+        ("9" * 5000, LONGEST_WAIT), ("-1", 0), ("1.5", 0), ("²", 0), ("soon", 0), ("Mon, 99 Foo 2020", 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
+    ],
+)  # fmt: skip
+def test_what_retry_after_says(header, seconds):
+    assert retry_after(header) == seconds
+
+
+@settings(max_examples=settings().max_examples * 3)
+@given(st.one_of(st.text(max_size=40), st.text("0123456789 -+:,GMTJanFebSun()", max_size=40)))
+def test_no_retry_after_makes_it_fail(header):
+    assert 0 <= retry_after(header) <= LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"", b"{", b"null", b"\xff\xfe", b"[" * 100000, to_json(alert(1))[:100], to_json(alert(2)),
+        to_json(dict(alert(1), version=2)), to_json(dict(alert(1), methods=[3])),
+        to_json(dict(alert(1), methods=[{"certificate": {"key_id": "x"}, "method": "x"}])), to_json(dict(alert(1), notes=[None])),
+        to_json(dict(alert(1), time=1e300)), to_json(dict(alert(1), time=float("nan"))),
+    ],
+    ids=["empty", "cut", "null", "no text", "deep", "half", "another's", "of the future", "odd method",
+         "odd certificate", "odd note", "beyond time", "no time"],
+)  # fmt: skip
+def test_a_damaged_alert_is_set_aside_with_the_reason_and_blocks_nothing(queue, contents):
+    queue.write(ids(1)[0], contents)
+    queue.put(2)
+    assert queue.send() is True
+    assert queue.ids == [ids(2)]
+    assert queue.names("failed") == ids(1)
+    reason = queue.spool.read("failed", ids(1)[0] + ".answer").decode()
+    assert reason.strip()
+    assert len(reason) < 400
+
+
+def test_a_damaged_alert_in_a_backlog_blocks_nothing(queue):
+    queue.put(*range(20))
+    queue.write(ids(0)[0], b"{")
+    assert queue.send() is True
+    assert queue.names("failed") == ids(0)
+    assert [name for message in queue.ids for name in message] == ids(*range(1, 20))
+
+
+def test_what_is_no_file_of_ours_is_left_alone_or_set_aside(queue, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(to_json(alert(1)))
+    path = queue.spool.path
+    os.symlink(str(secret), path("outgoing", ids(1)[0]))
+    os.mkfifo(path("outgoing", ids(2)[0]))
+    os.mkdir(path("outgoing", ids(3)[0]))
+    parts.Path(path("outgoing", "README")).touch()
+    parts.Path(path("outgoing", ".hidden")).touch()
+    queue.put(4)
+    assert queue.send() is True
+    assert queue.ids == [ids(4)]
+    assert sorted(os.listdir(path("outgoing"))) == [".hidden", "README"]
+    assert queue.names("failed") == ids(1, 2, 3)
+    assert secret.exists()
+
+
+def test_what_the_rules_ignore_is_done_with_and_not_sent(queue):
+    queue.put(1, user="backup")
+    queue.put(2, user="ada")
+    queue.put(3, user="backup", notes=["the login's environment tried to forge PAM_USER"])
+    assert queue.send(ignore=[{"user": "backup"}]) is True
+    assert queue.ids == [ids(2), ids(3)]
+    assert queue.names() == queue.names("failed") == []
+
+
+def test_a_backlog_of_ignored_logins_is_no_message(queue):
+    queue.put(*range(30), user="backup")
+    assert queue.send(ignore=[{"user": "backup"}]) is True
+    assert queue.messages == []
+    assert queue.names() == []
+
+
+def test_an_alert_that_comes_while_one_is_sent_is_sent_by_the_same_run(queue):
+    queue.put(1)
+
+    def another_comes(connection):
+        queue.put(2)
+        queue.spool.wake()
+        return OK(connection)
+
+    queue.will(another_comes)
+    assert queue.send() is True
+    assert queue.ids == [ids(1), ids(2)]
+    assert not os.path.exists(queue.spool.path("state", "wake"))
+
+
+def test_the_sign_to_wake_is_taken_away_before_the_look_not_after(queue, monkeypatch):
+    # An alert and its sign that come after the look must find the sign's file gone, or nobody would be woken.
+    looked = []
+    names = queue.spool.names
+
+    def look_then_another_comes(directory):
+        found = names(directory)
+        if not looked:
+            looked.append(True)
+            queue.put(2)
+            queue.spool.wake()
+        return found
+
+    monkeypatch.setattr(queue.spool, "names", look_then_another_comes)
+    assert queue.send() is True
+    assert os.path.exists(queue.spool.path("state", "wake"))
+    assert names("outgoing") == ids(2)
+
+
+def test_an_alert_is_in_the_spool_until_slack_has_taken_it(queue):
+    waiting = []
+    queue.put(1)
+    queue.will(lambda connection: waiting.append(queue.names()) or OK(connection))
+    queue.send()
+    assert waiting == [ids(1)]
+
+
+def test_a_sender_that_is_killed_while_slack_answers_loses_nothing(queue):
+    queue.put(1)
+    received = threading.Event()
+    queue.will(lambda connection: received.set() or drip(b"", 0.1)(connection))
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from ssh_login_notify import config, sender, spool, transport\n"
+        "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
+        "sender.Sender(spool.Spool(sys.argv[2]), found, transport.Transport(found)).run()\n"
+    )
+    arguments = [str(FILES), queue.spool.root, queue.webhook.url]
+    process = subprocess.Popen([sys.executable, "-ISBc", code, *arguments])
+    assert received.wait(parts.LONGEST_WAIT)
+    process.kill()
+    process.wait()
+    assert queue.names() == ids(1)
+
+
+def test_the_memory_holds_no_secret(queue, slept):
+    queue.put(1)
+    queue.will(answer(500, ""))
+    queue.send(patient=False)
+    queue.send()
+    assert b"not-a-real-secret" not in queue.spool.read("state", "sender.json")

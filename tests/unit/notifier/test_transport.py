@@ -1,0 +1,299 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""transport: one POST over real sockets and real TLS, within bounds whatever the other side does."""
+
+import json
+import re
+import signal
+import socket
+import time
+
+import parts
+import pytest
+from parts import OK, answer, configuration, drip, raw, reset
+from ssh_login_notify import VERSION, transport
+from ssh_login_notify.config import ConfigurationError
+from ssh_login_notify.transport import LARGEST_ANSWER, Transport, TransportError
+
+BODY = b'{"text": "hello"}'
+
+
+@pytest.fixture
+def trusted(secure_webhook, certificates):
+    """A transport to the webhook over TLS, which trusts the tests' authority."""
+    return Transport(configuration(secure_webhook.url, ca_file=certificates.authority))
+
+
+@pytest.fixture
+def plain(webhook):
+    return Transport(configuration(webhook.url))
+
+
+def failure(connection):
+    """The sentence of an error, which never holds the address: that is the secret."""
+    with pytest.raises(TransportError) as failed:
+        connection.post(BODY)
+    sentence = str(failed.value)
+    assert "not-a-real-secret" not in sentence
+    assert "/services" not in sentence
+    assert sentence.isprintable()
+    assert failed.value.__cause__ is None
+    assert failed.value.__suppress_context__
+    return sentence
+
+
+def test_a_request_is_what_slack_asks_for(webhook, plain):
+    assert plain.post(BODY).text == "ok"
+    (request,) = webhook.requests
+    assert request.line == "POST {} HTTP/1.1".format(parts.PATH)
+    assert request.body == BODY
+    assert request.headers["content-type"] == "application/json; charset=utf-8"
+    assert request.headers["user-agent"] == "ssh-login-notify/" + VERSION
+    assert request.headers["host"] == "127.0.0.1:{}".format(webhook.port)
+    assert "transfer-encoding" not in request.headers
+
+
+def test_a_request_over_tls_arrives(secure_webhook, trusted):
+    found = trusted.post(BODY)
+    assert (found.status, found.text, found.retry_after) == (200, "ok", None)
+    assert secure_webhook.requests[0].body == BODY
+
+
+def test_a_query_is_part_of_the_address(webhook):
+    Transport(configuration(webhook.url + "?a=b&c=d")).post(BODY)
+    assert webhook.requests[0].line.split()[1] == parts.PATH + "?a=b&c=d"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [("wrong-name", "mismatch|match"), ("expired", "expired|verify failed"), ("unknown", "unable to get local issuer|verify failed")],
+)
+def test_a_certificate_that_is_not_right_is_refused_before_anything_is_sent(
+    secure_webhook, trusted, certificate, reason
+):
+    secure_webhook.certificate = certificate
+    sentence = failure(trusted)
+    assert sentence.startswith("the certificate or TLS of 127.0.0.1 port {} is not accepted: ".format(secure_webhook.port))
+    assert re.search(reason, sentence.lower())
+    assert secure_webhook.requests == []
+
+
+def test_the_systems_authorities_do_not_know_the_tests(secure_webhook):
+    assert "not accepted" in failure(Transport(configuration(secure_webhook.url)))
+    assert secure_webhook.requests == []
+
+
+def test_a_host_that_speaks_no_tls_is_refused():
+    greeter = parts.Greeter()
+    url = "https://127.0.0.1:{}{}".format(greeter.port, parts.PATH)
+    assert "certificate or TLS" in failure(Transport(configuration(url)))
+    greeter.close()
+
+
+@pytest.mark.parametrize("content", [None, "", "not PEM"])
+def test_an_authoritys_file_that_can_not_be_used_is_told_with_its_mend(tmp_path, content):
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    expected = "can't be used .*: correct ssh_login_notify_ca_file"
+    with pytest.raises(ConfigurationError, match=expected):
+        Transport(configuration(ca_file=str(path)))
+
+
+def test_one_connection_is_used_for_several_requests(secure_webhook, trusted):
+    for _ in range(3):
+        trusted.post(BODY)
+    assert [request.connection for request in secure_webhook.requests] == [1, 1, 1]
+    trusted.close()
+    trusted.post(BODY)
+    assert secure_webhook.requests[-1].connection == 2
+    trusted.close()
+    trusted.close()
+
+
+@pytest.mark.parametrize("kind", ["plain", "trusted"])
+def test_a_kept_connection_that_the_host_has_closed_is_opened_again(request, kind):
+    connection = request.getfixturevalue(kind)
+    server = request.getfixturevalue("webhook" if kind == "plain" else "secure_webhook")
+    server.instructions.append(raw(b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok", keep=False))
+    connection.post(BODY)
+    time.sleep(0.05)  # the end of the connection arrives
+    assert connection.post(BODY).text == "ok"
+    assert [request.connection for request in server.requests] == [1, 2]
+
+
+def test_a_kept_connection_that_was_reset_is_opened_again(webhook, plain):
+    plain.post(BODY)
+    webhook.instructions.append(reset)
+    assert plain.post(BODY).text == "ok"
+    assert webhook.connections == 2
+
+
+def test_a_connection_that_the_host_says_it_closes_is_not_kept(webhook, plain):
+    webhook.instructions.append(answer(200, "ok", "Connection: close"))
+    plain.post(BODY)
+    plain.post(BODY)
+    assert webhook.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "headers", "retry_after"),
+    [
+        (404, "no_service", [], None),
+        (429, "rate_limited", ["Retry-After: 30"], "30"),
+        (500, "", [], None),
+        (302, "", ["Location: http://127.0.0.1:9/elsewhere"], None),
+        (200, "not ok", [], None),
+    ],
+)
+def test_every_answer_is_handed_on_as_it_is(webhook, plain, status, text, headers, retry_after):
+    webhook.instructions.append(answer(status, text, *headers))
+    found = plain.post(BODY)
+    assert (found.status, found.text, found.retry_after) == (status, text, retry_after)
+    assert len(webhook.requests) == 1  # no redirect is followed
+
+
+def test_an_answer_in_chunks_is_read(webhook, plain):
+    webhook.instructions.append(raw(b"HTTP/1.1 200 F\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"))
+    assert plain.post(BODY).text == "ok"
+
+
+def test_an_answer_that_is_no_text_is_made_one(webhook, plain):
+    webhook.instructions.append(raw(b"HTTP/1.1 200 F\r\nContent-Length: 3\r\n\r\n\xff\x1bk"))
+    assert plain.post(BODY).text == "\\xff\x1bk"
+
+
+@pytest.mark.parametrize(
+    "head", ["Content-Length: 100000000", "Transfer-Encoding: chunked"], ids=["announced", "in chunks"]
+)
+def test_an_answer_without_end_is_read_for_a_few_bytes(webhook, plain, head):
+    piece = b"x" * 4096 if "Length" in head else b"1000\r\n" + b"x" * 4096 + b"\r\n"
+    webhook.instructions.append(raw("HTTP/1.1 200 F\r\n{}\r\n\r\n".format(head).encode() + piece * 64))
+    assert len(plain.post(BODY).text) <= LARGEST_ANSWER
+    assert plain.post(BODY).text == "ok"
+    assert webhook.connections == 2  # what is left of the long answer is nobody's
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n" + bytes(range(256)),
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100000 + b"\r\n\r\n",
+        b"",
+    ],
+    ids=["another protocol", "no status", "many headers", "a long header", "nothing"],
+)
+def test_an_answer_that_is_none_is_told_as_such(webhook, plain, data):
+    webhook.instructions.append(raw(data, keep=False))
+    assert "127.0.0.1 port {}".format(webhook.port) in failure(plain)
+    assert plain.post(BODY).text == "ok"
+
+
+def test_a_reset_is_told_as_such(webhook, plain):
+    webhook.instructions.append(reset)
+    assert "Connection reset by peer" in failure(plain)
+
+
+def test_nobody_at_the_other_end_is_told_as_such():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:{}{}".format(unused.getsockname()[1], parts.PATH)
+        assert "Connection refused" in failure(Transport(configuration(url)))
+
+
+def test_a_name_that_does_not_resolve_is_told_as_such():
+    connection = Transport(configuration("https://hooks.invalid" + parts.PATH))
+    assert "the name of hooks.invalid port 443 can't be resolved" in failure(connection)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", b"o"),
+    ],
+    ids=["answers before the answer", "its body"],
+)
+def test_an_answer_that_drips_is_given_up_in_the_end(webhook, plain, monkeypatch, head, piece):
+    monkeypatch.setattr(transport, "DEADLINE", 1)
+    webhook.instructions.append(lambda connection: connection.sendall(head) or drip(piece, 0.1)(connection))
+    began = time.monotonic()
+    assert "no answer from 127.0.0.1" in failure(plain)
+    assert time.monotonic() - began < 3
+
+
+def test_a_host_that_takes_the_request_and_says_nothing_is_given_up(webhook, plain, monkeypatch):
+    monkeypatch.setattr(transport, "TIMEOUT", 0.2)
+    webhook.instructions.append(drip(b"", 0.1))
+    assert failure(plain) == "no answer from 127.0.0.1 port {} in time".format(webhook.port)
+
+
+def test_the_deadline_leaves_no_alarm_behind(plain):
+    before = signal.getsignal(signal.SIGALRM)
+    plain.post(BODY)
+    assert signal.alarm(0) == 0
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
+@pytest.fixture
+def proxy():
+    server = parts.Proxy()
+    yield server
+    server.close()
+
+
+def beyond(monkeypatch, proxy, url, **values):
+    """A transport to the webhook through the proxy, which would not be asked about loopback."""
+    monkeypatch.setattr(transport, "is_loopback", lambda _: False)
+    return Transport(configuration(url, proxy="http://127.0.0.1:{}".format(proxy.port), **values))
+
+
+def test_through_a_proxy_the_secret_goes_in_a_tunnel(secure_webhook, certificates, proxy, monkeypatch):
+    connection = beyond(monkeypatch, proxy, secure_webhook.url, ca_file=certificates.authority)
+    assert connection.post(BODY).text == "ok"
+    assert connection.post(BODY).text == "ok"
+    assert [line.split()[:2] for line in proxy.asked] == [["CONNECT", "127.0.0.1:{}".format(secure_webhook.port)]]
+    assert "not-a-real-secret" not in str(proxy.asked)
+    assert len(secure_webhook.requests) == 2
+
+
+def test_a_certificate_is_checked_beyond_a_proxy_too(secure_webhook, certificates, proxy, monkeypatch):
+    secure_webhook.certificate = "wrong-name"
+    sentence = failure(beyond(monkeypatch, proxy, secure_webhook.url, ca_file=certificates.authority))
+    assert "through the proxy 127.0.0.1 port {}".format(proxy.port) in sentence
+
+
+def test_plain_http_goes_in_a_tunnel_too(webhook, proxy, monkeypatch):
+    assert beyond(monkeypatch, proxy, webhook.url).post(BODY).text == "ok"
+    assert len(proxy.asked) == 1
+
+
+def test_a_proxy_that_refuses_is_told_as_such(secure_webhook, certificates, proxy, monkeypatch):
+    proxy.refusal = b"HTTP/1.1 407 Proxy \x1b[31mAuthentication Required\r\n\r\n"
+    sentence = failure(beyond(monkeypatch, proxy, secure_webhook.url, ca_file=certificates.authority))
+    assert "407 Proxy" in sentence
+    assert "through the proxy" in sentence
+
+
+def test_this_host_is_reached_without_the_proxy(webhook, proxy):
+    connection = Transport(configuration(webhook.url, proxy="http://127.0.0.1:{}".format(proxy.port)))
+    assert connection.post(BODY).text == "ok"
+    assert proxy.asked == []
+
+
+def test_proxies_and_authorities_of_the_environment_are_not_asked(webhook, proxy, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:{}".format(proxy.port))
+    connection = Transport(configuration(webhook.url))
+    assert connection.post(BODY).text == "ok"
+    assert proxy.asked == []
+
+
+def test_a_body_of_any_length_arrives_whole(webhook, plain):
+    body = json.dumps({"text": "x" * 200000}).encode()
+    webhook.instructions.append(OK)
+    plain.post(body)
+    assert webhook.requests[0].body == body
