@@ -26,17 +26,18 @@ def ensure() -> None:
     system.require({"docker": "docker-cli"})
     if answers():
         return
+    daemon = None
     if Path("/run/systemd/system").is_dir():
         say("starting the Docker engine (systemctl start docker)")
         run(*as_root("systemctl", "start", "docker"))
     else:
-        start_daemon()
+        daemon = start_daemon()
     deadline = time.monotonic() + START_SECONDS
     while not answers():
         refuse_to_compete()
-        if time.monotonic() > deadline:
-            log = LOG.read_text(errors="replace")[-1500:] if LOG.exists() else "see: journalctl -u docker"
-            raise Failure(f"the Docker engine does not answer after {START_SECONDS} s:\n{log}")
+        if time.monotonic() > deadline or (daemon and daemon.poll() is not None):
+            log = LOG.read_text(errors="replace")[-1500:] if daemon else "see: journalctl -u docker"
+            raise Failure(f"the Docker engine was started and does not answer:\n{log}")
         time.sleep(0.5)
 
 
@@ -63,12 +64,12 @@ def refuse_to_compete() -> None:
         )
 
 
-def start_daemon() -> None:
+def start_daemon() -> subprocess.Popen:
     """Start dockerd in a session of its own, so that it outlives us; its log is .dev/dockerd.log."""
     say(f"starting dockerd, since nothing here starts services (log: {LOG}); it stays, for the next time")
     STATE.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             as_root("dockerd"), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
         )
 
