@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import syslog  # noqa: F401 - journal loads it late
 import time
 
 from . import VERSION, config, journal, slack
@@ -235,7 +236,7 @@ def _age(names: "List[str]") -> "Optional[float]":
 
 def _status_lines(found: "Dict[str, Any]") -> "List[str]":
     configuration, last = found["configuration"], found["last_delivery"]
-    lines = ["{}: {}".format(found["state"].upper(), "; ".join(found["problems"]) or "every alert was delivered")]
+    lines = ["{}: {}".format(found["state"].upper(), "; ".join(found["problems"]) or "nothing is wrong")]
     if "webhook_host" in configuration:
         lines.append("webhook at {webhook_host}, this server is {host_label}".format(**configuration))
     lines.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))

@@ -4,6 +4,7 @@ The address is a secret: it stands in no exception and no log (the request line 
 """
 
 import contextlib
+import encodings.idna  # noqa: F401 - http.client loads it late: when root is given up, who may not read its Python
 import http.client
 import signal
 import socket
