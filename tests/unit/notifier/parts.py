@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parts that the tests are made of: a spool, alerts, an installation, a webhook's host, a proxy, certificates."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -46,7 +47,7 @@ def alert(number=1, **changes):
     """An alert as it waits in the spool; its number gives it its place in time."""
     values = {
         "version": VERSION,
-        "id": "17638848{:02}.123456-4242".format(number),
+        "id": f"17638848{number:02}.123456-4242",
         "time": 1763884800.123456 + number,
         "host": "web-3",
         "service": "sshd",
@@ -73,6 +74,21 @@ def wait_for(condition, seconds=LONGEST_WAIT):
         time.sleep(0.005)
 
 
+@contextlib.contextmanager
+def another_process_holding(lock):
+    """Have the lock at this path held by another process meanwhile."""
+    code = (
+        "import os, sys; lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT); os.lockf(lock, os.F_TLOCK, 0)\n"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-ISc", code, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )  # fmt: skip
+    assert process.stdout.readline() == b"held\n"
+    yield
+    process.communicate()
+
+
 class Installation:
     """The hook and its package in a directory, with the paths in them changed to that directory."""
 
@@ -84,7 +100,7 @@ class Installation:
         self.sent = root / "sent"
         shutil.copytree(str(FILES / "ssh_login_notify"), str(self.library), ignore=shutil.ignore_patterns("__py*"))
         shutil.copy(str(FILES / "ssh-login-notify"), str(self.hook))
-        self.change(self.hook, r"#!.*", "#!{} -ISB".format(sys.executable))
+        self.change(self.hook, r"#!.*", f"#!{sys.executable} -ISB")
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
@@ -102,16 +118,16 @@ class Installation:
     def has_no_systemd(self):
         """Make it one on a host where the observer starts the sender, here a script that writes down how."""
         program = self.root / "sender"
-        program.write_text('#!/bin/sh\necho "$0 $*" > {0}.new; env >> {0}.new; mv {0}.new {0}\n'.format(self.sent))
+        program.write_text(f'#!/bin/sh\n(echo "$0 $*"; env) > {self.sent}.new; mv {self.sent}.new {self.sent}\n')
         program.chmod(0o755)
         self.change(self.library / "observer.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
-        self.change(self.library / "observer.py", r'PROGRAM = ".*"', 'PROGRAM = "{}"'.format(program))
+        self.change(self.library / "observer.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
 
     def keeps_its_log(self):
         """Have what goes to the system's log in a file; return its path."""
         path = self.root / "log"
         text = "LOG_PID = LOG_AUTHPRIV = LOG_INFO = LOG_WARNING = 0\ndef openlog(*_): pass\n"
-        text += "def syslog(_, line):\n    open({!r}, 'a').write(line + '\\n')\n".format(str(path))
+        text += f"def syslog(_, line):\n    open({str(path)!r}, 'a').write(line + '\\n')\n"
         (self.library.parent / "syslog.py").write_text(text)
         return path
 
@@ -142,7 +158,7 @@ class Installation:
 
     def _is_ours(self, pid):
         try:
-            with open("/proc/{}/cmdline".format(pid), "rb") as file:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
                 return os.fsencode(str(self.hook)) in file.read().split(b"\0")
         except OSError:
             return False
@@ -165,7 +181,7 @@ class Request:
 
 def answer(status, text, *headers):
     """An instruction: answer, and keep the connection."""
-    lines = ["HTTP/1.1 {} Whatever".format(status), "Content-Length: {}".format(len(text)), *headers, "", text]
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(text)}", *headers, "", text]
     return raw("\r\n".join(lines).encode())
 
 
@@ -191,7 +207,7 @@ def drip(data, pause):
 
     def play(connection):
         until = time.monotonic() + LONGEST_WAIT
-        while time.monotonic() < until:
+        while connection.fileno() >= 0 and time.monotonic() < until:
             connection.sendall(data)
             threading.Event().wait(pause)
         return False
@@ -211,12 +227,15 @@ class Server:
         self._listener.listen(8)
         self.port = self._listener.getsockname()[1]
         self.connections = 0
+        self._open = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
         # close(2) alone does not end an accept(2) in another thread.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for connection in self._open:
+            connection.close()
 
     def _accept(self):
         while True:
@@ -225,6 +244,7 @@ class Server:
             except OSError:
                 return
             self.connections += 1
+            self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True).start()
 
     def _serve(self, connection, number):
@@ -368,7 +388,7 @@ class Certificates:
     def issue(self, stem, by, names="IP:127.0.0.1, DNS:localhost", days=(-1, 30)):
         path = {suffix: str(self.directory / (stem + "." + suffix)) for suffix in ("cnf", "key", "csr", "pem")}
         Path(path["cnf"]).write_text(OPENSSL.format(stem=stem, names=names, directory=self.directory))
-        start, end = ("{:%Y%m%d%H%M%SZ}".format(datetime.now(timezone.utc) + timedelta(days=day)) for day in days)
+        start, end = (f"{datetime.now(timezone.utc) + timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
         authority = str(self.directory / (by + ".pem"))
         kind, signer = ("authority", ["-selfsign"]) if by == stem else ("server", ["-cert", authority])
         self._openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path["key"])
@@ -422,7 +442,7 @@ class FakeProc:
         children.touch()
         siblings = self.root / str(parent) / "task" / str(parent) / "children"
         if siblings.exists() and str(pid) not in siblings.read_text().split():
-            siblings.write_text(siblings.read_text() + "{} ".format(pid))
+            siblings.write_text(siblings.read_text() + f"{pid} ")
 
     def remove(self, pid):
         for children in self.root.glob("*/task/*/children"):

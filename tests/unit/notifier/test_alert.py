@@ -97,7 +97,7 @@ def test_an_alert_that_lacks_a_field_or_has_it_of_another_kind_is_refused(field)
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b'{"version": 2}', b'"x"'])
 def test_what_is_no_alert_is_refused_in_words_for_a_person(raw):
-    with pytest.raises(ValueError, match="not JSON: not written by this program|not an alert of this version"):
+    with pytest.raises(ValueError, match=r"not JSON: not written by this program|not an alert of this version"):
         from_json(raw)
 
 
@@ -105,7 +105,7 @@ def test_the_line_for_the_log_is_structured_and_of_one_line():
     line = log_line(parts.alert(user='a "b" c\\', notes=["one", "two"], name="x=y"))
     assert line == (
         'login user="a \\"b\\" c\\\\" from=203.0.113.50 port=45006 name="x=y" type="SSH (interactive)" auth=publickey '
-        "key={} service=sshd id=1763884801.123456-4242 note=\"one; two\"".format(parts.FINGERPRINT)
+        f'key={parts.FINGERPRINT} service=sshd id=1763884801.123456-4242 note="one; two"'
     )
 
 

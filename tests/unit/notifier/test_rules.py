@@ -51,7 +51,7 @@ def test_one_address_never_matches_another(one, other):
 
 @given(st.ip_addresses(v=4), st.integers(0, 32), st.ip_addresses(v=4))
 def test_a_network_matches_what_ipaddress_says(base, length, address):
-    network = ipaddress.ip_network("{}/{}".format(base, length), strict=False)
+    network = ipaddress.ip_network(f"{base}/{length}", strict=False)
     assert ignored({"from": str(network)}, address=str(address)) is (address in network)
 
 

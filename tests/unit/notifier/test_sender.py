@@ -114,8 +114,18 @@ def test_only_the_last_deliveries_are_remembered(queue):
     assert [entry["id"] for entry in recent] == ids(*range(30, 80))
 
 
-@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b"{}", b"\xff", b'{"recent": [{}, 3], "trouble": {}, "not_before": 0}',
-                                  b'{"recent": 3, "trouble": null, "not_before": null}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"recent": [{}, 3], "trouble": {}, "not_before": 0}',
+        b'{"recent": 3, "trouble": null, "not_before": null}',
+    ],
+)
 def test_a_memory_that_is_damaged_is_no_trouble(queue, kept):
     queue.spool.write("state", "sender.json", kept, 0o640)
     state = State(queue.spool)
@@ -124,9 +134,7 @@ def test_a_memory_that_is_damaged_is_no_trouble(queue, kept):
     assert queue.send() is True
 
 
-@pytest.mark.parametrize(
-    ("number", "messages"), [(10, 10), (11, 1), (12, 1), (40, 1), (45, 6), (51, 2), (95, 3)]
-)
+@pytest.mark.parametrize(("number", "messages"), [(10, 10), (11, 1), (12, 1), (40, 1), (45, 6), (51, 2), (95, 3)])
 def test_a_backlog_of_eleven_or_more_goes_in_digests(queue, number, messages):
     queue.put(*range(number))
     assert queue.send() is True
@@ -150,7 +158,7 @@ def test_what_is_refused_for_good_is_set_aside_with_slacks_words_and_blocks_noth
     assert queue.send() is True
     assert queue.names("failed") == ids(1)
     reason = queue.spool.read("failed", ids(1)[0] + ".answer").decode()
-    assert reason.startswith("{} {}: ".format(status, text))
+    assert reason.startswith(f"{status} {text}: ")
     assert part in reason
     assert queue.ids == [ids(1), ids(2)]
     assert (queue.names(), slept) == ([], [])
@@ -176,7 +184,8 @@ def test_a_digest_that_nobody_takes_is_set_aside_as_a_whole(queue):
     "instruction",
     [
         answer(500, ""), answer(503, "x"), answer(200, "<html>portal</html>"), answer(302, "", "Location: /x"), reset,
-        raw(b"garbage\r\n\r\n", keep=False), answer(408, ""), raw(b"HTTP/1.1 200 F\r\nContent-Length: 2\r\n\r\no", False),
+        raw(b"garbage\r\n\r\n", keep=False), answer(408, ""),
+        raw(b"HTTP/1.1 200 F\r\nContent-Length: 2\r\n\r\no", keep=False),
     ],
     ids=["500", "503", "portal", "redirect", "reset", "garbage", "408", "cut short"],
 )  # fmt: skip
@@ -289,7 +298,8 @@ def test_no_retry_after_makes_it_fail(header):
     [
         b"", b"{", b"null", b"\xff\xfe", b"[" * 100000, to_json(alert(1))[:100], to_json(alert(2)),
         to_json(dict(alert(1), version=2)), to_json(dict(alert(1), methods=[3])),
-        to_json(dict(alert(1), methods=[{"certificate": {"key_id": "x"}, "method": "x"}])), to_json(dict(alert(1), notes=[None])),
+        to_json(dict(alert(1), methods=[{"certificate": {"key_id": "x"}, "method": "x"}])),
+        to_json(dict(alert(1), notes=[None])),
         to_json(dict(alert(1), time=1e300)), to_json(dict(alert(1), time=float("nan"))),
     ],
     ids=["empty", "cut", "null", "no text", "deep", "half", "another's", "of the future", "odd method",

@@ -176,7 +176,13 @@ def test_several_methods_are_told_in_their_order():
 
 @pytest.mark.parametrize(
     ("late", "note"),
-    [(0, None), (119, None), (121, "sent 2 minutes late"), (3600, "sent 60 minutes late"), (90000, "sent 25 hours late")],
+    [
+        (0, None),
+        (119, None),
+        (121, "sent 2 minutes late"),
+        (3600, "sent 60 minutes late"),
+        (90000, "sent 25 hours late"),
+    ],
 )
 def test_a_late_message_says_so(late, note):
     assert shown(single(now=alert()["time"] + late)).get("Note") == note
@@ -209,12 +215,12 @@ def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():
 
 
 def test_a_digest_has_a_line_for_each_login_with_all_that_is_known():
-    alerts = [alert(number, user="user{}".format(number)) for number in range(12)]
+    alerts = [alert(number, user=f"user{number}") for number in range(12)]
     message = check(slack.digest(alerts, configuration(), NOW))
     assert message["blocks"][0]["text"]["text"] == "12 logins on web-3"
     lines = [block["text"]["text"] for block in message["blocks"][1:]]
     for number, line in enumerate(lines):
-        for part in ("user{}: ".format(number), "203.0.113.50 port 45006", FINGERPRINT, "id " + alerts[number]["id"]):
+        for part in (f"user{number}: ", "203.0.113.50 port 45006", FINGERPRINT, "id " + alerts[number]["id"]):
             assert part in line
     assert "user0" in message["text"]
 

@@ -1,0 +1,436 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+
+import parts
+import pytest
+from parts import FINGERPRINT, alert, answer, needs_root, wait_for
+from ssh_login_notify import VERSION, cli, config, privileges
+from ssh_login_notify.alert import to_json
+from ssh_login_notify.sender import State
+from ssh_login_notify.spool import Lock, Spool
+
+pytestmark = needs_root
+WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
+SECRET = "not-a-real-secret"
+
+
+class Host:
+    """The command line, with the configuration and the spool of a directory, and without giving up root."""
+
+    def __init__(self, monkeypatch, capsys, tmp_path, spool, webhook):
+        self.capsys, self.spool, self.webhook = capsys, spool, webhook
+        self.path = tmp_path / "ssh-notify.conf"
+        self.configure()
+        monkeypatch.setattr(config, "PATH", str(self.path))
+        monkeypatch.setattr(config.load, "__defaults__", (str(self.path),))
+        monkeypatch.setattr(Spool.__init__, "__defaults__", (spool.root,))
+        self.given_up = []
+        monkeypatch.setattr(cli, "give_up", lambda: self.given_up.append(len(webhook.requests)))
+
+    def configure(self, **values):
+        values.setdefault("webhook_url", self.webhook.url)
+        self.path.write_text(json.dumps(values))
+        self.path.chmod(0o600)
+
+    def run(self, *arguments):
+        """Return the exit code, what was printed, what was complained of; no secret is in either."""
+        mask = os.umask(0o022)
+        try:
+            code = cli.main(list(arguments))
+        finally:
+            os.umask(mask)
+        printed = self.capsys.readouterr()
+        assert SECRET not in printed.out + printed.err
+        return code, printed.out, printed.err
+
+    def json(self, *arguments):
+        code, out, err = self.run(*arguments, "--json")
+        assert err == ""
+        return code, json.loads(out)
+
+    def put(self, *numbers, **more):
+        directory = more.pop("directory", "outgoing")
+        for number in numbers:
+            self.spool.write(directory, alert(number)["id"], to_json(alert(number, **more)), 0o640)
+
+    def put_now(self, age=0.0, directory="outgoing", contents=None):
+        name = f"{time.time() - age:017.6f}-{os.getpid()}"
+        found = alert(id=name, time=time.time() - age)
+        self.spool.write(directory, name, to_json(found) if contents is None else contents, 0o640)
+        return name
+
+
+@pytest.fixture
+def host(monkeypatch, capsys, tmp_path, spool, webhook, said):
+    return Host(monkeypatch, capsys, tmp_path, spool, webhook)
+
+
+@pytest.mark.parametrize("command", ["test", "status", "flush", "send"])
+def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    code, out, err = host.run(command)
+    assert (code, out) == (NOT_KNOWN, "")
+    assert err.count("\n") == 1
+    assert "only root may use it" in err
+    assert host.webhook.requests == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["test", "--help"]])
+def test_anybody_may_ask_for_help(host, monkeypatch, arguments):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(SystemExit) as ended:
+        host.run(*arguments)
+    assert ended.value.code == 0
+    assert "ssh-login-notify" in host.capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["status", "--yaml"]])
+def test_a_call_that_is_wrong_ends_with_2(host, arguments):
+    with pytest.raises(SystemExit) as ended:
+        host.run(*arguments)
+    assert ended.value.code == 2
+
+
+def test_a_test_says_that_it_arrived(host):
+    code, found = host.json("test")
+    assert code == WELL
+    assert (found["delivered"], found["status"], found["answer"], found["mend"]) == (True, 200, "ok", None)
+    assert 0 < found["seconds"] < 5
+    assert set(found) == {"delivered", "status", "answer", "mend", "seconds", "id"}
+    message = json.loads(host.webhook.requests[0].body.decode())
+    assert message["blocks"][-1]["elements"][0]["text"] == "id " + found["id"]
+    assert host.given_up == [0]  # before anything was sent
+    assert host.run("test")[1].startswith("delivered in 0.")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "part"),
+    [(404, "no_service", "create a new one"), (200, "portal", "look for a proxy"), (500, "", "status.slack.com")],
+)
+def test_a_test_that_slack_refuses_says_what_slack_said_and_the_mend(host, status, text, part):
+    host.webhook.instructions.extend([answer(status, text)] * 2)
+    code, found = host.json("test")
+    assert code == UNDELIVERED
+    assert (found["delivered"], found["status"], found["answer"]) == (False, status, text)
+    assert part in found["mend"]
+    code, out, _ = host.run("test")
+    assert code == UNDELIVERED
+    assert out.startswith(f"not delivered. {status} {text}".strip())
+    assert part in out
+
+
+def test_a_test_that_reaches_nobody_says_where_to_look(host):
+    host.webhook.instructions.append(parts.reset)
+    code, found = host.json("test")
+    assert (code, found["delivered"], found["status"]) == (UNDELIVERED, False, None)
+    assert "Connection reset" in found["answer"]
+    assert "firewall" in found["mend"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said_of_it", "mend"),
+    [
+        ({"webhook_url": None}, "webhook_url is missing or not text", "set ssh_login_notify_webhook_url"),
+        ({"weebhook": "x"}, "the configuration holds weebhook, unknown here", "run the role again"),
+        ({"ca_file": "/missing.pem", "webhook_url": parts.WEBHOOK}, "the CA file /missing.pem can't be used",
+         "correct ssh_login_notify_ca_file"),
+        ({"webhook_url": "http://hooks.slack.example/" + SECRET}, "webhook_url is plain http://", "use https://"),
+        ({"ignore": [{"from": "x"}]}, "in a rule of ignore, 'x' is no address", "correct ssh_login_notify_ignore"),
+    ],
+)  # fmt: skip
+def test_a_test_with_a_wrong_configuration_says_what_is_wrong_and_the_mend(host, values, said_of_it, mend):
+    host.configure(**values)
+    code, found = host.json("test")
+    assert (code, found["delivered"], found["status"]) == (WRONG, False, None)
+    assert found["answer"].startswith(said_of_it)
+    assert found["mend"].startswith(mend)
+    assert host.webhook.requests == []
+
+
+def test_a_test_without_the_system_user_says_the_mend_and_sends_nothing(host, monkeypatch):
+    monkeypatch.setattr(cli, "give_up", privileges.give_up)
+    monkeypatch.setattr(privileges, "USER", "no-such-user")
+    code, found = host.json("test")
+    assert (code, found["mend"]) == (WRONG, "run the role again")
+    assert host.webhook.requests == []
+
+
+def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
+    host.webhook.instructions.append(parts.raw(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\n\x1b[2J"))
+    assert "\x1b" not in host.run("test")[1]
+
+
+def test_the_status_of_a_host_where_all_is_well(host):
+    host.configure(host_label="web-3", people={FINGERPRINT: "Ada"}, ignore=[{"user": "x"}])
+    host.put(1, 2)
+    host.run("send")
+    code, found = host.json("status")
+    assert (code, found["state"], found["problems"], found["version"]) == (WELL, "ok", [], VERSION)
+    assert (found["captured"], found["waiting"], found["failed"], found["oldest_waiting_seconds"]) == (0, 0, 0, None)
+    assert found["configuration"] == {
+        "path": str(host.path), "webhook_host": "127.0.0.1", "host_label": "web-3", "proxy": "", "ca_file": "",
+        "people": 1, "ignore": 1,
+    }  # fmt: skip
+    assert [entry["id"] for entry in found["recent_deliveries"]] == [alert(1)["id"], alert(2)["id"]]
+    assert found["last_delivery"] == found["recent_deliveries"][-1]
+    assert set(found["last_delivery"]) == {"id", "user", "from", "login_time", "delivered_at", "status"}
+    code, out, _ = host.run("status")
+    assert code == WELL
+    assert out.startswith("OK: ")
+    assert "captured 0, waiting 0, failed 0" in out
+    assert "deploy from 203.0.113.50 port 45006" in out
+
+
+def test_the_status_of_a_host_that_has_sent_nothing_yet(host):
+    code, found = host.json("status")
+    assert (code, found["last_delivery"], found["recent_deliveries"]) == (WELL, None, [])
+    assert found["configuration"]["host_label"] == os.uname().nodename
+
+
+def test_the_status_changes_nothing_and_opens_no_connection(host):
+    host.put(1)
+    host.spool.wake()
+    before = sorted(os.walk(host.spool.root))
+    host.json("status")
+    assert sorted(os.walk(host.spool.root)) == before
+    assert host.webhook.connections == 0
+
+
+def test_alerts_that_wait_for_a_moment_are_no_problem(host):
+    host.put_now()
+    code, found = host.json("status")
+    assert (code, found["waiting"]) == (WELL, 1)
+    assert 0 <= found["oldest_waiting_seconds"] < 5
+
+
+def test_alerts_that_wait_because_of_trouble_are_a_warning_with_the_reason(host):
+    host.put_now()
+    State(host.spool).waiting("503 x", "it is tried again", 60)
+    code, found = host.json("status")
+    assert (code, found["state"]) == (UNDELIVERED, "warning")
+    assert found["problems"] == ["alerts wait: 503 x: it is tried again"]
+
+
+def test_alerts_that_have_waited_for_long_are_critical(host):
+    host.put_now(age=1000)
+    code, found = host.json("status")
+    assert (code, found["state"]) == (WRONG, "critical")
+    assert "alerts have waited for 17 minutes: the sender has not come to it" in found["problems"]
+    assert 999 < found["oldest_waiting_seconds"] < 1010
+
+
+def test_a_capture_that_nobody_finishes_is_a_warning(host):
+    host.put_now(age=5, directory="incoming", contents=b"x")
+    assert host.json("status")[0] == WELL
+    host.put_now(age=90, directory="incoming", contents=b"x")
+    code, found = host.json("status")
+    assert (code, found["captured"]) == (UNDELIVERED, 2)
+
+
+def test_alerts_that_were_refused_are_critical_with_slacks_words(host):
+    host.put(1)
+    host.webhook.instructions.append(answer(404, "no_service"))
+    host.run("send")
+    code, found = host.json("status")
+    assert (code, found["failed"]) == (WRONG, 1)
+    assert "404 no_service: the webhook was removed" in found["problems"][0]
+
+
+def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):
+    host.put(1)
+    host.path.unlink()
+    code, found = host.json("status")
+    assert (code, found["waiting"]) == (WRONG, 1)
+    assert "is missing: run the role again" in found["problems"][0]
+    os.rename(host.spool.root, host.spool.root + ".away")
+    code, found = host.json("status")
+    assert (code, found["waiting"]) == (WRONG, None)
+    assert "the spool can't be used" in found["problems"][1]
+    assert host.run("status")[0] == WRONG
+
+
+def test_a_flush_sends_what_waits_whatever_wait_was_agreed(host):
+    host.put(1, 2)
+    State(host.spool).waiting("429", "x", 600)
+    code, found = host.json("flush")
+    assert (code, found) == (WELL, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
+
+
+def test_a_flush_that_does_not_get_through_says_what_waits_and_why(host):
+    host.put(1, 2)
+    host.webhook.instructions.append(answer(503, "x"))
+    code, found = host.json("flush")
+    assert (code, found) == (UNDELIVERED, {"delivered": 0, "waiting": 2, "failed": 0, "answer": "503 x"})
+
+
+def test_a_flush_can_send_again_what_was_refused(host):
+    host.put(1)
+    host.webhook.instructions.append(answer(404, "no_service"))
+    code, found = host.json("flush")
+    assert (code, found["failed"], found["answer"]) == (WRONG, 1, "404 no_service")
+    code, found = host.json("flush", "--failed")
+    assert (code, found) == (WELL, {"delivered": 1, "waiting": 0, "failed": 0, "answer": "200 ok"})
+    assert os.listdir(host.spool.path("failed")) == []
+
+
+def test_a_flush_with_nothing_to_send_is_well(host):
+    code, found = host.json("flush")
+    assert (code, found) == (WELL, {"delivered": 0, "waiting": 0, "failed": 0, "answer": None})
+    assert host.run("flush")[1] == "delivered 0, waiting 0, failed 0\n"
+
+
+def test_a_flush_beside_a_sender_at_work_leaves_it_to_that(host, monkeypatch):
+    monkeypatch.setattr(cli, "SENDER_AT_WORK", 0.1)
+    host.put(1)
+    with parts.another_process_holding(host.spool.path("sender.lock")):
+        code, found = host.json("flush")
+        assert (code, found["waiting"]) == (UNDELIVERED, 1)
+        assert "a sender is at work" in found["answer"]
+        assert host.run("send")[0] == WELL
+        assert host.webhook.requests == []
+
+
+@pytest.mark.parametrize("missing", ["", "incoming", "outgoing"])
+def test_a_spool_that_is_missing_is_told_with_the_mend(host, missing):
+    os.rename(host.spool.path(missing), str(host.path) + ".away")
+    code, found = host.json("flush")
+    assert code == WRONG
+    assert "run the role again" in found["answer"]
+    code, _, err = host.run("send")
+    assert code == WRONG
+    assert "run the role again" in err
+    assert err.count("\n") == 1
+
+
+def test_send_sends_and_says_nothing(host):
+    host.put(1)
+    assert host.run("send") == (WELL, "", "")
+    assert len(host.webhook.requests) == 1
+    assert host.given_up == [0]
+
+
+def test_send_tells_the_systems_log_what_is_wrong(host, said):
+    host.path.chmod(0o644)
+    code, _, err = host.run("send")
+    assert code == WRONG
+    assert "root's alone" in err
+    assert "root's alone" in said[-1][1]
+    assert SECRET not in str(said)
+
+
+def test_send_that_leaves_something_ends_with_1(host, slept):
+    host.put(1)
+    host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 600"))
+    assert host.run("send")[0] == UNDELIVERED
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")  # the webhook's host is a thread here
+def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
+    monkeypatch.setattr("ssh_login_notify.observer.set_priority", lambda _: None)
+    monkeypatch.setattr(cli, "set_priority", lambda _: None)
+    capture = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=left\0"
+    stale = host.put_now(age=30, directory="incoming", contents=capture)
+    host.spool.write("incoming", "1763884862.1-1.alert", to_json(alert(id="1763884862.1-1")), 0o640)
+    assert host.run("send")[0] == WELL
+    sent = b"".join(request.body for request in host.webhook.requests)
+    assert stale.encode() in sent
+    assert b"1763884862.1-1" in sent
+    assert os.listdir(host.spool.path("incoming")) == []
+
+
+def test_send_leaves_fresh_captures_to_their_observer(host):
+    fresh = host.put_now(age=1, directory="incoming", contents=b"x")
+    assert host.run("send")[0] == WELL
+    assert host.spool.names("incoming") == [fresh]
+
+
+def test_send_looks_once_more_after_giving_up_the_lock(host, monkeypatch):
+    # An observer that finds the lock held starts no sender of its own.
+    give_up = Lock.give_up
+    arriving = [2]
+
+    def another_comes_then_give_up(lock):
+        if arriving:
+            host.put(arriving.pop())
+        give_up(lock)
+
+    monkeypatch.setattr(Lock, "give_up", another_comes_then_give_up)
+    host.put(1)
+    assert host.run("send")[0] == WELL
+    assert len(host.webhook.requests) == 2
+    assert host.spool.names("outgoing") == []
+
+
+@pytest.fixture
+def installed(webhook):
+    """An installation whose system user is nobody, in a directory that everybody may enter."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        found = parts.Installation(parts.Path(directory))
+        path = found.root / "ssh-notify.conf"
+        path.write_text(json.dumps({"webhook_url": webhook.url}))
+        path.chmod(0o600)
+        found.change(found.library / "config.py", 'PATH = ".*"', f'PATH = "{path}"')
+        found.change(found.library / "privileges.py", 'USER = ".*"', 'USER = "nobody"')
+        found.change(found.library / "privileges.py", "        group = .*", "        group = grp.getgrgid(65534)")
+        yield found
+        found.wait()
+
+
+def run_installed(installed, *arguments):
+    done = subprocess.run(
+        [str(installed.hook), *arguments], env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, check=False, timeout=parts.LONGEST_WAIT,
+    )  # fmt: skip
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_the_installed_program_gives_root_up_for_good_before_it_sends(installed, webhook):
+    seen = []
+
+    def who_is_it(connection):
+        (pid,) = wait_for(installed.processes)
+        status = parts.Path(f"/proc/{pid}/status").read_text()
+        lines = dict(line.split(":", 1) for line in status.splitlines())
+        seen.append([lines[name].split() for name in ("Uid", "Gid", "Groups")])
+        assert SECRET.encode() not in shown_to_all(pid)
+        return parts.OK(connection)
+
+    webhook.instructions.append(who_is_it)
+    # All that is needed is loaded before: an interpreter may be root's alone to read.
+    code, out, err = run_installed(installed, "test", "--json")
+    assert (code, err) == (WELL, "")
+    assert json.loads(out)["delivered"] is True
+    assert seen == [[["65534"] * 4, ["65534"] * 4, []]]
+
+
+def shown_to_all(pid):
+    found = b""
+    for name in ("environ", "cmdline"):
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            found += file.read()
+    return found
+
+
+def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, webhook):
+    name = alert(1)["id"]
+    installed.spool.write("outgoing", name, to_json(alert(1)), 0o640)
+    code, out, err = run_installed(installed, "send")
+    assert (code, out) == (WRONG, "")  # these directories are root's
+    assert err.startswith("ssh-login-notify: the spool can't be used: ")
+    assert err.count("\n") == 1
+    for directory in ("outgoing", "state", "failed"):
+        os.chown(installed.spool.path(directory), 0, 65534)
+        os.chmod(installed.spool.path(directory), 0o2770)
+    os.chown(installed.spool.path("outgoing", name), 0, 65534)
+    assert run_installed(installed, "send") == (WELL, "", "")
+    assert installed.names("outgoing") == []
+    assert len(webhook.requests) == 1
