@@ -11,6 +11,7 @@ The way of a login, in the order of the modules:
     alert       the finished alert: its fields, and its form in the spool
     spool       the directories between the stages
     sender      takes alerts, sends them, keeps those that must wait
+    state       what the sender last did
     rules       whose key it is, and which logins need no message
     slack       an alert as a Slack message, and Slack's answers in words that name the mend
     transport   one HTTPS POST

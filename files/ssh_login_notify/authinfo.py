@@ -56,9 +56,9 @@ def fingerprint(blob: bytes) -> str:
 
 
 def _method(line: bytes) -> "Dict[str, Any]":
-    method, _, rest = line.strip().partition(b" ")
+    method, _space, rest = line.strip().partition(b" ")
     found: Dict[str, Any] = {"method": printable(method, 60)}
-    key_type, _, encoded = rest.partition(b" ")
+    key_type, _space, encoded = rest.partition(b" ")
     if not rest:
         return found
     try:
@@ -82,12 +82,12 @@ def _certificate(plain_type: bytes, blob: bytes) -> "Dict[str, Any]":
     position = _string(blob, 0)[1]
     start = _string(blob, position)[1]  # after the nonce
     end = start
-    for _ in range(KEY_FIELDS[plain_type]):
+    for _field in range(KEY_FIELDS[plain_type]):
         end = _string(blob, end)[1]
     serial = int.from_bytes(blob[end : end + 8], "big")
     key_id, position = _string(blob, end + 12)  # after the serial number and the certificate's type
     position = _string(blob, position)[1] + 16  # after the principals and the two times
-    for _ in ("critical options", "extensions", "reserved"):
+    for _part in ("critical options", "extensions", "reserved"):
         position = _string(blob, position)[1]
     authority = _string(blob, position)[0]
     # ssh-keygen prints the fingerprint of the key in the certificate, not that of the certificate.

@@ -13,11 +13,11 @@ import time
 
 from . import VERSION, config, journal, slack
 from .config import Configuration, ConfigurationError
-from .observer import observe
+from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
-from .processes import set_priority
-from .sender import Sender, State
-from .spool import Lock, Spool
+from .sender import WAY, Sender
+from .spool import Lock, Spool, written_at
+from .state import State
 from .text import printable
 from .transport import Transport, TransportError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
-STALE_CAPTURE = 60  # seconds; an observer needs three
+STALE_CAPTURE = 60  # seconds; an observer needs far less
 WAITS_TOO_LONG = 900  # seconds
 SENDER_AT_WORK = 5.0  # seconds that `flush` waits for a sender that is at work already
 STATES = {WELL: "ok", UNDELIVERED: "warning", WRONG: "critical", NOT_KNOWN: "unknown"}
@@ -72,7 +72,7 @@ def send() -> int:
     """Finish captures that a crash left behind, then send what waits. It looks again after giving up the lock."""
     spool = Spool()
     try:
-        _finish_stale_captures(spool)
+        finish_abandoned(spool)
         configuration = config.load()
         transport = Transport(configuration)
         lock = Lock(spool.path("sender.lock"))
@@ -91,17 +91,14 @@ def send() -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
+    """Tell systemd's journal or cron, the system's log, and whoever asks for the status."""
+    try:
+        State(Spool()).waiting(sentence, "nothing is sent until then", 0)
+    except OSError:
+        pass  # the sentence is about that, most likely
     journal.trouble(sentence)
     print("ssh-login-notify: " + sentence, file=sys.stderr)
     return code
-
-
-def _finish_stale_captures(spool: Spool) -> None:
-    oldest = min((float(name.partition("-")[0]) for name in spool.names("incoming")), default=None)
-    unfinished = any(name.endswith(".alert") for name in os.listdir(spool.path("incoming")))
-    if unfinished or (oldest is not None and time.time() - oldest > STALE_CAPTURE / 6):
-        observe(spool, {})
-        set_priority(0)  # an observer hurries; what comes now need not
 
 
 def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
@@ -121,9 +118,9 @@ def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
         found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
         code = WELL if delivered else UNDELIVERED
     except (ConfigurationError, PrivilegeError) as error:
-        found["answer"], _, found["mend"] = str(error).partition(": ")
+        found["answer"], _colon, found["mend"] = str(error).partition(": ")
     except TransportError as error:
-        found.update(answer=str(error), mend="look at the way to the webhook's host: DNS, firewall, proxy, CA file")
+        found.update(answer=str(error), mend=WAY)
         code = UNDELIVERED
     found["seconds"] = round(time.time() - began, 3)
     if found["delivered"]:
@@ -137,7 +134,7 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
-        _finish_stale_captures(spool)
+        finish_abandoned(spool)
         configuration = config.load()
         transport = Transport(configuration)
         lock = Lock(spool.path("sender.lock"))
@@ -185,6 +182,7 @@ def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str
         "failed": None,
         "last_delivery": None,
         "recent_deliveries": [],
+        "last_answer": None,
     }
     try:
         found["configuration"].update(_shown(config.load()))
@@ -194,9 +192,9 @@ def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str
         _look_at_spool(spool, found, problems)
     except OSError as error:
         problems.append((WRONG, f"the spool can't be used: {error}: run the role again"))
-    code = max([code for code, _ in problems], default=WELL)
+    code = max([code for code, _problem in problems], default=WELL)
     found["state"] = STATES[code]
-    found["problems"] = [problem for _, problem in problems]
+    found["problems"] = [problem for _code, problem in problems]
     return code, found, _status_lines(found)
 
 
@@ -218,6 +216,7 @@ def _look_at_spool(spool: Spool, found: "Dict[str, Any]", problems: "List[Tuple[
     found.update(captured=len(captured), waiting=len(waiting), failed=len(failed), oldest_waiting_seconds=oldest)
     found["recent_deliveries"] = state.recent
     found["last_delivery"] = state.recent[-1] if state.recent else None
+    found["last_answer"] = state.last_answer
     trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "the sender has not come to it"
     if (_age(captured) or 0) > STALE_CAPTURE:
         problems.append((UNDELIVERED, "a capture has waited for longer than a minute for an observer"))
@@ -226,12 +225,18 @@ def _look_at_spool(spool: Spool, found: "Dict[str, Any]", problems: "List[Tuple[
     elif waiting and state.trouble:
         problems.append((UNDELIVERED, "alerts wait: " + trouble))
     if failed:
-        answer = spool.read("failed", failed[-1] + ".answer").decode("utf-8", "replace").strip()
-        problems.append((WRONG, f"{len(failed)} alerts were refused, the last with {answer}"))
+        problems.append((WRONG, f"{len(failed)} alerts were refused, the last with {_answer(spool, failed[-1])}"))
+
+
+def _answer(spool: Spool, name: str) -> str:
+    try:
+        return printable(spool.read("failed", name + ".answer").strip())
+    except OSError:
+        return "an answer that is gone"
 
 
 def _age(names: "List[str]") -> "Optional[float]":
-    return round(max(time.time() - float(names[0].partition("-")[0]), 0), 1) if names else None
+    return round(max(time.time() - written_at(names[0]), 0), 1) if names else None
 
 
 def _status_lines(found: "Dict[str, Any]") -> "List[str]":

@@ -6,6 +6,8 @@ import os
 import stat
 from urllib.parse import urlsplit
 
+from . import kind
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
@@ -21,6 +23,16 @@ DEFAULTS: "Dict[str, Any]" = {
     "ignore": [],
 }
 RULE_KEYS = ("user", "from", "key", "type")
+TYPES = (
+    kind.INTERACTIVE,
+    kind.COMMAND,
+    kind.SFTP_OR_SCP,
+    kind.SCP,
+    kind.RSYNC,
+    kind.GIT,
+    kind.TUNNEL,
+    kind.UNKNOWN,
+)
 
 
 class ConfigurationError(Exception):
@@ -97,11 +109,13 @@ def _check_webhook(url: object, allow_http: bool) -> None:
         raise ConfigurationError("webhook_url holds a space or a character that no address has: " + mend)
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError("webhook_url is not an address: " + mend) from None
     if not host or parts.scheme not in ("https", "http"):
         raise ConfigurationError("webhook_url is not an https:// address: " + mend)
+    if not all(0 < len(label) < 64 for label in host.rstrip(".").split(".")):  # RFC 1035, 2.3.4
+        raise ConfigurationError("webhook_url has no name that a host can have: " + mend)
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ConfigurationError(
             "webhook_url is plain http://, and everybody on the way could read it: use https://, "
@@ -142,6 +156,8 @@ def check_rule(rule: object) -> None:
     if not set(rule) <= set(RULE_KEYS) or not all(isinstance(value, str) and value for value in rule.values()):
         keys = ", ".join(RULE_KEYS)
         raise ConfigurationError(f"a rule of ignore may hold texts for {keys}, and nothing else" + mend)
+    if rule.get("type", TYPES[0]) not in TYPES:
+        raise ConfigurationError("in a rule of ignore, type must be one of {}".format(", ".join(TYPES)) + mend)
     if "from" in rule:
         try:
             ipaddress.ip_network(rule["from"])

@@ -5,14 +5,19 @@ what is needed here takes 20 ms, and a disk or a log may take their time.
 """
 
 import os
+import signal
 
 from .journal import login, trouble
 from .processes import set_priority
-from .spool import Spool
+from .spool import Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List
+
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+SYSTEMD = "/run/systemd/system"  # sd_booted(3)
+PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
 
 
 class Finisher:
@@ -22,25 +27,45 @@ class Finisher:
         """unkept: captures that are not in the spool, by name."""
         self._spool = spool
         self._unkept = unkept
+        self._given: Dict[str, str] = {}
         self._children: List[int] = []
         self._pipe = -1
 
     def finish(self, name: str, kind: str) -> None:
         """Have a capture finished, soon."""
-        if self._pipe < 0:
-            self._start()
+        self._given[name] = kind
         try:
-            os.write(self._pipe, f"{name} {kind}\n".encode())
-        except BrokenPipeError:
-            pass  # it was killed; the capture stays in incoming/, and the next run finishes it
+            self._tell([name])
+        except BrokenPipeError:  # the child was killed
+            self._close()
+            self._give_again()
 
     def is_done(self) -> bool:
         """Tell whether all is finished; until then, ask again. More may be given in between."""
+        self._close()
+        self._children = [child for child in self._children if os.waitpid(child, os.WNOHANG) == (0, 0)]
+        return not self._children and not self._give_again()
+
+    def _tell(self, names: "List[str]") -> None:
+        if self._pipe < 0:
+            self._start()
+        os.write(self._pipe, "".join(f"{name} {self._given[name]}\n" for name in names).encode())
+
+    def _close(self) -> None:
         if self._pipe >= 0:
             os.close(self._pipe)
-            self._pipe = -1
-        self._children = [child for child in self._children if os.waitpid(child, os.WNOHANG) == (0, 0)]
-        return not self._children
+        self._pipe = -1
+
+    def _give_again(self) -> bool:
+        """Give what a child that was killed has left to another, once; return whether there was such."""
+        left = [name for name in self._given if os.path.exists(self._spool.path("incoming", name))]
+        if left:
+            try:
+                self._tell(left)
+            except BrokenPipeError:
+                self._close()  # the timer's run will finish it
+        self._given.clear()
+        return bool(left)
 
     def _start(self) -> None:
         its_end, self._pipe = os.pipe()
@@ -54,10 +79,8 @@ class Finisher:
             set_priority(0)
             with os.fdopen(its_end, encoding="utf-8") as lines:
                 for line in lines:
-                    name, _, kind = line.rstrip("\n").partition(" ")
+                    name, _space, kind = line.rstrip("\n").partition(" ")
                     finish(self._spool, self._unkept, name, kind)
-        except Exception as error:
-            trouble(f"alerts could not be finished; the captures stay in the spool: {error!r}")
         finally:
             os._exit(0)
 
@@ -69,11 +92,35 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> No
 
     try:
         raw = unkept[name] if name in unkept else spool.read("incoming", name)
+        finished = alert.build(Capture(name, raw), kind)
     except FileNotFoundError:
         return  # finished already, by the child of an observer that was killed
-    finished = alert.build(Capture(name, raw), kind)
+    except Exception as error:
+        trouble(f"the login {name} could not be made an alert, its capture stays in the spool: {error!r}")
+        return
     try:
         spool.hand_over(name, alert.to_json(finished))
+        start_sender(spool)
     except OSError as error:
         trouble(f"the login {name} was not queued for sending: {error}")
     login(alert.log_line(finished))
+
+
+def start_sender(spool: Spool) -> None:
+    """Start the sender where no systemd does, in an environment of its own."""
+    if os.path.isdir(SYSTEMD) and os.path.exists(PATH_UNIT):
+        return
+    if is_locked(spool.path("sender.lock")):
+        return  # one is running, and looks once more before it ends
+    # Two forks, so that the sender is nobody's to wait for.
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        if os.fork() == 0:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)  # an observer ignores them, and exec hands that on
+            os.execve(PROGRAM, [PROGRAM, "send"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    finally:
+        os._exit(0)

@@ -67,27 +67,29 @@ class Connection:
         self._server = 0
         self._title = b""
         self._opened: Optional[float] = None
+        self.served_since: Optional[float] = None  # when the session's server was first seen
 
     def look(self, now: float) -> "Optional[str]":
         """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for.
 
         now: seconds of a clock that runs evenly.
         """
-        if self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start:
-            return UNKNOWN
-        self._server = self._server or self._find_server()
         if not self._server:
-            return None
-        self._title = self._server_title(self._server) or self._title
+            if self._is_over():
+                return UNKNOWN
+            self._server = self._find_server()
+            if not self._server:
+                return None
+            self.served_since = now
+        title = self._title_of(self._server)
+        if not title:
+            return UNKNOWN if self._is_over() else None
+        self._title = title
         if self._opened is None and self._has_session():
             self._opened = now
-        if self._title.endswith(b"@internal-sftp"):
-            return SFTP_OR_SCP
-        for child in self._processes.children(self._server):
-            kind = self._of_child(child)
-            if kind:
-                return kind
-        return None
+        kind = SFTP_OR_SCP if title.endswith(b"@internal-sftp") else self._of_children()
+        # Looked at last: had the pid become another's, all that was read above would be of strangers.
+        return UNKNOWN if kind and self._is_over() else kind
 
     def is_opening(self, now: float, seconds: float) -> bool:
         """Tell whether the client opened a session no longer ago than this: what it runs may show any moment."""
@@ -102,23 +104,33 @@ class Connection:
         title = self._title[len(self._user) :] if self._title.startswith(self._user) else self._title
         return b"@" in title
 
+    def _is_over(self) -> bool:
+        return self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start
+
     def _find_server(self) -> int:
         for process in [self._monitor, *self._processes.children(self._monitor)]:
-            if self._server_title(process):
+            if self._processes.name(process) in SERVERS and self._title_of(process):
                 return process
         return 0
 
-    def _server_title(self, process: int) -> bytes:
+    def _title_of(self, process: int) -> bytes:
         """Return `deploy`, `deploy@notty`, `deploy@pts/0` for a session's server, nothing for any other process."""
-        if self._processes.name(process) not in SERVERS:
-            return b""
-        program, _, title = b" ".join(self._processes.arguments(process)).partition(b": ")
+        program, _colon, title = b" ".join(self._processes.arguments(process)).partition(b": ")
         return title if program in SERVERS and not title.endswith((b" [priv]", b" [pam]", b" [net]")) else b""
 
+    def _of_children(self) -> "Optional[str]":
+        for child in self._processes.children(self._server):
+            kind = self._of_child(child)
+            if kind:
+                return kind
+        return None
+
     def _of_child(self, child: int) -> "Optional[str]":
+        # Forked but not yet what it will be, or over: its name alone would be a guess. The name is read first, since a
+        # process that has its new name has lost its old arguments.
+        name = self._processes.name(child)
         arguments = self._processes.arguments(child)
-        # Forked but not yet what it will be, or over: its name alone would be a guess.
-        if not arguments or self._processes.name(child) in SERVERS:
+        if name in SERVERS or not arguments or arguments[0].partition(b":")[0] in SERVERS:
             return None
         if arguments[0].startswith(b"-"):
             return INTERACTIVE
@@ -158,7 +170,7 @@ def of_program(arguments: "List[bytes]", executable: bytes) -> str:
     transfer = _transfer(arguments)
     if transfer:
         asked = arguments[0].rpartition(b"/")[2]
-        directory, _, runs = executable.rpartition(b"/")
+        directory, _slash, runs = executable.rpartition(b"/")
         trusted = PROGRAM_DIRECTORIES + SFTP_SERVER_DIRECTORIES
         if not executable or (directory in trusted and runs in (asked, b"git")):
             return transfer
@@ -166,7 +178,7 @@ def of_program(arguments: "List[bytes]", executable: bytes) -> str:
 
 
 def _transfer(words: "List[bytes]") -> "Optional[str]":
-    directory, _, program = words[0].rpartition(b"/")
+    directory, _slash, program = words[0].rpartition(b"/")
     if program == b"sftp-server" and directory in SFTP_SERVER_DIRECTORIES:
         return SFTP_OR_SCP
     if directory not in PROGRAM_DIRECTORIES:

@@ -13,22 +13,21 @@ from .finisher import Finisher
 from .journal import trouble
 from .kind import Connection
 from .processes import Processes, set_priority
-from .spool import Lock, Spool
+from .spool import Lock, Spool, written_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Optional, Set
 
-PATIENCE = 3.0  # seconds until a connection that shows nothing is taken for a tunnel
+PATIENCE = 3.0  # seconds that a connection, once sshd serves it, may show nothing until it is taken for a tunnel
+LONGEST = 30.0  # seconds until sshd serves it, for the rest of the PAM stack (a slow motd) comes after the hook
+ABANDONED = 60.0  # seconds after which a capture that still lies there is nobody's
 # Most sessions show themselves within a few tenths of a second: (age, seconds between two looks).
 PACE = ((0.3, 0.001), (1.0, 0.002), (PATIENCE, 0.005))
 AT_ONCE = 0.0002  # seconds between two looks once the client has opened a session: what it runs is there any moment,
 BRIEFLY = 0.2  # seconds, and may be gone in two milliseconds
 LISTING = 0.004  # seconds between two looks into incoming/; a session shows itself 20 ms after its hook at the soonest
 HURRY = -15  # nice(2); a look takes a tenth of a millisecond, but on a busy host it must not come too late
-PROGRAM = "/usr/local/bin/ssh-login-notify"
-SYSTEMD = "/run/systemd/system"  # sd_booted(3)
-PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
 
 
 def main(unkept: "Dict[str, bytes]") -> None:
@@ -40,7 +39,6 @@ def main(unkept: "Dict[str, bytes]") -> None:
     spool = Spool()
     try:
         observe(spool, unkept)
-        start_sender(spool)
     except Exception as error:
         trouble(f"the observer failed; what it had not finished stays in the spool: {error!r}")
 
@@ -67,21 +65,14 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
         alone = bool(set(spool.names("incoming")) - taken) and lock.take()
 
 
-def start_sender(spool: Spool) -> None:
-    """Start the sender where no systemd does, in an environment of its own."""
-    if os.path.isdir(SYSTEMD) and os.path.exists(PATH_UNIT):
-        return
-    if not os.path.exists(spool.path("state", "wake")):
-        return
-    lock = Lock(spool.path("sender.lock"))
-    if not lock.take():
-        return  # one is running, and looks once more before it ends
-    lock.give_up()
-    if os.fork() == 0:
-        try:
-            os.execve(PROGRAM, [PROGRAM, "send"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
-        finally:
-            os._exit(1)
+def finish_abandoned(spool: Spool) -> None:
+    """Finish the captures that no observer will: those of an observer that was killed, when no login has come since."""
+    before = time.time() - ABANDONED
+    spool.finish_handing_over(before)
+    names = [name for name in spool.names("incoming") if written_at(name) < before]
+    if names:
+        Observer(spool, {name: spool.read("incoming", name) for name in names}, listing=False).run()
+        set_priority(0)  # an observer hurries; what its caller does next need not
 
 
 class Observer:
@@ -142,7 +133,8 @@ class Observer:
     def _look(self, now: float) -> None:
         for name, connection in list(self._watched.items()):
             kind = connection.look(now)
-            if kind is None and now - self._since[name] >= PATIENCE:
+            served = connection.served_since
+            if kind is None and (now - served >= PATIENCE if served else now - self._since[name] >= LONGEST):
                 kind = connection.last_look()
             if kind is not None:
                 self._finisher.finish(name, kind)
@@ -151,5 +143,6 @@ class Observer:
     def _pause(self, now: float) -> float:
         if any(connection.is_opening(now, BRIEFLY) for connection in self._watched.values()):
             return AT_ONCE
-        age = now - max(self._since.values(), default=now)
+        latest = [connection.served_since or self._since[name] for name, connection in self._watched.items()]
+        age = now - max(latest, default=now)
         return next((pause for limit, pause in PACE if age < limit), PACE[-1][1])

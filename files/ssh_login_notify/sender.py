@@ -13,66 +13,23 @@ from email.utils import parsedate_to_datetime
 from . import alert, rules, slack
 from .config import Configuration
 from .spool import Spool
+from .state import State
 from .text import printable
 from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import List, Optional
 
     from .alert import Alert
+    from .state import Entry
 
 DIGEST_FROM = 11  # alerts that wait; fewer are sent one by one
 DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds between two tries of one run, made up to a quarter longer by chance
 LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
 LONGEST_WAIT = 3600  # seconds; a longer wait than Slack ever asks for is a clock that jumped
+WAY = "look at the way to the webhook's host: DNS, firewall, proxy, CA file"
 UNDELIVERED = 300  # seconds until the next try, once a run has tried for as long as it does
-RECENT = 50  # deliveries that are remembered
-ENTRY = ("id", "user", "from", "login_time", "delivered_at", "status")
-TROUBLE = ("since", "what", "mend")
-
-
-class State:
-    """What the sender last did, kept in state/sender.json for `status`, and for the next run to go on from.
-
-    recent: the last deliveries, the newest last. trouble: why alerts wait, and since when, None when they do not.
-    not_before: seconds since the epoch before which nothing is to be tried.
-    """
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self.recent: List[Dict[str, Any]] = []
-        self.trouble: Optional[Dict[str, Any]] = None
-        self.not_before = 0.0
-        try:
-            kept = json.loads(spool.read("state", "sender.json").decode("utf-8"))
-            self.recent = [entry for entry in kept["recent"] if _has(entry, ENTRY)]
-            self.trouble = kept["trouble"] if _has(kept["trouble"], TROUBLE) else None
-            self.not_before = float(kept["not_before"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # none yet, or not ours: nothing is known then, and nothing depends on it
-
-    def delivered(self, alerts: "List[Alert]", status: int) -> None:
-        """Remember a delivery."""
-        now = time.time()
-        for sent in alerts:
-            values = (sent["id"], sent["user"], slack.origin(sent), sent["time"], now, status)
-            self.recent.append(dict(zip(ENTRY, values)))
-        self.recent = self.recent[-RECENT:]
-        self.trouble = None
-        self.not_before = 0.0
-        self._keep()
-
-    def waiting(self, why: str, mend: str, seconds: float) -> None:
-        """Remember why nothing could be delivered, and for how long not to try."""
-        since = self.trouble["since"] if self.trouble else time.time()
-        self.trouble = dict(zip(TROUBLE, (since, why, mend)))
-        self.not_before = time.time() + seconds
-        self._keep()
-
-    def _keep(self) -> None:
-        kept = {"recent": self.recent, "trouble": self.trouble, "not_before": self.not_before}
-        self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
 
 
 class Sender:
@@ -124,6 +81,7 @@ class Sender:
             answer = self._transport.post(json.dumps(message).encode("ascii"))
         except TransportError as error:
             self.last_answer = str(error)
+            self._state.refused(_refusal(alerts[0], None, str(error), WAY))
             return self._later(str(error), "it is tried again", 0)
         self.last_answer = f"{answer.status} {printable(answer.text)}"
         return self._settle(alerts, answer)
@@ -134,9 +92,10 @@ class Sender:
                 self._spool.remove("outgoing", sent["id"])
             self._tries = 0
             self.delivered += len(alerts)
-            self._state.delivered(alerts, answer.status)
+            self._state.delivered([_delivery(sent, answer.status) for sent in alerts])
             return 0
         mend = slack.mend(answer.status, answer.text)
+        self._state.refused(_refusal(alerts[0], answer.status, self.last_answer, mend))
         if answer.status not in slack.PERMANENT:
             return self._later(self.last_answer, mend, retry_after(answer.retry_after))
         if len(alerts) > 1 and answer.status == 400:
@@ -145,7 +104,10 @@ class Sender:
             return 0
         reason = f"{self.last_answer}: {mend}\n".encode()
         for refused in alerts:
-            self._spool.set_aside(refused["id"], reason)
+            if refused["service"] == alert.TEST_SERVICE:
+                self._spool.remove("outgoing", refused["id"])  # who waits for a test has the answer from the state
+            else:
+                self._spool.set_aside(refused["id"], reason)
         return 0
 
     def _load(self, name: str) -> "Optional[Alert]":
@@ -184,8 +146,26 @@ class Sender:
         return True
 
 
-def _has(thing: object, keys: "Tuple[str, ...]") -> bool:
-    return isinstance(thing, dict) and set(keys) <= set(thing)
+def _delivery(sent: "Alert", status: int) -> "Entry":
+    return {
+        "id": sent["id"],
+        "user": sent["user"],
+        "from": slack.origin(sent),
+        "login_time": sent["time"],
+        "delivered_at": time.time(),
+        "status": status,
+    }
+
+
+def _refusal(refused: "Alert", status: "Optional[int]", answer: str, mend: str) -> "Entry":
+    return {
+        "id": refused["id"],
+        "from": slack.origin(refused),
+        "status": status,
+        "answer": answer,
+        "mend": mend,
+        "at": time.time(),
+    }
 
 
 def retry_after(header: "Optional[str]") -> float:

@@ -29,6 +29,11 @@ def is_name(name: str) -> bool:
     return bool(dash) and pid.isdecimal() and seconds.replace(".", "", 1).isdecimal()
 
 
+def written_at(name: str) -> float:
+    """Return the time of a capture's name, in seconds since the epoch."""
+    return float(name.partition("-")[0])
+
+
 class Spool:
     """The spool below a directory. Every method raises OSError where the file system does."""
 
@@ -81,11 +86,14 @@ class Spool:
         self.remove("incoming", name)
         self._to_outgoing(name)
 
-    def finish_handing_over(self) -> None:
-        """End what an observer that was killed had begun, and clear away what a killed hook left unfinished."""
+    def finish_handing_over(self, before: float = float("inf")) -> None:
+        """End what an observer that was killed had begun, and clear away what a killed hook left unfinished.
+
+        before: only what was captured before this time, in seconds since the epoch.
+        """
         for entry in os.listdir(self.path("incoming")):
             name = entry[: -len(".alert")]
-            if entry.endswith(".alert") and is_name(name):
+            if entry.endswith(".alert") and is_name(name) and written_at(name) < before:
                 self.remove("incoming", name)
                 self._to_outgoing(name)
         self._clear_abandoned("incoming")
@@ -148,3 +156,15 @@ class Lock:
     def give_up(self) -> None:
         """Let others take the lock."""
         os.lockf(self._descriptor, os.F_ULOCK, 0)
+
+
+def is_locked(path: str) -> bool:
+    """Tell whether another process has a lock. Not for one that this process has: asking would give it up."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.lockf(descriptor, os.F_TEST, 0)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -67,7 +67,7 @@ class Transport:
         try:
             with _deadline():
                 return self._post_again(body) if self._connection else self._post(body)
-        except (OSError, http.client.HTTPException, ssl.CertificateError) as error:
+        except (OSError, http.client.HTTPException, ssl.CertificateError, UnicodeError) as error:
             self.close()
             raise TransportError(self._why(error)) from None
 
