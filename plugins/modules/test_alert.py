@@ -254,14 +254,23 @@ def write_service(module: AnsibleModule, path: Path, line: str) -> None:
 
 
 def wait_for_delivery(program: str, origin: str, started: float, deadline: float) -> Outcome:
-    """Ask the notifier for its deliveries until one has this origin; ``started`` and ``deadline`` are monotonic."""
+    """Ask the notifier what became of the alert of this origin; ``started`` and ``deadline`` are monotonic.
+
+    A refusal that no later try can change ends the wait at once; after any other answer the sender tries again by itself.
+    """
     while True:
         status = ask(program, ["status", "--json"], STATUS_SECONDS)
         seconds = round(time.monotonic() - started, 3)
         for entry in status.get("recent_deliveries") or []:
             if entry.get("from") == origin:
                 return Outcome(True, entry.get("status"), "ok", None, seconds, entry.get("id"))
-        if time.monotonic() >= deadline:
+        last = status.get("last_answer") or {}
+        ours = last.get("from") == origin
+        over = time.monotonic() >= deadline
+        if ours and (over or is_final(last.get("status"))):
+            answer, mend = without_secrets(last.get("answer")), without_secrets(last.get("mend"))
+            return Outcome(False, last.get("status"), answer or "", mend, seconds, without_secrets(last.get("id")))
+        if over:
             break
         time.sleep(POLL_SECONDS)
     problems = [str(problem) for problem in status.get("problems") or []]
@@ -275,6 +284,11 @@ def wait_for_delivery(program: str, origin: str, started: float, deadline: float
         seconds=seconds,
         id=None,
     )
+
+
+def is_final(status: Optional[int]) -> bool:
+    """Whether an answer with this HTTP status stays what it is: a client error, but for "too slow" and "too many"."""
+    return status is not None and 400 <= status < 500 and status not in (408, 429)
 
 
 def main() -> None:

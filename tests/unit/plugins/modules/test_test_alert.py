@@ -39,6 +39,9 @@ if os.path.exists(os.path.join(here, "captured")) and answers.get("delivers", Tr
     other = dict(id="1.0-1", user="ada", delivered_at=2.0, status=200)
     status["recent_deliveries"] = [dict(other, **{{"from": "192.0.2.1 port 1"}})]
     status["recent_deliveries"].append(dict(other, id="2.0-2", **{{"from": address + " port " + port}}))
+if "refused" in answers and os.path.exists(os.path.join(here, "captured")):
+    address, port = json.load(open(os.path.join(here, "captured")))["SSH_CONNECTION"].split()[:2]
+    status["last_answer"] = dict({{"from": address + " port " + port}}, **answers["refused"])
 print(json.dumps(status))
 """
 
@@ -225,6 +228,44 @@ def test_an_alert_that_does_not_come_fails_with_what_the_notifier_knows(run_pam,
     assert 1 <= result["seconds"] < 10
     assert SECRET not in json.dumps(result)
     assert notifier.services() == ["sshd"]
+
+
+REFUSED = {"id": "2.0-2", "status": 404, "answer": "no_service " + WEBHOOK, "mend": "create a new webhook", "at": 2.0}
+
+
+@takes_confdir
+def test_a_refusal_of_the_sessions_alert_is_told_at_once(run_pam, notifier):
+    notifier.answers(delivers=False, refused=REFUSED)
+    result = run_pam()
+    assert result["msg"].startswith("The test alert was not delivered: 404 no_service https://hooks.slack.example/...: ")
+    assert result["msg"].endswith(": create a new webhook")
+    assert (result["delivered"], result["status"], result["mend"], result["id"]) == (
+        False, 404, "create a new webhook", "2.0-2",
+    )  # fmt: skip
+    assert result["seconds"] < 10
+    assert SECRET not in json.dumps(result)
+
+
+@takes_confdir
+@pytest.mark.parametrize("status", [429, 503, None])
+def test_after_an_answer_that_is_no_last_word_it_waits_and_then_tells_it(run_pam, notifier, status):
+    notifier.answers(delivers=False, refused=dict(REFUSED, status=status, answer="wait", mend="it is tried again"))
+    result = run_pam(timeout=1)
+    assert (result["status"], result["answer"], result["mend"]) == (status, "wait", "it is tried again")
+    assert result["seconds"] >= 1
+
+
+@takes_confdir
+def test_a_delivery_counts_more_than_an_earlier_refusal(run_pam, notifier):
+    notifier.answers(refused=REFUSED)
+    assert run_pam()["delivered"] is True
+
+
+@takes_confdir
+def test_the_refusal_of_another_alert_is_not_ours(run_pam, notifier):
+    notifier.answers(delivers=False, refused=dict(REFUSED, **{"from": "192.0.2.1 port 1"}))
+    result = run_pam(timeout=1)
+    assert (result["status"], result["id"]) == (None, None)
 
 
 @takes_confdir
