@@ -16,15 +16,16 @@ PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 SECRET = "not-a-real-secret"  # noqa: S105
 
 
-def deploy(host, directory: Path, webhook: object) -> subprocess.CompletedProcess:
-    """Run the role once more, with this webhook, as loudly as Ansible can."""
+def deploy(host, directory: Path, webhook: object, **variables: object) -> subprocess.CompletedProcess:
+    """Run the role once more, with this webhook and other variables of the role, as loudly as Ansible can."""
     settings = directory / "settings.json"
-    settings.write_text(json.dumps({"ssh_login_notify_webhook_url": webhook}))
+    values = {"webhook_url": webhook, **variables}
+    settings.write_text(json.dumps({f"ssh_login_notify_{name}": value for name, value in values.items()}))
     program = ["ansible-playbook", "-vvv", "--diff", "--limit", host.backend.hostname, "--extra-vars", f"@{settings}"]
     inventory = ["--inventory", os.environ["MOLECULE_INVENTORY_FILE"], PROJECT / "molecule" / "shared" / "converge.yml"]
-    variables = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
     return subprocess.run(  # noqa: S603
-        [*program, *inventory], env=variables, capture_output=True, text=True, check=False, timeout=300
+        [*program, *inventory], env=environment, capture_output=True, text=True, check=False, timeout=300
     )
 
 

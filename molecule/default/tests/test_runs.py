@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a further run of the role does on a server that is not, or no longer, as a run would leave it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+
+import pytest
+from shared.deploy import SECRET, deploy, url
+
+testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-default"]
+
+WEBHOOK = url(SECRET)
+
+
+def run(host, directory, **settings) -> str:
+    """What a run of the role says that goes well."""
+    done = deploy(host, directory, WEBHOOK, **settings)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def changes(output: str) -> int:
+    """How many tasks have changed something, by the last lines of a run."""
+    return int(re.findall(r"changed=(\d+)", output)[-1])
+
+
+@pytest.fixture
+def proofs(receiver):
+    """How many test alerts have come since the test began."""
+    mark = receiver.last()
+
+    def count() -> int:
+        receiver.settle()
+        return [message.fields["Type"] for message in receiver.messages(after=mark)].count("test, by a PAM session")
+
+    return count
+
+
+@contextmanager
+def refusing(host, receiver):
+    """A webhook that was removed: what is sent meanwhile, the sender sets aside."""
+    with receiver.misbehaving({"mode": "status", "status": 404}):
+        yield
+    host.check_output("rm -f /var/spool/ssh-login-notify/failed/*")
+
+
+def test_the_proof_is_made_until_it_succeeds(host, tmp_path, receiver, proofs):
+    """Green, with nothing ever delivered since the change, would be a lie."""
+    host.check_output("rm /var/spool/ssh-login-notify/state/sender.json")
+    with refusing(host, receiver):
+        assert deploy(host, tmp_path, WEBHOOK).returncode != 0
+    assert changes(run(host, tmp_path)) == 0
+    assert proofs() == 1
+    assert changes(run(host, tmp_path)) == 0
+    assert proofs() == 1, "once proven, it is left at that"
+
+
+def test_a_new_configuration_is_proven_anew(host, tmp_path, receiver, proofs):
+    """What the old one delivered says nothing about it."""
+    with refusing(host, receiver):
+        assert deploy(host, tmp_path, WEBHOOK, host_label="renamed").returncode != 0
+    assert changes(run(host, tmp_path, host_label="renamed")) == 0
+    assert proofs() == 1
+    run(host, tmp_path)
