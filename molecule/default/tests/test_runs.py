@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from shared.deploy import SECRET, deploy, url
 
-testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-default"]
+testinfra_hosts = ["ansible://debian13-default"]
 
 WEBHOOK = url(SECRET)
 
@@ -67,3 +67,16 @@ def test_a_new_configuration_is_proven_anew(host, tmp_path, receiver, proofs):
     assert changes(run(host, tmp_path, host_label="renamed")) == 0
     assert proofs() == 1
     run(host, tmp_path)
+
+
+def test_the_line_stands_in_the_services_of_the_list_and_in_no_other(host, tmp_path, proofs):
+    """Also where sshd is not among them; and a service that was taken off the list loses the line."""
+    found = "grep -l pam_exec.so /etc/pam.d/*"
+    assert host.check_output(found) == "/etc/pam.d/sshd"
+    try:
+        run(host, tmp_path, pam_services=["login"])
+        assert host.check_output(found) == "/etc/pam.d/login"
+        assert proofs() == 1, "the line of that service was tried"
+    finally:
+        run(host, tmp_path)
+    assert host.check_output(found) == "/etc/pam.d/sshd"
