@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A webhook that can't be right is refused with the reason, before anything is changed, and is not shown."""
+"""A webhook that can't be right is refused with the reason, before anything is changed, and is not shown. So is a file out of reach."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ FOOTPRINT = "sha256sum /usr/local/etc/ssh-notify.conf /etc/pam.d/sshd /usr/local
         url(SECRET).replace("https", "http"),
         url(SECRET).replace("https://", ""),
         f"https://user:{SECRET}@receiver:8443/",
+        url(SECRET).replace("receiver", "hooks..slack"),
+        url(SECRET).replace("receiver", "a" * 64),
     ],
-    ids=["a list", "a mapping", "a line feed at its end", "plain http", "no scheme", "a password in it"],
+    ids=["a list", "a mapping", "a line feed at its end", "plain http", "no scheme", "a password in it",
+         "an empty label", "a label of 64"],
 )
 def test_it_is_refused_without_being_shown(host, tmp_path, webhook):
     before = host.check_output(FOOTPRINT)
@@ -35,3 +38,43 @@ def test_it_is_refused_without_being_shown(host, tmp_path, webhook):
     assert "Nothing was changed. ssh_login_notify_webhook_url" in said
     assert SECRET not in said
     assert host.check_output(FOOTPRINT) == before
+
+
+@pytest.fixture
+def ca_file(host):
+    """Put the receiver's authority somewhere else; all that is made for it goes afterwards."""
+    made = []
+
+    def put(path: str, owner: str, mode: str) -> str:
+        made.append(path)
+        host.check_output(f"install -o {owner} -m {mode} /etc/ssl/certs/receiver.pem {path}")
+        return path
+
+    yield put
+    for path in made:
+        host.check_output(f"rm {path}")
+
+
+@pytest.mark.parametrize(
+    ("path", "owner", "mode", "why"),
+    [
+        ("/root/ca.pem", "root", "0644", "kept away from /root"),
+        ("/tmp/ca.pem", "root", "0644", "kept away from /tmp"),
+        ("/etc/ssl/hidden.pem", "deploy", "0600", "the permissions of /etc/ssl/hidden.pem"),
+    ],
+)
+def test_authorities_that_the_sender_could_not_read_are_refused(host, tmp_path, ca_file, path, owner, mode, why):
+    before = host.check_output(FOOTPRINT)
+    refused = deploy(host, tmp_path, url(SECRET), ca_file=ca_file(path, owner, mode))
+    assert refused.returncode != 0
+    assert "Nothing was changed. ssh_login_notify_ca_file" in refused.stdout
+    assert why in refused.stdout
+    assert "put it below /etc/ssl" in refused.stdout
+    assert host.check_output(FOOTPRINT) == before
+
+
+def test_authorities_that_only_root_may_read_will_do(host, tmp_path, ca_file):
+    good = deploy(host, tmp_path, url(SECRET), ca_file=ca_file("/etc/ssl/roots.pem", "root", "0400"))
+    back = deploy(host, tmp_path, url(SECRET), ca_file="/etc/ssl/certs/receiver.pem")
+    assert good.returncode == 0, good.stdout
+    assert back.returncode == 0, back.stdout
