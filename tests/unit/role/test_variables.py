@@ -88,6 +88,18 @@ def test_the_configuration_has_what_the_notifier_reads():
     assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(constants["RULE_KEYS"])
 
 
+def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
+    types = set()
+    for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / "kind.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            types.add(node.value.value)
+    choices = options()[PREFIX + "ignore"]["options"]["type"]["choices"]
+    assert len(choices) == 8
+    assert sorted(choices) == sorted(types)
+    readme = (ROLE / "README.md").read_text(encoding="utf-8")
+    assert [choice for choice in choices if f"`{choice}`" not in readme] == []
+
+
 def test_a_python_is_tried_for_all_that_the_notifier_imports():
     imported = set()
     for path in [PROJECT / "files" / "ssh-login-notify", *(PROJECT / "files").rglob("*.py")]:
