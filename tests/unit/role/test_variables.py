@@ -100,6 +100,18 @@ def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
     assert [choice for choice in choices if f"`{choice}`" not in readme] == []
 
 
+def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():
+    given = {}
+    for path in ROLE.glob("tasks/*.yml"):
+        for task in yaml.safe_load(path.read_text(encoding="utf-8")):
+            if "loginwatch.pam.pam_exec_line" in task:
+                given[task["name"]] = task["loginwatch.pam.pam_exec_line"]["copy_vendor"]
+    assert len(given) >= 3
+    assert set(given.values()) == {"{{ ssh_login_notify_copy_vendor_pam | bool }}"}
+    refusal = (PROJECT / "plugins" / "modules" / "pam_exec_line.py").read_text(encoding="utf-8")
+    assert PREFIX + "copy_vendor_pam" in refusal
+
+
 def test_a_python_is_tried_for_all_that_the_notifier_imports():
     imported = set()
     for path in [PROJECT / "files" / "ssh-login-notify", *(PROJECT / "files").rglob("*.py")]:
