@@ -80,7 +80,7 @@ class Transport:
     def _post_again(self, body: bytes) -> Answer:
         try:
             return self._post(body)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):
             # The host has closed the kept connection, as it may between two requests (RFC 9112, 9.3).
             self.close()
             return self._post(body)
