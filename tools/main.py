@@ -5,7 +5,7 @@ import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, images, testing
+from . import bench, demo, engine, environment, images, system, testing
 from .command import ROOT, STATE, Failure, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
 def prepare(options: argparse.Namespace) -> None:
     """Provide what Molecule needs beside itself, in whichever environment it runs."""
     environment.link_collection()
+    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass"})
     images.ensure()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .command import STATE, Failure, output
 
-OLDEST, NEWEST = 6, 13  # Python 3.6 to 3.13 run the notifier
+VERSIONS = [f"3.{minor}" for minor in range(6, 14)]  # that run the notifier
 
 
 def find() -> dict[str, Path]:
@@ -14,7 +14,7 @@ def find() -> dict[str, Path]:
     # Not those of our own environments, should one be active.
     folders = [folder for folder in map(Path, os.get_exec_path()) if STATE not in folder.parents]
     found = {}
-    for version in (f"3.{minor}" for minor in range(OLDEST, NEWEST + 1)):
+    for version in VERSIONS:
         candidates = [folder / f"python{version}" for folder in folders]
         candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
         for candidate in candidates:

@@ -32,9 +32,13 @@ class Result:
 
 def unit() -> Iterator[Check]:
     """The notifier on every Python that is here, and the plugins on Ansible's own."""
-    for version, python in pythons.find().items():
+    found = pythons.find()
+    for version, python in found.items():
         yield Check(f"unit: notifier, Python {version}", partial(test_notifier, version, python))
-    yield Check("unit: plugins", lambda: pytest("tests/unit/plugins"))
+    for version in pythons.VERSIONS:
+        if version not in found:
+            say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
+    yield Check("unit: plugins and role", lambda: pytest("tests/unit/plugins", "tests/unit/role"))
 
 
 def receiver() -> Iterator[Check]:
@@ -128,17 +132,15 @@ def test_receiver() -> None:
     pytest("tests/unit/receiver")
 
 
-def pytest(directory: str) -> None:
+def pytest(*directories: str) -> None:
     """Run tests in the virtual environment, with the collection importable."""
     variables = environment.variables()
     variables["PYTHONPATH"] = f"{environment.COLLECTIONS}:{ROOT}"
-    run(environment.program("python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", directory, env=variables)
+    run(environment.program("python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *directories, env=variables)
 
 
 def test_scenario(name: str) -> None:
     """One Molecule scenario from nothing to nothing."""
-    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass"})
-    images.ensure()
     # Molecule frames what Ansible prints and breaks its lines at the terminal's width; a log is read without.
     variables = {**environment.variables(), "MOLECULE_COMMAND_BORDERS": "false", "ANSIBLE_FORCE_COLOR": "false"}
     run(environment.program("molecule"), "test", "-s", name, env=variables)
