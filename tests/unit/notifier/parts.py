@@ -105,9 +105,10 @@ class Installation:
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
         self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")
+        self.change(self.library / "observer.py", r"LONGEST = 30\.0", "LONGEST = 0.3")
         # A host with systemd: whose path unit starts the sender, not the observer.
-        self.change(self.library / "observer.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
-        self.change(self.library / "observer.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
+        self.change(self.library / "finisher.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
+        self.change(self.library / "finisher.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
 
     @staticmethod
     def change(path, pattern, replacement):
@@ -120,8 +121,8 @@ class Installation:
         program = self.root / "sender"
         program.write_text(f'#!/bin/sh\n(echo "$0 $*"; env) > {self.sent}.new; mv {self.sent}.new {self.sent}\n')
         program.chmod(0o755)
-        self.change(self.library / "observer.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
-        self.change(self.library / "observer.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
+        self.change(self.library / "finisher.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
+        self.change(self.library / "finisher.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
 
     def keeps_its_log(self):
         """Have what goes to the system's log in a file; return its path."""
@@ -132,8 +133,10 @@ class Installation:
         return path
 
     def start(self, environment=None, **options):
-        variables = {"PAM_TYPE": "open_session", "PAM_USER": "deploy", "PAM_SERVICE": "sshd"}
-        variables.update(environment or {})
+        given = dict({"PAM_SERVICE": "sshd", "PAM_USER": "deploy", "PAM_TYPE": "open_session"}, **(environment or {}))
+        # As pam_exec does (pam_exec.c, call_exec): its own variables after those of the PAM environment, its type last.
+        names = sorted(given, key=lambda name: (name.startswith("PAM_"), name == "PAM_TYPE"))
+        variables = {name: given[name] for name in names}
         options.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen(
             [str(self.hook)], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
@@ -235,6 +238,9 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
+            # Its thread may be reading, which close(2) alone does not end either.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def _accept(self):
@@ -290,6 +296,7 @@ class Webhook(Server):
     def serve(self, connection, number):
         if self.certificates:
             connection = self.certificates.context(self.certificate).wrap_socket(connection, server_side=True)
+            self._open.append(connection)
         file = connection.makefile("rb")
         alive = True
         while alive:

@@ -335,9 +335,8 @@ def test_send_that_leaves_something_ends_with_1(host, slept):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded")  # the webhook's host is a thread here
 def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
     monkeypatch.setattr("ssh_login_notify.observer.set_priority", lambda _: None)
-    monkeypatch.setattr(cli, "set_priority", lambda _: None)
     capture = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=left\0"
-    stale = host.put_now(age=30, directory="incoming", contents=capture)
+    stale = host.put_now(age=70, directory="incoming", contents=capture)
     host.spool.write("incoming", "1763884862.1-1.alert", to_json(alert(id="1763884862.1-1")), 0o640)
     assert host.run("send")[0] == WELL
     sent = b"".join(request.body for request in host.webhook.requests)
@@ -347,7 +346,7 @@ def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
 
 
 def test_send_leaves_fresh_captures_to_their_observer(host):
-    fresh = host.put_now(age=1, directory="incoming", contents=b"x")
+    fresh = host.put_now(age=30, directory="incoming", contents=b"x")
     assert host.run("send")[0] == WELL
     assert host.spool.names("incoming") == [fresh]
 

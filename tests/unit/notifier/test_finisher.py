@@ -9,7 +9,7 @@ import signal
 
 import parts
 import pytest
-from ssh_login_notify import finisher
+from ssh_login_notify import alert, finisher
 from ssh_login_notify.finisher import Finisher, finish
 
 NAME = "1763884862.123456-4242"
@@ -42,15 +42,44 @@ def test_more_may_be_given_after_all_was_done(spool, capture):
     assert spool.names("outgoing") == [NAME, LATER]
 
 
-def test_a_child_that_was_killed_leaves_the_captures_where_they_are(spool, capture):
-    child = Finisher(spool, {})
-    child._start()
+def kill(child):
+    """Kill the finisher's process, and see it dead."""
     os.kill(child._children[0], signal.SIGKILL)
     stat = parts.Path(f"/proc/{child._children[0]}/stat")
     parts.wait_for(lambda: stat.read_text().split()[2] == "Z")
+
+
+def test_a_child_that_was_killed_is_replaced_at_the_next_capture(spool, capture):
+    child = Finisher(spool, {})
+    child._start()
+    kill(child)
     child.finish(NAME, "rsync")
+    parts.wait_for(lambda: spool.names("outgoing") == [NAME])  # without waiting for a quiet moment
+    child.finish(LATER, "git")
     parts.wait_for(child.is_done)
-    assert spool.names("incoming") == [NAME, LATER]
+    assert spool.names("outgoing") == [NAME, LATER]
+
+
+def test_what_a_killed_child_had_been_given_is_finished_by_another(spool, capture, monkeypatch):
+    with monkeypatch.context() as stuck:
+        stuck.setattr(finisher, "finish", lambda *_: signal.pause())
+        child = Finisher(spool, {})
+        child.finish(NAME, "rsync")
+    kill(child)
+    child.finish(LATER, "git")
+    parts.wait_for(child.is_done)
+    assert spool.names("outgoing") == [NAME, LATER]
+    assert spool.names("incoming") == []
+
+
+def test_a_capture_that_can_not_be_made_an_alert_does_not_stop_those_behind_it(spool, capture, monkeypatch, said):
+    build = alert.build
+    monkeypatch.setattr(alert, "build", lambda found, kind: build(found, kind) if found.name != NAME else 1 / 0)
+    for name in (NAME, LATER):
+        finish(spool, {}, name, "rsync")
+    assert spool.names("incoming") == [NAME]
+    assert spool.names("outgoing") == [LATER]
+    assert "ZeroDivisionError" in said[0][1]
 
 
 def test_it_goes_on_with_the_next_when_one_is_gone(spool, capture):
@@ -85,5 +114,7 @@ def test_the_observer_does_not_wait_for_it(spool, capture, monkeypatch):
     child.finish(NAME, "rsync")
     child.finish(LATER, "rsync")
     assert not child.is_done()
-    os.kill(child._children[0], signal.SIGKILL)
-    parts.wait_for(child.is_done)
+    assert not child.is_done()
+    while not child.is_done():  # it gives what was left to another child, once
+        for process in child._children:
+            os.kill(process, signal.SIGKILL)

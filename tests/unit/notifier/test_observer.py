@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import parts
 import pytest
 from parts import another_process_holding, wait_for
-from ssh_login_notify import observer
-from ssh_login_notify.observer import Observer, observe, start_sender
+from ssh_login_notify import finisher, observer
+from ssh_login_notify.finisher import start_sender
+from ssh_login_notify.observer import Observer, observe
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.spool import Lock
 
@@ -83,7 +85,8 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
     sshd, fifo = programs / "sshd", tmp_path / "fifo"
     sshd.symlink_to(shutil.which("bash"))
     os.mkfifo(str(fifo))
-    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 1.5")
+    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 1.2")
+    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 8.0")
     started = []
     for user, (ending, script) in SERVED.items():
         served = f'(exec -a "sshd: {user}{ending}" {sshd}) <<"X"\n{script.format(fifo=fifo)}\nX'
@@ -146,7 +149,7 @@ def getsid(pid):
 
 
 def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(installation):
-    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 0.8")
+    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 0.8")
     installation.run({"PAM_USER": "first"})
     (first,) = wait_for(lambda: observers(installation))
     wait_for(lambda: is_held(installation.spool.path("observer.lock")))
@@ -193,17 +196,32 @@ def programs(monkeypatch, tmp_path):
     program, started = tmp_path / "sender", tmp_path / "started"
     program.write_text(f"#!/bin/sh\necho x >> {started}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(observer, "PROGRAM", str(program))
-    monkeypatch.setattr(observer, "SYSTEMD", "/nowhere")
+    monkeypatch.setattr(finisher, "PROGRAM", str(program))
+    monkeypatch.setattr(finisher, "SYSTEMD", "/nowhere")
     return started
 
 
-def test_a_sender_is_started_only_when_there_is_something_to_send(spool, programs):
+def test_a_sender_is_started_and_is_nobodys_to_wait_for(spool, programs):
     start_sender(spool)
-    spool.wake()
-    start_sender(spool)
-    os.wait()
+    with pytest.raises(ChildProcessError):
+        os.wait()
+    wait_for(programs.exists)
     assert programs.read_text() == "x\n"
+
+
+def test_a_sender_that_an_observer_started_can_be_stopped(spool, programs, tmp_path):
+    """The observer ignores SIGTERM, and exec(2) hands on what is ignored."""
+    status = tmp_path / "status"
+    parts.Path(finisher.PROGRAM).write_text(
+        f"#!/bin/sh\ngrep SigIgn /proc/$$/status > {status}.new\nmv {status}.new {status}\n"
+    )
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        start_sender(spool)
+        wait_for(status.exists)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not int(status.read_text().split()[1], 16) & (1 << (signal.SIGTERM - 1))
 
 
 def test_a_sender_that_is_at_work_gets_no_rival(spool, programs):
@@ -216,8 +234,8 @@ def test_a_sender_that_is_at_work_gets_no_rival(spool, programs):
 
 
 def test_where_systemd_starts_the_sender_the_observer_does_not(spool, programs, monkeypatch):
-    monkeypatch.setattr(observer, "SYSTEMD", "/")
-    monkeypatch.setattr(observer, "PATH_UNIT", "/")
+    monkeypatch.setattr(finisher, "SYSTEMD", "/")
+    monkeypatch.setattr(finisher, "PATH_UNIT", "/")
     spool.wake()
     start_sender(spool)
     with pytest.raises(ChildProcessError):
@@ -303,20 +321,59 @@ def test_a_connection_that_shows_nothing_is_not_watched_for_ever(spool, monkeypa
 
 
 def test_it_looks_more_often_when_a_session_is_opening(spool, tmp_path):
+    class Watched:
+        served_since = None
+        opening = False
+
+        def is_opening(self, _now, seconds):
+            return self.opening and seconds == observer.BRIEFLY
+
     watching = Observer(spool, {}, listing=True)
     now = 100.0
     assert watching._pause(now) == observer.PACE[0][1]
+    watched = Watched()
+    watching._watched = {NAME: watched}
     watching._since = {NAME: now - 0.5}
     assert watching._pause(now) == observer.PACE[1][1]
     watching._since = {NAME: now - 2.9}
     assert watching._pause(now) == observer.PACE[2][1]
-
-    class Opening:
-        def is_opening(self, _now, seconds):
-            return seconds == observer.BRIEFLY
-
-    watching._watched = {NAME: Opening()}
+    watched.served_since = now - 0.1  # a slow PAM stack is over, so the session is fresh
+    assert watching._pause(now) == observer.PACE[0][1]
+    watched.opening = True
     assert watching._pause(now) == observer.AT_ONCE
+
+
+def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatch, tmp_path):
+    """The rest of the PAM stack comes after the hook, and may take longer than all the patience, 0.1 s here."""
+    proc = parts.FakeProc(tmp_path / "proc")
+    proc.add(100, 1, "sshd", "sshd: deploy [priv]")
+    monkeypatch.setattr(observer, "Processes", lambda: Processes(str(tmp_path / "proc")))
+    stat = (tmp_path / "proc" / "100" / "stat").read_bytes()
+    put(spool, NAME, b"capture=1\0parent=100\0parent_stat=" + stat + b"\0\0PAM_USER=deploy\0")
+    looks = []
+
+    def and_then(seconds, sleep=time.sleep):
+        looks.append(seconds)
+        if len(looks) == 250:  # long after the patience
+            proc.add(101, 100, "sshd", "sshd: deploy@notty")
+            proc.add(102, 101, "bash", "bash", "-c", "uname -a")
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", and_then)
+    observe(spool, {})
+    assert len(looks) >= 250
+    assert alerts_by_user(spool) == {"deploy": "SSH (command: uname)"}
+
+
+def test_a_connection_that_sshd_never_serves_is_not_waited_for_for_ever(spool, monkeypatch, tmp_path):
+    monkeypatch.setattr(observer, "LONGEST", 0.2)
+    proc = parts.FakeProc(tmp_path / "proc")
+    proc.add(100, 1, "sshd", "sshd: deploy [priv]")
+    monkeypatch.setattr(observer, "Processes", lambda: Processes(str(tmp_path / "proc")))
+    stat = (tmp_path / "proc" / "100" / "stat").read_bytes()
+    put(spool, NAME, b"capture=1\0parent=100\0parent_stat=" + stat + b"\0\0PAM_USER=deploy\0")
+    observe(spool, {})
+    assert alerts_by_user(spool) == {"deploy": "unknown"}
 
 
 def test_trouble_of_any_kind_is_told_and_leaves_the_captures(spool, said, monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify.alert import TEST_SERVICE
+from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.rules import is_ignored, people
 
 CA = "SHA256:" + "c" * 43
@@ -68,7 +69,7 @@ def test_a_name_that_the_peers_dns_claims_never_matches():
         ({"key": FINGERPRINT}, True),
         ({"key": FINGERPRINT[:-1]}, False),
         ({"type": "SSH (interactive)"}, True),
-        ({"type": "SSH"}, False),
+        ({"type": "SSH (command)"}, False),
         ({"user": "deploy", "from": "203.0.113.0/24", "key": FINGERPRINT, "type": "SSH (interactive)"}, True),
         ({"user": "deploy", "from": "203.0.113.0/24", "key": FINGERPRINT, "type": "rsync"}, False),
         ({"user": "deploy", "from": "10.0.0.0/8"}, False),
@@ -81,7 +82,12 @@ def test_every_part_of_a_rule_must_match(rule, matches):
 def test_a_type_matches_with_and_without_a_programs_name():
     assert ignored({"type": "SSH (command)"}, type="SSH (command: apt-get)")
     assert ignored({"type": "SSH (command)"}, type="SSH (command)")
-    assert not ignored({"type": "SSH (command: apt-get)"}, type="SSH (command: apt-get)")
+
+
+@pytest.mark.parametrize("name", ["SSH", "Rsync", "SSH (command: apt-get)", "test"])
+def test_a_type_that_no_login_can_have_is_refused(name):
+    with pytest.raises(ConfigurationError, match="type must be one of SSH \\(interactive\\), "):
+        configuration(ignore=[{"type": name}])
 
 
 def test_one_of_several_rules_is_enough_and_none_is_none():
