@@ -222,7 +222,7 @@ def desired(params: Dict[str, Any], file: ServiceFile, before: Optional[str]) ->
         if not params["copy_vendor"]:
             raise pam_stack.PamStackError(
                 f"there is no such file, only the vendor's {vendor}, which updates overwrite."
-                " Set copy_vendor=true (for the role: ssh_login_notify_copy_vendor_pam) to have it copied, or copy it yourself."
+                " Set copy_vendor=true (in the role, ssh_login_notify_copy_vendor_pam) to have it copied, or copy it."
             )
         text = pam_stack.decode(vendor.read_bytes())
         return pam_stack.present(text, params["program"], params["replaces"], file.included), vendor

@@ -256,7 +256,7 @@ def write_service(module: AnsibleModule, path: Path, line: str) -> None:
 def wait_for_delivery(program: str, origin: str, started: float, deadline: float) -> Outcome:
     """Ask the notifier what became of the alert of this origin; ``started`` and ``deadline`` are monotonic.
 
-    A refusal that no later try can change ends the wait at once; after any other answer the sender tries again by itself.
+    A refusal that no later try can change ends the wait at once; after any other the sender tries again by itself.
     """
     while True:
         status = ask(program, ["status", "--json"], STATUS_SECONDS)

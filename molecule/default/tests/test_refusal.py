@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A webhook that can't be right is refused with the reason, before anything is changed, and is not shown. So is a file out of reach."""
+"""A webhook or a CA file that can't do is refused with the reason, before anything is changed; no webhook is shown."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def ca_file(host):
     ("path", "owner", "mode", "why"),
     [
         ("/root/ca.pem", "root", "0644", "kept away from /root"),
-        ("/tmp/ca.pem", "root", "0644", "kept away from /tmp"),
+        ("/var/tmp/ca.pem", "root", "0644", "kept away from /var/tmp"),  # noqa: S108
         ("/etc/ssl/hidden.pem", "deploy", "0600", "the permissions of /etc/ssl/hidden.pem"),
     ],
 )

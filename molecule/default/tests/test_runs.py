@@ -84,16 +84,17 @@ def test_the_line_stands_in_the_services_of_the_list_and_in_no_other(host, tmp_p
 
 UNITS = "ssh-login-notify.service ssh-login-notify.path ssh-login-notify.timer"
 STALE = f"systemctl show --property NeedDaemonReload {UNITS} | grep -c =yes"
+STARTED = "systemctl show --property ActiveEnterTimestampMonotonic ssh-login-notify.timer"
 
 
 def test_units_of_an_interrupted_upgrade_come_into_force(host, tmp_path):
     """They were written, and then the run ended before systemd was told."""
     host.check_output("touch /etc/systemd/system/ssh-login-notify.timer")
     assert host.run(STALE).stdout == "1\n"
-    started = host.check_output("systemctl show --property ActiveEnterTimestampMonotonic ssh-login-notify.timer")
+    started = host.check_output(STARTED)
     assert changes(run(host, tmp_path)) == 1
     assert host.run(STALE).stdout == "0\n"
-    assert host.check_output("systemctl show --property ActiveEnterTimestampMonotonic ssh-login-notify.timer") != started
+    assert host.check_output(STARTED) != started
 
 
 def test_the_program_is_tried_again_until_it_has_its_line(host, tmp_path):
