@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Entry = Dict[str, Any]
 
 RECENT = 50  # deliveries that are remembered
-NUMBER = (int, float)
+NUMBER = (int, float)  # of seconds since the epoch
+LATEST = 1 << 33  # the year 2242; localtime(3) has an end too
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
@@ -72,5 +73,7 @@ class State:
 def _checked(thing: object, types: "Dict[str, Any]") -> "Optional[Entry]":
     """Return a dictionary with just these names and types, its texts made harmless; None for anything else."""
     if not isinstance(thing, dict) or not all(isinstance(thing.get(name), types[name]) for name in types):
+        return None
+    if not all(0 <= thing[name] < LATEST for name in types if types[name] is NUMBER):
         return None
     return {name: printable(thing[name]) if isinstance(thing[name], str) else thing[name] for name in types}
