@@ -186,6 +186,7 @@ def test_without_systemd_the_sender_is_started_with_an_environment_of_its_own(in
     wait_for(installation.sent.exists)
     text = installation.sent.read_text()
     assert text.splitlines()[0].endswith("sender send")
+    assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin\n" in text
     assert "SECRET" not in text
     assert "PAM_" not in text
 

@@ -64,6 +64,7 @@ def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, numb
         assert ended, "the kills have not reached the end"
     # The next observer: first it ends what the killed one had begun, then it takes the captures that are left.
     spool.finish_handing_over()
+    assert len(spool.names("incoming") + spool.names("outgoing")) == 1
     for name in spool.names("incoming"):
         spool.hand_over(name, whole)
     assert spool.names("outgoing") == [NAME]

@@ -227,10 +227,13 @@ def test_an_answer_that_drips_is_given_up_in_the_end(webhook, plain, monkeypatch
     assert time.monotonic() - began < 3
 
 
-def test_a_host_that_takes_the_request_and_says_nothing_is_given_up(webhook, plain, monkeypatch):
+@pytest.mark.parametrize("kind", ["plain", "trusted"])
+def test_a_host_that_takes_the_request_and_says_nothing_is_given_up(request, monkeypatch, kind):
     monkeypatch.setattr(transport, "TIMEOUT", 0.2)
-    webhook.instructions.append(drip(b"", 0.1))
-    assert failure(plain) == f"no answer from 127.0.0.1 port {webhook.port} in time"
+    server = request.getfixturevalue("webhook" if kind == "plain" else "secure_webhook")
+    server.instructions.append(drip(b"", 0.1))
+    sentence = failure(request.getfixturevalue(kind))
+    assert sentence == f"no answer from 127.0.0.1 port {server.port} in time"
 
 
 def test_the_deadline_leaves_no_alarm_behind(plain):
