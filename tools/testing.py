@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import bench, environment, images, lint, pythons, system
+from . import bench, environment, lint, pythons, system
 from .command import ROOT, STATE, Failure, run, say
 
 SCENARIOS = ("default", "safety_valve", "remove")
