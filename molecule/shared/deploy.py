@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+PLAYBOOK = PROJECT / "molecule" / "shared" / "converge.yml"
 # As in .config/molecule/config.yml.
 SECRET = "not-a-real-secret"  # noqa: S105
 
@@ -22,10 +23,10 @@ def deploy(host, directory: Path, webhook: object, **variables: object) -> subpr
     values = {"webhook_url": webhook, **variables}
     settings.write_text(json.dumps({f"ssh_login_notify_{name}": value for name, value in values.items()}))
     program = ["ansible-playbook", "-vvv", "--diff", "--limit", host.backend.hostname, "--extra-vars", f"@{settings}"]
-    inventory = ["--inventory", os.environ["MOLECULE_INVENTORY_FILE"], PROJECT / "molecule" / "shared" / "converge.yml"]
+    inventory = ["--inventory", os.environ["MOLECULE_INVENTORY_FILE"]]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
     return subprocess.run(  # noqa: S603
-        [*program, *inventory], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [*program, *inventory, str(PLAYBOOK)], env=environment, capture_output=True, text=True, check=False, timeout=300
     )
 
 
