@@ -95,7 +95,7 @@ class Sender:
             self._state.delivered([_delivery(sent, answer.status) for sent in alerts])
             return 0
         mend = slack.mend(answer.status, answer.text)
-        self._state.refused(_refusal(alerts[0], answer.status, self.last_answer, mend))
+        self._state.refused(_refusal(alerts[0], answer.status, printable(answer.text), mend))
         if answer.status not in slack.PERMANENT:
             return self._later(self.last_answer, mend, retry_after(answer.retry_after))
         if len(alerts) > 1 and answer.status == 400:
