@@ -150,12 +150,6 @@ def incoming_a_fifo(installation):
     os.mkfifo(installation.spool.path("incoming"))
 
 
-def incoming_a_link(installation):
-    incoming_missing(installation)
-    os.mkdir(installation.spool.root + ".elsewhere")
-    os.symlink(installation.spool.root + ".elsewhere", installation.spool.path("incoming"))
-
-
 def lock_a_directory(installation):
     os.mkdir(installation.spool.path("observer.lock"))
 
@@ -185,10 +179,14 @@ def clock_wrong(installation):
     change_hook(installation, "{time.time():017.6f}", "{-1.5:017.6f}")
 
 
+def memory_gone(installation):
+    change_hook(installation, "    name, capture = look()", "    raise MemoryError")
+
+
 TROUBLES = [
-    spool_missing, spool_a_file, incoming_missing, incoming_a_file, incoming_a_fifo, incoming_a_link, lock_a_directory,
+    spool_missing, spool_a_file, incoming_missing, incoming_a_file, incoming_a_fifo, lock_a_directory,
     lock_a_fifo, package_missing, package_with_a_syntax_error, package_that_raises, package_that_prints,
-    clock_wrong,
+    clock_wrong, memory_gone,
 ]  # fmt: skip
 
 
@@ -198,9 +196,14 @@ def test_it_ends_well_at_once_and_says_nothing_whatever_is_wrong(installation, t
     returncode, printed, seconds = log_in(installation)
     assert (returncode, printed) == (0, b"")
     assert seconds < QUICK
-    assert not os.path.isdir(installation.spool.root + ".elsewhere") or not os.listdir(
-        installation.spool.root + ".elsewhere"
-    )
+
+
+def test_a_link_in_the_place_of_the_spools_directory_is_not_followed(alone, tmp_path):
+    incoming_missing(alone)
+    (tmp_path / "elsewhere").mkdir()
+    os.symlink(str(tmp_path / "elsewhere"), alone.spool.path("incoming"))
+    assert log_in(alone)[:2] == (0, b"")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_where_no_process_can_be_forked_the_login_is_written_down_all_the_same(alone):

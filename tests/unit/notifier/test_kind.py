@@ -226,6 +226,14 @@ def test_a_pid_that_is_used_again_is_another_connection(host):
     assert host.look() == UNKNOWN
 
 
+def test_a_pid_that_is_used_again_while_it_is_looked_at_is_another_connection(host):
+    host.serve("@pts/0")
+    assert host.look() is None
+    host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
+    host.run("-bash")
+    assert host.look() == UNKNOWN
+
+
 def test_a_connection_whose_start_is_not_known_is_unknown(host, tmp_path):
     host.serve("@pts/0")
     host.run("-bash")

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
-from ssh_login_notify.alert import to_json
+from ssh_login_notify.alert import TEST_SERVICE, to_json
 from ssh_login_notify.sender import DELAYS, LONGEST_STAY, LONGEST_WAIT, UNDELIVERED, Sender, State, retry_after
 from ssh_login_notify.transport import Transport
 
@@ -162,6 +162,16 @@ def test_what_is_refused_for_good_is_set_aside_with_slacks_words_and_blocks_noth
     assert part in reason
     assert queue.ids == [ids(1), ids(2)]
     assert (queue.names(), slept) == ([], [])
+
+
+def test_a_test_that_is_refused_is_no_alert_to_keep_and_leaves_its_answer(queue):
+    queue.put(1, service=TEST_SERVICE)
+    queue.will(answer(404, "no_service"))
+    assert queue.send() is True
+    assert queue.names() == queue.names("failed") == []
+    found = State(queue.spool).last_answer
+    assert (found["id"], found["status"]) == (ids(1)[0], 404)
+    assert "create a new one" in found["mend"]
 
 
 def test_a_digest_that_is_refused_as_it_is_goes_one_by_one(queue):

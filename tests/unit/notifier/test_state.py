@@ -58,14 +58,16 @@ def test_trouble_and_the_last_answer_come_back(spool):
     assert set(found.trouble) == set(TROUBLE)
     assert (found.trouble["what"], found.trouble["mend"]) == ("503", "it is tried again")
     assert 55 < found.not_before - time.time() <= 60
+    since = found.trouble["since"]
     found.waiting("504", "x", 1)
-    assert State(spool).trouble["since"] == found.trouble["since"]
+    assert State(spool).trouble == {"since": since, "what": "504", "mend": "x"}
 
 
 def test_only_the_last_deliveries_are_kept(spool):
     state = State(spool)
     state.delivered([delivery(number) for number in range(RECENT * 2)])
     assert State(spool).recent == [delivery(number) for number in range(RECENT, RECENT * 2)]
+    assert len(json.loads(spool.read("state", "sender.json").decode())["recent"]) == RECENT
     assert len(write(spool, recent=[delivery(number) for number in range(1000)]).recent) == RECENT
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import time
 
 import parts
@@ -128,6 +129,17 @@ def test_a_kept_connection_that_was_reset_is_opened_again(webhook, plain):
     webhook.instructions.append(reset)
     assert plain.post(BODY).text == "ok"
     assert webhook.connections == 2
+
+
+def test_a_kept_connection_that_tls_finds_closed_is_opened_again(secure_webhook, trusted, monkeypatch):
+    trusted.post(BODY)
+
+    def find_it_closed(*_):
+        raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(trusted._connection, "request", find_it_closed)
+    assert trusted.post(BODY).text == "ok"
+    assert secure_webhook.connections == 2
 
 
 def test_a_connection_that_the_host_says_it_closes_is_not_kept(webhook, plain):
