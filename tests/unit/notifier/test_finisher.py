@@ -91,6 +91,11 @@ def test_it_goes_on_with_the_next_when_one_is_gone(spool, capture):
     assert spool.names("outgoing") == [LATER]
 
 
+def test_a_capture_that_another_has_finished_is_no_trouble(spool, said):
+    finish(spool, {}, NAME, "rsync")
+    assert said == []
+
+
 def test_the_systems_log_has_every_login(spool, capture, said):
     finish(spool, {}, NAME, "rsync")
     assert [sentence.split()[:2] for _, sentence in said] == [["login", "user=deploy"]]
