@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import sys
-import syslog  # noqa: F401 - journal loads it late
+import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
 from . import VERSION, config, journal, slack
@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
+# journal loads syslog late: when root is given up, and the service user may not be able to read it.
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
 STALE_CAPTURE = 60  # seconds; an observer needs far less
 WAITS_TOO_LONG = 900  # seconds

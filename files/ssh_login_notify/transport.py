@@ -4,7 +4,7 @@ The address is a secret: it stands in no exception and no log (the request line 
 """
 
 import contextlib
-import encodings.idna  # noqa: F401 - http.client loads it late: when root is given up, who may not read its Python
+import encodings.idna  # noqa: F401  # pylint: disable=unused-import
 import http.client
 import signal
 import socket
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Iterator, Optional
 
+# http.client loads encodings.idna late: when root is given up, and the service user may not be able to read it.
 TIMEOUT = 15  # seconds for each step: connecting, the handshake, each read
 DEADLINE = 60  # seconds for all of it, or an answer that drips would take for ever
 LARGEST_ANSWER = 4096  # bytes; Slack's are a word
