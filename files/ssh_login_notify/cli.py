@@ -13,7 +13,7 @@ import time
 
 from . import VERSION, config, journal, slack
 from .config import Configuration, ConfigurationError
-from .observer import finish_abandoned
+from .observer import ABANDONED, finish_abandoned
 from .privileges import PrivilegeError, give_up
 from .sender import WAY, Sender
 from .spool import Lock, Spool, written_at
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # journal loads syslog late: when root is given up, and the service user may not be able to read it.
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
-STALE_CAPTURE = 60  # seconds; an observer needs far less
 WAITS_TOO_LONG = 900  # seconds
 SENDER_AT_WORK = 5.0  # seconds that `flush` waits for a sender that is at work already
 STATES = {WELL: "ok", UNDELIVERED: "warning", WRONG: "critical", NOT_KNOWN: "unknown"}
@@ -219,7 +218,7 @@ def _look_at_spool(spool: Spool, found: "Dict[str, Any]", problems: "List[Tuple[
     found["last_delivery"] = state.recent[-1] if state.recent else None
     found["last_answer"] = state.last_answer
     trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "the sender has not come to it"
-    if (_age(captured) or 0) > STALE_CAPTURE:
+    if (_age(captured) or 0) > ABANDONED:
         problems.append((UNDELIVERED, "a capture has waited for longer than a minute for an observer"))
     if waiting and (oldest or 0) > WAITS_TOO_LONG:
         problems.append((WRONG, f"alerts have waited for {(oldest or 0) / 60:.0f} minutes: {trouble}"))
