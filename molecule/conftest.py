@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from bench.report import table
 from logins import Login, Person
 from receiver.client import Message, Receiver
 
@@ -22,6 +23,10 @@ PASSWORD = "not-a-real-password"  # noqa: S105
 
 # Login to message: the promise is seconds, and a busy machine gets some more.
 ALERT_SECONDS = 30.0
+
+
+# What a scenario is to show beside "passed": rows of one table, which is printed at the end.
+ROWS = pytest.StashKey[list[dict[str, str]]]()
 
 
 def address(container: str) -> str:
@@ -82,3 +87,21 @@ def alerts(receiver):
         return [message for message in receiver.attempts() if is_theirs(message)]
 
     return alerts_of
+
+
+@pytest.fixture(scope="session")
+def rows(request) -> list[dict[str, str]]:
+    """The scenario's table: a test appends a row, column -> cell. All rows have the same columns."""
+    return request.config.stash.setdefault(ROWS, [])
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    """Print the scenario's table, and keep it where `./dev clean` finds it."""
+    found = config.stash.get(ROWS, [])
+    if not found:
+        return
+    text = table(list(found[0]), [list(row.values()) for row in found])
+    terminalreporter.write_line(f"\n{text}\n")
+    directory = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".dev" / "tables"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{SCENARIO}.md").write_text(text + "\n")

@@ -14,7 +14,7 @@ examples:
   ./dev demo                        see it work: a server, a stand-in for Slack, real logins, their alerts
   ./dev test                        everything that must hold: lint, unit tests, real servers
   ./dev test unit receiver          only these parts
-  ./dev test molecule default       one scenario on real servers (default, safety_valve, remove)
+  ./dev test faults outage          these scenarios on real servers
   ./dev shell                       a shell in which molecule and ansible-playbook are at hand
 
 What ./dev makes is in .dev/, in Docker images loginwatch/*, and in containers labelled loginwatch; `./dev clean`
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     test = command("test", lambda options: testing.run_parts(options.part), "run the tests, or some parts of them")
     test.add_argument(
         "part", nargs="*", metavar="PART",
-        help=f"{', '.join(testing.PARTS)}; after molecule, scenarios by name (default: everything)",
+        help=f"{', '.join(testing.PARTS)}; of molecule, {', '.join(testing.SCENARIOS)} (default: everything)",
     )  # fmt: skip
     command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 

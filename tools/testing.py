@@ -10,7 +10,7 @@ from pathlib import Path
 from . import bench, environment, lint, pythons, system
 from .command import ROOT, STATE, Failure, run, say
 
-SCENARIOS = ("default", "safety_valve", "remove")
+SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm")
 
 
 @dataclass
@@ -69,28 +69,17 @@ PARTS: dict[str, Callable[..., Iterator[Check]]] = {
 def run_parts(words: list[str]) -> int:
     """Run these parts (none: all of them), every check of them even after one failed; 0 if all of them hold.
 
-    :param words: names of parts; the words after `molecule` name scenarios
+    :param words: names of parts and of scenarios
     """
-    words, scenarios = split(words)
+    unknown = [word for word in words if word not in PARTS and word not in SCENARIOS]
+    if unknown:
+        known = f"{', '.join(PARTS)}; of molecule: {', '.join(SCENARIOS)}"
+        raise Failure(f"there is no part {unknown[0]!r}. There are: {known}")
     environment.ensure()
     checks: list[Check] = []
-    for word in words:
-        checks += PARTS[word](scenarios) if word == "molecule" and scenarios else PARTS[word]()
-    return report([attempt(check) for check in checks])
-
-
-def split(words: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Part names and scenario names."""
-    parts, scenarios = [], []
     for word in words or PARTS:
-        if word in PARTS:
-            parts.append(word)
-        elif "molecule" in parts and (ROOT / "molecule" / word / "molecule.yml").exists():
-            scenarios.append(word)
-        else:
-            known = f"{', '.join(PARTS)}; after molecule: {', '.join(SCENARIOS)}"
-            raise Failure(f"there is no part {word!r}. There are: {known}")
-    return parts, tuple(scenarios)
+        checks += PARTS[word]() if word in PARTS else molecule((word,))
+    return report([attempt(check) for check in checks])
 
 
 def attempt(check: Check) -> Result:
