@@ -99,11 +99,24 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> No
         trouble(f"the login {name} could not be made an alert, its capture stays in the spool: {error!r}")
         return
     try:
-        spool.hand_over(name, alert.to_json(finished))
-        start_sender(spool)
+        _queue(spool, name, alert.to_json(finished))
     except OSError as error:
         trouble(f"the login {name} was not queued for sending: {error}")
     login(alert.log_line(finished))
+
+
+def _queue(spool: Spool, name: str, contents: bytes) -> None:
+    from . import overflow
+
+    try:
+        spool.finish(name, contents)
+    except OSError as error:
+        overflow.keep(name, contents)
+        trouble(f"the spool took no alert ({error}); {name} waits in {overflow.ROOT}")
+        spool.remove("incoming", name)
+        return
+    spool.hand_over(name)
+    start_sender(spool)
 
 
 def start_sender(spool: Spool) -> None:

@@ -13,7 +13,7 @@ from .finisher import Finisher
 from .journal import trouble
 from .kind import Connection
 from .processes import Processes, set_priority
-from .spool import Lock, Spool, written_at
+from .spool import Lock, Spool, is_older
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
 
 def finish_abandoned(spool: Spool) -> None:
     """Finish the captures that no observer will: those of an observer that was killed, when no login has come since."""
-    before = time.time() - ABANDONED
-    spool.finish_handing_over(before)
-    names = [name for name in spool.names("incoming") if written_at(name) < before]
+    spool.finish_handing_over(ABANDONED)
+    names = [name for name in spool.names("incoming") if is_older(name, ABANDONED)]
     if names:
         Observer(spool, {name: spool.read("incoming", name) for name in names}, listing=False).run()
         set_priority(0)  # an observer hurries; what its caller does next need not

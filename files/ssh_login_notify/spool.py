@@ -4,7 +4,8 @@ nothing and leaves nothing half-done.
     incoming/   captures, written by the hook          root alone
     outgoing/   finished alerts that wait              root writes, the service user takes
     failed/     alerts that were refused for good, each with the answer in NAME.answer
-    state/      wake: there is something new to send; sender.json: what the sender last did
+    state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the watch
+                last found
 
 Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
 """
@@ -12,14 +13,20 @@ Names are the captures' names: a time and a pid. They sort by time, and are the 
 import errno
 import os
 import stat
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from typing import Dict, List
 
 ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
+DIRECTORIES = ("incoming", "outgoing", "failed", "state")
+LOCKS = ("observer.lock", "sender.lock")
+STATE_FILES = ("wake", "sender.json", "watch.json")
+BESIDE = {"incoming": ".alert", "failed": ".answer"}  # what the file beside one of ours ends in
 ALERT_MODE = 0o640  # the directories are setgid, so the group is the service's
+SKEW = 60  # seconds that a clock may be set back without a thought
 ABANDONED = 3600  # seconds after which an unfinished file is nobody's any more
 
 
@@ -32,6 +39,24 @@ def is_name(name: str) -> bool:
 def written_at(name: str) -> float:
     """Return the time of a capture's name, in seconds since the epoch."""
     return float(name.partition("-")[0])
+
+
+def _is_ours(directory: str, entry: str) -> bool:
+    if entry.startswith("."):
+        return True  # being written, or soon cleared away
+    if directory == "state":
+        return entry in STATE_FILES
+    name, dot, ending = entry.rpartition(".")
+    return is_name(entry) or (is_name(name) and dot + ending == BESIDE.get(directory))
+
+
+def is_older(name: str, age: float) -> bool:
+    """Tell whether a name was given longer ago than this, in seconds; one from the future is older than any.
+
+    The clock was set back since then, and nobody can say for how long it will be in the future.
+    """
+    passed = time.time() - written_at(name)
+    return passed > age or passed < -SKEW
 
 
 class Spool:
@@ -57,14 +82,40 @@ class Spool:
                 raise OSError(errno.EINVAL, "not a plain file", name)
             return file.read(LARGEST_FILE)
 
-    def write(self, directory: str, name: str, contents: bytes, mode: int) -> None:
-        """Put a file into a directory, whole or not at all, in place of one of the same name."""
+    def foreign(self) -> "List[str]":
+        """Return what lies in the spool and is none of ours, as `outgoing/README`. It is nobody's to touch."""
+        found = [name for name in os.listdir(self.root) if name not in DIRECTORIES + LOCKS]
+        for directory in DIRECTORIES:
+            entries = os.listdir(self.path(directory))
+            found += [directory + "/" + entry for entry in entries if not _is_ours(directory, entry)]
+        return sorted(found)
+
+    def sizes(self, directory: str) -> "Dict[str, int]":
+        """Return the bytes that each of our files in a directory holds, by name."""
+        sizes = {}
+        with os.scandir(self.path(directory)) as entries:
+            for entry in entries:
+                try:
+                    if is_name(entry.name):
+                        sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:
+                    pass  # sent, or put back, just now
+        return sizes
+
+    def write(self, directory: str, name: str, contents: bytes, mode: int, durable: bool = False) -> None:
+        """Put a file into a directory, whole or not at all, in place of one of the same name.
+
+        durable: it is on the disk before it has its name, so that a power cut does not leave it empty.
+        """
         unfinished = self.path(directory, f".{name}.{os.getpid()}")
         try:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(contents)
                 os.fchmod(descriptor, mode)
+                if durable:
+                    file.flush()
+                    os.fsync(descriptor)
             os.rename(unfinished, self.path(directory, name))
         except OSError:
             self.remove(directory, os.path.basename(unfinished))
@@ -80,57 +131,67 @@ class Spool:
     # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/
     # only after it: a kill in between never makes two alerts of one login, and the next run ends what this one began.
 
-    def hand_over(self, name: str, contents: bytes) -> None:
+    def finish(self, name: str, contents: bytes) -> None:
+        """Put the finished alert beside its capture."""
+        self.write("incoming", name + ".alert", contents, ALERT_MODE, durable=True)
+
+    def hand_over(self, name: str) -> None:
         """Replace a capture by its finished alert in outgoing/, and wake the sender."""
-        self.write("incoming", name + ".alert", contents, ALERT_MODE)
         self.remove("incoming", name)
-        self._to_outgoing(name)
+        os.rename(self.path("incoming", name + ".alert"), self.path("outgoing", name))
+        self.wake()
 
-    def finish_handing_over(self, before: float = float("inf")) -> None:
-        """End what an observer that was killed had begun, and clear away what a killed hook left unfinished.
+    def finish_handing_over(self, age: float = float("-inf")) -> None:
+        """End what an observer that was killed had begun.
 
-        before: only what was captured before this time, in seconds since the epoch.
+        age: only what was captured longer ago than this, in seconds.
         """
         for entry in os.listdir(self.path("incoming")):
             name = entry[: -len(".alert")]
-            if entry.endswith(".alert") and is_name(name) and written_at(name) < before:
-                self.remove("incoming", name)
-                self._to_outgoing(name)
-        self._clear_abandoned("incoming")
-
-    def _to_outgoing(self, name: str) -> None:
-        os.rename(self.path("incoming", name + ".alert"), self.path("outgoing", name))
-        self.wake()
+            if entry.endswith(".alert") and is_name(name) and is_older(name, age):
+                self.hand_over(name)
 
     def wake(self) -> None:
         """Say that there is something to send: the file that the path unit watches."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(self.path("state", "wake"), flags, 0o600))
-        except FileExistsError:
-            pass
+        except OSError:
+            pass  # it is there already; or there is no room even for an empty file, and the timer's run needs none
 
     # The sender's part.
 
     def set_aside(self, name: str, answer: bytes) -> None:
         """Move an alert that was refused for good to failed/, with the answer beside it."""
-        self.write("failed", name + ".answer", answer, ALERT_MODE)
+        try:
+            self.write("failed", name + ".answer", answer, ALERT_MODE)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise  # a move would fail as well
         os.rename(self.path("outgoing", name), self.path("failed", name))
+
+    def forget(self, directory: str, name: str) -> None:
+        """Remove an alert, and the answer that it may have."""
+        self.remove(directory, name)
+        self.remove(directory, name + ".answer")
 
     def retry(self, name: str) -> None:
         """Put a refused alert back among those that wait."""
         os.rename(self.path("failed", name), self.path("outgoing", name))
         self.remove("failed", name + ".answer")
 
-    def _clear_abandoned(self, directory: str) -> None:
-        import time
+    # What kills leave, whoever's.
 
-        for entry in os.listdir(self.path(directory)):
-            try:
-                if entry.startswith(".") and time.time() - os.lstat(self.path(directory, entry)).st_mtime > ABANDONED:
-                    self.remove(directory, entry)
-            except FileNotFoundError:
-                pass  # it is being written, and has just got its name
+    def clear_abandoned(self) -> None:
+        """Remove files that were being written when their writer was killed."""
+        for directory in DIRECTORIES:
+            for entry in os.listdir(self.path(directory)):
+                path = self.path(directory, entry)
+                try:
+                    if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > ABANDONED:
+                        os.unlink(path)
+                except (FileNotFoundError, IsADirectoryError, PermissionError):
+                    pass  # it is being written, and has just got its name; or it is none of ours
 
 
 class Lock:

@@ -30,6 +30,14 @@ def pytest_configure(config):
         settings.load_profile("searching")
 
 
+@pytest.fixture(autouse=True)
+def overflow_directory(tmp_path, monkeypatch):
+    """Where alerts go that a spool does not take: never this machine's own /run."""
+    from ssh_login_notify import overflow
+
+    monkeypatch.setattr(overflow, "ROOT", str(tmp_path / "overflow"))
+
+
 @pytest.fixture
 def spool(tmp_path):
     """An empty spool."""

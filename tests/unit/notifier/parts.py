@@ -4,6 +4,8 @@
 """The parts that the tests are made of: a spool, alerts, an installation, a webhook's host, a proxy, certificates."""
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -28,6 +30,7 @@ WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-s
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
 DIRECTORIES = ("incoming", "outgoing", "failed", "state")
 FINGERPRINT = "SHA256:" + "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+PAM_LINE = "session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
 LONGEST_WAIT = 10  # seconds that any test waits for what must come
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
@@ -37,6 +40,23 @@ def make_spool(root):
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
     return Spool(str(root))
+
+
+def make_well(root, monkeypatch):
+    """Have the notifier find its PAM line, and what was installed, below a directory, and all of it in order."""
+    from ssh_login_notify import health, installation
+
+    pam, library = root / "pam.d", root / "library"
+    pam.mkdir()
+    (pam / "sshd").write_text(f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n")
+    (library / "ssh_login_notify").mkdir(parents=True)
+    module = library / "ssh_login_notify" / "cli.py"
+    module.write_text("installed")
+    digests = {str(module): hashlib.sha256(b"installed").hexdigest()}
+    (library / "manifest.json").write_text(json.dumps({"files": digests}))
+    monkeypatch.setattr(installation, "LIBRARY", str(library))
+    monkeypatch.setattr(health, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
+    return pam / "sshd", library
 
 
 def configuration(url=WEBHOOK, **values):
@@ -104,6 +124,7 @@ class Installation:
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
+        self.change(self.library / "overflow.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")
         self.change(self.library / "observer.py", r"LONGEST = 30\.0", "LONGEST = 0.3")
         # A host with systemd: whose path unit starts the sender, not the observer.

@@ -9,7 +9,7 @@ import signal
 
 import parts
 import pytest
-from ssh_login_notify import alert, finisher
+from ssh_login_notify import alert, finisher, overflow
 from ssh_login_notify.finisher import Finisher, finish
 
 NAME = "1763884862.123456-4242"
@@ -101,8 +101,27 @@ def test_the_systems_log_has_every_login(spool, capture, said):
     assert [sentence.split()[:2] for _, sentence in said] == [["login", "user=deploy"]]
 
 
-def test_the_systems_log_has_a_login_that_could_not_be_queued_too(spool, said):
+def test_an_alert_that_the_spool_does_not_take_waits_elsewhere(spool, said):
     os.rename(spool.path("incoming"), spool.path("away"))
+    finish(spool, {NAME: CAPTURE}, NAME, "rsync")
+    assert overflow.names() == [NAME]
+    assert f"{NAME} waits in {overflow.ROOT}" in said[0][1]
+    assert said[1][1].startswith("login user=deploy")
+    os.rename(spool.path("away"), spool.path("incoming"))
+    overflow.bring_back(spool)
+    assert json.loads(spool.read("outgoing", NAME).decode())["type"] == "rsync"
+
+
+def test_a_capture_whose_alert_waits_elsewhere_is_done_with(spool, capture, said, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(spool, "finish", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        finish(spool, {}, NAME, "rsync")
+    assert (spool.names("incoming"), overflow.names()) == ([LATER], [NAME])
+
+
+def test_the_systems_log_has_a_login_that_could_not_be_queued_anywhere_too(spool, said, monkeypatch):
+    os.rename(spool.path("incoming"), spool.path("away"))
+    monkeypatch.setattr(overflow, "MOST", 0)
     finish(spool, {NAME: CAPTURE}, NAME, "unknown")
     assert f"the login {NAME} was not queued for sending" in said[0][1]
     assert said[1][1].startswith("login user=deploy")

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """spool: a kill at any point loses nothing, doubles nothing and leaves nothing half-done."""
 
+import errno
 import os
 import signal
 import socket
@@ -13,11 +14,11 @@ from pathlib import Path
 import parts
 import pytest
 from ssh_login_notify import spool as module
-from ssh_login_notify.spool import ABANDONED, ALERT_MODE, LARGEST_FILE, Lock, is_name
+from ssh_login_notify.spool import ABANDONED, ALERT_MODE, LARGEST_FILE, Lock, is_name, is_older
 
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
-CALLS = ("open", "rename", "unlink", "fchmod", "fdopen", "close")
+CALLS = ("open", "rename", "unlink", "fchmod", "fdopen", "fsync", "close")
 
 
 def put(spool, directory, name, contents=b"x"):
@@ -29,6 +30,12 @@ def put(spool, directory, name, contents=b"x"):
 def everything(spool):
     return sorted(f"{directory}/{entry}" for directory in parts.DIRECTORIES
                   for entry in os.listdir(spool.path(directory)))  # fmt: skip
+
+
+def hand_over(spool, name, contents):
+    """All that is done with a capture whose alert is ready."""
+    spool.finish(name, contents)
+    spool.hand_over(name)
 
 
 def killed_after(number, action, *arguments):
@@ -59,14 +66,14 @@ def killed_after(number, action, *arguments):
 def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, number):
     put(spool, "incoming", NAME, b"capture")
     whole = b"alert" * 50000
-    ended = killed_after(number, spool.hand_over, NAME, whole)
+    ended = killed_after(number, hand_over, spool, NAME, whole)
     if number == 19:
         assert ended, "the kills have not reached the end"
     # The next observer: first it ends what the killed one had begun, then it takes the captures that are left.
     spool.finish_handing_over()
     assert len(spool.names("incoming") + spool.names("outgoing")) == 1
     for name in spool.names("incoming"):
-        spool.hand_over(name, whole)
+        hand_over(spool, name, whole)
     assert spool.names("outgoing") == [NAME]
     assert spool.read("outgoing", NAME) == whole
     assert [entry for entry in os.listdir(spool.path("incoming")) if not entry.startswith(".")] == []
@@ -76,7 +83,7 @@ def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, numb
 @pytest.mark.parametrize("number", range(20))
 def test_a_killed_observer_never_leaves_two_alerts_of_one_capture(spool, number):
     put(spool, "incoming", NAME, b"capture")
-    killed_after(number, spool.hand_over, NAME, b"alert")
+    killed_after(number, hand_over, spool, NAME, b"alert")
     # A sender may take what is in outgoing/ before the next observer comes: no capture may be left then.
     if spool.names("outgoing"):
         spool.remove("outgoing", NAME)
@@ -104,7 +111,7 @@ def test_an_alert_that_is_put_back_is_never_lost_to_a_kill(spool, number):
 
 def test_handing_over_wakes_the_sender(spool):
     put(spool, "incoming", NAME)
-    spool.hand_over(NAME, b"alert")
+    hand_over(spool, NAME, b"alert")
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
     spool.wake()  # it may be awake already
 
@@ -173,24 +180,90 @@ def test_a_link_in_the_way_is_not_followed(spool, tmp_path):
     os.symlink(str(victim), spool.path("outgoing", NAME))
     os.symlink(str(victim), spool.path("state", "wake"))
     put(spool, "incoming", NAME)
-    spool.hand_over(NAME, b"alert")
+    hand_over(spool, NAME, b"alert")
     assert victim.read_text() == "untouched"
     assert spool.read("outgoing", NAME) == b"alert"
 
 
-def test_what_a_killed_hook_left_is_cleared_when_it_is_nobodys_any_more(spool):
-    new, old = put(spool, "incoming", "." + NAME), put(spool, "incoming", "." + LATER)
+@pytest.mark.parametrize("directory", parts.DIRECTORIES)
+def test_what_a_killed_writer_left_is_cleared_when_it_is_nobodys_any_more(spool, directory):
+    new, old = put(spool, directory, "." + NAME), put(spool, directory, f".{LATER}.4242")
     os.utime(str(old), (time.time() - ABANDONED - 10,) * 2)
-    spool.finish_handing_over()
-    assert everything(spool) == ["incoming/" + new.name]
+    os.mkdir(spool.path(directory, ".somebodys"))
+    os.utime(spool.path(directory, ".somebodys"), (time.time() - ABANDONED - 10,) * 2)
+    spool.clear_abandoned()
+    assert everything(spool) == [f"{directory}/{new.name}", f"{directory}/.somebodys"]
 
 
 def test_a_capture_that_gets_its_name_just_now_is_no_trouble(spool, monkeypatch):
     put(spool, "incoming", NAME)
     listdir = os.listdir
     monkeypatch.setattr(module.os, "listdir", lambda path: [*listdir(path), "." + LATER])
-    spool.finish_handing_over()
+    spool.clear_abandoned()
     assert spool.names("incoming") == [NAME]
+
+
+def test_what_is_foreign_is_told_and_all_that_is_ours_is_not(spool):
+    ours = {
+        "incoming": (NAME, NAME + ".alert", "." + NAME, f".{NAME}.alert.7"),
+        "outgoing": (NAME, f".{NAME}.7"),
+        "failed": (NAME, NAME + ".answer"),
+        "state": ("wake", "sender.json", "watch.json", ".sender.json.7"),
+    }
+    for directory in ours:
+        for entry in ours[directory]:
+            put(spool, directory, entry)
+    put(spool, "", "observer.lock")
+    put(spool, "", "sender.lock")
+    assert spool.foreign() == []
+    for entry in ("outgoing/" + NAME + ".answer", "incoming/README", "state/" + NAME, "core", "failed/x.answer"):
+        put(spool, "", entry)
+    os.mkdir(spool.path("incoming", "directory"))
+    assert spool.foreign() == sorted(
+        ["outgoing/" + NAME + ".answer", "incoming/README", "incoming/directory", "state/" + NAME, "core",
+         "failed/x.answer"]
+    )  # fmt: skip
+
+
+def test_the_sizes_are_those_of_our_files(spool):
+    put(spool, "outgoing", NAME, b"12345")
+    put(spool, "outgoing", LATER, b"")
+    put(spool, "outgoing", "README", b"123")
+    assert spool.sizes("outgoing") == {NAME: 5, LATER: 0}
+
+
+def test_a_name_is_old_after_its_age_and_when_the_clock_was_set_back_since():
+    now = time.time()
+    assert is_older(f"{now - 61:017.6f}-1", 60)
+    assert not is_older(f"{now - 59:017.6f}-1", 60)
+    assert not is_older(f"{now + 5:017.6f}-1", 60)
+    assert is_older(f"{now + 3600:017.6f}-1", 60)
+
+
+def test_an_alert_is_on_the_disk_before_it_has_its_name(spool, monkeypatch):
+    calls = []
+    for name in ("fsync", "rename"):
+        call = getattr(os, name)
+        monkeypatch.setattr(module.os, name, lambda *values, n=name, c=call: calls.append(n) or c(*values))
+    spool.finish(NAME, b"alert")
+    assert calls == ["fsync", "rename"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_an_alert_is_set_aside_also_where_there_is_no_room_for_its_answer(spool, monkeypatch, code):
+    put(spool, "outgoing", NAME)
+
+    def no_room(*_values, **_more):
+        raise OSError(code, "no room")
+
+    monkeypatch.setattr(spool, "write", no_room)
+    spool.set_aside(NAME, b"404")
+    assert everything(spool) == ["failed/" + NAME]
+
+
+def test_where_there_is_no_room_even_to_wake_it_is_no_trouble(spool):
+    os.rmdir(spool.path("state"))
+    spool.wake()
 
 
 def test_removing_what_is_gone_is_no_trouble(spool):

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""overflow: what the spool does not take waits elsewhere, root's alone, and comes back whole and once."""
+
+import os
+import stat
+
+import pytest
+from parts import DIRECTORIES, needs_root
+from ssh_login_notify import overflow
+
+NAME = "1763884862.123456-4242"
+LATER = "1763884862.123457-9"
+
+
+def test_at_first_nothing_is_there(spool):
+    assert overflow.names() == []
+    overflow.bring_back(spool)
+    assert not os.path.exists(overflow.ROOT)
+
+
+def test_what_is_kept_is_roots_alone_and_comes_back_in_order(spool):
+    for name in (LATER, NAME):
+        overflow.keep(name, name.encode())
+    assert overflow.names() == [NAME, LATER]
+    assert stat.S_IMODE(os.stat(overflow.ROOT).st_mode) == 0o700
+    overflow.bring_back(spool)
+    assert overflow.names() == []
+    assert [spool.read("outgoing", name) for name in spool.names("outgoing")] == [NAME.encode(), LATER.encode()]
+    assert os.path.exists(spool.path("state", "wake"))
+
+
+def test_what_the_spool_still_does_not_take_stays(spool, monkeypatch):
+    for name in (LATER, NAME):
+        overflow.keep(name, b"x")
+    write = spool.write
+
+    def room_for_one(directory, name, *values, **more):
+        if name == LATER:
+            raise OSError(28, "No space left on device")
+        write(directory, name, *values, **more)
+
+    monkeypatch.setattr(spool, "write", room_for_one)
+    with pytest.raises(OSError, match="No space"):
+        overflow.bring_back(spool)
+    assert (spool.names("outgoing"), overflow.names()) == ([NAME], [LATER])
+
+
+def test_a_capture_that_a_disk_has_kept_makes_no_second_alert(spool):
+    spool.write("incoming", NAME, b"capture", 0o600)
+    overflow.keep(NAME, b"alert")
+    overflow.bring_back(spool)
+    assert {name: spool.names(name) for name in DIRECTORIES if spool.names(name)} == {"outgoing": [NAME]}
+
+
+def test_it_does_not_fill_the_memory(spool, monkeypatch):
+    monkeypatch.setattr(overflow, "MOST", 1)
+    overflow.keep(NAME, b"x")
+    with pytest.raises(OSError, match="1 alerts are there already"):
+        overflow.keep(LATER, b"x")
+
+
+@needs_root
+@pytest.mark.parametrize("foreign", ["owner", "mode", "link"])
+def test_a_place_that_others_may_write_is_not_trusted(spool, foreign, tmp_path):
+    os.mkdir(overflow.ROOT)
+    if foreign == "owner":
+        os.chown(overflow.ROOT, 65534, 65534)
+    elif foreign == "mode":
+        os.chmod(overflow.ROOT, 0o777)
+    else:
+        os.rename(overflow.ROOT, str(tmp_path / "elsewhere"))
+        os.symlink(str(tmp_path / "elsewhere"), overflow.ROOT)
+    with pytest.raises(OSError, match="others than root may write it"):
+        overflow.keep(NAME, b"x")
