@@ -6,6 +6,7 @@ What depends on the configuration (the server's label, the people's names) is ad
 
 import json
 import os
+import time
 
 from . import authinfo
 from .capture import Capture
@@ -13,13 +14,17 @@ from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple
+    from typing import Any, Dict, List, Tuple
 
     Alert = Dict[str, Any]
 
 VERSION = 1
-# The PAM service of the test that goes the whole way (the module test_alert, `path: pam`).
+# The PAM service of the test that goes the whole way (the module test_alert, `path: pam`), and what stands in the place
+# of a service in alerts that tell of the notifier itself.
 TEST_SERVICE = "ssh-login-notify-test"
+HEARTBEAT_SERVICE = "ssh-login-notify-heartbeat"
+WATCH_SERVICE = "ssh-login-notify-watch"
+OWN_SERVICES = (TEST_SERVICE, HEARTBEAT_SERVICE, WATCH_SERVICE)
 FIELDS: "Dict[str, Any]" = {
     "version": int,
     "id": str,
@@ -55,6 +60,34 @@ def build(capture: Capture, kind: str) -> "Alert":
         "methods": authinfo.parse(capture.get(b"SSH_AUTH_INFO_0")),
         "notes": capture.notes,
     }
+
+
+def own(service: str, notes: "List[str]") -> "Alert":
+    """Return an alert about the notifier itself, which is nobody's login.
+
+    service: one of OWN_SERVICES. notes: sentences, what is wrong or was.
+    """
+    now = time.time()
+    what = service.rpartition("-")[2]
+    return {
+        "version": VERSION,
+        "id": f"{now:017.6f}-{os.getpid()}",
+        "time": now,
+        "host": printable(os.uname().nodename),
+        "service": service,
+        "user": what,
+        "address": "",
+        "port": 0,
+        "name": "this host",
+        "type": what,
+        "methods": [],
+        "notes": notes,
+    }
+
+
+def is_own(alert: "Alert") -> bool:
+    """Tell whether an alert is about the notifier itself."""
+    return alert["service"] in OWN_SERVICES
 
 
 def to_json(alert: "Alert") -> bytes:

@@ -1,9 +1,9 @@
 """The configuration: JSON, root's alone (0600), written by the role."""
 
+import copy
 import ipaddress
 import json
 import os
-import stat
 from urllib.parse import urlsplit
 
 from . import kind
@@ -21,7 +21,15 @@ DEFAULTS: "Dict[str, Any]" = {
     "proxy": "",
     "people": {},
     "ignore": [],
+    "pam_services": ["sshd"],
+    "heartbeat_message": True,
+    "heartbeat_ping_url": "",
+    "longest_silence": 0,
+    "most_waiting": 10000,
+    "most_waiting_mib": 64,
 }
+TYPE_NAMES = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
+LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
 RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
     kind.INTERACTIVE,
@@ -42,13 +50,18 @@ class ConfigurationError(Exception):
 class Configuration:
     """webhook_url: a secret. host_label: the server's name in alerts, "" for the host's own. allow_http: accept http://.
     ca_file: PEM, "" for the system's authorities. proxy: http://host:port, "" for none. people: names by fingerprint.
-    ignore: rules (see rules.py) for logins that need no message.
+    ignore: rules (see rules.py) for logins that need no message. pam_services: those that should have the PAM line.
+    heartbeat_message: whether a heartbeat is a message. heartbeat_ping_url: a dead man's switch to tell of it, "" for
+    none; a secret too. longest_silence: hours without a delivery after which something is wrong, 0 for never.
+    most_waiting, most_waiting_mib: how many alerts may wait, and how many MiB of them.
+    exposed: others than root may read the file, and so know the secrets.
     """
 
-    def __init__(self, values: "Dict[str, Any]") -> None:
-        """Take checked values; raise ConfigurationError for the first that is wrong."""
+    def __init__(self, values: "Dict[str, Any]", exposed: bool = False) -> None:
+        """Take values from a file; raise ConfigurationError for the first that is wrong."""
         _check(values)
-        merged = dict(DEFAULTS, **values)
+        merged = copy.deepcopy(dict(DEFAULTS, **values))
+        self.exposed = exposed
         self.webhook_url: str = merged["webhook_url"]
         self.host_label: str = merged["host_label"]
         self.allow_http: bool = merged["allow_http"]
@@ -56,6 +69,12 @@ class Configuration:
         self.proxy: str = merged["proxy"]
         self.people: Dict[str, str] = merged["people"]
         self.ignore: List[Dict[str, str]] = merged["ignore"]
+        self.pam_services: List[str] = merged["pam_services"]
+        self.heartbeat_message: bool = merged["heartbeat_message"]
+        self.heartbeat_ping_url: str = merged["heartbeat_ping_url"]
+        self.longest_silence: int = merged["longest_silence"]
+        self.most_waiting: int = merged["most_waiting"]
+        self.most_waiting_mib: int = merged["most_waiting_mib"]
 
     @property
     def webhook_host(self) -> str:
@@ -73,7 +92,8 @@ def load(path: str = PATH) -> Configuration:
         raise ConfigurationError(f"{path} is missing: {AGAIN}") from None
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read ({error.strerror}): {AGAIN}") from None
-    if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o077:
+    if status.st_uid != 0 or status.st_mode & 0o022:
+        # Whoever may write it could lead every alert elsewhere.
         raise ConfigurationError(f"{path} must be root's alone, it holds the webhook: chown root:root, chmod 0600")
     try:
         values = json.loads(raw.decode("utf-8"))
@@ -81,7 +101,8 @@ def load(path: str = PATH) -> Configuration:
         raise ConfigurationError(f"{path} is not JSON: {AGAIN}") from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} is not a JSON object: {AGAIN}")
-    return Configuration(values)
+    # Exposed is no reason to fall silent: the alerts go on, and one of them tells of it.
+    return Configuration(values, exposed=bool(status.st_mode & 0o044))
 
 
 def _check(values: "Dict[str, Any]") -> None:
@@ -89,10 +110,16 @@ def _check(values: "Dict[str, Any]") -> None:
     if unknown:
         raise ConfigurationError("the configuration holds {}, unknown here: {}".format(", ".join(unknown), AGAIN))
     for name in DEFAULTS:
-        if name in values and not isinstance(values[name], type(DEFAULTS[name])):
-            wanted = {str: "text", bool: "true or false", dict: "an object", list: "a list"}[type(DEFAULTS[name])]
+        if name in values and type(values[name]) is not type(DEFAULTS[name]):
+            wanted = TYPE_NAMES[type(DEFAULTS[name])]
             raise ConfigurationError(f"{name} must be {wanted}: correct ssh_login_notify_{name} and {AGAIN}")
-    _check_webhook(values.get("webhook_url"), values.get("allow_http", False))
+    _check_numbers(values)
+    _check_address("webhook_url", values.get("webhook_url"), values.get("allow_http", False))
+    if values.get("heartbeat_ping_url"):
+        _check_address("heartbeat_ping_url", values["heartbeat_ping_url"], values.get("allow_http", False))
+    services = values.get("pam_services", [])
+    if not all(isinstance(service, str) and service and "/" not in service for service in services):
+        raise ConfigurationError("pam_services must hold names of services: correct ssh_login_notify_pam_services")
     if values.get("proxy"):
         _check_proxy(values["proxy"])
     if not all(isinstance(person, str) for person in values.get("people", {}).values()):
@@ -101,24 +128,33 @@ def _check(values: "Dict[str, Any]") -> None:
         check_rule(rule)
 
 
-def _check_webhook(url: object, allow_http: bool) -> None:
-    mend = "set ssh_login_notify_webhook_url to the address that Slack shows for the webhook, and " + AGAIN
+def _check_numbers(values: "Dict[str, Any]") -> None:
+    for name, least in LEAST.items():
+        if values.get(name, least) < least:
+            raise ConfigurationError(f"{name} must be {least} at least: correct ssh_login_notify_{name} and {AGAIN}")
+
+
+def _check_address(name: str, url: object, allow_http: bool) -> None:
+    """Check the webhook's address, or another secret one."""
+    mend = f"set ssh_login_notify_{name} to the address as its service shows it, and {AGAIN}"
+    if name == "webhook_url":
+        mend = "set ssh_login_notify_webhook_url to the address that Slack shows for the webhook, and " + AGAIN
     if not isinstance(url, str) or not url:
-        raise ConfigurationError("webhook_url is missing or not text: " + mend)
+        raise ConfigurationError(f"{name} is missing or not text: {mend}")
     if _not_plain(url):
-        raise ConfigurationError("webhook_url holds a space or a character that no address has: " + mend)
+        raise ConfigurationError(f"{name} holds a space or a character that no address has: {mend}")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("webhook_url is not an address: " + mend) from None
+        raise ConfigurationError(f"{name} is not an address: {mend}") from None
     if not host or parts.scheme not in ("https", "http"):
-        raise ConfigurationError("webhook_url is not an https:// address: " + mend)
+        raise ConfigurationError(f"{name} is not an https:// address: {mend}")
     if not all(0 < len(label) < 64 for label in host.rstrip(".").split(".")):  # RFC 1035, 2.3.4
-        raise ConfigurationError("webhook_url has no name that a host can have: " + mend)
+        raise ConfigurationError(f"{name} has no name that a host can have: {mend}")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ConfigurationError(
-            "webhook_url is plain http://, and everybody on the way could read it: use https://, "
+            f"{name} is plain http://, and everybody on the way could read it: use https://, "
             "or set ssh_login_notify_allow_http: true if the way is yours"
         )
 

@@ -7,7 +7,7 @@ value or as a network, never as a part of a text, and only what sshd vouches for
 
 import ipaddress
 
-from .alert import TEST_SERVICE
+from .alert import is_own
 from .config import Configuration
 
 TYPE_CHECKING = False
@@ -26,9 +26,9 @@ def people(alert: "Alert", configuration: Configuration) -> "List[str]":
 def is_ignored(alert: "Alert", configuration: Configuration) -> bool:
     """Tell whether a rule says that this login needs no message.
 
-    One with something suspicious in it always needs one, and so does a test, which waits for its message.
+    One with something suspicious in it always needs one, and so does what tells of the notifier itself.
     """
-    if alert["notes"] or alert["service"] == TEST_SERVICE:
+    if alert["notes"] or is_own(alert):
         return False
     return any(_matches(rule, alert) for rule in configuration.ignore)
 

@@ -10,8 +10,9 @@ import random
 import time
 from email.utils import parsedate_to_datetime
 
-from . import alert, rules, slack
+from . import alert, heartbeat, limits, rules, slack
 from .config import Configuration
+from .journal import trouble
 from .spool import Spool
 from .state import State
 from .text import printable
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from .state import Entry
 
 DIGEST_FROM = 11  # alerts that wait; fewer are sent one by one
+DIGEST_FROM_LIMITED = 2  # the same, once Slack has said that this is too much
 DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds between two tries of one run, made up to a quarter longer by chance
+WIDEST_SPREAD = 64  # seconds, by chance up to that many after a wait that Slack asked for; one at the first time
 LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
 LONGEST_WAIT = 3600  # seconds; a longer wait than Slack ever asks for is a clock that jumped
+LONGEST_RUN = 600  # seconds; then the next run goes on, before systemd takes this one for stuck
 WAY = "look at the way to the webhook's host: DNS, firewall, proxy, CA file"
 UNDELIVERED = 300  # seconds until the next try, once a run has tried for as long as it does
 
@@ -42,28 +46,39 @@ class Sender:
         self._state = State(spool)
         self._one_by_one: set[str] = set()
         self._tries = 0
+        # How many times in a row Slack has asked for a wait, if only in the run before.
+        self._asked = int(self._state.asked)
         self.delivered = 0
         self.last_answer = ""
 
     def run(self, patient: bool = True) -> bool:
         """Send what waits. Return True when nothing is left.
 
-        patient: obey an earlier run's wait, and try again for a while; else end at the first trouble.
+        patient: obey an earlier run's wait, and try again for a while; else obey only what Slack asked for, and end at
+        the first trouble.
         """
-        if patient and not self._pause(self._state.not_before - time.time()):
+        limits.enforce(self._spool, self._state, self._configuration)
+        if not self._pause(self._state.seconds_left(asked=not patient)):
             return False
+        began = time.monotonic()
         while True:
             self._spool.remove("state", "wake")
             names = self._spool.names("outgoing")
             if not names:
                 return True
+            if time.monotonic() - began > LONGEST_RUN:
+                self._spool.wake()
+                return False
             seconds = self._send(self._next(names))
             if seconds and not (patient and self._pause(seconds)):
                 return False
+            if seconds:
+                limits.enforce(self._spool, self._state, self._configuration)
 
     def _next(self, names: "List[str]") -> "List[str]":
         """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
-        backlog = len(names) >= DIGEST_FROM and names[0] not in self._one_by_one
+        enough = DIGEST_FROM_LIMITED if self._asked else DIGEST_FROM
+        backlog = len(names) >= enough and names[0] not in self._one_by_one
         return names[: slack.DIGEST_LIMIT] if backlog else names[:1]
 
     def _send(self, names: "List[str]") -> float:
@@ -77,12 +92,14 @@ class Sender:
             message = slack.digest(alerts, self._configuration, now)
         else:
             message = slack.single(alerts[0], self._configuration, now)
+        if self._state.untold:
+            slack.add_dropped(message, self._state.untold)
         try:
             answer = self._transport.post(json.dumps(message).encode("ascii"))
         except TransportError as error:
             self.last_answer = str(error)
             self._state.refused(_refusal(alerts[0], None, str(error), WAY))
-            return self._later(str(error), "it is tried again", 0)
+            return self._later(str(error), "it is tried again", None)
         self.last_answer = f"{answer.status} {printable(answer.text)}"
         return self._settle(alerts, answer)
 
@@ -90,9 +107,12 @@ class Sender:
         if answer.status == 200 and answer.text == "ok":
             for sent in alerts:
                 self._spool.remove("outgoing", sent["id"])
-            self._tries = 0
+            self._tries = self._asked = 0
             self.delivered += len(alerts)
             self._state.delivered([_delivery(sent, answer.status) for sent in alerts])
+            for sent in alerts:
+                if sent["service"] == alert.HEARTBEAT_SERVICE:
+                    self._ping(sent)
             return 0
         mend = slack.mend(answer.status, answer.text)
         self._state.refused(_refusal(alerts[0], answer.status, printable(answer.text), mend))
@@ -107,8 +127,17 @@ class Sender:
             if refused["service"] == alert.TEST_SERVICE:
                 self._spool.remove("outgoing", refused["id"])  # who waits for a test has the answer from the state
             else:
-                self._spool.set_aside(refused["id"], reason)
+                self._set_aside(refused["id"], reason)
         return 0
+
+    def _set_aside(self, name: str, reason: bytes) -> None:
+        self._spool.set_aside(name, reason)
+        trouble("{} is set aside in the spool's failed/: {}".format(name, reason.decode("utf-8").rstrip()))
+
+    def _ping(self, beat: "Alert") -> None:
+        """Tell the dead man's switch, if there is one and if all is well."""
+        if self._configuration.heartbeat_ping_url and not beat["notes"]:
+            self._state.pinged(heartbeat.ping(self._transport, self._configuration))
 
     def _load(self, name: str) -> "Optional[Alert]":
         """Return an alert to send; one that can't be read is set aside, one that needs no message is done with."""
@@ -116,24 +145,33 @@ class Sender:
             found = alert.from_json(self._spool.read("outgoing", name))
             if found["id"] != name:
                 raise ValueError("its id is not its name")
-            if not rules.is_ignored(found, self._configuration):
+            silent = found["service"] == alert.HEARTBEAT_SERVICE and not self._configuration.heartbeat_message
+            if not silent and not rules.is_ignored(found, self._configuration):
                 slack.single(found, self._configuration, time.time())
                 return found
             self._spool.remove("outgoing", name)
+            if silent:
+                self._ping(found)
         except FileNotFoundError:
             pass
         except Exception as error:  # whatever is wrong with a file, those behind it must not wait for it
             why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
-            self._spool.set_aside(name, printable(why).encode("utf-8") + b"\n")
+            self._set_aside(name, printable(why).encode("utf-8") + b"\n")
         return None
 
-    def _later(self, why: str, mend: str, asked: float) -> float:
-        """Return the seconds until the next try: what Slack asked for, or longer each time."""
+    def _later(self, why: str, mend: str, asked: "Optional[float]") -> float:
+        """Return the seconds until the next try: what Slack asked for, or longer each time.
+
+        A part of it is left to chance, so that a fleet that shares a webhook does not come back as one.
+        """
         self._tries += 1
-        delay = DELAYS[self._tries - 1] if self._tries <= len(DELAYS) else UNDELIVERED
-        # By chance, so that a fleet does not try as one.
-        seconds = max(delay * random.uniform(1, 1.25), asked)  # noqa: S311
-        self._state.waiting(why, mend, seconds)
+        if asked is not None:
+            seconds = asked + random.uniform(0, min(2**self._asked, WIDEST_SPREAD))  # noqa: S311
+            self._asked += 1
+        else:
+            delay = DELAYS[self._tries - 1] if self._tries <= len(DELAYS) else UNDELIVERED
+            seconds = delay * random.uniform(1, 1.25)  # noqa: S311
+        self._state.waiting(why, mend, seconds, asked is not None)
         return seconds
 
     @staticmethod
@@ -168,14 +206,12 @@ def _refusal(refused: "Alert", status: "Optional[int]", answer: str, mend: str) 
     }
 
 
-def retry_after(header: "Optional[str]") -> float:
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date), 0 for none."""
-    if not header:
-        return 0
-    text = header.strip()
+def retry_after(header: "Optional[str]") -> "Optional[float]":
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date), None for none."""
+    text = (header or "").strip()
     if text.isdecimal():
         return float(min(int(text[:9]), LONGEST_WAIT))  # Python refuses to read thousands of digits
     try:
         return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_WAIT)
     except (TypeError, ValueError, OverflowError):
-        return 0
+        return None

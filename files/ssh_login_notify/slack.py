@@ -5,11 +5,10 @@ incoming webhooks", "Rate limits"). Labels are ours, in bold; every value is a p
 for no formatting, no mentions, no links and no emoji. `&`, `<` and `>` are escaped, and nothing else is.
 """
 
-import time
 from datetime import datetime
 
 from . import rules
-from .alert import TEST_SERVICE
+from .alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, is_own
 from .config import Configuration
 from .text import printable
 
@@ -26,6 +25,7 @@ SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000  # Slack cuts at 40,000; a notification shows far less
 DIGEST_LIMIT = 40  # logins in one message, well within Slack's 50 blocks
 DIGEST_CHARACTERS = 12000  # in all its blocks; above 13,200 Slack has been seen to answer msg_blocks_too_long
+LINE = ("Type", "Problem", "From", "Time", "Key", "Person", "Note")  # what stands in a line, in this order
 LATE = 120  # seconds after which a message says that it is late
 
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
@@ -74,11 +74,7 @@ def escape(text: str) -> str:
 
 def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return the message for one login."""
-    server = _server(alert, configuration)
-    if alert["service"] == TEST_SERVICE:
-        headline = "Test alert from " + server
-    else:
-        headline = "{} logged in on {}".format(alert["user"] or "somebody", server)
+    headline = _headline(alert, _server(alert, configuration))
     pairs = fields(alert, configuration, now)
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
@@ -86,6 +82,25 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
     return _message(f"{headline}: {line(alert, configuration, now)}", blocks)
+
+
+def _headline(alert: "Alert", server: str) -> str:
+    if alert["service"] == TEST_SERVICE:
+        return "Test alert from " + server
+    if alert["service"] == HEARTBEAT_SERVICE:
+        return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
+    if alert["service"] == WATCH_SERVICE and alert["notes"]:
+        return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
+    if alert["service"] == WATCH_SERVICE:
+        return server + " is well again"
+    return "{} logged in on {}".format(alert["user"] or "somebody", server)
+
+
+def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
+    """Have a message tell, below its headline, how many older alerts a limit forced out."""
+    count = "an older alert was" if dropped == 1 else f"{dropped} older alerts were"
+    sentence = f"Before this, {count} dropped, since too many waited; the system's log (authpriv) has the logins."
+    message["blocks"].insert(1, {"type": "context", "elements": [_plain(sentence, FIELD_LIMIT)]})
 
 
 def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> "List[Alert]":
@@ -100,7 +115,9 @@ def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> 
 
 def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return one message for a backlog that fits: a line for each login, none merged with another."""
-    headline = f"{len(alerts)} logins on {_server(alerts[0], configuration)}"
+    server = _server(alerts[0], configuration)
+    logins = sum(not is_own(alert) for alert in alerts)
+    headline = f"{logins} logins on {server}" if logins == len(alerts) else f"{len(alerts)} messages from {server}"
     blocks: List[Dict[str, Any]] = [_header(headline)]
     for alert in alerts:
         text = {"type": "plain_text", "text": _digest_line(alert, configuration, now), "emoji": False}
@@ -118,9 +135,8 @@ def _digest_line(alert: "Alert", configuration: Configuration, now: float) -> st
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
     """Return a login's labels and values, in the order in which they are shown."""
-    if alert["service"] == TEST_SERVICE:
-        way = "test, by a PAM session" if alert["address"] else "test"
-        return [("Server", _server(alert, configuration)), ("Type", way), ("Time", _time(alert["time"]))]
+    if is_own(alert):
+        return _own_fields(alert, configuration)
     people = rules.people(alert, configuration)
     notes = list(alert["notes"])
     if now - alert["time"] > LATE:
@@ -140,12 +156,23 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     return pairs
 
 
+def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
+    pairs = [("Server", _server(alert, configuration))]
+    if alert["service"] == TEST_SERVICE:
+        pairs.append(("Type", "test, by a PAM session" if alert["address"] else "test"))
+    elif alert["service"] == HEARTBEAT_SERVICE:
+        pairs.append(("Type", "heartbeat"))
+    if alert["notes"] or alert["service"] == WATCH_SERVICE:
+        pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
+    return [*pairs, ("Time", _time(alert["time"]))]
+
+
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return a login, but for its user and server, in one line."""
     found = dict(fields(alert, configuration, now))
     if "From" in found:
         found["From"] = "from " + found["From"]
-    return " · ".join(found[label] for label in ("Type", "From", "Time", "Key", "Person", "Note") if label in found)
+    return " · ".join(found[label] for label in LINE if label in found)
 
 
 def origin(alert: "Alert") -> str:
@@ -215,21 +242,3 @@ def _cut(escaped: str, limit: int) -> str:
     kept = escaped[: limit - 1]
     start = kept.rfind("&", max(len(kept) - 4, 0))
     return (kept[:start] if start >= 0 and ";" not in kept[start:] else kept) + "…"
-
-
-def test_alert(host: str, name: str) -> "Alert":
-    """Return an alert that says that it is a test, and nobody's login."""
-    return {
-        "version": 1,
-        "id": name,
-        "time": time.time(),
-        "host": host,
-        "service": TEST_SERVICE,
-        "user": "nobody",
-        "address": "",
-        "port": 0,
-        "name": "",
-        "type": "test",
-        "methods": [],
-        "notes": [],
-    }

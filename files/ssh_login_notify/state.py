@@ -6,6 +6,7 @@ The service user may write it, so root believes nothing of it that it has not lo
 import json
 import time
 
+from .journal import trouble
 from .spool import Spool
 from .text import printable
 
@@ -20,13 +21,20 @@ NUMBER = (int, float)  # of seconds since the epoch
 LATEST = 1 << 33  # the year 2242; localtime(3) has an end too
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
+PING = {"at": NUMBER, "well": bool, "answer": str}
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
+
+# In state/sender.json, by their names here.
+KEPT = ("recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold")
 
 
 class State:
     """recent: the last deliveries, the newest last. trouble: why alerts wait, and since when, None when they do not.
     last_answer: what was said to the last alert that was not delivered, None after a delivery.
-    not_before: seconds since the epoch before which nothing is to be tried.
+    not_before: seconds since the epoch before which nothing is to be tried; agreed_at: when that was agreed; asked:
+    whether Slack asked for it, so that it holds for everybody on this host.
+    last_ping: what became of the last request to the dead man's switch, None before the first.
+    dropped: alerts that a limit forced out, all in all; untold: those of them that no message has told of yet.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -35,6 +43,11 @@ class State:
         self.trouble: Optional[Entry] = None
         self.last_answer: Optional[Entry] = None
         self.not_before = 0.0
+        self.agreed_at = 0.0
+        self.asked = False
+        self.last_ping: Optional[Entry] = None
+        self.dropped = 0
+        self.untold = 0
         try:
             kept = json.loads(spool.read("state", "sender.json").decode("utf-8"))
             recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
@@ -42,14 +55,20 @@ class State:
             self.trouble = _checked(kept["trouble"], TROUBLE)
             self.last_answer = _checked(kept.get("last_answer"), ANSWER)
             self.not_before = float(kept["not_before"])
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            self.agreed_at = float(kept.get("agreed_at", 0))
+            self.asked = kept.get("asked") is True
+            self.last_ping = _checked(kept.get("last_ping"), PING)
+            self.dropped, self.untold = _count(kept.get("dropped")), _count(kept.get("untold"))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # none yet, or not ours: nothing is known then, and nothing depends on it
 
     def delivered(self, deliveries: "List[Entry]") -> None:
-        """Remember deliveries (DELIVERY)."""
+        """Remember deliveries (DELIVERY); their message has told of all that was dropped."""
         self.recent = (self.recent + deliveries)[-RECENT:]
         self.trouble = self.last_answer = None
-        self.not_before = 0.0
+        self.not_before = self.agreed_at = 0.0
+        self.asked = False
+        self.untold = 0
         self._keep()
 
     def refused(self, answer: "Entry") -> None:
@@ -57,17 +76,45 @@ class State:
         self.last_answer = answer
         self._keep()
 
-    def waiting(self, why: str, mend: str, seconds: float) -> None:
-        """Remember why nothing can be delivered, and for how long not to try."""
-        since = self.trouble["since"] if self.trouble else time.time()
+    def waiting(self, why: str, mend: str, seconds: float, asked: bool = False) -> None:
+        """Remember why nothing can be delivered, for how long not to try, and whether Slack asked for that."""
+        now = time.time()
+        since = self.trouble["since"] if self.trouble else now
         self.trouble = {"since": since, "what": why, "mend": mend}
-        self.not_before = time.time() + seconds
+        self.not_before, self.agreed_at, self.asked = now + seconds, now, asked
         self._keep()
 
+    def dropping(self, count: int) -> None:
+        """Remember that this many alerts are about to be forced out by a limit."""
+        self.dropped += count
+        self.untold += count
+        self._keep()
+
+    def pinged(self, ping: "Entry") -> None:
+        """Remember what became of a request to the dead man's switch (PING)."""
+        self.last_ping = ping
+        self._keep()
+
+    def seconds_left(self, asked: bool = False) -> float:
+        """Return the seconds that are left of the agreed wait.
+
+        asked: count only what Slack asked for.
+        """
+        now = time.time()
+        if now < self.agreed_at or (asked and not self.asked):
+            return 0.0  # the clock was set back since; the rest of that wait can't be known
+        return max(self.not_before - now, 0.0)
+
     def _keep(self) -> None:
-        names = ("recent", "trouble", "last_answer", "not_before")
-        kept = {name: getattr(self, name) for name in names}
-        self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
+        kept = {name: getattr(self, name) for name in KEPT}
+        try:
+            self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
+        except OSError as error:  # a full disk, say: what can be sent is sent all the same
+            trouble(f"what the sender did could not be written down: {error}")
+
+
+def _count(thing: object) -> int:
+    return thing if type(thing) is int and 0 <= thing < LATEST else 0
 
 
 def _checked(thing: object, types: "Dict[str, Any]") -> "Optional[Entry]":

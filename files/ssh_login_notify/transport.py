@@ -1,4 +1,5 @@
-"""One POST to the webhook, over HTTPS: no redirect followed, no proxy but the configured one, nothing read without end.
+"""One request to the webhook, over HTTPS: no redirect followed, no proxy but the configured one, nothing read without
+end.
 
 The address is a secret: it stands in no exception and no log (the request line is the only place for it).
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # http.client loads encodings.idna late: when root is given up, and the service user may not be able to read it.
 TIMEOUT = 15  # seconds for each step: connecting, the handshake, each read
 DEADLINE = 60  # seconds for all of it, or an answer that drips would take for ever
+PING_DEADLINE = 20  # the same, for a request that holds up those behind it for little
 LARGEST_ANSWER = 4096  # bytes; Slack's are a word
 HTTPS_PORT = 443
 HTTP_PORT = 80
@@ -44,30 +46,42 @@ class TransportError(Exception):
 class Transport:
     """A kept connection to the webhook's host."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        """Read what TLS needs; raise ConfigurationError if the CA file can't be used."""
-        parts = urlsplit(configuration.webhook_url)
+    def __init__(self, configuration: Configuration, url: str = "", tls: "Optional[ssl.SSLContext]" = None) -> None:
+        """Read what TLS needs; raise ConfigurationError if the CA file can't be used.
+
+        url: another address than the webhook's. tls: what was read before.
+        """
+        parts = urlsplit(url or configuration.webhook_url)
+        self._configuration = configuration
         self._host = parts.hostname or ""
         self._port = parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
         self._target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._proxy = urlsplit(configuration.proxy) if configuration.proxy and not is_loopback(self._host) else None
-        self._tls: Optional[ssl.SSLContext] = None
+        self._tls = (tls or _tls(configuration)) if parts.scheme == "https" else None
         self._connection: Optional[http.client.HTTPConnection] = None
-        if parts.scheme == "https":
-            try:
-                self._tls = ssl.create_default_context(cafile=configuration.ca_file or None)
-            except OSError as error:
-                why = "not PEM" if isinstance(error, ssl.SSLError) else error.strerror
-                raise ConfigurationError(
-                    f"the CA file {configuration.ca_file} can't be used ({why}): "
-                    "correct ssh_login_notify_ca_file and run the role again"
-                ) from None
+
+    def to(self, url: str) -> "Transport":
+        """Return a transport to another address by the same way; the system's authorities count there, too."""
+        tls = self._tls
+        if tls and self._configuration.ca_file:
+            # The file itself may be root's alone, who is given up by now.
+            own = b"".join(tls.get_ca_certs(binary_form=True))
+            tls = ssl.create_default_context()
+            tls.load_verify_locations(cadata=own)
+        return Transport(self._configuration, url, tls)
 
     def post(self, body: bytes) -> Answer:
         """Send a JSON body and return the answer; raise TransportError when none came."""
+        return self._exchange("POST", body, DEADLINE)
+
+    def get(self) -> Answer:
+        """Ask for the address and return the answer; raise TransportError when none came."""
+        return self._exchange("GET", None, PING_DEADLINE)
+
+    def _exchange(self, method: str, body: "Optional[bytes]", deadline: int) -> Answer:
         try:
-            with _deadline():
-                return self._post_again(body) if self._connection else self._post(body)
+            with _deadline(deadline):
+                return self._request_again(method, body) if self._connection else self._request(method, body)
         except (OSError, http.client.HTTPException, ssl.CertificateError, UnicodeError) as error:
             self.close()
             raise TransportError(self._why(error)) from None
@@ -78,19 +92,21 @@ class Transport:
             self._connection.close()
         self._connection = None
 
-    def _post_again(self, body: bytes) -> Answer:
+    def _request_again(self, method: str, body: "Optional[bytes]") -> Answer:
         try:
-            return self._post(body)
+            return self._request(method, body)
         except (ConnectionError, ssl.SSLEOFError):
             # The host has closed the kept connection, as it may between two requests (RFC 9112, 9.3).
             self.close()
-            return self._post(body)
+            return self._request(method, body)
 
-    def _post(self, body: bytes) -> Answer:
+    def _request(self, method: str, body: "Optional[bytes]") -> Answer:
         if self._connection is None:
             self._connection = self._connect()
-        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "ssh-login-notify/" + VERSION}
-        self._connection.request("POST", self._target, body, headers)
+        headers = {"User-Agent": "ssh-login-notify/" + VERSION}
+        if body is not None:
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        self._connection.request(method, self._target, body, headers)
         response = self._connection.getresponse()
         text = response.read(LARGEST_ANSWER).decode("utf-8", "backslashreplace").strip()
         retry_after = response.getheader("Retry-After")
@@ -131,13 +147,24 @@ class Transport:
         return f"no connection to {way} ({what})"
 
 
+def _tls(configuration: Configuration) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=configuration.ca_file or None)
+    except OSError as error:
+        why = "not PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigurationError(
+            f"the CA file {configuration.ca_file} can't be used ({why}): "
+            "correct ssh_login_notify_ca_file and run the role again"
+        ) from None
+
+
 @contextlib.contextmanager
-def _deadline() -> "Iterator[None]":
+def _deadline(seconds: int) -> "Iterator[None]":
     def give_up(_number: int, _frame: "Optional[FrameType]") -> None:
         raise socket.timeout
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(DEADLINE)
+    signal.alarm(seconds)
     try:
         yield
     finally:

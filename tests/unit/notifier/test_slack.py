@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import slack
-from ssh_login_notify.alert import TEST_SERVICE
+from ssh_login_notify.alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, own
 from ssh_login_notify.text import printable
 
 NOW = 1763884862.0
@@ -203,10 +203,44 @@ def test_the_time_is_that_of_the_hosts_zone(monkeypatch):
 
 
 def test_a_test_alert_says_that_it_is_one():
-    found = slack.test_alert("web-3", "1763884862.123456-1")
-    message = check(slack.single(found, configuration(), found["time"]))
+    found = own(TEST_SERVICE, [])
+    message = check(slack.single(found, configuration(host_label="web-3"), found["time"]))
     assert message["blocks"][0]["text"]["text"] == "Test alert from web-3"
     assert "logged in" not in json.dumps(message)
+
+
+@pytest.mark.parametrize(
+    ("service", "notes", "headline", "problem"),
+    [
+        (HEARTBEAT_SERVICE, [], "Heartbeat from web-3: all is well", None),
+        (HEARTBEAT_SERVICE, ["x is gone: mend it"], "Heartbeat from web-3: something is wrong", "x is gone: mend it"),
+        (WATCH_SERVICE, [], "web-3 is well again", "none any more"),
+        (WATCH_SERVICE, ["the PAM line in /x is gone: mend it", "y is: z"], "web-3: the PAM line in /x is gone",
+         "the PAM line in /x is gone: mend it; y is: z"),
+    ],
+)  # fmt: skip
+def test_what_the_notifier_says_of_itself_is_no_login(service, notes, headline, problem):
+    found = own(service, notes)
+    message = check(slack.single(found, configuration(host_label="web-3"), found["time"]))
+    assert message["blocks"][0]["text"]["text"] == headline
+    assert shown(message).get("Problem") == problem
+    assert "User" not in shown(message)
+    assert shown(message)["Server"] == "web-3"
+
+
+def test_a_digest_counts_as_logins_only_what_is_one():
+    own_alert = own(WATCH_SERVICE, ["x is gone: mend it"])
+    message = check(slack.digest([alert(1), own_alert], configuration(), NOW))
+    assert message["blocks"][0]["text"]["text"] == "2 messages from web-3"
+    assert "x is gone: mend it" in message["blocks"][2]["text"]["text"]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "an older alert was dropped"), (12, "12 older alerts were dropped")])
+def test_a_message_tells_what_was_dropped_before_it(count, words):
+    for message in (single(), slack.digest([alert(1), alert(2)], configuration(), NOW)):
+        slack.add_dropped(message, count)
+        check(message)
+        assert words in message["blocks"][1]["elements"][0]["text"]
 
 
 def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():

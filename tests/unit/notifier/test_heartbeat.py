@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""heartbeat: it goes the way of a login's alert, and the dead man's switch hears of it only while all is well."""
+
+import json
+
+import parts
+import pytest
+from parts import answer, configuration, raw, reset
+from ssh_login_notify import alert, slack
+from ssh_login_notify.sender import Sender
+from ssh_login_notify.state import State
+from ssh_login_notify.transport import Transport
+
+OTHER = "/ping/not-a-real-secret"
+
+
+@pytest.fixture
+def switch():
+    server = parts.Webhook()
+    yield server
+    server.close()
+
+
+def beat(spool, *problems):
+    found = alert.own(alert.HEARTBEAT_SERVICE, list(problems))
+    spool.write("outgoing", found["id"], alert.to_json(found), 0o640)
+
+
+def send(spool, webhook, switch, **values):
+    url = switch.url.replace(parts.PATH, OTHER)
+    found = configuration(webhook.url, heartbeat_ping_url=url, **values)
+    assert Sender(spool, found, Transport(found)).run(patient=False) is not None
+    return State(spool).last_ping
+
+
+def test_the_switch_is_asked_for_after_the_message_was_delivered(spool, webhook, switch):
+    beat(spool)
+    ping = send(spool, webhook, switch)
+    assert len(webhook.requests) == 1
+    assert [request.line for request in switch.requests] == [f"GET {OTHER} HTTP/1.1"]
+    assert "content-type" not in switch.requests[0].headers
+    assert (ping["well"], ping["answer"]) == (True, "200")
+
+
+def test_a_message_that_is_not_delivered_is_no_beat(spool, webhook, switch):
+    beat(spool)
+    webhook.instructions.append(answer(503, ""))
+    assert send(spool, webhook, switch) is None
+    assert switch.requests == []
+    send(spool, webhook, switch)
+    assert len(switch.requests) == 1, "it comes late"
+
+
+def test_the_switch_raises_the_alarm_while_something_is_wrong(spool, webhook, switch):
+    beat(spool, "the PAM line is gone: run the role again")
+    send(spool, webhook, switch)
+    assert switch.requests == []
+    assert "something is wrong" in webhook.requests[0].body.decode()
+
+
+def test_it_may_be_no_message_at_all(spool, webhook, switch):
+    beat(spool)
+    send(spool, webhook, switch, heartbeat_message=False)
+    assert (len(webhook.requests), len(switch.requests)) == (0, 1)
+    assert spool.names("outgoing") == []
+
+
+@pytest.mark.parametrize(
+    ("instruction", "said"),
+    [(answer(404, "gone"), "404"), (answer(302, "", "Location: /elsewhere"), "302"), (reset, "Connection reset"),
+     (raw(b"garbage\r\n\r\n", keep=False), "did not answer in HTTP")],
+)  # fmt: skip
+def test_a_switch_that_does_not_answer_holds_nobody_up_and_is_told(spool, webhook, switch, instruction, said):
+    beat(spool)
+    switch.instructions.append(instruction)
+    spool.write("outgoing", parts.alert(99)["id"], alert.to_json(parts.alert(99)), 0o640)
+    ping = send(spool, webhook, switch)
+    assert len(webhook.requests) == 2
+    assert len(switch.requests) == 1
+    assert ping["well"] is False
+    assert said in ping["answer"]
+    assert "not-a-real-secret" not in json.dumps(ping)
+
+
+def test_in_a_digest_it_is_a_beat_too(spool, webhook, switch):
+    for number in range(11):
+        spool.write("outgoing", parts.alert(number)["id"], alert.to_json(parts.alert(number)), 0o640)
+    beat(spool)
+    send(spool, webhook, switch)
+    assert len(webhook.requests) == 1
+    assert len(switch.requests) == 1
+
+
+def test_without_a_switch_there_is_nobody_to_tell(spool, webhook):
+    beat(spool)
+    found = configuration(webhook.url)
+    assert Sender(spool, found, Transport(found)).run() is True
+    assert State(spool).last_ping is None
+
+
+def test_no_rule_silences_it(spool, webhook, switch):
+    beat(spool)
+    send(spool, webhook, switch, ignore=[{"user": "heartbeat"}])
+    assert len(webhook.requests) == 1
+
+
+def test_its_fields_are_not_those_of_a_login(spool):
+    found = alert.own(alert.HEARTBEAT_SERVICE, [])
+    labels = [label for label, _ in slack.fields(found, configuration(), found["time"] + 1000)]
+    assert labels == ["Server", "Type", "Time"]
