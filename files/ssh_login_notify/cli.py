@@ -1,4 +1,4 @@
-"""The command line: `ssh-login-notify send | test | status | flush`.
+"""The command line: `ssh-login-notify send | heartbeat | test | status | flush`.
 
 Exit codes: 0 well; 1 something was not delivered, or waits; 2 the configuration or the call is wrong, or alerts failed;
 3 not known (not root).
@@ -11,23 +11,23 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import VERSION, config, journal, slack
+from . import VERSION, alert, config, journal, overflow, slack, watch
 from .config import Configuration, ConfigurationError
-from .observer import ABANDONED, finish_abandoned
+from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
 from .sender import WAY, Sender
-from .spool import Lock, Spool, written_at
+from .spool import Lock, Spool
 from .state import State
 from .text import printable
 from .transport import Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Tuple
 
 # journal loads syslog late: when root is given up, and the service user may not be able to read it.
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
-WAITS_TOO_LONG = 900  # seconds
+SLACKS_WAIT = 30.0  # seconds that `test` waits, when Slack has asked for it
 SENDER_AT_WORK = 5.0  # seconds that `flush` waits for a sender that is at work already
 STATES = {WELL: "ok", UNDELIVERED: "warning", WRONG: "critical", NOT_KNOWN: "unknown"}
 
@@ -41,7 +41,8 @@ def main(arguments: "List[str]") -> int:
     os.umask(0o077)
     if options.command == "send":
         return send()
-    code, found, lines = {"test": test, "status": status, "flush": flush}[options.command](options)
+    commands = {"test": test, "status": status, "flush": flush, "heartbeat": beat}
+    code, found, lines = commands[options.command](options)
     print(json.dumps(found, indent=2, sort_keys=True) if options.json else "\n".join(lines))
     return code
 
@@ -57,26 +58,28 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("send", help="send what waits, and stay while there is hope (for systemd and cron)")
     texts = {
         "test": "send a test alert now, and say what Slack answered",
-        "status": "show the configuration, what waits, what failed, the last delivery",
-        "flush": "send what waits now, whatever a wait was agreed",
+        "status": "tell in one line what is wrong, what waits, what failed, the last delivery",
+        "flush": "send what waits now, and wait for nothing but what Slack has asked for",
+        "heartbeat": "send a sign of life the whole way, and tell the dead man's switch (for systemd and cron)",
     }
-    for name in ("test", "status", "flush"):
+    for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="first put back what was refused")
+        if name == "heartbeat":
+            wait = "wait first, for up to so many seconds, left to chance"
+            command.add_argument("--spread", type=int, default=0, metavar="SECONDS", help=wait)
     return parser
 
 
 def send() -> int:
-    """Finish captures that a crash left behind, then send what waits. It looks again after giving up the lock."""
+    """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
     try:
-        finish_abandoned(spool)
-        configuration = config.load()
-        transport = Transport(configuration)
-        lock = Lock(spool.path("sender.lock"))
-        give_up()
+        if watch.is_due(spool):
+            _watch(spool)
+        configuration, transport, lock = _begin(spool)
         while lock.take():
             settled = Sender(spool, configuration, transport).run()
             lock.give_up()
@@ -88,6 +91,31 @@ def send() -> int:
     except OSError as error:
         return _complain(f"the spool can't be used: {error}: run the role again", WRONG)
     return WELL
+
+
+def _watch(spool: Spool) -> None:
+    try:
+        watch.look(spool)
+    except Exception as error:  # whatever it is, the logins' alerts must not wait for it
+        journal.trouble(f"the watch failed: {error!r}")
+
+
+def _begin(spool: Spool) -> "Tuple[Configuration, Transport, Lock]":
+    """Do what takes root, and give root up: after that, the lock is to be taken and what waits to be sent.
+
+    Raise ConfigurationError, PrivilegeError, OSError.
+    """
+    spool.clear_abandoned()
+    try:
+        overflow.bring_back(spool)
+    except OSError as error:
+        journal.trouble(f"the spool still takes no alerts: {error}")
+    finish_abandoned(spool)
+    configuration = config.load()
+    transport = Transport(configuration)
+    lock = Lock(spool.path("sender.lock"))
+    give_up()
+    return configuration, transport, lock
 
 
 def _complain(sentence: str, code: int) -> int:
@@ -104,15 +132,15 @@ def _complain(sentence: str, code: int) -> int:
 def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Send a test alert past the spool, and say what came back."""
     began = time.time()
-    name = f"{began:017.6f}-{os.getpid()}"
-    found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": name}
+    own = alert.own(alert.TEST_SERVICE, [])
+    found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": own["id"]}
     code = WRONG
     try:
         configuration = config.load()
         transport = Transport(configuration)
+        _wait_for_slack()
         give_up()
-        alert = slack.test_alert(os.uname().nodename, name)
-        answer = transport.post(json.dumps(slack.single(alert, configuration, began)).encode("ascii"))
+        answer = transport.post(json.dumps(slack.single(own, configuration, began)).encode("ascii"))
         delivered = answer.status == 200 and answer.text == "ok"
         found.update(delivered=delivered, status=answer.status, answer=printable(answer.text))
         found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
@@ -129,16 +157,20 @@ def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
     return code, found, ["not delivered. {}: {}".format(said, found["mend"])]
 
 
+def _wait_for_slack() -> None:
+    """Wait as Slack has asked this host to; raise TransportError when that would take too long."""
+    left = State(Spool()).seconds_left(asked=True)
+    if left > SLACKS_WAIT:
+        raise TransportError(f"Slack has asked for a pause, of which {left:.0f} seconds are left")
+    time.sleep(left)
+
+
 def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Send what waits, without a wait; with --failed also what was refused."""
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
-        finish_abandoned(spool)
-        configuration = config.load()
-        transport = Transport(configuration)
-        lock = Lock(spool.path("sender.lock"))
-        give_up()
+        configuration, transport, lock = _begin(spool)
         if not _take(lock):
             found["answer"] = "a sender is at work on it already; see `ssh-login-notify status`"
         else:
@@ -171,81 +203,22 @@ def _take(lock: Lock) -> bool:
 
 def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Say how things stand, without changing anything."""
+    from . import health
+
+    found = health.Health(Spool())
+    word = STATES[found.severity]
+    return found.severity, dict(health.as_json(found), version=VERSION, state=word), [health.as_line(found, word)]
+
+
+def beat(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
+    """Queue a heartbeat."""
+    from . import health, heartbeat
+
     spool = Spool()
-    problems: List[Tuple[int, str]] = []
-    found: Dict[str, Any] = {
-        "version": VERSION,
-        "configuration": {"path": config.PATH},
-        "captured": None,
-        "waiting": None,
-        "oldest_waiting_seconds": None,
-        "failed": None,
-        "last_delivery": None,
-        "recent_deliveries": [],
-        "last_answer": None,
-    }
+    problems = [problem.sentence for problem in health.Health(spool).problems]
     try:
-        found["configuration"].update(_shown(config.load()))
-    except ConfigurationError as error:
-        problems.append((WRONG, str(error)))
-    try:
-        _look_at_spool(spool, found, problems)
+        heartbeat.queue(spool, problems, options.spread)
     except OSError as error:
-        problems.append((WRONG, f"the spool can't be used: {error}: run the role again"))
-    code = max([code for code, _problem in problems], default=WELL)
-    found["state"] = STATES[code]
-    found["problems"] = [problem for _code, problem in problems]
-    return code, found, _status_lines(found)
-
-
-def _shown(configuration: Configuration) -> "Dict[str, Any]":
-    return {
-        "webhook_host": configuration.webhook_host,
-        "host_label": configuration.host_label or os.uname().nodename,
-        "proxy": configuration.proxy,
-        "ca_file": configuration.ca_file,
-        "people": len(configuration.people),
-        "ignore": len(configuration.ignore),
-    }
-
-
-def _look_at_spool(spool: Spool, found: "Dict[str, Any]", problems: "List[Tuple[int, str]]") -> None:
-    state = State(spool)
-    captured, waiting, failed = (spool.names(name) for name in ("incoming", "outgoing", "failed"))
-    oldest = _age(waiting)
-    found.update(captured=len(captured), waiting=len(waiting), failed=len(failed), oldest_waiting_seconds=oldest)
-    found["recent_deliveries"] = state.recent
-    found["last_delivery"] = state.recent[-1] if state.recent else None
-    found["last_answer"] = state.last_answer
-    trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "the sender has not come to it"
-    if (_age(captured) or 0) > ABANDONED:
-        problems.append((UNDELIVERED, "a capture has waited for longer than a minute for an observer"))
-    if waiting and (oldest or 0) > WAITS_TOO_LONG:
-        problems.append((WRONG, f"alerts have waited for {(oldest or 0) / 60:.0f} minutes: {trouble}"))
-    elif waiting and state.trouble:
-        problems.append((UNDELIVERED, "alerts wait: " + trouble))
-    if failed:
-        problems.append((WRONG, f"{len(failed)} alerts were refused, the last with {_answer(spool, failed[-1])}"))
-
-
-def _answer(spool: Spool, name: str) -> str:
-    try:
-        return printable(spool.read("failed", name + ".answer").strip())
-    except OSError:
-        return "an answer that is gone"
-
-
-def _age(names: "List[str]") -> "Optional[float]":
-    return round(max(time.time() - written_at(names[0]), 0), 1) if names else None
-
-
-def _status_lines(found: "Dict[str, Any]") -> "List[str]":
-    configuration, last = found["configuration"], found["last_delivery"]
-    lines = ["{}: {}".format(found["state"].upper(), "; ".join(found["problems"]) or "nothing is wrong")]
-    if "webhook_host" in configuration:
-        lines.append("webhook at {webhook_host}, this server is {host_label}".format(**configuration))
-    lines.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
-    if last:
-        when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))
-        lines.append("last delivery {}: {} from {}".format(when, last["user"], last["from"]))
-    return lines
+        journal.trouble(f"no heartbeat was queued: {error}")
+        return WRONG, {"queued": False}, [f"the spool can't be used: {error}: run the role again"]
+    return WELL, {"queued": True}, ["queued; `ssh-login-notify status` tells what became of it"]

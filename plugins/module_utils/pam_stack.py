@@ -122,8 +122,7 @@ def present(text: str, program: str, replaces: Iterable[str] = (), read: Optiona
             "ours would be the only session rule, and an optional rule alone can refuse every login."
             " Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
         )
-    leading = stack.leading_close(others)
-    if len(ours) == 1 and ours[0].words == line.split() and stack.session_rules_before(ours[0]) == leading:
+    if stack.fault(ours, line) is None:
         return text
     stack.check_extents()
     rest = stack.without(ours)
@@ -144,6 +143,12 @@ def absent(text: str, program: str, replaces: Iterable[str] = (), read: Optional
             " login. Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
         )
     return stack.without(ours)
+
+
+def fault(text: str, program: str, read: Optional[Reader] = None) -> Optional[str]:
+    """What is wrong with the rule that runs ``program``, as ``is gone``; None if it is as ``present`` leaves it."""
+    stack = _Stack(text, read)
+    return stack.fault(stack.running(program, ()), rule_line(program))
 
 
 def find(text: str, program: str) -> Optional[str]:
@@ -311,6 +316,19 @@ class _Stack:
 
     def session_rules_before(self, limit: Rule) -> List[Rule]:
         return [rule for rule in self.rules if rule.start < limit.start and self.may_add_session_rules(rule)]
+
+    def fault(self, ours: List[Rule], line: str) -> Optional[str]:
+        """What keeps ``ours``, the rules that run our program, from being ``line``, once and in its place."""
+        if not ours:
+            return "is gone"
+        if len(ours) > 1:
+            return f"is there {len(ours)} times"
+        if ours[0].words != line.split():
+            return "was changed"
+        others = [rule for rule in self.rules if rule not in ours]
+        if self.session_rules_before(ours[0]) != self.leading_close(others):
+            return "is not the first of the session part"
+        return None
 
     def check_extents(self) -> None:
         """Refuse a file whose lines libpam's versions join differently: an edit could change what a rule means."""

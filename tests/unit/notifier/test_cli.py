@@ -12,7 +12,7 @@ import time
 import parts
 import pytest
 from parts import FINGERPRINT, alert, answer, needs_root, wait_for
-from ssh_login_notify import VERSION, cli, config, privileges
+from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, privileges, watch
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.sender import State
 from ssh_login_notify.spool import Lock, Spool
@@ -27,6 +27,7 @@ class Host:
 
     def __init__(self, monkeypatch, capsys, tmp_path, spool, webhook):
         self.capsys, self.spool, self.webhook = capsys, spool, webhook
+        parts.make_well(tmp_path, monkeypatch)
         self.path = tmp_path / "ssh-notify.conf"
         self.configure()
         monkeypatch.setattr(config, "PATH", str(self.path))
@@ -161,6 +162,16 @@ def test_a_test_without_the_system_user_says_the_mend_and_sends_nothing(host, mo
     code, found = host.json("test")
     assert (code, found["mend"]) == (WRONG, "run the role again")
     assert host.webhook.requests == []
+
+
+def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
+    State(host.spool).waiting("429 rate_limited", "Slack allows", 20, asked=True)
+    assert host.run("test")[0] == WELL
+    assert 19 < slept[0] <= 20
+    State(host.spool).waiting("429 rate_limited", "Slack allows", 500, asked=True)
+    code, found = host.json("test")
+    assert (code, found["delivered"], len(host.webhook.requests)) == (UNDELIVERED, False, 1)
+    assert "Slack has asked for a pause" in found["answer"]
 
 
 def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
@@ -318,7 +329,7 @@ def test_send_sends_and_says_nothing(host):
 
 
 def test_send_tells_the_systems_log_what_is_wrong(host, said):
-    host.path.chmod(0o644)
+    host.path.chmod(0o666)
     code, _, err = host.run("send")
     assert code == WRONG
     assert "root's alone" in err
@@ -330,6 +341,89 @@ def test_send_that_leaves_something_ends_with_1(host, slept):
     host.put(1)
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 600"))
     assert host.run("send")[0] == UNDELIVERED
+
+
+def test_the_configuration_that_others_may_read_is_critical_and_the_alerts_go_on(host):
+    host.put(1)
+    host.path.chmod(0o644)
+    assert host.run("send")[0] == WELL
+    assert any(alert(1)["id"].encode() in request.body for request in host.webhook.requests)
+    code, found = host.json("status")
+    assert code == WRONG
+    assert f"others than root may read {host.path}: chmod 0600" in found["problems"][0]
+
+
+def test_send_looks_whether_all_is_well_when_that_is_due(host, monkeypatch):
+    looks = []
+    monkeypatch.setattr(watch, "is_due", lambda _: not looks)
+    monkeypatch.setattr(watch, "look", looks.append)
+    host.run("send")
+    host.run("send")
+    assert len(looks) == 1
+
+
+def test_a_watch_that_fails_keeps_no_alert_back(host, monkeypatch, said):
+    monkeypatch.setattr(watch, "is_due", lambda _: True)
+    monkeypatch.setattr(watch, "look", lambda _: 1 / 0)
+    host.put(1)
+    assert host.run("send")[0] == WELL
+    assert len(host.webhook.requests) == 1
+    assert "ZeroDivisionError" in said[0][1]
+
+
+@pytest.mark.parametrize("command", ["send", "flush"])
+def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
+    overflow.keep(alert(1)["id"], to_json(alert(1)))
+    code, found = host.json("status")
+    assert (code, found["waiting"]) == (WRONG, 1)
+    assert f"1 alerts wait in {overflow.ROOT}, for the spool took none" in str(found["problems"])
+    assert host.run(command)[0] == WELL
+    assert len(host.webhook.requests) == 1
+    assert overflow.names() == []
+
+
+def test_where_the_spool_still_takes_nothing_what_it_holds_is_sent_all_the_same(host, monkeypatch, said):
+    overflow.keep(alert(2)["id"], to_json(alert(2)))
+    host.put(1)
+    monkeypatch.setattr(overflow, "bring_back", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    assert host.run("send")[0] == WELL
+    assert len(host.webhook.requests) == 1
+    assert "the spool still takes no alerts" in said[0][1]
+
+
+def test_the_status_is_one_line_for_a_person(host):
+    host.put(1)
+    host.run("send")
+    _, out, _ = host.run("status")
+    assert out.count("\n") == 1
+
+
+def test_a_heartbeat_goes_the_way_of_an_alert(host, monkeypatch, slept):
+    started = []
+    monkeypatch.setattr(heartbeat, "start_sender", started.append)
+    code, found = host.json("heartbeat", "--spread", "1800")
+    assert (code, found) == (WELL, {"queued": True})
+    assert 0 <= slept[0] <= 1800
+    assert len(started) == 1
+    assert os.path.exists(host.spool.path("state", "wake"))
+    host.run("send")
+    message = json.loads(host.webhook.requests[0].body.decode())
+    assert message["blocks"][0]["text"]["text"].endswith(": all is well")
+
+
+def test_a_heartbeat_tells_what_is_wrong(host, monkeypatch):
+    monkeypatch.setattr(heartbeat, "start_sender", lambda _: None)
+    host.path.chmod(0o644)
+    host.run("heartbeat")
+    (name,) = host.spool.names("outgoing")
+    assert "others than root may read" in json.loads(host.spool.read("outgoing", name).decode())["notes"][0]
+
+
+def test_a_heartbeat_that_the_spool_does_not_take_is_an_error(host, monkeypatch, said):
+    os.rename(host.spool.path("outgoing"), str(host.path) + ".away")
+    code, found = host.json("heartbeat")
+    assert (code, found) == (WRONG, {"queued": False})
+    assert "no heartbeat was queued" in said[0][1]
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded")  # the webhook's host is a thread here

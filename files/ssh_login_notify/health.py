@@ -1,0 +1,229 @@
+"""What is wrong on this host, each with its mend: what `status` shows and the watch tells the channel.
+
+Looking changes nothing and opens no connection. The order is that in which an operator should see to it.
+"""
+
+import os
+import time
+
+from . import config, overflow, pam_stack
+from .config import Configuration, ConfigurationError
+from .installation import changed_files, installed_at
+from .spool import Spool, is_older, written_at
+from .state import State
+from .text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
+AGAIN = "run the role again"
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
+CAPTURE_WAITS = 60.0  # seconds; no observer looks for longer
+WAITS_TOO_LONG = 900.0  # seconds
+SHOWN = 3  # names in a sentence
+
+
+class Problem:
+    """One thing that is wrong.
+
+    severity: WARNING or CRITICAL. key: names it for good, whatever numbers the sentence holds. sentence: what is wrong,
+    a colon, the mend. about_delivery: the channel can't be told of it, or knows.
+    """
+
+    def __init__(self, severity: int, key: str, sentence: str, about_delivery: bool = False) -> None:
+        self.severity = severity
+        self.key = key
+        self.sentence = sentence
+        self.about_delivery = about_delivery
+
+
+class Health:
+    """The host as it is now.
+
+    configuration: None when it can't be used. captured, waiting, overflowing, failed: names of what is in the spool;
+    None when that can't be read. problems: all that is wrong.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.configuration: Optional[Configuration] = None
+        self.state = State(spool)
+        self.captured: Optional[List[str]] = None
+        self.waiting: Optional[List[str]] = None
+        self.overflowing: List[str] = overflow.names()
+        self.failed: Optional[List[str]] = None
+        self.problems: List[Problem] = [
+            *self._of_configuration(),
+            *self._of_pam(),
+            *_of_installation(),
+            *self._of_spool(),
+            *self._of_deliveries(),
+        ]
+
+    @property
+    def severity(self) -> int:
+        """Return the severity of the worst problem, 0 when there is none."""
+        return max([problem.severity for problem in self.problems], default=0)
+
+    @property
+    def oldest_waiting_seconds(self) -> "Optional[float]":
+        """Return for how long the oldest alert has waited, None when none does."""
+        return _age([*(self.waiting or []), *self.overflowing])
+
+    def _of_configuration(self) -> "Iterator[Problem]":
+        try:
+            self.configuration = config.load()
+        except ConfigurationError as error:
+            yield Problem(CRITICAL, "configuration", str(error))
+            return
+        if self.configuration.exposed:
+            mend = "chmod 0600, and put a new webhook into Vault if others use this host"
+            yield Problem(CRITICAL, "exposed", f"others than root may read {config.PATH}: {mend}")
+
+    def _of_pam(self) -> "Iterator[Problem]":
+        for service in self.configuration.pam_services if self.configuration else config.DEFAULTS["pam_services"]:
+            path = os.path.join(PAM_DIRECTORIES[0], service)
+            try:
+                fault = pam_stack.fault(_text(path), PROGRAM, _included)
+            except (OSError, pam_stack.PamStackError) as error:
+                yield Problem(CRITICAL, "pam " + service, f"the PAM file {path} can't be read ({_why(error)}): mend it")
+                continue
+            if fault:
+                yield Problem(CRITICAL, "pam " + service, f"the PAM line in {path} {fault}: {AGAIN}")
+
+    def _of_spool(self) -> "Iterator[Problem]":
+        try:
+            self.captured, self.waiting, self.failed = map(self.spool.names, ("incoming", "outgoing", "failed"))
+            foreign = self.spool.foreign()
+        except OSError as error:
+            yield Problem(CRITICAL, "spool", f"the spool can't be used ({_why(error)}): {AGAIN}")
+            return
+        if self.overflowing:
+            what = f"{len(self.overflowing)} alerts wait in {overflow.ROOT}, for the spool took none"
+            yield Problem(CRITICAL, "overflow", what + ": look at the spool's disk (df, df -i, mount)")
+        if self.failed:
+            answer = _answer(self.spool, self.failed[-1])
+            yield Problem(CRITICAL, "failed", f"{len(self.failed)} alerts were refused, the last with {answer}")
+        if any(is_older(name, CAPTURE_WAITS) for name in self.captured):
+            what = "a capture has waited for longer than a minute for an observer"
+            yield Problem(WARNING, "captured", what + ": `ssh-login-notify flush` finishes it", about_delivery=True)
+        if foreign:
+            what = f"the spool holds what is none of the notifier's ({_listed(foreign)})"
+            yield Problem(WARNING, "foreign", what + ": see whose it is, and take it away")
+
+    def _of_deliveries(self) -> "Iterator[Problem]":
+        trouble = "the sender has not come to it"
+        if self.state.trouble:
+            trouble = "{what}: {mend}".format(**self.state.trouble)
+        oldest = self.oldest_waiting_seconds
+        if (oldest or 0) > WAITS_TOO_LONG:
+            what = f"alerts have waited for {(oldest or 0) / 60:.0f} minutes"
+            yield Problem(CRITICAL, "waiting", f"{what}: {trouble}", about_delivery=True)
+        elif oldest is not None and self.state.trouble:
+            yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
+        if self.state.untold:
+            what = f"{self.state.untold} alerts were dropped, as too many waited: the system's log (authpriv) has them"
+            yield Problem(CRITICAL, "dropped", what, about_delivery=True)
+        hours = self.configuration.longest_silence if self.configuration else 0
+        since = self.state.recent[-1]["delivered_at"] if self.state.recent else installed_at()
+        if hours and time.time() - since > hours * 3600:
+            what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and {hours} are the limit"
+            yield Problem(CRITICAL, "silence", what + ": try `ssh-login-notify test`", about_delivery=True)
+        if self.state.last_ping and not self.state.last_ping["well"]:
+            what = "the dead man's switch was not reached ({answer})".format(**self.state.last_ping)
+            yield Problem(WARNING, "ping", what + ": see ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
+
+
+def _of_installation() -> "Iterator[Problem]":
+    try:
+        changed = changed_files()
+    except (OSError, ValueError) as error:
+        yield Problem(CRITICAL, "files", f"the list of what was installed can't be read ({_why(error)}): {AGAIN}")
+        return
+    if changed:
+        yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
+
+
+def _text(path: str) -> str:
+    with open(path, "rb") as file:
+        return pam_stack.decode(file.read(1 << 20))
+
+
+def _included(name: str) -> "Optional[Tuple[str, str]]":
+    """Return path and text of a file that a PAM stack includes, None where there is none."""
+    for directory in PAM_DIRECTORIES:
+        path = os.path.join(directory, name)
+        try:
+            return path, _text(path)
+        except (OSError, pam_stack.PamStackError):
+            continue
+    return None
+
+
+def _answer(spool: Spool, name: str) -> str:
+    try:
+        return printable(spool.read("failed", name + ".answer").strip())
+    except OSError:
+        return "an answer that is gone"
+
+
+def _age(names: "List[str]") -> "Optional[float]":
+    return round(max(time.time() - written_at(min(names)), 0), 1) if names else None
+
+
+def _why(error: Exception) -> str:
+    return printable(getattr(error, "strerror", None) or str(error))
+
+
+def _listed(names: "List[str]") -> str:
+    shown = ", ".join(printable(name) for name in names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def as_json(health: Health) -> "Dict[str, Any]":
+    """Return all of it for machines; of the secrets, only their hosts."""
+    state, configuration = health.state, health.configuration
+    return {
+        "configuration": dict({"path": config.PATH}, **(_shown(configuration) if configuration else {})),
+        "captured": _count(health.captured),
+        "waiting": None if health.waiting is None else len(health.waiting) + len(health.overflowing),
+        "oldest_waiting_seconds": health.oldest_waiting_seconds,
+        "failed": _count(health.failed),
+        "dropped": state.dropped,
+        "last_delivery": state.recent[-1] if state.recent else None,
+        "recent_deliveries": state.recent,
+        "last_answer": state.last_answer,
+        "last_ping": state.last_ping,
+        "problems": [problem.sentence for problem in health.problems],
+    }
+
+
+def _count(names: "Optional[List[str]]") -> "Optional[int]":
+    return None if names is None else len(names)
+
+
+def _shown(configuration: Configuration) -> "Dict[str, Any]":
+    return {
+        "webhook_host": configuration.webhook_host,
+        "host_label": configuration.host_label or os.uname().nodename,
+        "proxy": configuration.proxy,
+        "ca_file": configuration.ca_file,
+        "people": len(configuration.people),
+        "ignore": len(configuration.ignore),
+    }
+
+
+def as_line(health: Health, word: str) -> str:
+    """Return one line for a person, as monitoring plugins do: the state's word, what is wrong, and the figures."""
+    found = as_json(health)
+    parts = found["problems"] or ["nothing is wrong"]
+    label = found["configuration"].get("host_label", os.uname().nodename)
+    parts.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
+    last = found["last_delivery"]
+    if last:
+        when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))
+        parts.append("last delivery {}: {} from {}".format(when, last["user"], last["from"]))
+    return f"{word.upper()}: {label}: " + "; ".join(parts)

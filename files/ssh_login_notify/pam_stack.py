@@ -1,0 +1,1 @@
+../../plugins/module_utils/pam_stack.py

@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""health: what is wrong on a host is told with its mend, and what is not is no problem."""
+
+import json
+import os
+import time
+
+import parts
+import pytest
+from parts import PAM_LINE, alert, needs_root
+from ssh_login_notify import config, health, overflow
+from ssh_login_notify.alert import to_json
+from ssh_login_notify.health import CRITICAL, WARNING, Health
+from ssh_login_notify.state import State
+
+pytestmark = needs_root
+
+
+class Host:
+    """Where all is well until a test breaks something."""
+
+    def __init__(self, root, monkeypatch, spool):
+        self.spool = spool
+        self.pam, self.library = parts.make_well(root, monkeypatch)
+        self.configuration = root / "ssh-notify.conf"
+        monkeypatch.setattr(config.load, "__defaults__", (str(self.configuration),))
+        self.configure()
+
+    def configure(self, **values):
+        self.configuration.write_text(json.dumps(dict(values, webhook_url=parts.WEBHOOK)))
+        self.configuration.chmod(0o600)
+
+    def put_now(self, age, directory="outgoing", **changes):
+        now = time.time()
+        found = alert(id=f"{now - age:017.6f}-7", time=now - age, **changes)
+        self.spool.write(directory, found["id"], to_json(found), 0o640)
+
+    def problems(self):
+        return {problem.key: problem for problem in Health(self.spool).problems}
+
+    def only(self):
+        """The one problem that there is."""
+        (problem,) = Health(self.spool).problems
+        what, colon, mend = problem.sentence.partition(": ")
+        assert what
+        assert colon
+        assert mend
+        return problem
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch, spool):
+    return Host(tmp_path, monkeypatch, spool)
+
+
+def test_where_nothing_is_wrong_there_is_no_problem(host):
+    host.put_now(5)
+    assert host.problems() == {}
+    assert Health(host.spool).severity == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("session required pam_unix.so\n", "is gone"),
+        (f"#{PAM_LINE}\nsession required pam_unix.so\n", "is gone"),
+        (f"{PAM_LINE}\n{PAM_LINE}\nsession required pam_unix.so\n", "is there 2 times"),
+        (f"session required pam_unix.so\n{PAM_LINE}\n", "is not the first of the session part"),
+        (PAM_LINE.replace("optional", "required") + "\nsession required pam_unix.so\n", "was changed"),
+        (PAM_LINE.replace(" quiet", "") + "\nsession required pam_unix.so\n", "was changed"),
+    ],
+)
+def test_a_pam_line_that_is_not_as_it_should_be_is_critical(host, text, fault):
+    host.pam.write_text(text)
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "pam sshd")
+    assert problem.sentence == f"the PAM line in {host.pam} {fault}: run the role again"
+
+
+def test_the_line_may_follow_pam_selinux_close_and_what_is_no_session_rule(host):
+    (host.pam.parent / "common-auth").write_text("auth required pam_unix.so\n")
+    text = f"@include common-auth\nsession required pam_selinux.so close\n{PAM_LINE}\nsession required pam_unix.so\n"
+    host.pam.write_text(text)
+    assert host.problems() == {}
+    (host.pam.parent / "common-auth").write_text("session required pam_unix.so\n")
+    assert "is not the first" in host.only().sentence
+
+
+def test_every_service_of_the_configuration_should_have_the_line(host):
+    host.configure(pam_services=["sshd", "login"])
+    problem = host.only()
+    assert problem.key == "pam login"
+    assert "can't be read (No such file or directory)" in problem.sentence
+
+
+def test_without_a_configuration_the_line_of_sshd_is_looked_for(host):
+    host.configuration.unlink()
+    host.pam.write_text("session required pam_unix.so\n")
+    assert set(host.problems()) == {"configuration", "pam sshd"}
+
+
+def test_a_pam_file_that_is_no_text_is_told(host):
+    host.pam.write_bytes(b"\x00")
+    assert "control characters" in host.only().sentence
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_a_configuration_that_others_may_read_is_critical(host, mode):
+    host.configuration.chmod(mode)
+    assert (host.only().severity, host.only().key) == (CRITICAL, "exposed")
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "writable", "linked", "owned", "added", "beside"])
+def test_a_file_that_is_not_as_installed_is_critical_and_named(host, damage, tmp_path):
+    module = host.library / "ssh_login_notify" / "cli.py"
+    named = module
+    if damage == "changed":
+        module.write_text("changed")
+    elif damage == "gone":
+        module.unlink()
+    elif damage == "writable":
+        module.chmod(0o664)
+    elif damage == "owned":
+        os.chown(str(module), 65534, 65534)
+    elif damage == "linked":
+        module.rename(tmp_path / "elsewhere")
+        module.symlink_to(tmp_path / "elsewhere")
+    else:
+        named = host.library / "json.py" if damage == "beside" else module.parent / "json.py"
+        named.write_text("")
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "files")
+    assert problem.sentence == f"not as the role installed it, {named}: run the role again"
+
+
+def test_byte_code_is_python_s_own_matter(host):
+    (host.library / "ssh_login_notify" / "__pycache__").mkdir()
+    assert host.problems() == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "\xff", None])
+def test_a_list_of_files_that_is_damaged_is_critical(host, text):
+    path = host.library / "manifest.json"
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text, encoding="latin-1")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "files")
+
+
+def test_of_many_files_a_few_are_named(host):
+    for number in range(9):
+        (host.library / f"x{number}.py").touch()
+    assert "x2.py and 6 more: run" in host.only().sentence
+
+
+def test_what_is_foreign_in_the_spool_is_a_warning(host):
+    parts.Path(host.spool.path("outgoing", "READ\x1bME")).touch()
+    problem = host.only()
+    assert (problem.severity, problem.key) == (WARNING, "foreign")
+    assert "outgoing/READ\\x1bME" in problem.sentence
+
+
+def test_a_spool_that_is_gone_is_critical(host):
+    os.rename(host.spool.root, host.spool.root + ".away")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "spool")
+
+
+def test_what_the_spool_did_not_take_counts_as_waiting(host):
+    overflow.keep(f"{time.time() - 100:017.6f}-7", b"x")
+    found = Health(host.spool)
+    assert [problem.key for problem in found.problems] == ["overflow"]
+    assert 99 < found.oldest_waiting_seconds < 110
+    assert health.as_json(found)["waiting"] == 1
+
+
+def test_what_a_limit_forced_out_is_critical_until_a_message_has_told_of_it(host):
+    state = State(host.spool)
+    state.dropping(12)
+    assert "12 alerts were dropped" in host.only().sentence
+    assert host.only().severity == CRITICAL
+    state.delivered([])
+    assert host.problems() == {}
+    assert health.as_json(Health(host.spool))["dropped"] == 12
+
+
+def test_a_silence_that_is_too_long_is_critical(host):
+    host.configure(longest_silence=26)
+    assert host.problems() == {}, "installed just now, nothing can have been delivered for long"
+    delivery = {"id": "1-1", "user": "x", "from": "x", "login_time": 0, "status": 200}
+    State(host.spool).delivered([dict(delivery, delivered_at=time.time() - 25 * 3600)])
+    assert host.problems() == {}
+    State(host.spool).delivered([dict(delivery, delivered_at=time.time() - 27 * 3600)])
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "silence")
+    assert "nothing was delivered for 27 hours" in problem.sentence
+    host.configure()
+    assert host.problems() == {}, "no limit was set"
+
+
+def test_a_host_that_never_delivered_anything_is_silent_since_it_was_installed(host):
+    host.configure(longest_silence=26)
+    os.utime(str(host.library / "manifest.json"), (time.time() - 27 * 3600,) * 2)
+    assert host.only().key == "silence"
+
+
+def test_a_dead_mans_switch_that_was_not_reached_is_a_warning(host):
+    State(host.spool).pinged({"at": time.time(), "well": False, "answer": "404"})
+    assert (host.only().severity, host.only().key) == (WARNING, "ping")
+    State(host.spool).pinged({"at": time.time(), "well": True, "answer": "200"})
+    assert host.problems() == {}
+
+
+def test_the_worst_problem_counts(host):
+    parts.Path(host.spool.path("outgoing", "README")).touch()
+    assert Health(host.spool).severity == WARNING
+    host.pam.write_text("session required pam_unix.so\n")
+    assert Health(host.spool).severity == CRITICAL
+    line = health.as_line(Health(host.spool), "critical")
+    assert line.startswith("CRITICAL: ")
+    assert "is gone: run the role again; the spool holds" in line
+    assert "\n" not in line
+
+
+def test_looking_changes_nothing(host):
+    host.put_now(1000)
+    parts.Path(host.spool.path("outgoing", "README")).touch()
+    before = sorted(os.walk(host.spool.root))
+    Health(host.spool)
+    assert sorted(os.walk(host.spool.root)) == before

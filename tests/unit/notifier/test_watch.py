@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""watch: what has become wrong is told once, and once that it is well again; nothing is told twice."""
+
+import json
+import os
+import time
+
+import parts
+import pytest
+from parts import PAM_LINE, needs_root
+from ssh_login_notify import alert, config, watch
+from ssh_login_notify.watch import PERIOD, UNSETTLED
+
+pytestmark = needs_root
+GONE = "session required pam_unix.so\n"
+
+
+class Host:
+    """A host that is looked at, and what the channel is told."""
+
+    def __init__(self, root, monkeypatch, spool):
+        self.spool = spool
+        self.pam, library = parts.make_well(root, monkeypatch)
+        self.manifest = str(library / "manifest.json")
+        self.configuration = root / "ssh-notify.conf"
+        self.configuration.write_text(json.dumps({"webhook_url": parts.WEBHOOK}))
+        self.configuration.chmod(0o600)
+        monkeypatch.setattr(config.load, "__defaults__", (str(self.configuration),))
+
+    def look(self):
+        """Look, and return what each new message says is wrong."""
+        watch.look(self.spool)
+        told = []
+        for name in self.spool.names("outgoing"):
+            found = alert.from_json(self.spool.read("outgoing", name))
+            assert found["service"] == alert.WATCH_SERVICE
+            told.append([sentence.partition(": ")[0] for sentence in found["notes"]])
+            self.spool.remove("outgoing", name)
+        return told
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch, spool, said):
+    return Host(tmp_path, monkeypatch, spool)
+
+
+def test_where_all_is_well_there_is_nothing_to_tell(host):
+    assert host.look() == []
+    assert host.look() == []
+
+
+def test_a_pam_line_that_is_gone_is_told_once_and_so_is_that_it_is_back(host, said):
+    text = host.pam.read_text()
+    host.pam.write_text(GONE)
+    assert host.look() == [[f"the PAM line in {host.pam} is gone"]]
+    assert "is gone" in said[0][1]
+    assert host.look() == []
+    host.pam.write_text(text)
+    assert host.look() == [[]]
+    assert host.look() == []
+
+
+def test_another_problem_is_told_beside_the_first(host, said):
+    host.pam.write_text(GONE)
+    host.look()
+    host.configuration.chmod(0o644)
+    (told,) = host.look()
+    assert told == [f"others than root may read {config.PATH}", f"the PAM line in {host.pam} is gone"]
+    assert len(said) == 2, "the log was told of each once"
+    host.pam.write_text(f"{PAM_LINE}\n{GONE}")
+    assert host.look() == [[f"others than root may read {config.PATH}"]]
+
+
+def test_a_number_that_grows_is_not_told_again(host):
+    for number in (1, 2):
+        host.spool.write("failed", f"{number}.5-1", b"x", 0o640)
+        told = host.look()
+        assert len(told) == (1 if number == 1 else 0)
+
+
+def test_what_the_channel_can_not_be_told_of_is_not_queued(host):
+    host.spool.write("outgoing", "1.5-1", alert.to_json(parts.alert(id="1.5-1")), 0o640)
+    watch.look(host.spool)
+    assert host.spool.names("outgoing") == ["1.5-1"]
+
+
+def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
+    host.pam.write_text(GONE)
+    write = host.spool.write
+
+    def killed(directory, *values, **more):
+        if directory == "state":
+            raise KeyboardInterrupt
+        write(directory, *values, **more)
+
+    with monkeypatch.context() as kill:
+        kill.setattr(host.spool, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            watch.look(host.spool)
+    assert host.look() == [[f"the PAM line in {host.pam} is gone"]] * 2
+
+
+@pytest.mark.parametrize("memory", [b"", b"[]", b'{"told": 3}', b'{"told": [3, {}]}', b"[" * 100000])
+def test_a_memory_that_is_damaged_is_none(host, memory):
+    host.spool.write("state", watch.FILE, memory, 0o640)
+    assert host.look() == []
+    host.pam.write_text(GONE)
+    assert len(host.look()) == 1
+
+
+def age(path, seconds):
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_it_is_due_some_minutes_after_the_last_look_and_not_while_the_role_may_be_at_work(host):
+    age(host.manifest, UNSETTLED + 1)
+    assert watch.is_due(host.spool)
+    watch.look(host.spool)
+    assert not watch.is_due(host.spool)
+    age(host.spool.path("state", watch.FILE), PERIOD + 1)
+    assert watch.is_due(host.spool)
+    age(host.spool.path("state", watch.FILE), -3600)
+    assert watch.is_due(host.spool), "the clock was set back"
+    age(host.manifest, UNSETTLED - 5)
+    assert not watch.is_due(host.spool)
+    os.unlink(host.manifest)
+    assert watch.is_due(host.spool)
