@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from bench.report import table
 from logins import Login, Person
 from receiver.client import Message, Receiver
+
+from bench.report import table
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
