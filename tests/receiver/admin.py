@@ -60,6 +60,7 @@ class Admin(Webhook):
                 "ports": {name: receiver.address(name)[1] for name in receiver.listeners},
                 "last": receiver.store.last,
                 "handshake_failures": list(receiver.handshake_failures),
+                "pings": list(receiver.pings),
             }
         return None
 

@@ -98,7 +98,7 @@ class Receiver:
         return answer
 
     def status(self) -> dict[str, Any]:
-        """Return ports, the highest number so far, and the failed TLS handshakes."""
+        """Return ports, the highest number so far, failed TLS handshakes, and pings of the dead man's switch."""
         return self._call("GET", "/api/status").json()
 
     def ca(self) -> str:

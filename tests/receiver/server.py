@@ -48,6 +48,7 @@ class Receiver:
         self.behaviour = Behaviour()
         self.stopping = threading.Event()
         self.handshake_failures: deque[dict[str, Any]] = deque(maxlen=1000)
+        self.pings: deque[dict[str, Any]] = deque(maxlen=1000)
         self.ca, self.contexts = make_contexts(state, names)
         wanted = {"http": http, "https": https, **(bad_https or {})}
         self.listeners = {name: Listener(self, name, address) for name, address in wanted.items()}

@@ -19,6 +19,8 @@ from .view import view
 if TYPE_CHECKING:
     from .server import Listener
 
+# A dead man's switch, as healthchecks offers: asked for with any id behind it, it notes that somebody is alive.
+SWITCH = "/ping/"
 LARGEST_BODY = 1024 * 1024
 IDLE_SECONDS = 120.0
 
@@ -40,6 +42,10 @@ class Webhook(BaseHTTPRequestHandler):
         """Judge the request, keep it, and answer as the rule in force says."""
         body = self.read_body()
         if body is None:
+            return
+        if self.command == "GET" and self.path.startswith(SWITCH):
+            self.server.receiver.pings.append({"time": time.time(), "path": self.path, "tls": self._tls()})
+            Connection(self.connection, self.server.receiver.stopping).send(answer_bytes(200, b"OK"))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         verdict = judge(self.command, self.path, headers, body)

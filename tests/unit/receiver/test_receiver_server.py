@@ -46,6 +46,15 @@ def test_a_refused_message_is_kept_with_the_reason_but_not_delivered(client, pos
     assert "unescaped <" in attempt.problems[0]
 
 
+def test_a_ping_of_the_dead_mans_switch_is_noted_and_no_message(client, running, ca_file):
+    url = "https://{}:{}/ping/not-a-real-id".format(*running.address("https"))
+    assert requests.get(url, verify=str(ca_file), timeout=10).status_code == 200
+    (ping,) = client.status()["pings"]
+    assert ping["path"] == "/ping/not-a-real-id"
+    assert ping["tls"]["version"] == "TLSv1.3"
+    assert client.attempts() == []
+
+
 def test_the_plain_port_is_a_webhook_too(client):
     assert requests.post(client.url + PATH, json={"text": "x"}, timeout=10).text == "ok"
     assert client.messages()[0].raw["listener"] == "http"
