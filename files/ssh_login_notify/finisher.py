@@ -9,7 +9,7 @@ import signal
 
 from .journal import login, trouble
 from .processes import set_priority
-from .spool import Spool, is_locked
+from .spool import Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,10 @@ def start_sender(spool: Spool) -> None:
         os.waitpid(child, 0)
         return
     try:
-        if os.fork() == 0:
+        # Locked before the program is loaded: of several that are started at once, all but one end here.
+        lock = Lock(spool.path("sender.lock"))
+        if os.fork() == 0 and lock.take():
+            lock.keep_through_exec()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)  # an observer ignores them, and exec hands that on
             os.execve(PROGRAM, [PROGRAM, "send"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})

@@ -214,6 +214,10 @@ class Lock:
             raise
         return True
 
+    def keep_through_exec(self) -> None:
+        """Keep the lock for the program that this process is going to run (execve(2)); there, it may be taken again."""
+        os.set_inheritable(self._descriptor, True)
+
     def give_up(self) -> None:
         """Let others take the lock."""
         os.lockf(self._descriptor, os.F_ULOCK, 0)

@@ -208,6 +208,16 @@ def programs(monkeypatch, tmp_path):
     return started
 
 
+def test_of_senders_that_are_started_at_once_one_runs(spool, programs):
+    parts.Path(finisher.PROGRAM).write_text(f"#!/bin/sh\necho x >> {programs}\nexec sleep 2\n")
+    for _ in range(5):
+        start_sender(spool)
+    wait_for(programs.exists)
+    time.sleep(0.3)
+    assert programs.read_text() == "x\n"
+    assert is_held(spool.path("sender.lock")), "the program has the lock from its beginning"
+
+
 def test_a_sender_is_started_and_is_nobodys_to_wait_for(spool, programs):
     start_sender(spool)
     with pytest.raises(ChildProcessError):

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -305,3 +306,32 @@ def test_a_lock_is_no_link(tmp_path):
     with pytest.raises(OSError, match="symbolic links"):
         Lock(str(tmp_path / "lock"))
     assert not (tmp_path / "victim").exists()
+
+
+def test_a_lock_that_is_kept_through_exec_may_be_taken_again_there_and_by_nobody_else(tmp_path):
+    path = str(tmp_path / "lock")
+    reader, writer = os.pipe()
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from ssh_login_notify.spool import Lock\n"
+        "os.write(int(sys.argv[3]), b'yes' if Lock(sys.argv[2]).take() else b'no'); sys.stdin.read()"
+    )
+    os.set_inheritable(writer, True)
+    held, end = os.pipe()
+    os.set_inheritable(held, True)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            lock = Lock(path)
+            lock.take()
+            lock.keep_through_exec()
+            os.dup2(held, 0)
+            os.close(end)
+            os.execv(sys.executable, [sys.executable, "-ISBc", code, str(parts.FILES), path, str(writer)])  # noqa: S606
+        finally:
+            os._exit(1)
+    os.close(writer)
+    assert os.read(reader, 9) == b"yes"
+    assert not Lock(path).take()
+    os.close(end)
+    os.waitpid(pid, 0)
+    assert Lock(path).take()
