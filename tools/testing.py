@@ -109,7 +109,7 @@ def report(results: list[Result]) -> int:
 def test_notifier(version: str, python: Path) -> None:
     """The tests of files/, on one Python."""
     directory = STATE / "pythons" / version
-    packages = ["pytest", "hypothesis"]
+    packages = ["pytest", "hypothesis", "slack_sdk"]
     environment.make_venv(directory, python, packages, " ".join(packages))
     run(directory / "bin" / "python", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier")
 
