@@ -1,6 +1,5 @@
 """What the role has installed on this host, and whether that is still so."""
 
-import hashlib
 import json
 import os
 import stat
@@ -42,6 +41,8 @@ def changed_files() -> "List[str]":
 
 
 def _is_as_installed(path: str, digest: object) -> bool:
+    import hashlib  # each login's sender asks when all was installed, and no more
+
     try:
         status = os.lstat(path)
         with open(path, "rb") as file:
