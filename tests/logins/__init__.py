@@ -88,9 +88,9 @@ class Person:
         """A person at a terminal: waits for the prompt, asks for the server's name, leaves."""
         return self._login([*self.ssh, self.address], partial(run_at_a_terminal, to_type=["hostname", "exit"]))
 
-    def command(self, command: str = "uname -s") -> Login:
-        """`ssh host command`."""
-        return self._login([*self.ssh, self.address, command])
+    def command(self, command: str = "uname -s", status: int = 0) -> Login:
+        """`ssh host command`, which has to end with this status."""
+        return self._login([*self.ssh, self.address, command], partial(run_to_its_end, status=status))
 
     def sftp(self) -> Login:
         """A file brought and fetched by sftp."""

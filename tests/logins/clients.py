@@ -26,8 +26,8 @@ class LoginError(Exception):
     """A client did not do its job; the text has what it printed."""
 
 
-def run_to_its_end(command: list[str], environment: dict[str, str]) -> tuple[str, str]:
-    """Run a client that ends by itself."""
+def run_to_its_end(command: list[str], environment: dict[str, str], status: int = 0) -> tuple[str, str]:
+    """Run a client that ends by itself, with this status."""
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -35,7 +35,7 @@ def run_to_its_end(command: list[str], environment: dict[str, str]) -> tuple[str
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise LoginError(f"{shlex.join(command)} did not end within {LIMIT_SECONDS} s") from error
-    if done.returncode != 0:
+    if done.returncode != status:
         raise LoginError(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout, done.stderr
 

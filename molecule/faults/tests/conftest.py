@@ -1,0 +1,19 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which faults are looked at on which server."""
+
+from __future__ import annotations
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """On the server without systemd only those faults whose outcome may depend on that."""
+
+    def is_worth_it(item) -> bool:
+        server = item.callspec.params["_testinfra_host"].backend.hostname
+        return "plain" not in server or item.callspec.params["fault"].without_systemd
+
+    left_out = [item for item in items if not is_worth_it(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]

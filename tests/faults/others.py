@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults of those who take part: a hook that is killed, an observer or sender that is stuck, a way that is closed."""
+
+from __future__ import annotations
+
+import shlex
+
+from .fault import CONFIGURATION, PROGRAM, SEEN, SPOOL, Fault, Written, of_file
+from .notifier import changed
+
+PID = "/run/faults.pid"
+BEHAVIOUR = "http://receiver:8080/api/behaviour"
+# It has the configuration of then, and may sleep until its next try.
+STOP_SENDER = "systemctl stop ssh-login-notify.service"
+
+# Kills each hook, but nothing that has detached itself from the login, some milliseconds after it has begun:
+# it needs about fifteen, most of them for the interpreter's start.
+KILLER = """
+import glob, os, random, signal, sys, time
+
+def named(pid, what):
+    try:
+        with open(f"/proc/{pid}/{what}") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+killed = set()
+moments = []
+while True:
+    for pid in os.listdir("/proc"):
+        if pid.isdigit() and pid not in killed and named(pid, "comm") == "ssh-login-notif\\n":
+            parent = named(pid, "stat").rpartition(")")[2].split()[1:2]
+            if not parent or not named(parent[0], "comm").startswith("sshd"):
+                continue
+            moments = moments or random.sample(range(0, 15, 3), 5)
+            time.sleep(moments.pop() / 1000)
+            killed.add(pid)
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+                print(pid, flush=True)
+            except ProcessLookupError:
+                pass
+    time.sleep(0.001)
+"""
+# Stops the first process that has a lock (fcntl(2), F_GETLK), and makes sure that it has it still.
+STOPPER = """
+import fcntl, os, signal, struct, sys, time
+
+lock = os.open(sys.argv[1], os.O_RDWR)
+
+def holder():
+    asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, _whence, _start, _length, pid = struct.unpack("hhqqi", fcntl.fcntl(lock, fcntl.F_GETLK, asked))
+    return 0 if kind == fcntl.F_UNLCK else pid
+
+stopped = 0
+while not stopped:
+    time.sleep(0.002)
+    pid = holder()
+    if pid:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.01)
+        if holder() == pid:
+            stopped = pid
+        else:
+            os.kill(pid, signal.SIGCONT)
+print(stopped, flush=True)
+"""
+# A name server that hears everything and says nothing.
+SILENCE = """
+import signal, socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.53", 53))
+signal.pause()
+"""
+
+
+def beside(program: str, *arguments: str) -> str:
+    """Run a Python program beside the server's own until END; what it prints goes to SEEN."""
+    command = shlex.join(["python3", "-c", program, *arguments])
+    return f": > {SEEN}; setsid {command} > {SEEN} 2>&1 < /dev/null & echo $! > {PID}"
+
+
+END = f"kill $(cat {PID}) 2> /dev/null || true; rm {PID} {SEEN}"
+
+
+def stuck(name: str, lock: str, evidence: str) -> Fault:
+    """Whoever takes the lock first is stopped, and logins come meanwhile."""
+    return Fault(
+        name,
+        breaks=beside(STOPPER, f"{SPOOL}/{lock}"),
+        holds=f"grep '^State:.T' /proc/$(cat {SEEN})/status && {evidence}",
+        mends=f"kill -CONT $(cat {SEEN}); {END}",
+        without_systemd=True,
+    )
+
+
+def behave(rules: str) -> str:
+    """Tell the receiver how to answer."""
+    request = f"urllib.request.Request('{BEHAVIOUR}', data=b'{rules}', method='PUT')"
+    return f"python3 -c {shlex.quote(f'import urllib.request; urllib.request.urlopen({request})')}"
+
+
+OTHERS = [
+    Fault(
+        "hook killed at a random moment",
+        breaks=beside(KILLER),
+        holds=f"grep -q '^[0-9]' {SEEN}",
+        mends=END,
+        written=Written.SOME,
+    ),
+    stuck("observer stuck (SIGSTOP)", "observer.lock", f"test $(ls {SPOOL}/incoming | wc -l) -ge 4"),
+    stuck("sender stuck (SIGSTOP)", "sender.lock", f"test $(ls {SPOOL}/outgoing | wc -l) -ge 4"),
+    Fault(
+        "receiver accepts and never answers",
+        breaks=behave('[{"mode": "hang", "at": "accept"}]'),
+        holds=f"python3 -c \"import urllib.request; print(urllib.request.urlopen('{BEHAVIOUR}').read())\" "
+        "| grep '\"served\": [1-9]'",
+        mends=f"{behave('[]')}; {STOP_SENDER}",
+    ),
+    Fault(
+        "DNS never answers",
+        breaks=f"""
+            {beside(SILENCE)}
+            cp /etc/resolv.conf /root/resolv.conf; echo 'nameserver 127.0.0.53' > /etc/resolv.conf
+        """,
+        holds="timeout 1 getent ahosts receiver; test $? -eq 124",
+        mends=f"cat /root/resolv.conf > /etc/resolv.conf; {END}; {STOP_SENDER}",
+    ),
+    # The receiver is no proxy, and says so: 501.
+    of_file(
+        "proxy refuses", CONFIGURATION, changed("proxy='http://receiver:8080'"), f"{PROGRAM} test; test $? -eq 1",
+        afterwards=STOP_SENDER,
+    ),
+]  # fmt: skip
