@@ -212,6 +212,12 @@ def test_where_no_process_can_be_forked_the_login_is_written_down_all_the_same(a
     assert captured(alone).get(b"PAM_USER") == b"deploy"
 
 
+def test_two_descriptors_are_enough_to_write_the_login_down(alone):
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5))  # noqa: E731
+    assert log_in(alone, preexec_fn=limit)[:2] == (0, b"")
+    assert captured(alone).get(b"PAM_USER") == b"deploy"
+
+
 def test_a_disk_without_room_leaves_no_half_of_a_capture(alone):
     # A limit on the size of files fails write(2) half-way, as a full disk does.
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))  # noqa: E731
