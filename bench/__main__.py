@@ -12,12 +12,13 @@ from types import ModuleType
 
 from tools.command import ROOT, Failure, say
 
-from . import cost, hook, kinds, login, machine, report, servers
+from . import cost, faults, hook, kinds, login, machine, report, servers
 
 # In this order: what is timed comes first, while the machine is as it was found.
 PARTS: dict[str, tuple[ModuleType, str]] = {
     "hook": (hook, "how long the hook holds a login, against bare Python and against a shell hook"),
     "login": (login, "how long `ssh host true` takes, with the hook and without"),
+    "faults": (faults, "the same, whatever is broken; ends non-zero if a login takes more than 1.2 of its time"),
     "cost": (cost, "processor time and memory of observer and sender for a login"),
     "kinds": (kinds, "whether each of many logins is one alert of the right kind; ends non-zero if not"),
 }
