@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from tests.logins import Login, LoginError, Person
-from tests.receiver.client import Message, Receiver
+from tests.receiver.client import Alert, Receiver
 from tools.command import say
 
 from .report import Finding, table
@@ -49,15 +49,6 @@ KINDS = [
     Kind("git over ssh", Person.git, "git"),
     Kind("ssh -N", Person.tunnel, "Tunnel (no session)"),
 ]
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One login as the receiver was told of it."""
-
-    source: str  # "172.18.0.1 port 45006"
-    type: str
-    time: float  # of the login, seconds since the epoch
 
 
 @dataclass(frozen=True)
@@ -111,25 +102,12 @@ def reported(receiver: Receiver, last: int, expected: int) -> list[Alert]:
     """The alerts since message `last`: all that arrive until there are as many as logins, and no more come."""
     deadline = time.monotonic() + ALERT_SECONDS
     while True:
-        alerts = [alert for message in receiver.messages(after=last) for alert in alerts_in(message)]
+        alerts = [alert for message in receiver.messages(after=last) for alert in message.alerts]
         if len(alerts) >= expected or time.monotonic() > deadline:
             break
         time.sleep(0.5)
     receiver.settle()
-    return [alert for message in receiver.messages(after=last) for alert in alerts_in(message)]
-
-
-def alerts_in(message: Message) -> list[Alert]:
-    """The alerts that a message brings: one, or a line each of a digest (files/ssh_login_notify/slack.py).
-
-    An alert's id begins with the time of its login.
-    """
-    if message.lines:
-        rows = [line.split(" · ") for line in message.lines]
-        found = [(row[1].removeprefix("from "), row[0].partition(": ")[2]) for row in rows]
-    else:
-        found = [(message.fields["From"], message.fields["Type"])]
-    return [Alert(source, kind, float(id_.partition("-")[0])) for (source, kind), id_ in zip(found, message.ids)]
+    return [alert for message in receiver.messages(after=last) for alert in message.alerts]
 
 
 def match(logins: list[tuple[Kind, Login]], alerts: list[Alert]) -> tuple[list[Entry], list[Alert]]:

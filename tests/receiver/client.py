@@ -18,6 +18,15 @@ POLL_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
+class Alert:
+    """One login as a message tells of it."""
+
+    source: str  # "172.18.0.1 port 45006"
+    type: str
+    time: float  # of the login, seconds since the epoch
+
+
+@dataclass(frozen=True)
 class Message:
     """One request that reached the webhook. `raw` has everything; the properties are what tests ask for most."""
 
@@ -53,6 +62,19 @@ class Message:
     @property
     def ids(self) -> list[str]:
         return self.raw["ids"]
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """The logins that it tells of: one, or a line each of a digest (files/ssh_login_notify/slack.py).
+
+        An alert's id begins with the time of its login.
+        """
+        if self.lines:
+            rows = [line.split(" · ") for line in self.lines]
+            found = [(row[1].removeprefix("from "), row[0].partition(": ")[2]) for row in rows]
+        else:
+            found = [(self.fields["From"], self.fields["Type"])] if "From" in self.fields else []
+        return [Alert(source, kind, float(id_.partition("-")[0])) for (source, kind), id_ in zip(found, self.ids)]
 
     @property
     def status(self) -> int | None:
