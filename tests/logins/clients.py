@@ -13,6 +13,7 @@ import os
 import pty
 import select
 import shlex
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -75,9 +76,9 @@ def run_at_a_terminal(command: list[str], environment: dict[str, str], to_type: 
 
 
 def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seconds: float) -> tuple[str, str]:
-    """Run a client that opens a tunnel, wait for its near end, keep it for these seconds, then end the client.
+    """Run a client that opens a tunnel, wait until it carries, keep it for these seconds, then end the client.
 
-    gate: the socket that the client makes
+    gate: the socket that the client makes as soon as it is authenticated; sshd may still be at PAM's session then
     """
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -88,6 +89,7 @@ def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seco
             if process.poll() is not None or time.monotonic() > deadline:
                 raise LoginError(f"{shlex.join(command)} opened no tunnel")
             time.sleep(0.02)
+        wait_for_an_answer(gate)
         time.sleep(seconds)
         if process.poll() is not None:
             raise LoginError(f"{shlex.join(command)} ended by itself:\n{process.communicate()}")
@@ -95,3 +97,14 @@ def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seco
         process.terminate()
         output, errors = process.communicate()
     return output, errors
+
+
+def wait_for_an_answer(gate: Path) -> None:
+    """Wait until something comes back through a tunnel, if only that the far end is closed."""
+    with socket.socket(socket.AF_UNIX) as tunnel:
+        tunnel.settimeout(LIMIT_SECONDS)
+        try:
+            tunnel.connect(str(gate))
+            tunnel.recv(1)
+        except OSError as error:
+            raise LoginError(f"nothing came through the tunnel {gate}: {error}") from error
