@@ -28,7 +28,7 @@ def types() -> None:
     options = [cache, "--ignore-missing-imports", "--namespace-packages", "--explicit-package-bases"]
     collection = environment.COLLECTIONS / "ansible_collections" / "loginwatch" / "pam" / "plugins"
     program("mypy", *options, collection, env=variables)
-    program("mypy", *options, "-p", "receiver", "-p", "logins", env=variables)
+    program("mypy", *options, "-p", "receiver", "-p", "logins", "-p", "faults", env=variables)
     program("mypy", *options, "molecule", env={**variables, "MYPYPATH": f"{variables['MYPYPATH']}:{ROOT / 'molecule'}"})
     program("mypy", *options, "bench", env={**variables, "MYPYPATH": str(ROOT)})
 

@@ -47,6 +47,7 @@ class Fault:
     mends: str
     shows: str = "true"  # the same, as far as a login's own command sees it
     written: Written = Written.ALL
+    clock: int = 0  # by how many seconds the server's clock goes wrong
     without_systemd: bool = False  # whether it is worth a look on a server without systemd, too
     prepares: str = "true"  # what makes the fault possible, and is no fault
     tidies: str = "true"  # takes that away; when all alerts are there

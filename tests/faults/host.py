@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from .fault import KEPT, PROGRAM, SEEN, SPOOL, STACK, Fault, Written, of_file
+from .fault import KEPT, PROGRAM, SEEN, STACK, Fault, Written, of_file
+from .notifier import CAPTURES
 
 SSHD = "$(systemctl show -P MainPID ssh)"
 NAMESPACE = "/etc/security/namespace"
 MOTD = "/etc/update-motd.d/00-faults"
 FAKE_TIME = "$(echo /usr/lib/*/faketime/libfaketime.so.1)"
+HOUR = 3600  # seconds
 IS_EARLIER = f"test $(date +%s) -lt $(cat {SEEN})"
 
 
@@ -57,7 +59,7 @@ HOST = [
             sed -i 's/^@include common-account/account required pam_permit.so/' {STACK}
             systemctl set-property --runtime ssh.service TasksMax=3
         """,
-        holds=f"test $(systemctl show -P TasksMax ssh) = 3 && test $(ls {SPOOL}/incoming | wc -l) -ge 5",
+        holds=f"test $(systemctl show -P TasksMax ssh) = 3 && {CAPTURES}",
         mends=f"systemctl set-property --runtime ssh.service TasksMax=infinity; mv {KEPT} {STACK}",
     ),
     Fault(
@@ -88,10 +90,11 @@ HOST = [
     ),
     Fault(
         "clock jumps back an hour",
-        breaks=f"date +%s > {SEEN}; echo -1h > /etc/faketimerc; echo {FAKE_TIME} > /etc/ld.so.preload",
+        breaks=f"date +%s > {SEEN}; echo -{HOUR}s > /etc/faketimerc; echo {FAKE_TIME} > /etc/ld.so.preload",
         holds=IS_EARLIER,
         mends=f"rm /etc/ld.so.preload /etc/faketimerc {SEEN}",
         shows=IS_EARLIER,
+        clock=-HOUR,
     ),
     of_stack(
         "64 KiB of PAM environment",

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 from faults import FAULTS, Fault, Shell, Written, broken, line_taken_out, prepared
 from logins import Login, Person
-from receiver.client import Message, Receiver
+from receiver.client import Alert, Receiver
 
 testinfra_hosts = ["ansible://debian13-faults", "ansible://plain"]
 
@@ -39,7 +38,7 @@ class Outcome:
     logins: dict[str, Login] = field(default_factory=dict)
     without: dict[str, Login] = field(default_factory=dict)  # with the fault, too, but without the PAM line
     mended: Login | None = None  # the login after the mend
-    written: set[str] = field(default_factory=set)  # the sources of those logins that have to be reported
+    written: dict[str, Login] = field(default_factory=dict)  # those of `logins` that have to be reported
 
     @property
     def ratio(self) -> str:
@@ -54,14 +53,25 @@ def seconds(logins: dict[str, Login]) -> float:
     return sum(login.seconds for login in logins.values())
 
 
-def sources(messages: list[Message]) -> Counter[str]:
-    """How often the channel tells of each login, alone or as a line of a digest, by the client's address and port."""
-    found: Counter[str] = Counter()
-    for message in messages:
-        found.update(line.split(" · ")[1].removeprefix("from ") for line in message.lines)
-        if not message.lines and "From" in message.fields:
-            found[message.fields["From"]] += 1
-    return found
+def in_the_channel(receiver: Receiver, after: int = 0) -> list[Alert]:
+    """The logins that the channel tells of, alone or as a line of a digest, from one message on."""
+    return [alert for message in receiver.messages(after) for alert in message.alerts]
+
+
+def in_the_log(shell: Shell) -> list[Alert]:
+    """All logins that the system's log has."""
+    lines = shell("journalctl --quiet --output=cat --identifier=ssh-login-notify")
+    found = re.findall(r"^login .* from=(\S+) port=(\d+) .* id=([\d.]+)-", lines, re.MULTILINE)
+    return [Alert(f"{address} port {port}", "", float(begun)) for address, port, begun in found]
+
+
+def count(login: Login, alerts: list[Alert], clock: int = 0) -> int:
+    """How many of them tell of this login: by the client's port, and since that is used again, by the time.
+
+    clock: by how many seconds the server's was wrong
+    """
+    ended = login.started + login.seconds
+    return sum(alert.source == login.source and login.started <= alert.time - clock <= ended for alert in alerts)
 
 
 @pytest.fixture(params=FAULTS, ids=lambda fault: fault.name)
@@ -82,10 +92,10 @@ def outcomes(host) -> dict[str, Outcome]:
 
 
 @pytest.fixture(scope="module")
-def in_the_end(outcomes, receiver) -> Counter[str]:
+def in_the_end(outcomes, receiver) -> list[Alert]:
     """What the channel tells of when nothing more comes, long after the mends."""
     receiver.settle()
-    return sources(receiver.messages())
+    return in_the_channel(receiver)
 
 
 def log_in_every_way(person: Person, fault: Fault, logins: dict[str, Login]) -> None:
@@ -94,25 +104,20 @@ def log_in_every_way(person: Person, fault: Fault, logins: dict[str, Login]) -> 
         logins[way] = log_in(person, fault)
 
 
-def logged(shell: Shell) -> set[str]:
-    """The sources of all logins that the system's log has."""
-    lines = shell("journalctl --quiet --output=cat --identifier=ssh-login-notify")
-    return {f"{found[1]} port {found[2]}" for found in re.finditer(r"^login .*? from=(\S+) port=(\d+)", lines, re.M)}
-
-
-def wait_for(wanted: set[str], receiver: Receiver, mark: int) -> set[str]:
-    """Those that the channel tells of, once it tells of all that are wanted, or the time is up."""
+def missing(logins: dict[str, Login], receiver: Receiver, after: int, clock: int = 0) -> list[str]:
+    """Those that the channel does not tell of, once the time is up; none, as soon as it tells of all."""
     deadline = time.monotonic() + ALERT_SECONDS
     while True:
-        told = wanted & set(sources(receiver.messages(after=mark)))
-        if told == wanted or time.monotonic() > deadline:
-            return told
+        alerts = in_the_channel(receiver, after)
+        left = [way for way, login in logins.items() if not count(login, alerts, clock)]
+        if not left or time.monotonic() > deadline:
+            return left
         time.sleep(0.1)
 
 
 def test_no_login_is_harmed(fault, shell, ada, receiver, outcomes):
     outcome = outcomes[fault.name] = Outcome()
-    mark = receiver.last()
+    last = receiver.last()
     with prepared(fault, shell):
         with broken(fault, shell):
             log_in_every_way(ada, fault, outcome.logins)
@@ -121,24 +126,26 @@ def test_no_login_is_harmed(fault, shell, ada, receiver, outcomes):
         # As an operator does who has mended it. What it could not send is asked for below.
         shell("ssh-login-notify flush || true")
         outcome.mended = ada.command()
-        assert wait_for({outcome.mended.source}, receiver, mark), "mended, it does not report"
-        made = {login.source for login in outcome.logins.values()}
-        outcome.written = made if fault.written is Written.ALL else made & logged(shell)
-        told = wait_for(outcome.written, receiver, mark)
+        assert not missing({"mended": outcome.mended}, receiver, last), "mended, it does not report"
+        outcome.written = dict(outcome.logins)
+        if fault.written is not Written.ALL:
+            log = in_the_log(shell)
+            outcome.written = {way: login for way, login in outcome.logins.items() if count(login, log, fault.clock)}
+        not_told = missing(outcome.written, receiver, last, fault.clock)
     for way, login in outcome.logins.items():
         assert login.output == outcome.without[way].output, way
         assert login.errors == outcome.without[way].errors, way
         assert login.seconds < outcome.without[way].seconds + BLOCKED_SECONDS, way
     if fault.written is Written.NONE:
         assert not outcome.written, "something ran, and the system's log tells of the login"
-    assert outcome.written == told, "a login was written down and is not reported"
+    assert not not_told, "these were written down and are not reported"
 
 
 def test_each_login_is_reported_once(fault, host, outcomes, in_the_end, rows):
     """Those that were written down, and no others."""
     outcome = outcomes[fault.name]
-    told = {way: in_the_end[login.source] for way, login in outcome.logins.items()}
-    later = sum(count > 0 for count in told.values())
+    told = {way: count(login, in_the_end, fault.clock) for way, login in outcome.logins.items()}
+    later = sum(times > 0 for times in told.values())
     reason = {Written.ALL: "", Written.SOME: " (the others were killed)", Written.NONE: " (nothing ran)"}[fault.written]
     rows.append(
         {
@@ -147,11 +154,11 @@ def test_each_login_is_reported_once(fault, host, outcomes, in_the_end, rows):
             "logins ok": f"{len(outcome.logins)} of {len(WAYS)}",
             "time ratio": outcome.ratio,
             "alerts later": f"{later} of {len(told)}{reason}",
-            "duplicates": str(sum(count - 1 for count in told.values() if count)),
+            "duplicates": str(sum(times - 1 for times in told.values() if times)),
         }
     )
-    wanted = {way: int(login.source in outcome.written) for way, login in outcome.logins.items()}
-    assert told == wanted
+    assert told == {way: int(way in outcome.written) for way in outcome.logins}
     assert outcome.mended
-    assert in_the_end[outcome.mended.source] == 1
-    assert not any(in_the_end[login.source] for login in outcome.without.values()), "the PAM line was not taken out"
+    assert count(outcome.mended, in_the_end) == 1
+    without = [count(login, in_the_end, fault.clock) for login in outcome.without.values()]
+    assert not any(without), "the PAM line was not taken out"
