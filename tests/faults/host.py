@@ -24,8 +24,8 @@ def above(line: str) -> str:
 
 def of_stack(name: str, breaks: str, shows: str, mends: str = "true", written: Written = Written.ALL) -> Fault:
     """A fault that the PAM stack brings about, in each login alone."""
-    holds = f"! cmp {STACK} {KEPT}"
-    return Fault(name, breaks, f"test -e {KEPT} && {holds}", f"{mends}\nmv {KEPT} {STACK}", shows, written)
+    holds = f"test -e {KEPT} && ! cmp {STACK} {KEPT}"
+    return Fault(name, breaks, holds, f"{mends}\nmv {KEPT} {STACK}", shows, written)
 
 
 def of_namespace(name: str, script: str, shows: str, written: Written = Written.ALL, also: str = "true") -> Fault:
