@@ -19,7 +19,7 @@ STOP_SENDER = "systemctl stop ssh-login-notify.service"
 # Kills each hook, but nothing that has detached itself from the login, some milliseconds after it has begun:
 # it needs about fifteen, most of them for the interpreter's start.
 KILLER = """
-import glob, os, random, signal, sys, time
+import os, random, signal, sys, time
 
 def named(pid, what):
     try:
