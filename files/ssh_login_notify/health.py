@@ -4,10 +4,12 @@ Looking changes nothing and opens no connection. The order is that in which an o
 """
 
 import os
+import subprocess
 import time
 
 from . import config, overflow, pam_stack
 from .config import Configuration, ConfigurationError
+from .finisher import PATH_UNIT, SYSTEMD
 from .installation import changed_files, installed_at
 from .spool import Spool, is_older, written_at
 from .state import State
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
+SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
+UNITS = ("ssh-login-notify.path", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 CAPTURE_WAITS = 60.0  # seconds; no observer looks for longer
 WAITS_TOO_LONG = 900.0  # seconds
@@ -59,6 +63,7 @@ class Health:
             *self._of_configuration(),
             *self._of_pam(),
             *_of_installation(),
+            *_of_units(),
             *self._of_spool(),
             *self._of_deliveries(),
         ]
@@ -145,6 +150,22 @@ def _of_installation() -> "Iterator[Problem]":
         return
     if changed:
         yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
+
+
+def _of_units() -> "Iterator[Problem]":
+    """Ask systemd, where the role has set up its units."""
+    if not os.path.isdir(SYSTEMD) or not os.path.exists(PATH_UNIT):
+        return
+    try:
+        asked = subprocess.run(  # noqa: S603
+            [SYSTEMCTL, "is-active", *UNITS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return  # systemd does not answer, and has other troubles than ours
+    states = asked.stdout.decode("ascii", "replace").split()
+    for unit, state in zip(UNITS, states):
+        if state != "active":
+            yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {AGAIN}")
 
 
 def _text(path: str) -> str:

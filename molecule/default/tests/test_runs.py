@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 
@@ -105,3 +106,22 @@ def test_the_program_is_tried_again_until_it_has_its_line(host, tmp_path):
     tried = output.split("Run the installed program once")[1].split("TASK [")[0]
     assert "ok: [" in tried
     assert "skipping: [" not in tried
+
+
+def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host, receiver):
+    """Nothing repeats what could not be sent, and nothing watches: the run that a login causes sees it from its sandbox."""
+    mark = receiver.last()
+    spool = "/var/spool/ssh-login-notify"
+    host.check_output("systemctl stop ssh-login-notify.timer ssh-login-notify.path")
+    try:
+        found = json.loads(host.run("ssh-login-notify status --json").stdout)
+        units = ("ssh-login-notify.path", "ssh-login-notify.timer")
+        assert found["problems"] == [f"systemd's unit {unit} is inactive: run the role again" for unit in units]
+        host.check_output(f"touch -d -10min /usr/local/lib/ssh-login-notify/manifest.json {spool}/state/watch.json")
+        host.check_output("systemctl start ssh-login-notify.service")
+        receiver.wait_for(lambda message: "systemd's unit ssh-login-notify.timer" in message.header, after=mark)
+        assert host.service("ssh-login-notify.path").is_running
+    finally:
+        host.check_output("systemctl start ssh-login-notify.timer")
+        host.check_output(f"touch -d -10min {spool}/state/watch.json && systemctl start ssh-login-notify.service")
+    receiver.wait_for(lambda message: message.header.endswith(" is well again"), after=mark)

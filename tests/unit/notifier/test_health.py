@@ -156,6 +156,36 @@ def test_of_many_files_a_few_are_named(host):
     assert "x2.py and 6 more: run" in host.only().sentence
 
 
+@pytest.fixture
+def systemd(monkeypatch, tmp_path):
+    """A systemd that says of the units what it is told to."""
+    program = tmp_path / "systemctl"
+    monkeypatch.setattr(health, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(health, "PATH_UNIT", str(tmp_path))
+    monkeypatch.setattr(health, "SYSTEMCTL", str(program))
+
+    def says(path, timer):
+        asked = "is-active ssh-login-notify.path ssh-login-notify.timer"
+        program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{path}\\n{timer}\\n"\nexit 3\n')
+        program.chmod(0o755)
+
+    return says
+
+
+def test_a_unit_that_is_not_active_is_critical(host, systemd):
+    systemd("active", "active")
+    assert host.problems() == {}
+    systemd("failed", "active")
+    assert host.only().sentence == "systemd's unit ssh-login-notify.path is failed: run the role again"
+    systemd("active", "inactive")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.timer")
+
+
+def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):
+    monkeypatch.setattr(health, "SYSTEMCTL", "/nonexistent")
+    assert host.problems() == {}
+
+
 def test_what_is_foreign_in_the_spool_is_a_warning(host):
     parts.Path(host.spool.path("outgoing", "READ\x1bME")).touch()
     problem = host.only()
