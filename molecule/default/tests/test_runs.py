@@ -109,7 +109,7 @@ def test_the_program_is_tried_again_until_it_has_its_line(host, tmp_path):
 
 
 def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host, receiver):
-    """Nothing repeats what could not be sent, and nothing watches: the run that a login causes sees it from its sandbox."""
+    """Nothing would repeat what could not be sent. The run that a login causes sees it, from its sandbox."""
     mark = receiver.last()
     spool = "/var/spool/ssh-login-notify"
     host.check_output("systemctl stop ssh-login-notify.timer ssh-login-notify.path")
