@@ -55,6 +55,12 @@ class Admin(Webhook):
             return {"rules": receiver.behaviour.as_json()}
         if what == "PUT /api/behaviour":
             return {"rules": receiver.behaviour.set(json.loads(body))}
+        if what == "PUT /api/listening":
+            wanted = json.loads(body)
+            if not isinstance(wanted, bool):
+                raise ValueError("listening is true or false")
+            receiver.listen(wanted)
+            return {"listening": wanted}
         if what == "GET /api/status":
             return {
                 "ports": {name: receiver.address(name)[1] for name in receiver.listeners},

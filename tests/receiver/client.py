@@ -218,6 +218,15 @@ class Receiver:
         finally:
             self.behave()
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Refuse every connection to the webhook inside the block, as a host does on which nothing listens."""
+        self._call("PUT", "/api/listening", json=False)
+        try:
+            yield
+        finally:
+            self._call("PUT", "/api/listening", json=True)
+
 
 def http_date(seconds: float) -> str:
     """Return the HTTP date (RFC 9110) that many seconds from now, for a Retry-After."""

@@ -47,6 +47,7 @@ class Receiver:
         self.store = Store(state / "messages.jsonl")
         self.behaviour = Behaviour()
         self.stopping = threading.Event()
+        self._doors = threading.Lock()
         self.handshake_failures: deque[dict[str, Any]] = deque(maxlen=1000)
         self.pings: deque[dict[str, Any]] = deque(maxlen=1000)
         self.ca, self.contexts = make_contexts(state, names)
@@ -59,13 +60,26 @@ class Receiver:
 
     def start(self) -> None:
         for listener in self.listeners.values():
-            threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+            listener.start()
 
     def stop(self) -> None:
         self.stopping.set()
         for listener in self.listeners.values():
-            listener.shutdown()
-            listener.server_close()
+            listener.stop()
+
+    def listen(self, wanted: bool) -> None:
+        """Close the TLS ports, so that a connection is refused, or open them again.
+
+        The plain port stays open, for that is where somebody asks for it.
+        """
+        with self._doors:
+            for name, listener in self.listeners.items():
+                if name != "http" and listener.closed is wanted:
+                    if wanted:
+                        self.listeners[name] = Listener(self, name, self.address(name))
+                        self.listeners[name].start()
+                    else:
+                        listener.stop()
 
 
 class Listener(ThreadingHTTPServer):
@@ -77,8 +91,18 @@ class Listener(ThreadingHTTPServer):
     def __init__(self, receiver: Receiver, name: str, address: tuple[str, int]) -> None:
         self.receiver = receiver
         self.name = name
+        self.closed = False
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, Admin if name == "http" else Webhook)
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Let nobody in any more. A connection that is kept ends at its next request (see Webhook.serve)."""
+        self.closed = True
+        self.shutdown()
+        self.server_close()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         if self.name == "http":

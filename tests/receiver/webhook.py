@@ -43,6 +43,9 @@ class Webhook(BaseHTTPRequestHandler):
         body = self.read_body()
         if body is None:
             return
+        if self.server.closed:
+            self.close_connection = True
+            return
         if self.command == "GET" and self.path.startswith(SWITCH):
             self.server.receiver.pings.append({"time": time.time(), "path": self.path, "tls": self._tls()})
             Connection(self.connection, self.server.receiver.stopping).send(answer_bytes(200, b"OK"))

@@ -66,6 +66,22 @@ def test_a_connection_is_kept(client, post):
     assert len({message.raw["client"]["port"] for message in client.messages()}) == 1
 
 
+def test_away_it_refuses_connections_and_ends_those_that_are_kept(client, post, running):
+    post(json={"text": "before"})
+    with client.away():
+        with pytest.raises(requests.ConnectionError):
+            post(json={"text": "on the kept connection, then on a new one"})
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(running.address("https"), timeout=10)
+    post(json={"text": "after"})
+    assert [message.text for message in client.messages()] == ["before", "after"]
+
+
+def test_away_is_asked_for_with_a_boolean(client):
+    answer = requests.put(client.url + "/api/listening", json="no", timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (400, "listening is true or false")
+
+
 @pytest.mark.parametrize(
     ("headers", "status"), [({"Content-Length": "1048577"}, 413), ({"Transfer-Encoding": "chunked"}, 411)]
 )
