@@ -108,7 +108,10 @@ class Transport:
             headers["Content-Type"] = "application/json; charset=utf-8"
         self._connection.request(method, self._target, body, headers)
         response = self._connection.getresponse()
-        text = response.read(LARGEST_ANSWER).decode("utf-8", "backslashreplace").strip()
+        raw = response.read(LARGEST_ANSWER)
+        if response.length and len(raw) < LARGEST_ANSWER:
+            raise http.client.IncompleteRead(raw, response.length)
+        text = raw.decode("utf-8", "backslashreplace").strip()
         retry_after = response.getheader("Retry-After")
         if response.will_close or not response.isclosed():
             self.close()  # there is more than any answer of Slack's: not worth the reading
@@ -141,6 +144,8 @@ class Transport:
             return f"the name of {way} can't be resolved: {error.strerror}"
         if isinstance(error, OSError) and error.strerror:
             return f"no connection to {way}: {error.strerror}"
+        if isinstance(error, http.client.IncompleteRead):
+            return f"the answer of {way} broke off"
         if isinstance(error, http.client.HTTPException):
             return f"{way} did not answer in HTTP ({type(error).__name__})"
         what = printable(str(error)) if isinstance(error, OSError) else type(error).__name__

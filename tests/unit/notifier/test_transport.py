@@ -206,6 +206,16 @@ def test_an_answer_that_is_none_is_told_as_such(webhook, plain, data):
     assert plain.post(BODY).text == "ok"
 
 
+@pytest.mark.parametrize(
+    "data", [b"Content-Length: 2\r\n\r\no", b"Transfer-Encoding: chunked\r\n\r\n2\r\no"], ids=["announced", "in chunks"]
+)
+def test_an_answer_that_breaks_off_is_none(webhook, plain, data):
+    """Half of "ok" is not something else that answered."""
+    webhook.instructions.append(raw(b"HTTP/1.1 200 OK\r\n" + data, keep=False))
+    assert failure(plain) == f"the answer of 127.0.0.1 port {webhook.port} broke off"
+    assert plain.post(BODY).text == "ok"
+
+
 def test_a_reset_is_told_as_such(webhook, plain):
     webhook.instructions.append(reset)
     assert "Connection reset by peer" in failure(plain)
