@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands in the channel, login by login: a message for one, or a line each in a digest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from logins import Login
+from receiver.client import Message
+
+# A line of a digest (files/ssh_login_notify/slack.py).
+LINE = re.compile(
+    r"(?P<User>.*?): (?P<Type>.+?) · from (?P<From>\S+ port \d+) · (?P<Time>[\d-]{10} [\d:]{8} .+?\))"
+    r" · (?P<rest>.*) · id \S+"
+)
+LATE = re.compile(r"sent \d+ (minutes|hours) late")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One login as the channel tells of it, once."""
+
+    id: str
+    user: str
+    source: str  # "172.18.0.1 port 45006"
+    type: str
+    time: float  # of the login, as the message says it: seconds since the epoch, to the second
+    late: bool = field(compare=False)  # the message says so; what is sent again may be late by then
+    received_at: float = field(compare=False)
+    message: int = field(compare=False)  # its number
+
+    def tells_of(self, login: Login) -> bool:
+        """A port is used again after a while, so the time counts too."""
+        return self.source == login.source and login.started - 1 <= self.time <= login.started + login.seconds
+
+
+def reports(messages: Iterable[Message]) -> list[Report]:
+    """Every telling of a login in these messages, in their order."""
+    return [report for message in messages for report in _reports(message)]
+
+
+def _reports(message: Message) -> list[Report]:
+    if "From" in message.fields:
+        assert len(message.ids) == 1, message.raw
+        return [_report(message, message.ids[0], message.fields, message.fields.get("Note", ""))]
+    found = [match for match in map(LINE.fullmatch, message.lines) if match]
+    # What has an id is a login: a line that can't be read must not pass for none.
+    assert len(found) == len(message.ids) or not message.lines, message.raw
+    return [_report(message, id_, match.groupdict(), match["rest"]) for id_, match in zip(message.ids, found)]
+
+
+def _report(message: Message, id_: str, fields: dict[str, str], note: str) -> Report:
+    said = datetime.strptime(fields["Time"], "%Y-%m-%d %H:%M:%S %Z (%z)").timestamp()
+    late = bool(LATE.search(note))
+    return Report(
+        id_, fields["User"], fields["From"], fields["Type"], said, late, message.received_at, message.number
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Logins, and what the channel tells of them."""
+
+    logins: list[Login]
+    reports: list[Report]
+
+    @property
+    def lost(self) -> list[Login]:
+        """The logins of which nothing is told."""
+        return [login for login in self.logins if not any(report.tells_of(login) for report in self.reports)]
+
+    @property
+    def first(self) -> list[Report]:
+        """Each id where it is told of for the first time."""
+        seen: dict[str, Report] = {}
+        for report in self.reports:
+            seen.setdefault(report.id, report)
+        return list(seen.values())
+
+    @property
+    def again(self) -> list[Report]:
+        """What is told again, which is to say the same."""
+        first = {report.id: report for report in self.first}
+        return [report for report in self.reports if report is not first[report.id]]
+
+    @property
+    def contradictions(self) -> list[Report]:
+        """What is told again, and otherwise."""
+        return [report for report in self.again if report not in self.first]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the logins are told of in the order in which they were."""
+        ids = [report.id for report in self.first]
+        return ids == sorted(ids)
+
+    @property
+    def late(self) -> list[Report]:
+        """What the channel says is late."""
+        return [report for report in self.reports if report.late]
+
+    def assert_each_told_once(self) -> None:
+        """Nothing lost, nothing doubled, in order, and nothing told that was not."""
+        assert self.lost == []
+        assert self.again == []
+        assert self.in_order, [report.id for report in self.first]
+        assert len(self.reports) == len(self.logins)
+
+    def row(self, what: str) -> dict[str, str]:
+        """A row of the scenario's table."""
+        return {
+            "what": what,
+            "logins": str(len(self.logins)),
+            "delivered": str(len(self.logins) - len(self.lost)),
+            "duplicates": str(len(self.again)),
+            "in order": "yes" if self.in_order else "no",
+            "said late": str(len(self.late)),
+        }

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A server as its operator has it: what the notifier says of itself, and what can be done to it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shared.deploy import SECRET, deploy, url
+
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+SPOOL = "/var/spool/ssh-login-notify"
+OVERFLOW = "/run/ssh-login-notify"
+# Far longer than anything here takes that is waited for.
+LIMIT_SECONDS = 30.0
+
+
+@contextmanager
+def deployed(host, directory: Path, **variables: object) -> Iterator[None]:
+    """The role run again with these variables, and at the end without them. No test alert: Slack may be away."""
+
+    def run(**variables: object) -> None:
+        done = deploy(host, directory, url(SECRET), send_test_alert=False, **variables)
+        assert done.returncode == 0, done.stdout[-3000:]
+
+    run(**variables)
+    try:
+        yield
+    finally:
+        run()
+
+
+class Server:
+    """One container. The notifier's commands are run in it as root, as an operator would."""
+
+    def __init__(self, host) -> None:
+        self._host = host
+        self.container: str = host.backend.hostname
+        self.name: str = host.check_output("hostname")
+        self.has_systemd = host.file("/run/systemd/system").is_directory
+
+    def run(self, command: str) -> str:
+        """Run a shell command that has to succeed, and return what it printed."""
+        return self._host.check_output(command)
+
+    @property
+    def address(self) -> str:
+        """Where it is now: a container that starts again may get another address."""
+        return self.run("hostname -i")
+
+    # What it says.
+
+    def status(self) -> tuple[int, dict[str, Any]]:
+        """The exit code and the JSON of `status`."""
+        return self._ask("status")
+
+    def flush(self, *options: str, later: str = "") -> tuple[int, dict[str, Any]]:
+        """The exit code and the JSON of `flush`.
+
+        later: run it this much later, such as 5m: libfaketime tells the one process another time.
+        """
+        set_clock = ""
+        if later:
+            set_clock = f"LD_PRELOAD=$(ls /usr/lib/*/faketime/libfaketime.so.1) FAKETIME=+{later} "
+        return self._ask("flush", *options, before=set_clock)
+
+    def _ask(self, *words: str, before: str = "") -> tuple[int, dict[str, Any]]:
+        done = self._host.run(f"{before}{PROGRAM} {' '.join(words)} --json")
+        assert done.stdout, done.stderr
+        return done.rc, json.loads(done.stdout)
+
+    def wait_for_waiting(self, count: int) -> dict[str, Any]:
+        """Wait until this many alerts wait and no capture does, and return the status."""
+        return self.wait_for(lambda status: status["waiting"] == count and not status["captured"])
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Wait until the status is so, and return it."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while True:
+            _code, status = self.status()
+            if condition(status):
+                return status
+            assert time.monotonic() < deadline, status
+            time.sleep(0.2)
+
+    def log(self, since: float) -> str:
+        """What the notifier wrote into the journal since then."""
+        return self.run(f"journalctl --quiet --no-pager -o cat -t ssh-login-notify --since @{since:.0f}")
+
+    def names(self, directory: str) -> list[str]:
+        """All that lies in a directory of the spool."""
+        return self.run(f"ls -A {SPOOL}/{directory}").split()
+
+    # What can be done to it.
+
+    def stop_sender(self) -> None:
+        """End the sender that is at work, if one is; what it was to send waits until somebody starts another."""
+        if self.has_systemd:
+            # A sender that waits has not looked at the last login's wake-up yet, and the path unit would obey that.
+            units = "ssh-login-notify.path ssh-login-notify.service"
+            self.run(f"systemctl stop {units} && rm -f {SPOOL}/state/wake && systemctl start ssh-login-notify.path")
+        else:
+            self.run(f"kill $(pgrep -f '{PROGRAM} send$') 2> /dev/null || true")
+
+    def clear(self) -> None:
+        """Forget what waits, what failed and what was agreed: nothing of one test is the next one's."""
+        self.stop_sender()
+        self.run(f"find {SPOOL} -mindepth 2 -delete")
+        self.run(f"! test -d {OVERFLOW} || find {OVERFLOW} -type f -delete")
+
+    def cut_off(self) -> set[str]:
+        """End all its processes at once, as a power cut does; return the names of all that stands in its spool then."""
+        _docker("kill", self.container)
+        copied = _docker("cp", f"{self.container}:{SPOOL}", "-")
+        with tarfile.open(fileobj=io.BytesIO(copied)) as spool:
+            return {name for name in map(_name_of, spool.getnames()) if name}
+
+    def start(self) -> None:
+        """Boot it again, and wait until it lets people in. What was in /run is gone."""
+        _docker("start", self.container)
+        if self.has_systemd:
+            self._host.run("systemctl is-system-running --wait")
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while not self._host.run("bash -c '< /dev/tcp/127.0.0.1/22'").succeeded:
+            assert time.monotonic() < deadline, "no sshd"
+            time.sleep(0.2)
+
+
+def _name_of(path: str) -> str:
+    """The id of the login that a file of incoming/ or outgoing/ holds, empty for any other file."""
+    directory, _slash, name = path.rpartition("/")
+    if directory.endswith(("incoming", "outgoing")) and name[:1].isdigit():
+        return name[: -len(".alert")] if name.endswith(".alert") else name
+    return ""
+
+
+def _docker(*words: str) -> bytes:
+    return subprocess.run(["docker", *words], check=True, capture_output=True).stdout  # noqa: S603, S607

@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of this scenario share: the server under test, clean, and what becomes of logins to it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from outage.channel import Outcome, Report, reports
+from outage.server import Server
+
+DELIVERY_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def server(host) -> Server:
+    """The server under test."""
+    return Server(host)
+
+
+@pytest.fixture(autouse=True)
+def _afresh(server, receiver):
+    """Nothing waits, nothing failed, and Slack is well."""
+    receiver.behave()
+    server.clear()
+    yield
+    receiver.behave()
+
+
+@pytest.fixture
+def outcome(receiver):
+    """Say what the channel tells of these logins, when it tells of them all, or time is up: outcome(logins).
+
+    Only what came since the test began. expected: how many have to be told of, if not all.
+    """
+    mark = receiver.last()
+
+    def outcome_of(logins, expected: int | None = None, timeout: float = DELIVERY_SECONDS) -> Outcome:
+        sources = {login.source for login in logins}
+        found: dict[int, list[Report]] = {}
+
+        def all_told(message) -> bool:
+            found[message.number] = [report for report in reports([message]) if report.source in sources]
+            told = {report.source for told_of in found.values() for report in told_of}
+            return len(told) >= (len(sources) if expected is None else expected)
+
+        with suppress(TimeoutError):  # the outcome shows what is missing
+            receiver.wait_for(all_told, after=mark, timeout=timeout)
+        receiver.settle()
+        told = reports(receiver.messages(after=mark))
+        return Outcome(list(logins), [report for report in told if report.source in sources])
+
+    return outcome_of

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Slack is gone, in every way that it can be: logins go on, `status` says why their alerts wait, and none is lost."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+testinfra_hosts = ["ansible://systemd"]
+
+# How the receiver is in trouble, and the words that tell an operator of it.
+OUTAGES = {
+    "connection refused": (None, "Connection refused"),
+    "500": ({"mode": "status", "status": 500}, "500 rollup_error: Slack is in trouble"),
+    "503": ({"mode": "status", "status": 503}, "503 status 503: Slack is in trouble"),
+    "expired certificate": ({"mode": "certificate", "kind": "expired"}, "certificate has expired"),
+    "certificate of another host": ({"mode": "certificate", "kind": "wrong-name"}, "mismatch"),
+    "certificate by an unknown CA": ({"mode": "certificate", "kind": "unknown-ca"}, "unable to get local issuer"),
+}
+UNANSWERED = {"mode": "reset", "at": "answer"}
+LOGINS = 3
+# A login takes half a second; one that waits for a connection to Slack would take as long as that does.
+LOGIN_SECONDS = 5.0
+
+
+def log_in(person) -> list:
+    """People log in, one after the other, and notice nothing."""
+    logins = [person.command() for _login in range(LOGINS)]
+    assert [login.errors for login in logins] == [""] * LOGINS
+    assert max(login.seconds for login in logins) < LOGIN_SECONDS
+    return logins
+
+
+def assert_status_says(server, words) -> None:
+    """What waits is counted and explained, and monitoring is told by the exit code."""
+    server.wait_for(lambda status: status["waiting"] == LOGINS and re.search(words, "; ".join(status["problems"])))
+    code, status = server.status()
+    assert code in (1, 2), status
+    assert status["state"] == {1: "warning", 2: "critical"}[code]
+
+
+def assert_all_is_well(server) -> None:
+    code, status = server.status()
+    assert (code, status["waiting"], status["captured"], status["failed"]) == (0, 0, 0, 0), status
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_what_waits_is_delivered_afterwards(kind, server, ada, receiver, outcome, rows):
+    rule, words = OUTAGES[kind]
+    with receiver.misbehaving(rule) if rule else receiver.away():
+        logins = log_in(ada)
+        assert_status_says(server, words)
+        server.stop_sender()  # it would try again by itself, but after a while
+    assert server.flush() == (0, {"delivered": LOGINS, "waiting": 0, "failed": 0, "answer": "200 ok"})
+    found = outcome(logins)
+    found.assert_each_told_once()
+    assert found.late == []
+    assert_all_is_well(server)
+    rows.append(found.row(f"{server.name}: {kind}"))
+
+
+def test_an_answer_that_is_lost_makes_the_same_alert_come_again(server, ada, receiver, outcome, rows):
+    """The message stands in the channel, but the sender can't know. It is the only way to a duplicate."""
+    with receiver.misbehaving(UNANSWERED):
+        logins = log_in(ada)
+        assert_status_says(server, "broke off|reset by peer")
+        server.stop_sender()
+    assert server.flush()[0] == 0
+    found = outcome(logins)
+    assert found.lost == []
+    assert found.in_order
+    assert {report.id for report in found.again} == {found.first[0].id}, "only the oldest was ever tried"
+    assert found.contradictions == []
+    assert len(found.first) == LOGINS
+    assert_all_is_well(server)
+    rows.append(found.row(f"{server.name}: reset in mid-answer"))
+
+
+def test_a_message_that_comes_late_says_so(server, ada, receiver, outcome, rows):
+    """Nobody waits for it here: the sender that brings it is told by libfaketime that it is five minutes later."""
+    with receiver.misbehaving({"mode": "status", "status": 503}):
+        logins = log_in(ada)
+        server.wait_for_waiting(LOGINS)
+        server.stop_sender()
+    assert server.flush(later="5m")[0] == 0
+    found = outcome(logins)
+    found.assert_each_told_once()
+    assert found.late == found.reports
+    rows.append(found.row(f"{server.name}: 503, five minutes long"))

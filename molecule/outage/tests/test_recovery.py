@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The outage is over, and what waits is sent with nobody's help: by the sender itself, the next login, or the clock."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+testinfra_hosts = ["ansible://servers"]
+
+LOGINS = 2
+DROP_IN = "/run/systemd/system/ssh-login-notify.timer.d"
+CRON = "/etc/cron.d/ssh-login-notify"
+CLOCK_SECONDS = 75.0  # cron looks once a minute
+
+
+def log_in_during_an_outage(server, ada, receiver, sender_goes_on: bool) -> list:
+    """Logins whose alerts wait; the outage is over then, and a sender is waiting for its next try, or none is."""
+    with receiver.away():
+        logins = [ada.command() for _login in range(LOGINS)]
+        server.wait_for_waiting(LOGINS)
+        if not sender_goes_on:
+            server.stop_sender()
+    return logins
+
+
+@contextmanager
+def impatient_clock(server):
+    """The timer comes every few seconds, or cron every minute, instead of every five minutes; put back afterwards."""
+    if server.has_systemd:
+        often = "[Timer]\\nOnCalendar=\\nOnCalendar=*:*:0/5\\nRandomizedDelaySec=0\\n"
+        begin = f"mkdir -p {DROP_IN} && printf '{often}' > {DROP_IN}/often.conf"
+        end = f"rm -r {DROP_IN}"
+        reload = " && systemctl daemon-reload && systemctl restart ssh-login-notify.timer"
+    else:
+        begin = f"cp -p {CRON} /root/cron && sed -i 's,^[*]/5 ,* ,' {CRON} && grep -q '^[*] [*]' {CRON}"
+        end = f"mv /root/cron {CRON}"
+        reload = ""
+    server.run(begin + reload)
+    try:
+        yield
+    finally:
+        server.run(end + reload)
+
+
+def test_the_sender_goes_on_by_itself(server, ada, receiver, outcome, rows):
+    logins = log_in_during_an_outage(server, ada, receiver, sender_goes_on=True)
+    found = outcome(logins)
+    found.assert_each_told_once()
+    assert found.late == []
+    rows.append(found.row(f"{server.name}: refused, then by itself"))
+
+
+def test_the_next_login_starts_another_sender(server, ada, receiver, outcome, rows):
+    logins = log_in_during_an_outage(server, ada, receiver, sender_goes_on=False)
+    logins.append(ada.command())
+    found = outcome(logins)
+    found.assert_each_told_once()
+    rows.append(found.row(f"{server.name}: refused, then by the next login"))
+
+
+def test_the_clock_starts_another_sender(server, ada, receiver, outcome, rows):
+    logins = log_in_during_an_outage(server, ada, receiver, sender_goes_on=False)
+    with impatient_clock(server):
+        found = outcome(logins, timeout=CLOCK_SECONDS)
+    found.assert_each_told_once()
+    rows.append(found.row(f"{server.name}: refused, then by the {'timer' if server.has_systemd else 'cron job'}"))

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role is run again in the middle of an outage, over an older version: what waits is delivered by the new one."""
+
+from __future__ import annotations
+
+from outage.server import deployed
+
+testinfra_hosts = ["ansible://debian13-outage", "ansible://debian12-plain-outage"]
+
+PACKAGE = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
+LABEL = "upgraded"
+
+
+def test_what_waits_survives_an_upgrade(host, tmp_path, server, ada, receiver, outcome, rows):
+    mark = receiver.last()
+    with receiver.misbehaving({"mode": "status", "status": 503}):
+        logins = [ada.command(), ada.command()]
+        server.wait_for_waiting(2)
+        server.run(f"sed -i '1i # an older version' {PACKAGE}/slack.py")
+        with deployed(host, tmp_path, host_label=LABEL):
+            assert "older version" not in server.run(f"head -n 1 {PACKAGE}/slack.py")
+            logins.append(ada.command())
+            server.wait_for_waiting(3)
+            server.stop_sender()
+            receiver.behave()
+            assert server.flush()[0] == 0
+            found = outcome(logins)
+    found.assert_each_told_once()
+    assert {message.fields["Server"] for message in receiver.messages(after=mark) if message.fields} == {LABEL}
+    rows.append(found.row(f"{server.name}: the role run again during an outage"))
