@@ -68,10 +68,20 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
 def finish_abandoned(spool: Spool) -> None:
     """Finish the captures that no observer will: those of an observer that was killed, when no login has come since."""
     spool.finish_handing_over(ABANDONED)
-    names = [name for name in spool.names("incoming") if is_older(name, ABANDONED)]
-    if names:
-        Observer(spool, {name: spool.read("incoming", name) for name in names}, listing=False).run()
+    captures = {name: _read(spool, name) for name in spool.names("incoming") if is_older(name, ABANDONED)}
+    readable = {name: raw for name, raw in captures.items() if raw is not None}
+    if readable:
+        Observer(spool, readable, listing=False).run()
         set_priority(0)  # an observer hurries; what its caller does next need not
+
+
+def _read(spool: Spool, name: str) -> "Optional[bytes]":
+    """Return a capture; None, with a line in the system's log, where it can't be read: the others must not wait."""
+    try:
+        return spool.read("incoming", name)
+    except OSError as error:
+        trouble(f"{name} in the spool's incoming/ can't be read: {error}")
+        return None
 
 
 class Observer:
@@ -117,10 +127,9 @@ class Observer:
     def _take_new(self, now: float) -> None:
         for name in self._spool.names("incoming"):
             if name not in self.taken:
-                try:
-                    self._watch(name, self._spool.read("incoming", name), now)
-                except OSError as error:
-                    trouble(f"{name} in the spool's incoming/ can't be read: {error}")
+                raw = _read(self._spool, name)
+                if raw is not None:
+                    self._watch(name, raw, now)
                 self.taken.add(name)
 
     def _watch(self, name: str, raw: bytes, now: float) -> None:

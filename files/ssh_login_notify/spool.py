@@ -17,7 +17,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Dict, List, Tuple
 
 ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
@@ -41,9 +41,11 @@ def written_at(name: str) -> float:
     return float(name.partition("-")[0])
 
 
-def _is_ours(directory: str, entry: str) -> bool:
+def _is_ours(directory: str, entry: str, plain: bool) -> bool:
     if entry.startswith("."):
         return True  # being written, or soon cleared away
+    if not plain:
+        return False
     if directory == "state":
         return entry in STATE_FILES
     name, dot, ending = entry.rpartition(".")
@@ -71,7 +73,12 @@ class Spool:
 
     def names(self, directory: str) -> "List[str]":
         """Return the names of our files in a directory, the oldest first; others are not ours to touch."""
-        return sorted(name for name in os.listdir(self.path(directory)) if is_name(name))
+        return sorted(name for name, plain in self._entries(directory) if plain and is_name(name))
+
+    def _entries(self, directory: str) -> "List[Tuple[str, bool]]":
+        """Return what lies in a directory, and of each whether it is a plain file, as all of ours are."""
+        with os.scandir(self.path(directory)) as entries:
+            return [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
 
     def read(self, directory: str, name: str) -> bytes:
         """Return a file's contents; only a plain file's, and no more than any file of ours can hold."""
@@ -86,8 +93,8 @@ class Spool:
         """Return what lies in the spool and is none of ours, as `outgoing/README`. It is nobody's to touch."""
         found = [name for name in os.listdir(self.root) if name not in DIRECTORIES + LOCKS]
         for directory in DIRECTORIES:
-            entries = os.listdir(self.path(directory))
-            found += [directory + "/" + entry for entry in entries if not _is_ours(directory, entry)]
+            entries = self._entries(directory)
+            found += [directory + "/" + entry for entry, plain in entries if not _is_ours(directory, entry, plain)]
         return sorted(found)
 
     def sizes(self, directory: str) -> "Dict[str, int]":
@@ -96,7 +103,7 @@ class Spool:
         with os.scandir(self.path(directory)) as entries:
             for entry in entries:
                 try:
-                    if is_name(entry.name):
+                    if is_name(entry.name) and entry.is_file(follow_symlinks=False):
                         sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
                 except FileNotFoundError:
                     pass  # sent, or put back, just now
@@ -146,9 +153,9 @@ class Spool:
 
         age: only what was captured longer ago than this, in seconds.
         """
-        for entry in os.listdir(self.path("incoming")):
+        for entry, plain in self._entries("incoming"):
             name = entry[: -len(".alert")]
-            if entry.endswith(".alert") and is_name(name) and is_older(name, age):
+            if plain and entry.endswith(".alert") and is_name(name) and is_older(name, age):
                 self.hand_over(name)
 
     def wake(self) -> None:

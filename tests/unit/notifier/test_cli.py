@@ -439,6 +439,16 @@ def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
     assert os.listdir(host.spool.path("incoming")) == []
 
 
+@pytest.mark.parametrize("directory", ["incoming", "outgoing"])
+def test_what_bears_the_name_of_an_alert_and_is_no_file_keeps_none_waiting(host, directory):
+    os.mkdir(host.spool.path(directory, "1763884862.1-1"))
+    os.symlink("/etc/passwd", host.spool.path(directory, "1763884862.1-2"))
+    waiting = host.put_now()
+    assert host.run("send")[0] == WELL
+    assert waiting.encode() in b"".join(request.body for request in host.webhook.requests)
+    assert sorted(os.listdir(host.spool.path(directory))) == ["1763884862.1-1", "1763884862.1-2"]
+
+
 def test_send_leaves_fresh_captures_to_their_observer(host):
     fresh = host.put_now(age=30, directory="incoming", contents=b"x")
     assert host.run("send")[0] == WELL

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The observer: every capture becomes one alert, of the right kind, by one observer at a time."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,9 +16,9 @@ import pytest
 from parts import another_process_holding, wait_for
 from ssh_login_notify import finisher, observer
 from ssh_login_notify.finisher import start_sender
-from ssh_login_notify.observer import Observer, observe
+from ssh_login_notify.observer import Observer, finish_abandoned, observe
 from ssh_login_notify.processes import Processes
-from ssh_login_notify.spool import Lock
+from ssh_login_notify.spool import Lock, Spool
 
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
@@ -312,8 +313,25 @@ def test_what_no_run_can_finish_does_not_keep_it_running(spool, said):
     put(spool, LATER)
     observe(spool, {})
     assert spool.names("outgoing") == [LATER]
-    assert spool.names("incoming") == ["1.1-1", "1.1-2", NAME]
-    assert len([sentence for _, sentence in said if "can't be read" in sentence]) == 3
+    assert sorted(os.listdir(spool.path("incoming"))) == ["1.1-1", "1.1-2", NAME]
+
+
+@pytest.mark.parametrize("finish", [lambda spool: observe(spool, {}), finish_abandoned], ids=["observe", "abandoned"])
+def test_a_capture_that_can_not_be_read_keeps_none_waiting(spool, said, monkeypatch, finish):
+    read = Spool.read
+
+    def read_from_a_bad_disk(self, directory, name):
+        if name == "1.1-1":
+            raise OSError(errno.EIO, "Input/output error")
+        return read(self, directory, name)
+
+    monkeypatch.setattr(Spool, "read", read_from_a_bad_disk)
+    put(spool, "1.1-1")
+    put(spool, "1.1-2")
+    finish(spool)
+    assert spool.names("outgoing") == ["1.1-2"]
+    assert spool.names("incoming") == ["1.1-1"]
+    assert [sentence for _, sentence in said if "1.1-1 in the spool's incoming/ can't be read" in sentence]
 
 
 def test_what_an_earlier_run_had_begun_is_ended_and_is_no_hindrance(spool, said):

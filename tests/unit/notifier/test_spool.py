@@ -161,12 +161,12 @@ def test_only_a_plain_file_is_read(spool, tmp_path):
             server.bind("1.1-5")
         finally:
             os.chdir(here)
-        for name in spool.names("incoming"):
+        for name in sorted(os.listdir(spool.path("incoming"))):
             began = time.monotonic()
             with pytest.raises(OSError, match=r"not a plain file|symbolic links|directory|No such device"):
                 spool.read("incoming", name)
             assert time.monotonic() - began < 1
-    assert len(spool.names("incoming")) == 5
+    assert len(os.listdir(spool.path("incoming"))) == 5
 
 
 def test_a_file_is_not_read_without_end(spool):
@@ -220,16 +220,21 @@ def test_what_is_foreign_is_told_and_all_that_is_ours_is_not(spool):
     for entry in ("outgoing/" + NAME + ".answer", "incoming/README", "state/" + NAME, "core", "failed/x.answer"):
         put(spool, "", entry)
     os.mkdir(spool.path("incoming", "directory"))
+    # A name of ours makes no file of it.
+    os.mkdir(spool.path("incoming", LATER))
+    os.symlink("/etc/passwd", spool.path("outgoing", LATER))
     assert spool.foreign() == sorted(
         ["outgoing/" + NAME + ".answer", "incoming/README", "incoming/directory", "state/" + NAME, "core",
-         "failed/x.answer"]
+         "failed/x.answer", "incoming/" + LATER, "outgoing/" + LATER]
     )  # fmt: skip
+    assert (spool.names("incoming"), spool.names("outgoing")) == ([NAME], [NAME])
 
 
 def test_the_sizes_are_those_of_our_files(spool):
     put(spool, "outgoing", NAME, b"12345")
     put(spool, "outgoing", LATER, b"")
     put(spool, "outgoing", "README", b"123")
+    os.mkdir(spool.path("outgoing", "1.1-1"))
     assert spool.sizes("outgoing") == {NAME: 5, LATER: 0}
 
 
