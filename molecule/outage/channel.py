@@ -17,7 +17,7 @@ from receiver.client import Message
 # A line of a digest (files/ssh_login_notify/slack.py).
 LINE = re.compile(
     r"(?P<User>.*?): (?P<Type>.+?) · from (?P<From>\S+ port \d+) · (?P<Time>[\d-]{10} [\d:]{8} .+?\))"
-    r" · (?P<rest>.*) · id \S+"
+    r" · (?P<rest>.*) · id (?P<id>\S+)"
 )
 LATE = re.compile(r"sent \d+ (minutes|hours) late")
 
@@ -49,10 +49,14 @@ def _reports(message: Message) -> list[Report]:
     if "From" in message.fields:
         assert len(message.ids) == 1, message.raw
         return [_report(message, message.ids[0], message.fields, message.fields.get("Note", ""))]
-    found = [match for match in map(LINE.fullmatch, message.lines) if match]
-    # What has an id is a login: a line that can't be read must not pass for none.
-    assert len(found) == len(message.ids) or not message.lines, message.raw
-    return [_report(message, id_, match.groupdict(), match["rest"]) for id_, match in zip(message.ids, found)]
+    found = []
+    for line in message.lines:
+        match = LINE.fullmatch(line)
+        # The notifier's own messages come from nowhere. A login's line that can't be read must not pass for none.
+        assert match or " · from " not in line, line
+        if match:
+            found.append(_report(message, match["id"], match.groupdict(), match["rest"]))
+    return found
 
 
 def _report(message: Message, id_: str, fields: dict[str, str], note: str) -> Report:

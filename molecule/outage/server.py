@@ -19,6 +19,8 @@ from typing import Any
 from shared.deploy import SECRET, deploy, url
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
+# The program's processes, as pgrep(1) finds them: not the shell that runs pgrep.
+PROCESS = f"^/usr/bin/python3 -ISB {PROGRAM}"
 SPOOL = "/var/spool/ssh-login-notify"
 OVERFLOW = "/run/ssh-login-notify"
 # Far longer than anything here takes that is waited for.
@@ -93,6 +95,13 @@ class Server:
             assert time.monotonic() < deadline, status
             time.sleep(0.2)
 
+    def wait_for_no_process(self) -> None:
+        """Wait until neither an observer nor a sender is at work."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while self._host.run(f"pgrep -f '{PROCESS}'").succeeded:
+            assert time.monotonic() < deadline, "a process of the notifier does not end"
+            time.sleep(0.2)
+
     def log(self, since: float) -> str:
         """What the notifier wrote into the journal since then."""
         return self.run(f"journalctl --quiet --no-pager -o cat -t ssh-login-notify --since @{since:.0f}")
@@ -110,7 +119,7 @@ class Server:
             units = "ssh-login-notify.path ssh-login-notify.service"
             self.run(f"systemctl stop {units} && rm -f {SPOOL}/state/wake && systemctl start ssh-login-notify.path")
         else:
-            self.run(f"kill $(pgrep -f '{PROGRAM} send$') 2> /dev/null || true")
+            self.run(f"kill $(pgrep -f '{PROCESS} send$') 2> /dev/null || true")
 
     def clear(self) -> None:
         """Forget what waits, what failed and what was agreed: nothing of one test is the next one's."""

@@ -13,6 +13,7 @@ from outage.channel import Outcome, Report, reports
 from outage.server import Server
 
 DELIVERY_SECONDS = 30.0
+QUIET_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def outcome(receiver):
 
         with suppress(TimeoutError):  # the outcome shows what is missing
             receiver.wait_for(all_told, after=mark, timeout=timeout)
-        receiver.settle()
+        receiver.settle(QUIET_SECONDS)
         told = reports(receiver.messages(after=mark))
         return Outcome(list(logins), [report for report in told if report.source in sources])
 

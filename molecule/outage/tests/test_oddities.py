@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import PurePath
 
 import pytest
 from outage.server import SPOOL
 
-testinfra_hosts = ["ansible://servers"]
+testinfra_hosts = ["ansible://debian13-outage", "ansible://plain"]
 
 NAME = "1763884862.123456-4242"
 # As a kill leaves them while they are being written: by the hook, the finisher, the sender.
@@ -23,18 +22,21 @@ HALF_WRITTEN = [
     f"failed/.{NAME}.answer.77",
     "state/.sender.json.77",
 ]
-# By the first word of the command that makes them.
+# What somebody may leave there; some of it bears the name of an alert.
 FOREIGN = {
-    "a file": "echo not an alert > {}",
-    "a directory": "mkdir {}",
-    "a link": "ln -s /etc/shadow {}",
+    "README": "echo not an alert > {}",
+    "directory": "mkdir {}",
+    "1763884862.1-1": "mkdir {}",
+    "1763884862.1-2": "ln -s /etc/shadow {}",
 }
-PLACES = ["incoming/README", "outgoing/README", f"incoming/{NAME}", f"outgoing/{NAME}"]
+# The watch writes into the log what is wrong, but not right after an installation, when the role may still be at work.
+SETTLED = "touch -d '1 hour ago' /usr/local/lib/ssh-login-notify/manifest.json"
 DIES_WITH_THE_LOCK = """
 import os, sys
 for path in sys.argv[1:]:
-    os.lockf(os.open(path, os.O_RDWR | os.O_CREAT), os.F_LOCK, 0)
-    os.write(3, b"4242")
+    lock = os.open(path, os.O_RDWR | os.O_TRUNC)
+    os.lockf(lock, os.F_LOCK, 0)
+    os.write(lock, b"4242")
 os.kill(os.getpid(), 9)
 """
 
@@ -55,7 +57,7 @@ def assert_reported(server, ada, outcome, rows):
 def test_a_lock_file_whose_owner_was_killed(server, assert_reported):
     locks = f"{SPOOL}/observer.lock {SPOOL}/sender.lock"
     server.run(f"! python3 -c '{DIES_WITH_THE_LOCK}' {locks}")
-    assert server.run(f"cat {locks}"), "the locks were not held"
+    assert server.run(f"cat {locks}") == "42424242", "the locks were not held"
     assert_reported("a stale lock")
 
 
@@ -67,24 +69,22 @@ def test_half_written_files_go_after_an_hour(server, assert_reported):
     assert sorted(left) == sorted(f"./{path}" for path in fresh), "what may still be written has to stay"
 
 
-@pytest.mark.parametrize("what", FOREIGN)
-@pytest.mark.parametrize("place", PLACES)
-def test_what_is_not_ours(what, place, server, assert_reported):
+def test_what_is_not_ours_is_left_alone(server, assert_reported):
     began = time.time()
-    path = f"{SPOOL}/{place}"
-    server.run(FOREIGN[what].format(path))
-    before = server.run(f"stat -c '%F %s %i' {path}")
-    assert_reported(f"{what}: {place}")
+    paths = {f"{directory}/{name}": FOREIGN[name] for directory in ("incoming", "outgoing") for name in FOREIGN}
+    for path, command in paths.items():
+        server.run(command.format(f"{SPOOL}/{path}"))
+    look = f"cd {SPOOL} && stat -c '%n %F %s %i' {' '.join(paths)} && stat -c '%a %U' /etc/shadow"
+    before = server.run(look)
+    server.run(SETTLED)
+    assert_reported("foreign files")
+    assert server.run(look) == before, "it is nobody's to touch"
     code, status = server.status()
-    name = PurePath(place).name
-    assert code in (1, 2), "status does not tell"
-    assert name in server.run(f"ls {SPOOL}/*"), "it is gone"
-    assert server.run("stat -c '%a %U' /etc/shadow") == "640 root"
-    if name == "README":
-        assert server.run(f"stat -c '%F %s %i' {path}") == before, "it is nobody's to touch"
-        assert any(place in problem for problem in status["problems"]), status["problems"]
+    (problem,) = [problem for problem in status["problems"] if "none of the notifier's" in problem]
+    assert code == 1
+    assert f"and {len(paths) - 3} more" in problem
     if server.has_systemd:
-        assert name in server.log(since=began)
+        assert problem in server.log(since=began)
 
 
 def test_an_alert_of_another_version(server, assert_reported):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-testinfra_hosts = ["ansible://servers"]
+from outage.server import PROCESS
 
-# The observer and its finisher; no other process of the program has no word behind it.
-OBSERVER = "pgrep -f '^/usr/bin/python3 -ISB /usr/local/bin/ssh-login-notify$'"
+testinfra_hosts = ["ansible://debian13-outage", "ansible://plain"]
+
+# And its finisher: no other process has no word behind the program.
+OBSERVER = f"pgrep -f '{PROCESS}$'"
 
 
 def test_what_waits_survives_a_reboot(server, ada, people, receiver, outcome, rows):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-testinfra_hosts = ["ansible://servers"]
+testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 
 LOGINS = 2
 DROP_IN = "/run/systemd/system/ssh-login-notify.timer.d"

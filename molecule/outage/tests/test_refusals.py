@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from outage.server import SPOOL
 
-testinfra_hosts = ["ansible://systemd"]
+testinfra_hosts = ["ansible://debian13-outage"]
 
 # The answer, and how many logins wait beside the one whose message is refused: with eleven it is a digest at first.
 CASES = [(404, "no_service", 2), (400, "invalid_payload", 11)]

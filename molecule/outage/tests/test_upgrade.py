@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from outage.server import deployed
 
-testinfra_hosts = ["ansible://debian13-outage", "ansible://debian12-plain-outage"]
+testinfra_hosts = ["ansible://debian12-outage"]
 
 PACKAGE = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
 LABEL = "upgraded"
