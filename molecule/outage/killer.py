@@ -24,6 +24,8 @@ SPOOL = Path("/var/spool/ssh-login-notify")
 # done if they were hit each time.
 AIMS = {"hook": 5, "fork": 5, "observer": 2, "finisher": 3, "sender": 2}
 PAUSE = (0.005, 0.035)  # seconds between two looks
+LONGEST_WAIT = 0.15  # seconds
+HANDING_OVER = 0.002  # seconds that it takes, about
 
 
 def read(path):
@@ -82,6 +84,21 @@ def is_captured(variable):
     return any(variable in read(path) for path in captures)
 
 
+def wait_for_handing_over(chance):
+    """Wait until a finisher is in the middle of it, as it seldom is, but not for long."""
+    until = time.monotonic() + LONGEST_WAIT
+    before = alerts_beside_captures()
+    while time.monotonic() < until:
+        if alerts_beside_captures() - before:
+            time.sleep(chance.uniform(0, HANDING_OVER))
+            return
+
+
+def alerts_beside_captures():
+    """Return the names of the finished alerts in incoming/, and of those that are being written."""
+    return {path.name for path in (SPOOL / "incoming").iterdir() if ".alert" in path.name}
+
+
 def kill(pid, log):
     """Stop a process, write down what it is and how far it has come, and kill it."""
     os.kill(pid, signal.SIGSTOP)
@@ -111,6 +128,8 @@ def main():
             wanted = chance.choices(list(AIMS), list(AIMS.values()))[0]
             pids = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
             victims = [pid for pid in pids if role(pid) == wanted]
+            if victims and wanted == "finisher":
+                wait_for_handing_over(chance)
             if victims:
                 with contextlib.suppress(ProcessLookupError):  # it may just have come to its end
                     kill(chance.choice(victims), log)
