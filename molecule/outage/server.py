@@ -22,6 +22,7 @@ PROGRAM = "/usr/local/bin/ssh-login-notify"
 # The program's processes, as pgrep(1) finds them: not the shell that runs pgrep.
 PROCESS = f"^/usr/bin/python3 -ISB {PROGRAM}"
 SPOOL = "/var/spool/ssh-login-notify"
+WATCH = f"{SPOOL}/state/watch.json"
 OVERFLOW = "/run/ssh-login-notify"
 # Far longer than anything here takes that is waited for.
 LIMIT_SECONDS = 30.0
@@ -126,6 +127,8 @@ class Server:
         self.stop_sender()
         self.run(f"find {SPOOL} -mindepth 2 -delete")
         self.run(f"! test -d {OVERFLOW} || find {OVERFLOW} -type f -delete")
+        # As if the watch had just looked: for some minutes it has nothing to say that would mix with the logins.
+        self.run(f"echo '{{}}' > {WATCH}")
 
     def cut_off(self) -> set[str]:
         """End all its processes at once, as a power cut does; return the names of all that stands in its spool then."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from outage.server import SPOOL
+from outage.server import SPOOL, WATCH
 
 testinfra_hosts = ["ansible://debian13-outage", "ansible://plain"]
 
@@ -29,8 +29,9 @@ FOREIGN = {
     "1763884862.1-1": "mkdir {}",
     "1763884862.1-2": "ln -s /etc/shadow {}",
 }
-# The watch writes into the log what is wrong, but not right after an installation, when the role may still be at work.
-SETTLED = "touch -d '1 hour ago' /usr/local/lib/ssh-login-notify/manifest.json"
+# The watch writes into the log what is wrong: a while after its last look, and not right after an installation, when
+# the role may still be at work.
+WATCHED = f"rm {WATCH} && touch -d '1 hour ago' /usr/local/lib/ssh-login-notify/manifest.json"
 DIES_WITH_THE_LOCK = """
 import os, sys
 for path in sys.argv[1:]:
@@ -76,7 +77,7 @@ def test_what_is_not_ours_is_left_alone(server, assert_reported):
         server.run(command.format(f"{SPOOL}/{path}"))
     look = f"cd {SPOOL} && stat -c '%n %F %s %i' {' '.join(paths)} && stat -c '%a %U' /etc/shadow"
     before = server.run(look)
-    server.run(SETTLED)
+    server.run(WATCHED)
     assert_reported("foreign files")
     assert server.run(look) == before, "it is nobody's to touch"
     code, status = server.status()
