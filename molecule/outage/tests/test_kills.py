@@ -79,7 +79,7 @@ def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, outcome
     assert [name for name in left if name[0] != "."] == [], "half-written files may lie there for an hour"
     reached = [login for login in logins if login not in told.lost]
     print(f"logins whose hook was killed before it had written anything down: {len(told.lost)} of {len(logins)}")
-    rows.append(Outcome(reached, told.reports).row(f"{server.name}: killed: {shown}; a power cut"))
+    rows.append(Outcome(reached, told.reports).row(f"{server.name}: killed (seed {SEED}): {shown}; a power cut"))
 
 
 def ids_in(log: str) -> set[str]:
