@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from outage.channel import Outcome, Report
+from outage.channel import Outcome, Report, reports
 from outage.crowd import LOG, Crowd, Kill, killer_at_work, kills_on
 
 testinfra_hosts = ["ansible://debian13-outage"]
@@ -38,10 +38,10 @@ def crowd(server, tmp_path_factory) -> Crowd:
     return Crowd(server, tmp_path_factory.mktemp("crowd"), key)
 
 
-def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, outcome, rows):
+def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receiver, outcome, rows):
     print(f"seed {SEED}")
     server.run(f"rm -f {LOG}")
-    began = time.time()
+    began, mark = time.time(), receiver.last()
 
     with killer_at_work(server, SEED):
         logins = crowd.log_in(LOGINS)[0]
@@ -69,8 +69,10 @@ def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, outcome
     found = outcome(owed, timeout=DELIVERY_SECONDS)
     assert found.lost == []
 
+    # Those that the power cut short are told of too, if they stood in the spool.
+    server.wait_for(lambda status: not status["waiting"] and not status["captured"])
     told = outcome(logins, expected=len(owed))
-    ids = {report.id for report in told.reports}
+    ids = {report.id for report in reports(receiver.messages(after=mark))}
     assert kept - ids == set()
     assert ids_in(server.log(since=began)) - ids == set()
     assert told.contradictions == []

@@ -14,7 +14,7 @@ from receiver.client import http_date
 
 testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 
-PAUSE = 6
+PAUSE = 8
 # The random part of the first wait is a second at most; the rest is for a busy machine.
 SOON = 5.0
 FORMS = {"seconds": lambda: str(PAUSE), "HTTP date": lambda: http_date(PAUSE)}
