@@ -75,17 +75,17 @@ class Connection:
         now: seconds of a clock that runs evenly.
         """
         if not self._server:
-            if self._is_over():
-                return UNKNOWN
             self._server = self._find_server()
             if not self._server:
-                return None
+                return UNKNOWN if self._is_over() else None
             self.served_since = now
         title = self._title_of(self._server)
         if not title:
             return UNKNOWN if self._is_over() else None
         self._title = title
-        if self._opened is None and self._has_session():
+        if not self._has_session():
+            return None  # sshd writes a session into the title before it runs anything for it
+        if self._opened is None:
             self._opened = now
         kind = SFTP_OR_SCP if title.endswith(b"@internal-sftp") else self._of_children()
         # Looked at last: had the pid become another's, all that was read above would be of strangers.
@@ -109,7 +109,7 @@ class Connection:
 
     def _find_server(self) -> int:
         for process in [self._monitor, *self._processes.children(self._monitor)]:
-            if self._processes.name(process) in SERVERS and self._title_of(process):
+            if self._title_of(process) and self._processes.name(process) in SERVERS:
                 return process
         return 0
 

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 PATIENCE = 3.0  # seconds that a connection, once sshd serves it, may show nothing until it is taken for a tunnel
 LONGEST = 30.0  # seconds until sshd serves it, for the rest of the PAM stack (a slow motd) comes after the hook
 ABANDONED = 60.0  # seconds after which a capture that still lies there is nobody's
+BEFORE = 0.002  # seconds between two looks until then; the client's request has yet to come when sshd begins to serve
 # Most sessions show themselves within a few tenths of a second: (age, seconds between two looks).
 PACE = ((0.3, 0.001), (1.0, 0.002), (PATIENCE, 0.005))
 AT_ONCE = 0.0002  # seconds between two looks once the client has opened a session: what it runs is there any moment,
 BRIEFLY = 0.2  # seconds, and may be gone in two milliseconds
 LISTING = 0.004  # seconds between two looks into incoming/; a session shows itself 20 ms after its hook at the soonest
+REST = 1.0  # of the time that the last looks took, at least, is not spent on looking: never more than half a processor
 HURRY = -15  # nice(2); a look takes a tenth of a millisecond, but on a busy host it must not come too late
 
 
@@ -99,8 +101,7 @@ class Observer:
         self._listing = listing
         self._processes = Processes()
         self._finisher = Finisher(spool, unkept)
-        self._watched: Dict[str, Connection] = {}
-        self._since: Dict[str, float] = {}
+        self._watched: Dict[str, Watched] = {}
         self.taken = set(taken or ())
 
     def run(self) -> None:
@@ -122,7 +123,7 @@ class Observer:
             if not self._watched and self._finisher.is_done():
                 return
             self._look(now)
-            time.sleep(self._pause(now))
+            time.sleep(self._pause(now, time.monotonic()))
 
     def _take_new(self, now: float) -> None:
         for name in self._spool.names("incoming"):
@@ -135,22 +136,42 @@ class Observer:
     def _watch(self, name: str, raw: bytes, now: float) -> None:
         capture = Capture(name, raw)
         user = capture.get(b"PAM_USER")
-        self._watched[name] = Connection(self._processes, capture.parent, capture.parent_start, user)
-        self._since[name] = now
+        connection = Connection(self._processes, capture.parent, capture.parent_start, user)
+        self._watched[name] = Watched(connection, now)
 
     def _look(self, now: float) -> None:
-        for name, connection in list(self._watched.items()):
-            kind = connection.look(now)
-            served = connection.served_since
-            if kind is None and (now - served >= PATIENCE if served else now - self._since[name] >= LONGEST):
-                kind = connection.last_look()
-            if kind is not None:
-                self._finisher.finish(name, kind)
-                del self._watched[name], self._since[name]
+        for name, watched in list(self._watched.items()):
+            if watched.due <= now:
+                kind = watched.look(now)
+                if kind is not None:
+                    self._finisher.finish(name, kind)
+                    del self._watched[name]
 
-    def _pause(self, now: float) -> float:
-        if any(connection.is_opening(now, BRIEFLY) for connection in self._watched.values()):
+    def _pause(self, began: float, now: float) -> float:
+        """Return the seconds until the next look of any kind is due, after looks that took from `began` until now."""
+        due = min((watched.due for watched in self._watched.values()), default=now + LISTING)
+        return max(min(due - now, LISTING), REST * (now - began), AT_ONCE)
+
+
+class Watched:
+    """A connection, and when it is to be looked at."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self._since = now
+        self.due = now
+
+    def look(self, now: float) -> "Optional[str]":
+        """Return the kind as soon as it is clear or the patience is over, and until then None."""
+        kind = self._connection.look(now)
+        served = self._connection.served_since
+        if kind is None and (now - served >= PATIENCE if served else now - self._since >= LONGEST):
+            kind = self._connection.last_look()
+        self.due = now + self._pace(now - (served or self._since), now)
+        return kind
+
+    def _pace(self, age: float, now: float) -> float:
+        if self._connection.is_opening(now, BRIEFLY):
             return AT_ONCE
-        latest = [connection.served_since or self._since[name] for name, connection in self._watched.items()]
-        age = now - max(latest, default=now)
-        return next((pause for limit, pause in PACE if age < limit), PACE[-1][1])
+        pace = next((pause for limit, pause in PACE if age < limit), PACE[-1][1])
+        return pace if self._connection.served_since else max(pace, BEFORE)

@@ -136,6 +136,21 @@ def test_a_child_that_is_over_is_not_guessed_by_its_name(host):
     assert host.connection.last_look() == UNKNOWN
 
 
+def test_nothing_is_looked_for_below_a_server_without_a_session(host, monkeypatch):
+    """A tunnel costs one look at its title; a session stands there before anything runs for it."""
+    host.serve("")
+    assert host.look() is None
+    asked = []
+    children = Processes.children
+    monkeypatch.setattr(Processes, "children", lambda self, pid: asked.append(pid) or children(self, pid))
+    assert host.look() is None
+    assert asked == []
+    host.serve("@notty")
+    host.run("bash", "-c", "scp -t x")
+    assert host.look() == SCP
+    assert asked == [SERVER]
+
+
 @pytest.mark.parametrize("helper", ["[net]", "[pam]", "[priv]"])
 def test_other_processes_of_sshd_are_not_the_sessions_server(host, helper):
     host.serve(" " + helper)

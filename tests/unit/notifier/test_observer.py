@@ -16,7 +16,7 @@ import pytest
 from parts import another_process_holding, wait_for
 from ssh_login_notify import finisher, observer
 from ssh_login_notify.finisher import start_sender
-from ssh_login_notify.observer import Observer, finish_abandoned, observe
+from ssh_login_notify.observer import Observer, Watched, finish_abandoned, observe
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.spool import Lock, Spool
 
@@ -355,27 +355,66 @@ def test_a_connection_that_shows_nothing_is_not_watched_for_ever(spool, monkeypa
     assert alerts_by_user(spool) == {"deploy": "Tunnel (no session)"}
 
 
-def test_it_looks_more_often_when_a_session_is_opening(spool, tmp_path):
-    class Watched:
-        served_since = None
-        opening = False
+class Silent:
+    """A connection that shows nothing, and counts how often it was looked at."""
 
-        def is_opening(self, _now, seconds):
-            return self.opening and seconds == observer.BRIEFLY
+    served_since = None
+    opening = False
+    looks = 0
 
+    def look(self, _now):
+        self.looks += 1
+
+    def is_opening(self, _now, seconds):
+        return self.opening and seconds == observer.BRIEFLY
+
+    def last_look(self):
+        return "unknown"
+
+
+def due_after(connection, age):
+    """In how many seconds a connection of this age is looked at again."""
+    watched = Watched(connection, 100.0)
+    watched.look(100.0 + age)
+    return round(watched.due - 100.0 - age, 6)
+
+
+def test_it_looks_more_often_when_a_session_is_opening(monkeypatch):
+    monkeypatch.setattr(observer, "PATIENCE", 3.0)
+    connection = Silent()
+    assert due_after(connection, 0.0) == due_after(connection, 0.5) == observer.BEFORE
+    assert due_after(connection, 2.9) == observer.PACE[2][1]
+    connection.served_since = 100.0
+    assert due_after(connection, 0.1) == observer.PACE[0][1]
+    assert due_after(connection, 0.5) == observer.PACE[1][1]
+    connection.served_since = 102.8  # a slow PAM stack is over, so the session is fresh
+    assert due_after(connection, 2.9) == observer.PACE[0][1]
+    connection.opening = True
+    assert due_after(connection, 2.9) == observer.AT_ONCE
+
+
+def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool):
     watching = Observer(spool, {}, listing=True)
-    now = 100.0
-    assert watching._pause(now) == observer.PACE[0][1]
-    watched = Watched()
-    watching._watched = {NAME: watched}
-    watching._since = {NAME: now - 0.5}
-    assert watching._pause(now) == observer.PACE[1][1]
-    watching._since = {NAME: now - 2.9}
-    assert watching._pause(now) == observer.PACE[2][1]
-    watched.served_since = now - 0.1  # a slow PAM stack is over, so the session is fresh
-    assert watching._pause(now) == observer.PACE[0][1]
-    watched.opening = True
-    assert watching._pause(now) == observer.AT_ONCE
+    opening, others = Silent(), [Silent() for _ in range(9)]
+    opening.opening = True
+    watching._watched = {str(n): Watched(connection, 100.0) for n, connection in enumerate([opening, *others])}
+    for millisecond in range(20):
+        watching._look(100.0 + millisecond / 1000)
+    assert opening.looks == 20
+    assert {connection.looks for connection in others} <= {10, 11}  # within rounding, every 2 ms
+
+
+def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_ones_took(spool):
+    watching = Observer(spool, {}, listing=True)
+    assert watching._pause(100.0, 100.0) == observer.LISTING
+    watching._watched = {NAME: Watched(Silent(), 100.0)}
+    watching._watched[NAME].due = 100.003
+    assert watching._pause(100.0, 100.001) == pytest.approx(0.002)
+    assert watching._pause(100.0, 100.050) == pytest.approx(0.050)  # hundreds of connections: half a processor at most
+    watching._watched[NAME].due = 103.0
+    assert watching._pause(100.0, 100.0) == observer.LISTING
+    watching._watched[NAME].due = 99.0
+    assert watching._pause(100.0, 100.0) == observer.AT_ONCE
 
 
 def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatch, tmp_path):
