@@ -7,6 +7,7 @@ here (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
       sshd: deploy@notty     the session's server, the user's; "sshd: deploy" until the client opens a session
         bash -c CMD          what the client asked for, run by the user's shell; often replaced by CMD itself
         -bash                a login shell
+        sshd: deploy@internal-sftp     sshd's own SFTP server
 
 A root login has no process of its own for the second line up to OpenSSH 9.7; there the monitor becomes the server.
 Since 9.8 the titles begin with "sshd-session:".
@@ -87,7 +88,7 @@ class Connection:
             return None  # sshd writes a session into the title before it runs anything for it
         if self._opened is None:
             self._opened = now
-        kind = SFTP_OR_SCP if title.endswith(b"@internal-sftp") else self._of_children()
+        kind = self._of_children()
         # Looked at last: had the pid become another's, all that was read above would be of strangers.
         return UNKNOWN if kind and self._is_over() else kind
 
@@ -131,12 +132,17 @@ class Connection:
         name = self._processes.name(child)
         arguments = self._processes.arguments(child)
         if name in SERVERS or not arguments or arguments[0].partition(b":")[0] in SERVERS:
-            return None
+            return SFTP_OR_SCP if self._is_internal_sftp(child) else None
         if arguments[0].startswith(b"-"):
             return INTERACTIVE
         if len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0]):
             return of_command(arguments[2])
         return of_program(arguments, self._processes.executable(child))
+
+    def _is_internal_sftp(self, child: int) -> bool:
+        """Tell whether sshd speaks SFTP itself. Any program can have that title, but not while it runs sshd's file."""
+        file = self._processes.executable(self._server)
+        return self._title_of(child).endswith(b"@internal-sftp") and self._processes.executable(child) == file
 
     def _is_shell(self, name: bytes) -> bool:
         """sshd runs a command as `SHELL -c COMMAND`, with the name of the user's shell without its directory."""

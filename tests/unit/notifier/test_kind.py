@@ -106,8 +106,15 @@ def test_a_program_that_took_the_shells_place_tells_the_kind(host, arguments, ex
     assert host.look() == found
 
 
-def test_the_internal_sftp_server_shows_in_the_title_alone(host):
-    host.serve("@internal-sftp")
+def test_the_internal_sftp_server_is_a_child_with_a_title_of_its_own(host):
+    title = f"{host.program}: deploy@internal-sftp"
+    sshd = f"/usr/sbin/{host.program}"
+    host.proc.add(SERVER, MONITOR, host.program, f"{host.program}: deploy@notty", executable=sshd)
+    host.run(f"{host.program}: deploy@notty", name=host.program, executable=sshd)
+    assert host.look() is None
+    host.run(title, name="innocent", executable="/home/deploy/innocent")
+    assert host.look() is None
+    host.run(title, name=host.program, executable=sshd)
     assert host.look() == SFTP_OR_SCP
 
 

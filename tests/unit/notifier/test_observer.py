@@ -62,7 +62,7 @@ SERVED = {
     "command": ("@notty", "bash -c 'sleep 4 ; : --password=hunter2'"),
     "true": ("@notty", "bash -c true; read -t 4 x <>{fifo}"),
     "rsync": ("@notty", "rsync() {{ read -t 4 x <>{fifo}; }}; export -f rsync; bash -c 'rsync --server .'"),
-    "sftp": ("@internal-sftp", "read -t 4 x <>{fifo}"),
+    "sftp": ("@notty", "(exec -a 'sshd: sftp@internal-sftp' sshd) <<< 'read -t 4 x <>{fifo}'"),
     "tunnel": ("", "read -t 4 x <>{fifo}"),
     "a@b.example": ("", "read -t 4 x <>{fifo}"),
     "silent": ("@notty", "read -t 4 x <>{fifo}"),
