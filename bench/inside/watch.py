@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Watch the notifier's processes: `python3 watch.py` looks every 50 ms until its standard input ends, then prints JSON.
+
+That is how many observers and how many senders there were at most, and the memory of all of them at most. The memory is
+the sum of their proportional set sizes (proc(5), smaps_rollup): a page that several share counts once, so that a fork
+is not taken for a second program.
+"""
+
+import json
+import os
+import select
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+NAME = "ssh-login-notif"  # the kernel keeps 15 characters of a name
+INTERVAL = 0.05
+
+
+class Process:
+    """One of the notifier's processes."""
+
+    def __init__(self, directory: Path, fields: "list[str]") -> None:
+        """Read what it is.
+
+        directory: its own in /proc
+        fields: those of its stat (proc(5)) from the third on, which come after its name
+        """
+        self._directory = directory
+        self.parent = int(fields[1])
+        self.nice = int(fields[16])
+        self.is_sender = (directory / "cmdline").read_bytes().endswith(b"\0send\0")
+
+    def memory(self) -> int:
+        """KiB, of what it shares its share; 0 if it is gone by now."""
+        with suppress(OSError):
+            return int((self._directory / "smaps_rollup").read_text().partition("\nPss:")[2].split()[0])
+        return 0
+
+
+def processes() -> "dict[int, Process]":
+    """All of the notifier's processes, hooks included."""
+    found = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may be gone
+            name, _parenthesis, rest = (directory / "stat").read_text().partition("(")[2].rpartition(") ")
+            fields = rest.split()
+            if name == NAME and fields[0] != "Z":
+                found[int(directory.name)] = Process(directory, fields)
+    return found
+
+
+def look(before: "set[int]") -> "tuple[set[int], dict[str, int]]":
+    """Return the pids of what is there now, and how much of it there is.
+
+    before: those of the look before. What was not there then does not count yet, for one that leaves gives up its lock
+    some milliseconds before its end, and the next may come at once.
+    """
+    found = processes()
+    # An observer at work hurries; a hook does not, nor does an observer's child, the finisher, for long.
+    observers = {pid: process for pid, process in found.items() if process.nice < 0 and process.parent not in found}
+    finishers = {pid: process for pid, process in found.items() if process.parent in observers}
+    senders = {pid: process for pid, process in found.items() if process.is_sender}
+    there = {**observers, **finishers, **senders}
+    return set(there), {
+        "observers": len(before.intersection(observers)),
+        "senders": len(before.intersection(senders)),
+        "kib": sum(process.memory() for process in there.values()),
+    }
+
+
+def main() -> None:
+    """Keep the most of everything."""
+    most = {"observers": 0, "senders": 0, "kib": 0}
+    there: set[int] = set()
+    while not select.select([sys.stdin], [], [], INTERVAL)[0]:
+        there, counts = look(there)
+        most = {name: max(number, counts[name]) for name, number in most.items()}
+    print(json.dumps(most))
+
+
+if __name__ == "__main__":
+    os.nice(-10)  # on a machine that is busy with logins it would miss most otherwise
+    main()

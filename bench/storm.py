@@ -1,0 +1,322 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A storm of logins: a thousand within a minute on a host, while the webhook takes one message a second, as Slack does.
+
+Real clients (tests/logins/fleet.py) log in to three accounts, with three keys, from four addresses. Nothing may be lost
+or doubled, every login has to be told in full, and the host has to bear it easily. `./dev test storm` is the same with
+fewer logins (molecule/storm).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from tests.logins.fleet import Fleet, Visit, fleet
+from tests.receiver.client import Message, Receiver
+from tools import images
+from tools.command import Failure, say
+
+from .cost import LOG, accounted
+from .report import Finding, table
+from .reports import Report, reports_in
+from .servers import INSIDE, LABEL, NETWORK, Server, Stage
+
+RUNS = 1000
+PEOPLE = "loginwatch-bench-people"
+AT_A_TIME = 8  # clients; more of them would only wait for a processor
+PORT = 2222  # of the sshd of a host without systemd, for as long as it is accounted for
+ACCOUNT = f"/usr/bin/python3 -B {INSIDE}/account.py --adopt"
+WATCH = f"python3 -B {INSIDE}/watch.py"
+PROBE = f"{ACCOUNT} /usr/bin/python3 -B {INSIDE}/probe.py 2>&1 >> {LOG}"  # account.py gives it our standard error
+PROBES = "203.0.113.50 port 45006"  # where the logins come from that bench/inside/hold.py plays
+DELIVERY_SECONDS = 120.0  # until the last alert must be there; how long it took is a finding
+STORM_SECONDS = 60.0  # for a thousand logins
+
+
+@dataclass(frozen=True)
+class Storm:
+    """What a storm was, and all that came of it."""
+
+    server: str
+    visits: list[Visit]
+    reports: list[Report]  # in the order of their messages, without those of the probes
+    probe_reports: list[Report]
+    messages: list[Message]  # every request, refused ones too
+    turns: list[tuple[float, float]]  # milliseconds that bare Python and the hook held a login, in order of time
+    watch: dict[str, Any]  # what bench/inside/watch.py has seen
+    milliseconds: float  # of processor time: observers, finishers, senders and the hooks' forks
+
+    @property
+    def seconds(self) -> float:
+        """From the first login's begin to the last one's end."""
+        return max(visit.ended for visit in self.visits) - min(visit.started for visit in self.visits)
+
+    @property
+    def failed(self) -> list[Visit]:
+        """Logins that did not go well for who logged in."""
+        return [visit for visit in self.visits if visit.error]
+
+    @property
+    def delivered(self) -> list[Message]:
+        return [message for message in self.messages if message.delivered]
+
+    @property
+    def lost(self) -> list[Visit]:
+        """Logins of which no message tells."""
+        told = Counter(report.source for report in self.reports)
+        return [visit for visit in self.visits if not visit.error and not told[visit.source]]
+
+    @property
+    def doubled(self) -> list[Report]:
+        """Reports beyond the first of the same login, by its id or by the client's end of the connection."""
+        ids = Counter(report.id for report in self.reports + self.probe_reports)
+        sources = Counter(report.source for report in self.reports)
+        return [report for report in self.reports + self.probe_reports if ids[report.id] + sources[report.source] > 2]
+
+    @property
+    def untrue(self) -> list[Report]:
+        """Reports that say anything else than what was: of whom, from where, by which key, when, or what for."""
+        visits = {visit.source: visit for visit in self.visits}
+        return [report for report in self.reports if not _tells(report, visits.get(report.source))]
+
+    @property
+    def unknown(self) -> int:
+        """Logins whose kind was not seen in time."""
+        return sum(report.type == "unknown" for report in self.reports)
+
+    @property
+    def bad(self) -> list[Message]:
+        """Requests that break a rule or come near it, that mention somebody, or hold a link or what can't be seen."""
+        return [message for message in self.messages if not message.harmless or message.raw["warnings"]]
+
+    @property
+    def drain(self) -> float:
+        """Seconds from the last login's end to the last message."""
+        return self.delivered[-1].received_at - max(visit.ended for visit in self.visits)
+
+    @property
+    def refused(self) -> list[Message]:
+        """Requests that came too early. Raises Failure if there was none: then this was no storm."""
+        found = [message for message in self.messages if message.status == 429]
+        if not found:
+            raise Failure(f"{self.server}: the limit of one message a second was never met")
+        return found
+
+    @property
+    def pace(self) -> float:
+        """Seconds for a message, on the average, once the limit was met."""
+        met = self.refused[0].received_at
+        later = [message.received_at for message in self.delivered if message.received_at > met]
+        return (later[-1] - met) / len(later)
+
+    @property
+    def cost(self) -> float:
+        """Milliseconds of processor time a login."""
+        return self.milliseconds / (len(self.visits) + len(self.turns))
+
+    @property
+    def held(self) -> float:
+        """How long the hook held a login, as a multiple of bare Python."""
+        return ratio(self.turns)
+
+    @property
+    def growth(self) -> float:
+        """The same in the last third of the storm, as a multiple of the first third."""
+        third = len(self.turns) // 3
+        return ratio(self.turns[-third:]) / ratio(self.turns[:third])
+
+
+def ratio(turns: list[tuple[float, float]]) -> float:
+    """The median of the hook's times by that of bare Python's."""
+    return median(hook for _bare, hook in turns) / median(bare for bare, _hook in turns)
+
+
+def _tells(report: Report, visit: Visit | None) -> bool:
+    if visit is None:
+        return False
+    shown = datetime.strptime(report.shown_time, "%Y-%m-%d %H:%M:%S %Z (%z)").timestamp()
+    return (
+        (report.user, report.key) == (visit.user, f"publickey ED25519 {visit.fingerprint}")
+        and report.type in (visit.type, "unknown")
+        and shown == int(report.time)
+        and visit.started <= report.time <= visit.ended
+    )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table."""
+
+    title: str
+    value: Callable[[Storm], float]
+    highest: float = math.inf
+    lowest: float = -math.inf
+
+    @property
+    def budget(self) -> str:
+        """What is promised, as a person reads it."""
+        if self.highest == math.inf:
+            return ""
+        return f"{self.highest:g}" if self.highest in (0, self.lowest) else f"at most {self.highest:g}"
+
+    def holds(self, storm: Storm) -> bool:
+        return self.lowest <= self.value(storm) <= self.highest
+
+    def cell(self, storm: Storm) -> str:
+        """The figure, with a plain word where it is not what is promised."""
+        value = self.value(storm)
+        text = f"{value:,}" if isinstance(value, int) else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+        return text if self.holds(storm) else f"{text} BROKEN"
+
+
+FIGURES = [
+    Figure("logins", lambda storm: len(storm.visits)),
+    Figure("in how many seconds", lambda storm: storm.seconds),
+    Figure("logins that failed", lambda storm: len(storm.failed), highest=0),
+    Figure("lost", lambda storm: len(storm.lost), highest=0),
+    Figure("doubled", lambda storm: len(storm.doubled), highest=0),
+    Figure("told of and not true", lambda storm: len(storm.untrue), highest=0),
+    Figure("type unknown", lambda storm: storm.unknown),
+    Figure("messages", lambda storm: len(storm.delivered)),
+    Figure("requests above the limit", lambda storm: len(storm.refused)),
+    Figure("requests against Slack's rules", lambda storm: len(storm.bad), highest=0),
+    Figure("seconds a message", lambda storm: storm.pace, highest=2),  # one at best; the limit has to be found out
+    Figure("last login to last message, s", lambda storm: storm.drain, highest=15),
+    Figure("observers at a time", lambda storm: storm.watch["observers"], highest=1, lowest=1),
+    Figure("senders at a time", lambda storm: storm.watch["senders"], highest=1, lowest=1),
+    Figure("memory of both, MiB", lambda storm: storm.watch["kib"] / 1024, highest=60),
+    Figure("processor time a login, ms", lambda storm: storm.cost, highest=30),
+    Figure("hook ÷ bare Python", lambda storm: storm.held),
+    Figure("last third of it ÷ first third", lambda storm: storm.growth, highest=1.5),  # no growth with the backlog
+]
+
+
+def measure(stage: Stage, runs: int) -> Finding:
+    """Raise the storm on one server after the other."""
+    storms = []
+    with fleet(PEOPLE, NETWORK, LABEL, images.reference("debian12")) as people:
+        for server in stage.servers:
+            say(f"storm: {server.title}, {runs} logins")
+            storms.append(raise_storm(server, stage.receiver, people, runs))
+    for storm in storms:
+        if storm.seconds > STORM_SECONDS * runs / RUNS:
+            say(f"storm: {storm.server}: {runs} logins took {storm.seconds:.0f} s: more than this machine can in time")
+    return Finding(table_of(storms), [sentence for storm in storms for sentence in breaches(storm)])
+
+
+def table_of(storms: list[Storm]) -> str:
+    """The figures beside their budgets."""
+    return table(["", "budget", *(storm.server for storm in storms)], rows_of(storms))
+
+
+def rows_of(storms: list[Storm]) -> list[list[str]]:
+    """The lines of the table."""
+    return [[figure.title, figure.budget, *map(figure.cell, storms)] for figure in FIGURES]
+
+
+def breaches(storm: Storm) -> list[str]:
+    """Every promise that does not hold, a sentence each."""
+    return [
+        f"{storm.server}: {figure.title}: {figure.cell(storm)}; promised: {figure.budget}"
+        for figure in FIGURES
+        if not figure.holds(storm)
+    ]
+
+
+def raise_storm(server: Server, receiver: Receiver, people: Fleet, logins: int) -> Storm:
+    """Have so many people log in while the webhook takes one message a second; return when all is told and over."""
+    prepare(server, people)
+    with accounting(server) as port, receiver.misbehaving("rate_limit"):
+        last = receiver.last()
+        with meter(server, WATCH) as watch, meter(server, PROBE) as probe:
+            visits = people.log_in(server.address, port, logins, AT_A_TIME)
+            turns = read(probe)
+            messages = told(receiver, last, expected=len(turns) + sum(not visit.error for visit in visits))
+            seen = read(watch)
+        server.wait_until_quiet()
+        account = [json.loads(line) for line in server.output("cat", LOG).splitlines()]
+    reports = [report for message in messages if message.delivered for report in reports_in(message)]
+    return Storm(
+        server=server.title,
+        visits=visits,
+        reports=[report for report in reports if report.source != PROBES],
+        probe_reports=[report for report in reports if report.source == PROBES],
+        messages=messages,
+        turns=[(bare, hook) for bare, hook in turns],
+        watch=seen,
+        milliseconds=sum(process["milliseconds"] for process in account),
+    )
+
+
+def prepare(server: Server, people: Fleet) -> None:
+    """Let the people in, as many at once as may come."""
+    server.shell("echo MaxStartups 1000 > /etc/ssh/sshd_config.d/storm.conf; kill -HUP $(cat /run/sshd.pid)")
+    keys = "\n".join(people.public_keys)
+    for user in people.accounts:
+        directory = f"/home/{user}/.ssh"
+        server.shell(
+            f"id {user} || useradd -m -s /bin/bash {user}; install -d -m 700 -o {user} -g {user} {directory}; "
+            f"echo '{keys}' > {directory}/authorized_keys; chown {user}: {directory}/authorized_keys"
+        )
+
+
+@contextmanager
+def accounting(server: Server) -> Iterator[int]:
+    """Have account kept of the notifier's processes (bench/inside/account.py); yields the port to log in at."""
+    if server.shell("[ ! -d /run/systemd/system ] || echo systemd"):
+        with accounted(server):
+            server.wait_until_quiet()
+            server.output("truncate", "--size=0", LOG)
+            yield 22
+        return
+    # Without systemd sshd is the container's first process, and can't be restarted: another one is accounted for.
+    sshd = f"/usr/sbin/sshd -D -e -p {PORT} -o PidFile=none"
+    pid = server.shell(f"truncate --size=0 {LOG}; {ACCOUNT} {sshd} >> {LOG} 2> /dev/null & echo $!")
+    try:
+        yield PORT
+    finally:
+        server.output("kill", pid)
+
+
+@contextmanager
+def meter(server: Server, command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a script on the server that measures until its standard input ends; see read()."""
+    words = ["docker", "exec", "--interactive", server.container, "sh", "-c", f"exec {command}"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process  # the block's end closes its standard input, and waits for it
+
+
+def read(process: subprocess.Popen[str]) -> Any:
+    """End the measuring, and return what the script has found. Raises Failure where it has broken down."""
+    assert process.stdin
+    assert process.stdout
+    process.stdin.close()
+    line = process.stdout.readline()
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise Failure(f"{process.args!r} says: {line}{process.stdout.read()}") from error
+
+
+def told(receiver: Receiver, last: int, expected: int) -> list[Message]:
+    """Every request since message `last`, as soon as so many logins are told and no more come, or the time is over."""
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    while time.monotonic() < deadline:
+        delivered = receiver.messages(after=last)
+        if sum(len(reports_in(message)) for message in delivered) >= expected:
+            break
+        time.sleep(0.5)
+    receiver.settle()
+    return receiver.attempts(after=last)

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A storm of logins is told in full, at the webhook's pace and at a small price, and leaves nothing behind.
+
+`./dev bench storm` is the same with a thousand logins (bench/storm.py).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import KEY, SCENARIO, address
+from logins.fleet import fleet
+
+from bench.reports import reports_in
+from bench.servers import INSIDE, Server
+from bench.storm import FIGURES, prepare, raise_storm, rows_of, told
+
+testinfra_hosts = ["ansible://servers"]
+
+LOGINS = 150
+CONNECTIONS = 100
+# What serves a connection on which nothing was opened (files/ssh_login_notify/kind.py).
+SERVED = "^sshd[a-z-]*: (alice|bob|carol)$"
+AN_HOUR_LATER = "env FAKETIME=+1h LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)"
+SCRIPTS = Path(__file__).parents[3] / "bench" / "inside"
+
+
+@pytest.fixture(scope="session")
+def people():
+    """Everybody who comes with the storm."""
+    with fleet(f"people-{SCENARIO}", f"loginwatch-{SCENARIO}", f"loginwatch={SCENARIO}", "loginwatch/debian12") as all_:
+        yield all_
+
+
+@pytest.fixture(scope="module")
+def server(host, people):
+    """The server under test, as the bench knows servers, with its scripts and everybody's account on it."""
+    container = host.backend.hostname
+    host.check_output(f"mkdir -p {INSIDE}")
+    subprocess.run(["docker", "cp", "--quiet", f"{SCRIPTS}/.", f"{container}:{INSIDE}"], check=True)  # noqa: S603, S607
+    found = Server(container.removesuffix(f"-{SCENARIO}"), container, address(container), KEY)
+    prepare(found, people)
+    return found
+
+
+@pytest.fixture(scope="session")
+def storms(rows):
+    """All storms, which become the scenario's table: a column for each server."""
+    found = []
+    yield found
+    titles = ["storm", "promised", *(storm.server for storm in found)]
+    rows += [dict(zip(titles, row)) for row in rows_of(found)]
+
+
+@pytest.fixture(scope="module")
+def storm(server, receiver, people, storms):
+    storms.append(raise_storm(server, receiver, people, LOGINS))
+    return storms[-1]
+
+
+@pytest.mark.parametrize("figure", [pytest.param(figure, id=figure.title) for figure in FIGURES if figure.budget])
+def test_what_is_promised_holds(figure, storm):
+    assert figure.holds(storm), f"{figure.cell(storm)}; promised: {figure.budget}"
+
+
+def test_every_kind_of_people_came(storm, people):
+    """From everywhere, with every key, at every account, and several of them on one account."""
+    came = {(visit.user, visit.source.split()[0], visit.fingerprint) for visit in storm.visits}
+    assert len(came) == len(people.accounts) * len(people.addresses) * len(people.fingerprints)
+
+
+def test_a_digest_has_a_line_for_each_login(storm):
+    """None is merged with another, however alike they are, and all of them together fit into fewer messages."""
+    assert len(storm.delivered) < len(storm.reports) / 4
+    for message in storm.delivered:
+        if message.lines:
+            assert message.header == f"{len(message.ids)} logins on {storm.server}"
+            assert len(set(message.ids)) == len(message.ids) == len(message.lines)
+
+
+def test_nothing_is_left_behind(storm, server):
+    no_process_is_left(server)
+    assert server.shell("find /var/spool/ssh-login-notify/incoming /var/spool/ssh-login-notify/outgoing -type f") == ""
+
+
+def no_process_is_left(server) -> None:
+    """Not even one that has ended and that nobody has waited for. Raises Failure if there is one for long."""
+    server.shell("timeout 30 sh -c 'while pgrep ssh-login-notif; do sleep 0.1; done'")
+
+
+@pytest.fixture
+def connections(server, people, receiver):
+    """A hundred people who came at once, opened nothing, and stay; yields what the receiver was told of them."""
+    last = receiver.last()
+    with people.connected(server.address, 22, CONNECTIONS) as plans:
+        yield plans, [report for message in told(receiver, last, CONNECTIONS) for report in reports_in(message)]
+
+
+def test_connections_that_stay_for_an_hour_keep_no_process(connections, server, people):
+    plans, reports = connections
+    no_process_is_left(server)
+    server.shell(f"test $({AN_HOUR_LATER} date +%s) -gt $(($(date +%s) + 3500))")
+    server.shell(f"{AN_HOUR_LATER} /usr/local/bin/ssh-login-notify send")  # as timer and cron do
+    no_process_is_left(server)
+    assert len(server.shell(f"pgrep -f '{SERVED}'").split()) == CONNECTIONS, "the connections are not open any more"
+    assert {report.type for report in reports} == {"Tunnel (no session)"}
+    assert len({report.id for report in reports}) == CONNECTIONS
+    told_of = Counter((report.user, report.source.split()[0], report.key.split()[-1]) for report in reports)
+    assert told_of == Counter((plan.user, plan.address, people.fingerprints[plan.key]) for plan in plans)
