@@ -31,12 +31,10 @@ ALERT_SECONDS = 60.0
 LOGIN_SECONDS = 120
 HEAD = ["login", "observer, ms", "sender, ms", "together, ms", "observer, MiB at most", "sender, MiB at most"]
 UNITS = {
-    # unit: (the file to change, the changed one, its Exec lines, options of the wrapper)
-    "ssh": ("/usr/lib/systemd/system/ssh.service", "/etc/systemd/system/ssh.service", "ExecStart", "--adopt"),
-    "ssh-login-notify": (
-        "/root/ssh-login-notify.service", "/etc/systemd/system/ssh-login-notify.service", "ExecStartPre|ExecStart", ""
-    ),
-}  # fmt: skip
+    # unit: (its lines that start what is accounted for, options of the wrapper)
+    "ssh": ("ExecStart", "--adopt"),
+    "ssh-login-notify": ("ExecStartPre|ExecStart", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -68,20 +66,21 @@ def measure(stage: Stage, runs: int) -> Finding:
 @contextmanager
 def accounted(server: Server) -> Iterator[None]:
     """Have observer and sender leave a line in LOG at their end."""
-    server.shell("cp /etc/systemd/system/ssh-login-notify.service /root/")
-    for original, changed, lines, option in UNITS.values():
-        wrapper = f"/usr/bin/python3 -B {INSIDE}/account.py {option}"
-        settings = f"s#^\\[Service\\]#&\\nStandardOutput=append:{LOG}\\nNotifyAccess=all#"
-        server.shell(f"sed -E 's#^({lines})=#&{wrapper} #; {settings}' {original} > /root/changed")
-        server.output("mv", "/root/changed", changed)
+    for unit, (lines, option) in UNITS.items():
+        # Beside the unit, which stays as it was installed: the notifier would tell of a change.
+        directory = f"/run/systemd/system/{unit}.service.d"
+        settings = f"[Service]\\nStandardOutput=append:{LOG}\\nNotifyAccess=all\\n"
+        wrapped = f"s#^({lines})=(.*)#\\1=\\n\\1=/usr/bin/python3 -B {INSIDE}/account.py {option} \\2#p"
+        server.shell(
+            f"mkdir -p {directory}; printf '{settings}' > {directory}/account.conf; "
+            f"systemctl cat {unit}.service | sed -nE '{wrapped}' >> {directory}/account.conf"
+        )
     server.shell("systemctl daemon-reload; systemctl restart ssh")
     try:
         yield
     finally:
-        server.shell(
-            "mv /root/ssh-login-notify.service /etc/systemd/system/; rm /etc/systemd/system/ssh.service; "
-            "systemctl daemon-reload; systemctl restart ssh"
-        )
+        changes = " ".join(f"/run/systemd/system/{unit}.service.d" for unit in UNITS)
+        server.shell(f"rm -r {changes}; systemctl daemon-reload; systemctl restart ssh")
 
 
 def command(server: Server) -> int:

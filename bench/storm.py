@@ -16,11 +16,11 @@ import math
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
+from statistics import quantiles
 from typing import Any
 
 from tests.logins.fleet import Fleet, Visit, fleet
@@ -123,24 +123,24 @@ class Storm:
 
     @property
     def cost(self) -> float:
-        """Milliseconds of processor time a login."""
-        return self.milliseconds / (len(self.visits) + len(self.turns))
+        """Milliseconds of processor time a login; what the probes cost is charged to the logins as well."""
+        return self.milliseconds / len(self.visits)
 
     @property
     def held(self) -> float:
         """How long the hook held a login, as a multiple of bare Python."""
-        return ratio(self.turns)
+        return quick(hook for _bare, hook in self.turns) / quick(bare for bare, _hook in self.turns)
 
     @property
     def growth(self) -> float:
-        """The same in the last third of the storm, as a multiple of the first third."""
+        """How long it did in the last third of the storm, as a multiple of the first third."""
         third = len(self.turns) // 3
-        return ratio(self.turns[-third:]) / ratio(self.turns[:third])
+        return quick(hook for _bare, hook in self.turns[-third:]) / quick(hook for _bare, hook in self.turns[:third])
 
 
-def ratio(turns: list[tuple[float, float]]) -> float:
-    """The median of the hook's times by that of bare Python's."""
-    return median(hook for _bare, hook in turns) / median(bare for bare, _hook in turns)
+def quick(times: Iterable[float]) -> float:
+    """The lower quartile: a run that had to wait for a processor says nothing of what it had to do."""
+    return quantiles(times, n=4)[0]
 
 
 def _tells(report: Report, visit: Visit | None) -> bool:
@@ -192,13 +192,13 @@ FIGURES = [
     Figure("messages", lambda storm: len(storm.delivered)),
     Figure("requests above the limit", lambda storm: len(storm.refused)),
     Figure("requests against Slack's rules", lambda storm: len(storm.bad), highest=0),
-    Figure("seconds a message", lambda storm: storm.pace, highest=2),  # one at best; the limit has to be found out
+    Figure("seconds a message", lambda storm: storm.pace, highest=2.5),  # one at best; the limit has to be found out
     Figure("last login to last message, s", lambda storm: storm.drain, highest=15),
     Figure("observers at a time", lambda storm: storm.watch["observers"], highest=1, lowest=1),
     Figure("senders at a time", lambda storm: storm.watch["senders"], highest=1, lowest=1),
     Figure("memory of both, MiB", lambda storm: storm.watch["kib"] / 1024, highest=60),
     Figure("processor time a login, ms", lambda storm: storm.cost, highest=30),
-    Figure("hook ÷ bare Python", lambda storm: storm.held),
+    Figure("hook ÷ bare Python", lambda storm: storm.held, highest=1.5),  # 1.15 when idle: ./dev bench hook
     Figure("last third of it ÷ first third", lambda storm: storm.growth, highest=1.5),  # no growth with the backlog
 ]
 
@@ -211,8 +211,10 @@ def measure(stage: Stage, runs: int) -> Finding:
             say(f"storm: {server.title}, {runs} logins")
             storms.append(raise_storm(server, stage.receiver, people, runs))
     for storm in storms:
-        if storm.seconds > STORM_SECONDS * runs / RUNS:
-            say(f"storm: {storm.server}: {runs} logins took {storm.seconds:.0f} s: more than this machine can in time")
+        if runs >= RUNS and storm.seconds > STORM_SECONDS:
+            say(
+                f"storm: {storm.server}: {runs} logins took {storm.seconds:.0f} s; in a minute this machine can do less"
+            )
     return Finding(table_of(storms), [sentence for storm in storms for sentence in breaches(storm)])
 
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = "ssh-login-notif"  # the kernel keeps 15 characters of a name
+HURRY = -15  # the priority of an observer at work (files/ssh_login_notify/observer.py)
 INTERVAL = 0.05
 
 
@@ -60,8 +61,9 @@ def look(before: "set[int]") -> "tuple[set[int], dict[str, int]]":
     some milliseconds before its end, and the next may come at once.
     """
     found = processes()
-    # An observer at work hurries; a hook does not, nor does an observer's child, the finisher, for long.
-    observers = {pid: process for pid, process in found.items() if process.nice < 0 and process.parent not in found}
+    # A hook does not hurry, nor does an observer's child, the finisher, for long.
+    hurried = {pid: process for pid, process in found.items() if process.nice == HURRY}
+    observers = {pid: process for pid, process in hurried.items() if process.parent not in found}
     finishers = {pid: process for pid, process in found.items() if process.parent in observers}
     senders = {pid: process for pid, process in found.items() if process.is_sender}
     there = {**observers, **finishers, **senders}

@@ -80,7 +80,7 @@ def test_a_digest_has_a_line_for_each_login(storm):
     assert len(storm.delivered) < len(storm.reports) / 4
     for message in storm.delivered:
         if message.lines:
-            assert message.header == f"{len(message.ids)} logins on {storm.server}"
+            assert message.header == f"{len(reports_in(message))} logins on {storm.server}"
             assert len(set(message.ids)) == len(message.ids) == len(message.lines)
 
 
