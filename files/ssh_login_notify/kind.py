@@ -62,6 +62,7 @@ class Connection:
     def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", user: bytes) -> None:
         """monitor and monitor_start (see Processes.start) name one sshd process, even when its pid is used again."""
         self._processes = processes
+        self._processes.keep(monitor)
         self._monitor = monitor
         self._monitor_start = monitor_start
         self._user = user
@@ -79,6 +80,7 @@ class Connection:
             self._server = self._find_server()
             if not self._server:
                 return UNKNOWN if self._is_over() else None
+            self._processes.keep(self._server)
             self.served_since = now
         title = self._title_of(self._server)
         if not title:
@@ -91,6 +93,11 @@ class Connection:
         kind = self._of_children()
         # Looked at last: had the pid become another's, all that was read above would be of strangers.
         return UNKNOWN if kind and self._is_over() else kind
+
+    def close(self) -> None:
+        """Stop looking at it."""
+        self._processes.let_go(self._monitor)
+        self._processes.let_go(self._server)
 
     def is_opening(self, now: float, seconds: float) -> bool:
         """Tell whether the client opened a session no longer ago than this: what it runs may show any moment."""
@@ -109,10 +116,11 @@ class Connection:
         return self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start
 
     def _find_server(self) -> int:
-        for process in [self._monitor, *self._processes.children(self._monitor)]:
-            if self._title_of(process) and self._processes.name(process) in SERVERS:
-                return process
-        return 0
+        if self._title_of(self._monitor):
+            return self._monitor
+        # By the name first: arguments are dear to read, and PAM's helpers have them too.
+        servers = (pid for pid in self._processes.children(self._monitor) if self._processes.name(pid) in SERVERS)
+        return next((pid for pid in servers if self._title_of(pid)), 0)
 
     def _title_of(self, process: int) -> bytes:
         """Return `deploy`, `deploy@notty`, `deploy@pts/0` for a session's server, nothing for any other process."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PATIENCE = 3.0  # seconds that a connection, once sshd serves it, may show nothing until it is taken for a tunnel
 LONGEST = 30.0  # seconds until sshd serves it, for the rest of the PAM stack (a slow motd) comes after the hook
 ABANDONED = 60.0  # seconds after which a capture that still lies there is nobody's
-BEFORE = 0.002  # seconds between two looks until then; the client's request has yet to come when sshd begins to serve
+BEFORE = 0.004  # seconds between two looks until then; the client's request has yet to come when sshd begins to serve
 # Most sessions show themselves within a few tenths of a second: (age, seconds between two looks).
 PACE = ((0.3, 0.001), (1.0, 0.002), (PATIENCE, 0.005))
 AT_ONCE = 0.0002  # seconds between two looks once the client has opened a session: what it runs is there any moment,
@@ -167,6 +167,8 @@ class Watched:
         served = self._connection.served_since
         if kind is None and (now - served >= PATIENCE if served else now - self._since >= LONGEST):
             kind = self._connection.last_look()
+        if kind is not None:
+            self._connection.close()
         self.due = now + self._pace(now - (served or self._since), now)
         return kind
 

@@ -473,6 +473,9 @@ class FakeProc:
             siblings.write_text(siblings.read_text() + f"{pid} ")
 
     def remove(self, pid):
+        # Also those who have the files open are told nothing any more.
+        for file in ("stat", "comm", "cmdline", f"task/{pid}/children"):
+            (self.root / str(pid) / file).write_bytes(b"")
         for children in self.root.glob("*/task/*/children"):
             left = [child for child in children.read_text().split() if child != str(pid)]
             children.write_text("".join(child + " " for child in left))

@@ -256,6 +256,16 @@ def test_a_pid_that_is_used_again_while_it_is_looked_at_is_another_connection(ho
     assert host.look() == UNKNOWN
 
 
+def test_what_is_kept_open_of_a_connection_is_closed_with_it(host):
+    before = os.listdir("/proc/self/fd")
+    host.serve("@pts/0")
+    host.look()
+    kept = set(os.listdir("/proc/self/fd")).difference(before)
+    host.connection.close()
+    assert len(kept) == 3  # of the server; the monitor's are open from the beginning
+    assert len(os.listdir("/proc/self/fd")) == len(before) - 3
+
+
 def test_a_connection_whose_start_is_not_known_is_unknown(host, tmp_path):
     host.serve("@pts/0")
     host.run("-bash")

@@ -361,6 +361,7 @@ class Silent:
     served_since = None
     opening = False
     looks = 0
+    closed = False
 
     def look(self, _now):
         self.looks += 1
@@ -370,6 +371,9 @@ class Silent:
 
     def last_look(self):
         return "unknown"
+
+    def close(self):
+        self.closed = True
 
 
 def due_after(connection, age):
@@ -393,15 +397,24 @@ def test_it_looks_more_often_when_a_session_is_opening(monkeypatch):
     assert due_after(connection, 2.9) == observer.AT_ONCE
 
 
+def test_a_connection_of_which_the_kind_is_clear_is_let_go():
+    connection = Silent()
+    watched = Watched(connection, 100.0)
+    assert watched.look(100.0) is None
+    assert not connection.closed
+    assert watched.look(100.0 + observer.LONGEST) == "unknown"
+    assert connection.closed
+
+
 def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool):
     watching = Observer(spool, {}, listing=True)
     opening, others = Silent(), [Silent() for _ in range(9)]
     opening.opening = True
     watching._watched = {str(n): Watched(connection, 100.0) for n, connection in enumerate([opening, *others])}
-    for millisecond in range(20):
+    for millisecond in range(40):
         watching._look(100.0 + millisecond / 1000)
-    assert opening.looks == 20
-    assert {connection.looks for connection in others} <= {10, 11}  # within rounding, every 2 ms
+    assert opening.looks == 40
+    assert {connection.looks for connection in others} <= {8, 9, 10, 11}  # within rounding, every 4 ms
 
 
 def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_ones_took(spool):

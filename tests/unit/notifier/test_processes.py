@@ -33,6 +33,51 @@ def test_a_real_process_tells_its_name_arguments_file_start_and_parent(child):
     assert child.pid in processes.children(os.getpid())
 
 
+def test_a_process_that_is_kept_tells_the_same_and_what_is_new(child):
+    processes = Processes()
+    before = processes.arguments(os.getpid()), processes.start(os.getpid()), processes.children(os.getpid())
+    processes.keep(os.getpid())
+    assert before == (processes.arguments(os.getpid()), processes.start(os.getpid()), processes.children(os.getpid()))
+    another = subprocess.Popen(["sleep", "60"])
+    try:
+        assert processes.children(os.getpid()) == [*before[2], another.pid]
+    finally:
+        another.kill()
+        another.wait()
+    assert processes.children(os.getpid()) == before[2]
+    processes.let_go(os.getpid())
+
+
+def test_a_process_that_was_kept_and_is_gone_tells_nothing_of_who_has_its_pid(tmp_path):
+    proc = parts.FakeProc(tmp_path)
+    proc.add(10, 1, "sshd", "sshd: deploy")
+    processes = Processes(str(tmp_path))
+    processes.keep(10)
+    proc.remove(10)
+    proc.add(10, 1, "sshd", "sshd: eve")
+    assert processes.arguments(10) == []
+    assert processes.start(10) is None
+    processes.let_go(10)
+    assert processes.arguments(10) == [b"sshd: eve"]
+
+
+def test_only_so_many_files_are_kept_open(tmp_path, monkeypatch):
+    monkeypatch.setattr("ssh_login_notify.processes.MOST_KEPT", 4)
+    proc = parts.FakeProc(tmp_path)
+    processes = Processes(str(tmp_path))
+    before = len(os.listdir("/proc/self/fd"))
+    for pid in (10, 11, 12):
+        proc.add(pid, 1, "sshd", f"sshd: {pid}")
+        processes.keep(pid)
+        processes.keep(pid)
+        processes.keep(pid + 100)
+    assert len(os.listdir("/proc/self/fd")) == before + 4
+    assert [processes.arguments(pid) for pid in (10, 11, 12)] == [[b"sshd: 10"], [b"sshd: 11"], [b"sshd: 12"]]
+    for pid in (10, 11, 12):
+        processes.let_go(pid)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_kernel_without_lists_of_children_is_asked_about_every_process(child):
     processes = Processes()
     assert child.pid in processes._children_by_search(os.getpid())
