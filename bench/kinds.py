@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from tests.logins import Login, LoginError, Person
-from tests.receiver.client import Alert, Receiver
+from logins import Login, LoginError, Person
+from receiver.client import Alert, Receiver
+
 from tools.command import say
 
 from .report import Finding, table

@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.logins import Person
-from tests.receiver.client import Receiver
+from logins import Person
+from receiver.client import Receiver
+
 from tools import environment, images
 from tools.command import ROOT, Failure, output, run, say, succeeds
 

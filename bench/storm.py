@@ -24,14 +24,14 @@ from functools import cached_property
 from statistics import mean, quantiles
 from typing import Any
 
-from tests.logins.fleet import Fleet, Visit, fleet
-from tests.receiver.client import Message, Receiver
+from logins.fleet import Fleet, Visit, fleet
+from receiver.client import Alert, Message, Receiver
+
 from tools import images
 from tools.command import Failure, say
 
 from .cost import LOG, accounted
 from .report import Finding, table
-from .reports import Report, reports_in
 from .servers import INSIDE, LABEL, NETWORK, Server, Stage
 
 RUNS = 1000
@@ -53,8 +53,8 @@ class Storm:
 
     server: str
     visits: list[Visit]
-    reports: list[Report]  # in the order of their messages, without those of the probes
-    probe_reports: list[Report]
+    reports: list[Alert]  # in the order of their messages, without those of the probes
+    probe_reports: list[Alert]
     messages: list[Message]  # every request, refused ones too
     turns: list[tuple[float, float]]  # milliseconds that bare Python and the hook held a login, in order of time
     watch: dict[str, Any]  # what bench/inside/watch.py has seen
@@ -75,7 +75,7 @@ class Storm:
         return [message for message in self.messages if message.delivered]
 
     @cached_property
-    def told(self) -> list[tuple[Visit, list[Report]]]:
+    def told(self) -> list[tuple[Visit, list[Alert]]]:
         """Each login, and what was reported of it: by the client's port and, since that may be used again, the time."""
         by_source = defaultdict(list)
         for report in self.reports:
@@ -96,7 +96,7 @@ class Storm:
         return again + len(self.probe_reports) - len({report.id for report in self.probe_reports})
 
     @property
-    def untrue(self) -> list[Report]:
+    def untrue(self) -> list[Alert]:
         """Reports of no login, and those that say what was not: of whom, by which key, when, for what."""
         right = [report for visit, reports in self.told for report in reports if tells(report, visit)]
         return [report for report in self.reports if report not in right]
@@ -161,12 +161,12 @@ def quick(turns: list[tuple[float, float]], program: int) -> float:
     return quantiles([turn[program] for turn in turns], n=4)[0]
 
 
-def during(report: Report, visit: Visit) -> bool:
+def during(report: Alert, visit: Visit) -> bool:
     """Whether the login that is reported began while somebody logged in."""
     return visit.started <= report.time <= visit.ended
 
 
-def tells(report: Report, visit: Visit) -> bool:
+def tells(report: Alert, visit: Visit) -> bool:
     """Whether a report says what was; a kind that was not seen in time is `unknown`, which is true as well."""
     shown = datetime.strptime(report.shown_time, "%Y-%m-%d %H:%M:%S %Z (%z)").timestamp()
     return (
@@ -270,7 +270,7 @@ def raise_storm(server: Server, receiver: Receiver, people: Fleet, logins: int) 
             seen = read(watch)
         server.wait_until_quiet()
         account = [json.loads(line) for line in server.output("cat", LOG).splitlines()]
-    reports = [report for message in messages if message.delivered for report in reports_in(message)]
+    reports = [report for message in messages if message.delivered for report in message.alerts]
     return Storm(
         server=server.title,
         visits=visits,
@@ -338,7 +338,7 @@ def told(receiver: Receiver, last: int, expected: int) -> list[Message]:
     deadline = time.monotonic() + DELIVERY_SECONDS
     while time.monotonic() < deadline:
         delivered = receiver.messages(after=last)
-        if sum(len(reports_in(message)) for message in delivered) >= expected:
+        if sum(len(message.alerts) for message in delivered) >= expected:
             break
         time.sleep(0.5)
     receiver.settle()

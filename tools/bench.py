@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from . import environment, images, system
-from .command import run
+from .command import ROOT, run
 
 
 def start(arguments: list[str]) -> None:
@@ -10,4 +10,6 @@ def start(arguments: list[str]) -> None:
     environment.ensure()
     system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git"})
     images.ensure()
-    run(environment.program("python"), "-m", "bench", *arguments, env=environment.variables())
+    # It logs in and receives as the tests do.
+    variables = {**environment.variables(), "PYTHONPATH": str(ROOT / "tests")}
+    run(environment.program("python"), "-m", "bench", *arguments, env=variables)

@@ -21,9 +21,24 @@ POLL_SECONDS = 20.0
 class Alert:
     """One login as a message tells of it."""
 
+    id: str
+    user: str
     source: str  # "172.18.0.1 port 45006"
     type: str
-    time: float  # of the login, seconds since the epoch
+    shown_time: str  # "2026-11-25 02:06:30 UTC (+0000)"
+    key: str
+
+    @property
+    def time(self) -> float:
+        """Seconds since the epoch, of the login: an alert's id begins with it."""
+        return float(self.id.partition("-")[0])
+
+    @classmethod
+    def of_line(cls, line: str, id_: str) -> Alert:
+        """The login of a digest's line (files/ssh_login_notify/slack.py)."""
+        what, source, time_, key = line.split(" · ")[:4]
+        user, _colon, type_ = what.partition(": ")
+        return cls(id_, user, source.removeprefix("from "), type_, time_, key)
 
 
 @dataclass(frozen=True)
@@ -65,16 +80,12 @@ class Message:
 
     @property
     def alerts(self) -> list[Alert]:
-        """The logins that it tells of: one, or a line each of a digest (files/ssh_login_notify/slack.py).
-
-        An alert's id begins with the time of its login.
-        """
+        """The logins that it tells of: one, or a line each of a digest, which may have other lines too."""
         if self.lines:
-            rows = [line.split(" · ") for line in self.lines]
-            found = [(row[1].removeprefix("from "), row[0].partition(": ")[2]) for row in rows]
-        else:
-            found = [(self.fields["From"], self.fields["Type"])] if "From" in self.fields else []
-        return [Alert(source, kind, float(id_.partition("-")[0])) for (source, kind), id_ in zip(found, self.ids)]
+            return [Alert.of_line(line, id_) for line, id_ in zip(self.lines, self.ids) if " · from " in line]
+        if "From" not in self.fields:
+            return []
+        return [Alert(self.ids[0], *(self.fields[label] for label in ("User", "From", "Type", "Time", "Key")))]
 
     @property
     def status(self) -> int | None:

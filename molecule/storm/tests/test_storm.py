@@ -17,7 +17,6 @@ import pytest
 from conftest import KEY, SCENARIO, address
 from logins.fleet import fleet
 
-from bench.reports import reports_in
 from bench.servers import INSIDE, Server
 from bench.storm import FIGURES, prepare, raise_storm, rows_of, told
 
@@ -80,7 +79,7 @@ def test_a_digest_has_a_line_for_each_login(storm):
     assert len(storm.delivered) < len(storm.reports) / 4
     for message in storm.delivered:
         if message.lines:
-            assert message.header == f"{len(reports_in(message))} logins on {storm.server}"
+            assert message.header == f"{len(message.alerts)} logins on {storm.server}"
             assert len(set(message.ids)) == len(message.ids) == len(message.lines)
 
 
@@ -99,7 +98,7 @@ def connections(server, people, receiver):
     """A hundred people who came at once, opened nothing, and stay; yields what the receiver was told of them."""
     last = receiver.last()
     with people.connected(server.address, 22, CONNECTIONS) as plans:
-        yield plans, [report for message in told(receiver, last, CONNECTIONS) for report in reports_in(message)]
+        yield plans, [report for message in told(receiver, last, CONNECTIONS) for report in message.alerts]
 
 
 def test_connections_that_stay_for_an_hour_keep_no_process(connections, server, people):
