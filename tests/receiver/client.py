@@ -21,24 +21,25 @@ POLL_SECONDS = 20.0
 class Alert:
     """One login as a message tells of it."""
 
-    id: str
-    user: str
     source: str  # "172.18.0.1 port 45006"
     type: str
-    shown_time: str  # "2026-11-25 02:06:30 UTC (+0000)"
-    key: str
-
-    @property
-    def time(self) -> float:
-        """Seconds since the epoch, of the login: an alert's id begins with it."""
-        return float(self.id.partition("-")[0])
+    time: float  # of the login, seconds since the epoch: an alert's id begins with it
+    id: str = ""
+    user: str = ""
+    shown_time: str = ""  # "2026-11-25 02:06:30 UTC (+0000)"
+    key: str = ""
 
     @classmethod
-    def of_line(cls, line: str, id_: str) -> Alert:
+    def of(cls, id_: str, **shown: str) -> Alert:
+        """The login with this id and what a person reads of it."""
+        return cls(time=float(id_.partition("-")[0]), id=id_, **shown)
+
+    @classmethod
+    def of_line(cls, id_: str, line: str) -> Alert:
         """The login of a digest's line (files/ssh_login_notify/slack.py)."""
-        what, source, time_, key = line.split(" · ")[:4]
+        what, source, shown_time, key = line.split(" · ")[:4]
         user, _colon, type_ = what.partition(": ")
-        return cls(id_, user, source.removeprefix("from "), type_, time_, key)
+        return cls.of(id_, source=source.removeprefix("from "), type=type_, user=user, shown_time=shown_time, key=key)
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,11 @@ class Message:
     def alerts(self) -> list[Alert]:
         """The logins that it tells of: one, or a line each of a digest, which may have other lines too."""
         if self.lines:
-            return [Alert.of_line(line, id_) for line, id_ in zip(self.lines, self.ids) if " · from " in line]
+            return [Alert.of_line(id_, line) for id_, line in zip(self.ids, self.lines) if " · from " in line]
         if "From" not in self.fields:
             return []
-        return [Alert(self.ids[0], *(self.fields[label] for label in ("User", "From", "Type", "Time", "Key")))]
+        labels = {"source": "From", "type": "Type", "user": "User", "shown_time": "Time", "key": "Key"}
+        return [Alert.of(self.ids[0], **{name: self.fields[label] for name, label in labels.items()})]
 
     @property
     def status(self) -> int | None:
