@@ -114,7 +114,7 @@ class State:
 
 
 def _count(thing: object) -> int:
-    return thing if type(thing) is int and 0 <= thing < LATEST else 0
+    return int(thing) if isinstance(thing, int) and 0 <= thing < LATEST else 0
 
 
 def _checked(thing: object, types: "Dict[str, Any]") -> "Optional[Entry]":
