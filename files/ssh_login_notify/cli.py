@@ -15,15 +15,15 @@ from . import VERSION, alert, config, journal, overflow, slack, watch
 from .config import Configuration, ConfigurationError
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
-from .sender import WAY, Sender
+from .sender import WAY, Sender, retry_after
 from .spool import Lock, Spool
 from .state import State
 from .text import printable
-from .transport import Transport, TransportError
+from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
 # journal loads syslog late: when root is given up, and the service user may not be able to read it.
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
@@ -139,8 +139,10 @@ def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
         configuration = config.load()
         transport = Transport(configuration)
         _wait_for_slack()
+        lock = _lock_of_sender()
         give_up()
         answer = transport.post(json.dumps(slack.single(own, configuration, began)).encode("ascii"))
+        _pass_on(answer, lock)
         delivered = answer.status == 200 and answer.text == "ok"
         found.update(delivered=delivered, status=answer.status, answer=printable(answer.text))
         found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
@@ -163,6 +165,21 @@ def _wait_for_slack() -> None:
     if left > SLACKS_WAIT:
         raise TransportError(f"Slack has asked for a pause, of which {left:.0f} seconds are left")
     time.sleep(left)
+
+
+def _lock_of_sender() -> "Optional[Lock]":
+    try:
+        return Lock(Spool().path("sender.lock"))
+    except OSError:
+        return None  # a test goes past the spool, and does without one
+
+
+def _pass_on(answer: Answer, lock: "Optional[Lock]") -> None:
+    """Have the sender wait as well, if Slack has asked for it. One that is at work will hear of it by itself."""
+    asked = retry_after(answer.retry_after)
+    if asked is not None and lock and lock.take():
+        said = f"{answer.status} {printable(answer.text)}"
+        State(Spool()).waiting(said, slack.mend(answer.status, answer.text), asked, asked=True)
 
 
 def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":

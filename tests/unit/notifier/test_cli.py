@@ -174,6 +174,29 @@ def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
     assert "Slack has asked for a pause" in found["answer"]
 
 
+def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
+    host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
+    assert host.run("test")[0] == UNDELIVERED
+    host.put(1)
+    assert host.run("send")[0] == UNDELIVERED
+    assert len(host.webhook.requests) == 1
+    assert 499 < State(host.spool).seconds_left(asked=True) <= 500
+
+
+def test_a_test_beside_a_sender_at_work_leaves_the_memory_to_that(host):
+    host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
+    with parts.another_process_holding(host.spool.path("sender.lock")):
+        assert host.run("test")[0] == UNDELIVERED
+    assert State(host.spool).seconds_left(asked=True) == 0
+
+
+def test_a_test_goes_past_the_spool_and_does_without_one(host):
+    os.rename(host.spool.root, host.spool.root + ".away")
+    host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
+    assert host.run("test")[0] == UNDELIVERED
+    assert host.run("test")[0] == WELL
+
+
 def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
     host.webhook.instructions.append(parts.raw(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\n\x1b[2J"))
     assert "\x1b" not in host.run("test")[1]
