@@ -11,7 +11,7 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import VERSION, alert, config, journal, overflow, slack, watch
+from . import VERSION, alert, config, journal, limits, overflow, slack, watch
 from .config import Configuration, ConfigurationError
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
@@ -42,9 +42,23 @@ def main(arguments: "List[str]") -> int:
     if options.command == "send":
         return send()
     commands = {"test": test, "status": status, "flush": flush, "heartbeat": beat}
-    code, found, lines = commands[options.command](options)
-    print(json.dumps(found, indent=2, sort_keys=True) if options.json else "\n".join(lines))
+    try:
+        code, found, lines = commands[options.command](options)
+    except Exception as error:
+        if options.command != "status":
+            raise
+        # Monitoring would take a traceback's exit code for a warning.
+        code, found = NOT_KNOWN, {"state": STATES[NOT_KNOWN]}
+        lines = [f"UNKNOWN: a defect, please report it: {error!r}"]
+    _print(json.dumps(found, indent=2, sort_keys=True) if options.json else "\n".join(lines))
     return code
+
+
+def _print(text: str) -> None:
+    try:
+        print(text)
+    except UnicodeEncodeError:  # Python 3.6 in the locale of cron and NRPE
+        print(text.encode("ascii", "backslashreplace").decode("ascii"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,9 +91,13 @@ def send() -> int:
     """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
     try:
+        lock = Lock(spool.path("sender.lock"))
+        if not lock.take():
+            return WELL
+        _tidy(spool)
         if watch.is_due(spool):
             _watch(spool)
-        configuration, transport, lock = _begin(spool)
+        configuration, transport = _begin(spool)
         while lock.take():
             settled = Sender(spool, configuration, transport).run()
             lock.give_up()
@@ -87,9 +105,9 @@ def send() -> int:
             if not settled or not spool.names("outgoing"):
                 return WELL if settled else UNDELIVERED
     except (ConfigurationError, PrivilegeError, TransportError) as error:
-        return _complain(str(error), WRONG)
+        return _complain(spool, str(error))
     except OSError as error:
-        return _complain(f"the spool can't be used: {error}: run the role again", WRONG)
+        return _complain(spool, f"the spool can't be used: {error}: run the role again")
     return WELL
 
 
@@ -100,33 +118,35 @@ def _watch(spool: Spool) -> None:
         journal.trouble(f"the watch failed: {error!r}")
 
 
-def _begin(spool: Spool) -> "Tuple[Configuration, Transport, Lock]":
-    """Do what takes root, and give root up: after that, the lock is to be taken and what waits to be sent.
-
-    Raise ConfigurationError, PrivilegeError, OSError.
-    """
+def _tidy(spool: Spool) -> None:
+    """Do what takes root, and the sender's lock: two that do it at once could make two alerts of one login."""
     spool.clear_abandoned()
     try:
         overflow.bring_back(spool)
     except OSError as error:
         journal.trouble(f"the spool still takes no alerts: {error}")
     finish_abandoned(spool)
-    configuration = config.load()
-    transport = Transport(configuration)
-    lock = Lock(spool.path("sender.lock"))
-    give_up()
-    return configuration, transport, lock
 
 
-def _complain(sentence: str, code: int) -> int:
-    """Tell systemd's journal or cron, the system's log, and whoever asks for the status."""
+def _begin(spool: Spool) -> "Tuple[Configuration, Transport]":
+    """Read what takes root to read, and give root up. Raise ConfigurationError, PrivilegeError, OSError."""
     try:
-        State(Spool()).waiting(sentence, "nothing is sent until then", 0)
-    except OSError:
-        pass  # the sentence is about that, most likely
+        configuration = config.load()
+        transport = Transport(configuration)
+        give_up()
+    except (ConfigurationError, PrivilegeError):
+        # Nothing is sent until that is mended, and that must not fill the disk.
+        limits.enforce(spool, State(spool), config.DEFAULTS["most_waiting"], config.DEFAULTS["most_waiting_mib"])
+        raise
+    return configuration, transport
+
+
+def _complain(spool: Spool, sentence: str) -> int:
+    """Tell systemd's journal or cron, the system's log, and whoever asks for the status. For who has the lock."""
+    State(spool).troubled(sentence, "nothing is sent until then")
     journal.trouble(sentence)
     print("ssh-login-notify: " + sentence, file=sys.stderr)
-    return code
+    return WRONG
 
 
 def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
@@ -142,8 +162,9 @@ def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
         lock = _lock_of_sender()
         give_up()
         answer = transport.post(json.dumps(slack.single(own, configuration, began)).encode("ascii"))
-        _pass_on(answer, lock)
         delivered = answer.status == 200 and answer.text == "ok"
+        if not delivered:
+            _pass_on(answer, lock)
         found.update(delivered=delivered, status=answer.status, answer=printable(answer.text))
         found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
         code = WELL if delivered else UNDELIVERED
@@ -187,15 +208,17 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
-        configuration, transport, lock = _begin(spool)
+        lock = Lock(spool.path("sender.lock"))
         if not _take(lock):
             found["answer"] = "a sender is at work on it already; see `ssh-login-notify status`"
         else:
+            _tidy(spool)
+            configuration, transport = _begin(spool)
             for name in spool.names("failed") if options.failed else []:
                 spool.retry(name)
             sender = Sender(spool, configuration, transport)
             sender.run(patient=False)
-            found.update(delivered=sender.delivered, answer=sender.last_answer or None)
+            found.update(delivered=sender.delivered, answer=sender.last_answer or _why_not(spool))
         found["waiting"] = len(spool.names("outgoing"))
         found["failed"] = len(spool.names("failed"))
     except (ConfigurationError, PrivilegeError, TransportError) as error:
@@ -207,6 +230,12 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
     line = "delivered {delivered}, waiting {waiting}, failed {failed}".format(**found)
     code = WRONG if found["failed"] else UNDELIVERED if found["waiting"] else WELL
     return code, found, [line] + (["Slack's last answer: {}".format(found["answer"])] if found["answer"] else [])
+
+
+def _why_not(spool: Spool) -> "Optional[str]":
+    """Return why nothing was tried, where it was for what Slack has asked for."""
+    trouble = State(spool).trouble
+    return "{what}: {mend}".format(**trouble) if trouble else None
 
 
 def _take(lock: Lock) -> bool:
@@ -231,10 +260,13 @@ def beat(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]"
     """Queue a heartbeat."""
     from . import health, heartbeat
 
+    heartbeat.wait(options.spread)
     spool = Spool()
-    problems = [problem.sentence for problem in health.Health(spool).problems]
+    problems = health.Health(spool).problems
+    # Whether things are delivered is what the heartbeat itself shows; and silence must not silence the switch.
+    sentences = [problem.sentence for problem in problems if not problem.about_delivery and problem.key != "ping"]
     try:
-        heartbeat.queue(spool, problems, options.spread)
+        heartbeat.queue(spool, sentences)
     except OSError as error:
         journal.trouble(f"no heartbeat was queued: {error}")
         return WRONG, {"queued": False}, [f"the spool can't be used: {error}: run the role again"]

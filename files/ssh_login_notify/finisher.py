@@ -113,9 +113,13 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
     except OSError as error:
         overflow.keep(name, contents)
         trouble(f"the spool took no alert ({error}); {name} waits in {overflow.ROOT}")
-        spool.remove("incoming", name)
+        try:
+            spool.remove("incoming", name)
+        except OSError:
+            pass  # a disk that can only be read; when it takes alerts again, the capture goes
         return
     spool.hand_over(name)
+    overflow.forget(name)  # by the observer of a capture that such a disk has kept
     start_sender(spool)
 
 

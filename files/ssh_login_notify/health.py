@@ -11,7 +11,7 @@ from . import config, overflow, pam_stack
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, SYSTEMD
 from .installation import changed_files, installed_at
-from .spool import Spool, is_older, written_at
+from .spool import SKEW, Spool, is_older, written_at
 from .state import State
 from .text import printable
 
@@ -133,13 +133,23 @@ class Health:
             what = f"{self.state.untold} alerts were dropped, as too many waited: the system's log (authpriv) has them"
             yield Problem(CRITICAL, "dropped", what, about_delivery=True)
         hours = self.configuration.longest_silence if self.configuration else 0
-        since = self.state.recent[-1]["delivered_at"] if self.state.recent else installed_at()
+        since = self._last_sign()
         if hours and time.time() - since > hours * 3600:
             what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and {hours} are the limit"
-            yield Problem(CRITICAL, "silence", what + ": try `ssh-login-notify test`", about_delivery=True)
-        if self.state.last_ping and not self.state.last_ping["well"]:
+            mend = "run `ssh-login-notify heartbeat`, and see what becomes of it"
+            yield Problem(CRITICAL, "silence", f"{what}: {mend}", about_delivery=True)
+        switch = self.configuration.heartbeat_ping_url if self.configuration else ""
+        if switch and self.state.last_ping and not self.state.last_ping["well"]:
             what = "the dead man's switch was not reached ({answer})".format(**self.state.last_ping)
             yield Problem(WARNING, "ping", what + ": see ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
+
+
+    def _last_sign(self) -> float:
+        """Return when something last left this host for sure; none of it can be of the future."""
+        signs = [entry["delivered_at"] for entry in self.state.recent]
+        if self.state.last_ping and self.state.last_ping["well"]:
+            signs.append(self.state.last_ping["at"])
+        return max([sign for sign in signs if sign <= time.time() + SKEW], default=installed_at())
 
 
 def _of_installation() -> "Iterator[Problem]":

@@ -12,6 +12,7 @@ from . import alert
 from .config import Configuration
 from .finisher import start_sender
 from .spool import ALERT_MODE, Spool
+from .text import printable
 from .transport import Transport, TransportError
 
 TYPE_CHECKING = False
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List
 
 
-def queue(spool: Spool, problems: "List[str]", spread: int) -> None:
+def wait(spread: int) -> None:
+    """Wait for up to so many seconds, left to chance, so that a fleet does not beat as one."""
+    time.sleep(random.uniform(0, max(spread, 0)))  # noqa: S311
+
+
+def queue(spool: Spool, problems: "List[str]") -> None:
     """Put a heartbeat among the alerts that wait, and wake the sender. Raise OSError where the spool takes none.
 
-    spread: seconds; it waits for up to that many, left to chance, so that a fleet does not beat as one.
+    problems: sentences; as long as there are such, the dead man's switch is not told.
     """
-    time.sleep(random.uniform(0, spread))  # noqa: S311
     beat = alert.own(alert.HEARTBEAT_SERVICE, problems)
     spool.write("outgoing", beat["id"], alert.to_json(beat), ALERT_MODE)
     spool.wake()
@@ -36,6 +41,6 @@ def ping(transport: Transport, configuration: Configuration) -> "Dict[str, Any]"
     try:
         answer = transport.to(configuration.heartbeat_ping_url).get()
         well, said = 200 <= answer.status < 300, str(answer.status)
-    except TransportError as error:
-        well, said = False, str(error)
+    except (TransportError, OSError, ValueError) as error:  # whatever it is, those behind it must not wait for it
+        well, said = False, printable(str(error))
     return {"at": time.time(), "well": well, "answer": said}

@@ -1,14 +1,13 @@
 """How much may wait. Beyond the limits the oldest alerts go, and never silently: the next message tells how many."""
 
-from .config import Configuration
 from .spool import Spool
 from .state import State
 
 MIB = 1 << 20
 
 
-def enforce(spool: Spool, state: State, configuration: Configuration) -> None:
-    """Force out the oldest alerts of outgoing/, and those of failed/, that are beyond the configuration's limits.
+def enforce(spool: Spool, state: State, most: int, most_mib: int) -> None:
+    """Force out the oldest alerts of outgoing/, and those of failed/, beyond so many of them, and so many MiB.
 
     They are counted before they go: killed in between, a sender tells of some too many, and never of too few.
     """
@@ -17,7 +16,7 @@ def enforce(spool: Spool, state: State, configuration: Configuration) -> None:
         count, size = len(sizes), sum(sizes.values())
         excess = []
         for name in sorted(sizes):
-            if count <= configuration.most_waiting and size <= configuration.most_waiting_mib * MIB:
+            if count <= most and size <= most_mib * MIB:
                 break
             excess.append(name)
             count, size = count - 1, size - sizes[name]

@@ -73,7 +73,9 @@ def finish_abandoned(spool: Spool) -> None:
     captures = {name: _read(spool, name) for name in spool.names("incoming") if is_older(name, ABANDONED)}
     readable = {name: raw for name, raw in captures.items() if raw is not None}
     if readable:
-        Observer(spool, readable, listing=False).run()
+        observer = Observer(spool, {}, listing=False)
+        observer.take(readable)
+        observer.run()
         set_priority(0)  # an observer hurries; what its caller does next need not
 
 
@@ -111,8 +113,7 @@ class Observer:
                 self._spool.finish_handing_over()
             except OSError as error:
                 trouble(f"what an earlier run had begun could not be ended: {error}")
-        for name in self._unkept:
-            self._watch(name, self._unkept[name], time.monotonic())
+        self.take(self._unkept)
         set_priority(HURRY)
         listed = 0.0
         while True:
@@ -124,6 +125,11 @@ class Observer:
                 return
             self._look(now)
             time.sleep(self._pause(now, time.monotonic()))
+
+    def take(self, captures: "Dict[str, bytes]") -> None:
+        """Watch what these captures tell of, too."""
+        for name in captures:
+            self._watch(name, captures[name], time.monotonic())
 
     def _take_new(self, now: float) -> None:
         for name in self._spool.names("incoming"):

@@ -39,6 +39,14 @@ def names() -> "List[str]":
         return []
 
 
+def forget(name: str) -> None:
+    """Remove an alert that is here, if it is."""
+    try:
+        os.unlink(os.path.join(ROOT, name))
+    except OSError:
+        pass
+
+
 def bring_back(spool: Spool) -> None:
     """Move what is here to outgoing/. Raise OSError as soon as the spool has no room; the rest stays."""
     overflow = Spool(ROOT)
@@ -46,5 +54,5 @@ def bring_back(spool: Spool) -> None:
         spool.write("outgoing", name, overflow.read("", name), ALERT_MODE, durable=True)
         # A disk that could only be read has kept its capture, which would become the same alert again.
         spool.remove("incoming", name)
-        overflow.remove("", name)
+        forget(name)
         spool.wake()

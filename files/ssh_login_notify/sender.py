@@ -30,7 +30,7 @@ DIGEST_FROM_LIMITED = 2  # the same, once Slack has said that this is too much
 DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds between two tries of one run, made up to a quarter longer by chance
 WIDEST_SPREAD = 64  # seconds, by chance up to that many after a wait that Slack asked for; one at the first time
 LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
-LONGEST_WAIT = 3600  # seconds; a longer wait than Slack ever asks for is a clock that jumped
+LONGEST_WAIT = 3600  # seconds; no more than that is waited at Slack's wish, which never asks for as much
 LONGEST_RUN = 600  # seconds; then the next run goes on, before systemd takes this one for stuck
 WAY = "look at the way to the webhook's host: DNS, firewall, proxy, CA file"
 UNDELIVERED = 300  # seconds until the next try, once a run has tried for as long as it does
@@ -57,7 +57,7 @@ class Sender:
         patient: obey an earlier run's wait, and try again for a while; else obey only what Slack asked for, and end at
         the first trouble.
         """
-        limits.enforce(self._spool, self._state, self._configuration)
+        self._keep_to_limits()
         if not self._pause(self._state.seconds_left(asked=not patient)):
             return False
         began = time.monotonic()
@@ -73,7 +73,10 @@ class Sender:
             if seconds and not (patient and self._pause(seconds)):
                 return False
             if seconds:
-                limits.enforce(self._spool, self._state, self._configuration)
+                self._keep_to_limits()
+
+    def _keep_to_limits(self) -> None:
+        limits.enforce(self._spool, self._state, self._configuration.most_waiting, self._configuration.most_waiting_mib)
 
     def _next(self, names: "List[str]") -> "List[str]":
         """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
@@ -150,13 +153,14 @@ class Sender:
                 slack.single(found, self._configuration, time.time())
                 return found
             self._spool.remove("outgoing", name)
-            if silent:
-                self._ping(found)
         except FileNotFoundError:
-            pass
+            return None
         except Exception as error:  # whatever is wrong with a file, those behind it must not wait for it
             why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
             self._set_aside(name, printable(why).encode("utf-8") + b"\n")
+            return None
+        if silent:
+            self._ping(found)
         return None
 
     def _later(self, why: str, mend: str, asked: "Optional[float]") -> float:
@@ -177,9 +181,9 @@ class Sender:
     @staticmethod
     def _pause(seconds: float) -> bool:
         """Wait; return False if that is longer than a run may stay."""
-        if LONGEST_STAY < seconds <= LONGEST_WAIT:
+        if seconds > LONGEST_STAY:
             return False
-        if 0 < seconds <= LONGEST_STAY:
+        if seconds > 0:
             time.sleep(seconds)
         return True
 

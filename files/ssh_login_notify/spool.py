@@ -80,14 +80,14 @@ class Spool:
         with os.scandir(self.path(directory)) as entries:
             return [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
 
-    def read(self, directory: str, name: str) -> bytes:
-        """Return a file's contents; only a plain file's, and no more than any file of ours can hold."""
+    def read(self, directory: str, name: str, largest: int = LARGEST_FILE) -> bytes:
+        """Return a file's contents; only a plain file's, and no more bytes than any file of ours can hold."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(self.path(directory, name), flags)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a plain file", name)
-            return file.read(LARGEST_FILE)
+            return file.read(largest)
 
     def foreign(self) -> "List[str]":
         """Return what lies in the spool and is none of ours, as `outgoing/README`. It is nobody's to touch."""

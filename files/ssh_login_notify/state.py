@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Entry = Dict[str, Any]
 
 RECENT = 50  # deliveries that are remembered
+LARGEST = 1 << 18  # bytes, more than they can take
+LONGEST_WAIT = 3700  # seconds; what is longer was never agreed: the clock jumped
 NUMBER = (int, float)  # of seconds since the epoch
 LATEST = 1 << 33  # the year 2242; localtime(3) has an end too
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
@@ -49,13 +51,13 @@ class State:
         self.dropped = 0
         self.untold = 0
         try:
-            kept = json.loads(spool.read("state", "sender.json").decode("utf-8"))
+            kept = json.loads(spool.read("state", "sender.json", LARGEST).decode("utf-8"))
             recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
             self.recent = [entry for entry in recent if entry]
             self.trouble = _checked(kept["trouble"], TROUBLE)
             self.last_answer = _checked(kept.get("last_answer"), ANSWER)
-            self.not_before = float(kept["not_before"])
-            self.agreed_at = float(kept.get("agreed_at", 0))
+            self.not_before = _time(kept["not_before"])
+            self.agreed_at = _time(kept.get("agreed_at"))
             self.asked = kept.get("asked") is True
             self.last_ping = _checked(kept.get("last_ping"), PING)
             self.dropped, self.untold = _count(kept.get("dropped")), _count(kept.get("untold"))
@@ -79,9 +81,13 @@ class State:
     def waiting(self, why: str, mend: str, seconds: float, asked: bool = False) -> None:
         """Remember why nothing can be delivered, for how long not to try, and whether Slack asked for that."""
         now = time.time()
-        since = self.trouble["since"] if self.trouble else now
-        self.trouble = {"since": since, "what": why, "mend": mend}
         self.not_before, self.agreed_at, self.asked = now + seconds, now, asked
+        self.troubled(why, mend)
+
+    def troubled(self, why: str, mend: str) -> None:
+        """Remember why alerts wait; what was agreed for how long stands."""
+        since = self.trouble["since"] if self.trouble else time.time()
+        self.trouble = {"since": since, "what": why, "mend": mend}
         self._keep()
 
     def dropping(self, count: int) -> None:
@@ -101,9 +107,10 @@ class State:
         asked: count only what Slack asked for.
         """
         now = time.time()
-        if now < self.agreed_at or (asked and not self.asked):
-            return 0.0  # the clock was set back since; the rest of that wait can't be known
-        return max(self.not_before - now, 0.0)
+        left = max(self.not_before - now, 0.0)
+        if now < self.agreed_at or left > LONGEST_WAIT:
+            return 0.0  # the clock was set since; the rest of that wait can't be known
+        return left if self.asked or not asked else 0.0
 
     def _keep(self) -> None:
         kept = {name: getattr(self, name) for name in KEPT}
@@ -111,6 +118,10 @@ class State:
             self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
         except OSError as error:  # a full disk, say: what can be sent is sent all the same
             trouble(f"what the sender did could not be written down: {error}")
+
+
+def _time(thing: object) -> float:
+    return float(thing) if isinstance(thing, (int, float)) and 0 <= thing < LATEST else 0.0
 
 
 def _count(thing: object) -> int:

@@ -67,7 +67,8 @@ class Transport:
             # The file itself may be root's alone, who is given up by now.
             own = b"".join(tls.get_ca_certs(binary_form=True))
             tls = ssl.create_default_context()
-            tls.load_verify_locations(cadata=own)
+            if own:
+                tls.load_verify_locations(cadata=own)
         return Transport(self._configuration, url, tls)
 
     def post(self, body: bytes) -> Answer:

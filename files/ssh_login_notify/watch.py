@@ -8,7 +8,7 @@ import json
 import os
 import time
 
-from . import alert
+from . import alert, config
 from .installation import installed_at
 from .journal import trouble
 from .spool import ALERT_MODE, Spool
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import List
 
 FILE = "watch.json"
+LARGEST = 1 << 16  # bytes
 PERIOD = 240  # seconds; a little less than the timer's
 UNSETTLED = 120  # seconds after an installation, in which the role may still be at work
 
@@ -25,11 +26,16 @@ UNSETTLED = 120  # seconds after an installation, in which the role may still be
 def is_due(spool: Spool) -> bool:
     """Tell whether the last look was long enough ago. Looking takes 20 ms, and each login starts a sender."""
     now = time.time()
+    changed_at = max(installed_at(), _changed_at(config.PATH))
+    looked_at = _changed_at(spool.path("state", FILE))
+    return not 0 <= now - looked_at < PERIOD and not 0 <= now - changed_at < UNSETTLED
+
+
+def _changed_at(path: str) -> float:
     try:
-        looked_at = os.lstat(spool.path("state", FILE)).st_mtime
+        return os.lstat(path).st_mtime
     except OSError:
-        looked_at = 0.0
-    return not 0 <= now - looked_at < PERIOD and not 0 <= now - installed_at() < UNSETTLED
+        return 0.0
 
 
 def look(spool: Spool) -> None:
@@ -38,6 +44,8 @@ def look(spool: Spool) -> None:
 
     problems = {problem.key: problem for problem in Health(spool).problems if not problem.about_delivery}
     told = _told(spool)
+    # First, so that nothing is said over and over where it can't be noted that it was.
+    _note(spool, told)
     if set(problems) != set(told):
         for key in problems:
             if key not in told:
@@ -45,12 +53,16 @@ def look(spool: Spool) -> None:
         notice = alert.own(alert.WATCH_SERVICE, [problem.sentence for problem in problems.values()])
         spool.write("outgoing", notice["id"], alert.to_json(notice), ALERT_MODE)
     # After the message: killed in between, it is said twice rather than never.
-    spool.write("state", FILE, json.dumps({"told": sorted(problems)}).encode("ascii"), ALERT_MODE)
+    _note(spool, sorted(problems))
+
+
+def _note(spool: Spool, told: "List[str]") -> None:
+    spool.write("state", FILE, json.dumps({"told": told}).encode("ascii"), ALERT_MODE)
 
 
 def _told(spool: Spool) -> "List[str]":
     try:
-        told = json.loads(spool.read("state", FILE).decode("utf-8"))["told"]
+        told = json.loads(spool.read("state", FILE, LARGEST).decode("utf-8"))["told"]
         return [key for key in told if isinstance(key, str)]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return []

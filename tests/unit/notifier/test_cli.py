@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
 
+import io
 import json
 import os
 import subprocess
@@ -360,6 +361,48 @@ def test_send_tells_the_systems_log_what_is_wrong(host, said):
     assert SECRET not in str(said)
 
 
+def test_a_mistake_of_our_own_does_not_end_the_wait_that_slack_has_asked_for(host):
+    State(host.spool).waiting("429 rate_limited", "Slack allows", 1800, asked=True)
+    host.path.chmod(0o666)
+    assert host.run("send")[0] == WRONG
+    state = State(host.spool)
+    assert "root's alone" in state.trouble["what"]
+    assert state.seconds_left(asked=True) > 1790
+
+
+def test_what_nobody_can_send_does_not_fill_the_disk(host, monkeypatch):
+    monkeypatch.setitem(config.DEFAULTS, "most_waiting", 3)
+    host.put(*range(5))
+    host.path.unlink()
+    assert host.run("send")[0] == WRONG
+    assert host.json("status")[1]["waiting"] == 3
+    host.configure()
+    host.run("send")
+    assert b"2 older alerts were dropped" in host.webhook.requests[0].body
+
+
+def test_what_takes_the_lock_is_not_done_beside_a_sender_at_work(host):
+    overflow.keep(alert(1)["id"], to_json(alert(1)))
+    with parts.another_process_holding(host.spool.path("sender.lock")):
+        assert host.run("send")[0] == WELL
+    assert overflow.names() == [alert(1)["id"]]
+
+
+def test_a_defect_in_the_status_is_unknown_to_monitoring_and_no_warning(host, monkeypatch):
+    monkeypatch.setattr("ssh_login_notify.health.Health", lambda _: 1 / 0)
+    code, out, _ = host.run("status")
+    assert code == NOT_KNOWN
+    assert out.startswith("UNKNOWN: ")
+    assert out.count("\n") == 1
+
+
+def test_a_terminal_that_knows_ascii_alone_is_no_defect(monkeypatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="ascii", write_through=True))
+    cli._print("OK: web-é…")
+    assert shown.getvalue() == b"OK: web-\\xe9\\u2026\n"
+
+
 def test_send_that_leaves_something_ends_with_1(host, slept):
     host.put(1)
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 600"))
@@ -440,6 +483,20 @@ def test_a_heartbeat_tells_what_is_wrong(host, monkeypatch):
     host.run("heartbeat")
     (name,) = host.spool.names("outgoing")
     assert "others than root may read" in json.loads(host.spool.read("outgoing", name).decode())["notes"][0]
+
+
+def test_what_a_heartbeat_itself_shows_does_not_silence_the_switch(host, monkeypatch):
+    monkeypatch.setattr(heartbeat, "start_sender", lambda _: None)
+    switch = "https://switch.example/not-a-real-secret"
+    host.configure(webhook_url=host.webhook.url, heartbeat_ping_url=switch, longest_silence=1)
+    state = State(host.spool)
+    state.pinged({"at": 1.0, "well": False, "answer": "503"})
+    state.waiting("503", "it is tried again", 60)
+    host.put_now(age=1000)
+    assert host.json("status")[0] == WRONG
+    host.run("heartbeat")
+    name = host.spool.names("outgoing")[-1]
+    assert json.loads(host.spool.read("outgoing", name).decode())["notes"] == []
 
 
 def test_a_heartbeat_that_the_spool_does_not_take_is_an_error(host, monkeypatch, said):

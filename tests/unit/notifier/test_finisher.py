@@ -119,6 +119,17 @@ def test_a_capture_whose_alert_waits_elsewhere_is_done_with(spool, capture, said
     assert (spool.names("incoming"), overflow.names()) == ([LATER], [NAME])
 
 
+def test_a_capture_that_a_disk_has_kept_makes_no_second_alert(spool, capture, said, monkeypatch):
+    with monkeypatch.context() as read_only:
+        for name in ("finish", "remove"):
+            read_only.setattr(spool, name, lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        finish(spool, {}, NAME, "rsync")
+    assert (spool.names("incoming"), overflow.names()) == ([NAME, LATER], [NAME])
+    assert "was not queued" not in str(said)
+    finish(spool, {}, NAME, "unknown")
+    assert (spool.names("outgoing"), overflow.names()) == ([NAME], [])
+
+
 def test_the_systems_log_has_a_login_that_could_not_be_queued_anywhere_too(spool, said, monkeypatch):
     os.rename(spool.path("incoming"), spool.path("away"))
     monkeypatch.setattr(overflow, "MOST", 0)

@@ -220,14 +220,17 @@ def test_a_silence_that_is_too_long_is_critical(host):
     host.configure(longest_silence=26)
     assert host.problems() == {}, "installed just now, nothing can have been delivered for long"
     delivery = {"id": "1-1", "user": "x", "from": "x", "login_time": 0, "status": 200}
-    State(host.spool).delivered([dict(delivery, delivered_at=time.time() - 25 * 3600)])
-    assert host.problems() == {}
     State(host.spool).delivered([dict(delivery, delivered_at=time.time() - 27 * 3600)])
     problem = host.only()
     assert (problem.severity, problem.key) == (CRITICAL, "silence")
     assert "nothing was delivered for 27 hours" in problem.sentence
+    State(host.spool).delivered([dict(delivery, delivered_at=time.time() + 3600)])
+    assert host.only().key == "silence", "the clock was ahead then, so this says nothing"
     host.configure()
     assert host.problems() == {}, "no limit was set"
+    host.configure(longest_silence=26)
+    State(host.spool).pinged({"at": time.time() - 3600, "well": True, "answer": "200"})
+    assert host.problems() == {}, "a heartbeat without a message is a sign, too"
 
 
 def test_a_host_that_never_delivered_anything_is_silent_since_it_was_installed(host):
@@ -238,6 +241,8 @@ def test_a_host_that_never_delivered_anything_is_silent_since_it_was_installed(h
 
 def test_a_dead_mans_switch_that_was_not_reached_is_a_warning(host):
     State(host.spool).pinged({"at": time.time(), "well": False, "answer": "404"})
+    assert host.problems() == {}, "there is none any more"
+    host.configure(heartbeat_ping_url="https://switch.example/not-a-real-secret")
     assert (host.only().severity, host.only().key) == (WARNING, "ping")
     State(host.spool).pinged({"at": time.time(), "well": True, "answer": "200"})
     assert host.problems() == {}

@@ -84,6 +84,24 @@ def test_a_switch_that_does_not_answer_holds_nobody_up_and_is_told(spool, webhoo
     assert "not-a-real-secret" not in json.dumps(ping)
 
 
+def test_a_switch_that_was_not_reached_is_asked_again_the_next_time(spool, webhook, switch):
+    for reached in (False, True):
+        beat(spool)
+        if not reached:
+            switch.instructions.append(answer(503, ""))
+        assert send(spool, webhook, switch)["well"] is reached
+    assert len(switch.requests) == 2
+
+
+@pytest.mark.parametrize("message", [True, False])
+def test_whatever_goes_wrong_with_it_the_alerts_behind_it_go_on(spool, webhook, switch, monkeypatch, message):
+    monkeypatch.setattr(Transport, "to", lambda *_: (_ for _ in ()).throw(ValueError("Empty certificate data")))
+    beat(spool)
+    spool.write("outgoing", parts.alert(99)["id"], alert.to_json(parts.alert(99)), 0o640)
+    assert send(spool, webhook, switch, heartbeat_message=message)["answer"] == "Empty certificate data"
+    assert spool.names("outgoing") == spool.names("failed") == []
+
+
 def test_in_a_digest_it_is_a_beat_too(spool, webhook, switch):
     for number in range(11):
         spool.write("outgoing", parts.alert(number)["id"], alert.to_json(parts.alert(number)), 0o640)

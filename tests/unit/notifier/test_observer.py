@@ -475,3 +475,21 @@ def test_trouble_of_any_kind_is_told_and_leaves_the_captures(spool, said, monkey
         os.environ.update(environment)
     assert spool.names("incoming") == [NAME]
     assert any("the observer failed; what it had not finished stays" in sentence for _, sentence in said)
+
+
+def test_a_capture_that_was_finished_while_an_abandoned_one_was_looked_at_makes_no_second_alert(spool, monkeypatch):
+    """The observer of the next login takes whatever lies in incoming/, too."""
+    monkeypatch.setattr(observer, "set_priority", lambda _: None)
+    old = "1763884862.123456-4242"
+    parts.Path(spool.path("incoming", old)).write_bytes(b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=x\0")
+    run = Observer.run
+
+    def another_finishes_it(this):
+        spool.finish(old, b"alert")
+        spool.hand_over(old)
+        spool.remove("outgoing", old)  # sent
+        run(this)
+
+    monkeypatch.setattr(Observer, "run", another_finishes_it)
+    finish_abandoned(spool)
+    assert spool.names("outgoing") == spool.names("incoming") == []

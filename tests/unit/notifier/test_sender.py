@@ -320,6 +320,18 @@ def test_a_run_after_one_that_had_to_wait_makes_one_message_of_two(queue, slept)
     assert queue.ids == [ids(1), ids(1, 2)]
 
 
+@pytest.mark.parametrize("asked", ["3600", "86400", formatdate(time.time() + 100000, usegmt=True)])
+def test_a_very_long_wait_is_one_too(queue, slept, monkeypatch, asked):
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    queue.put(1)
+    queue.will(*[answer(429, "rate_limited", "Retry-After: " + asked)] * 3)
+    assert queue.send() is False
+    assert queue.send() is False
+    assert queue.send(patient=False) is False
+    assert len(queue.messages) == 1
+    assert slept == []
+
+
 def test_a_wait_ends_when_the_clock_was_set_back(queue, slept, monkeypatch):
     queue.put(1)
     State(queue.spool).waiting("500", "x", 60)
@@ -367,7 +379,8 @@ def test_the_limit_in_bytes_counts_as_well_and_in_failed_too(queue, monkeypatch)
 def test_ten_thousand_may_wait_and_no_more(queue):
     for number in range(10003):
         parts.Path(queue.spool.path("outgoing", f"{1763884800 + number}.5-1")).touch()
-    limits.enforce(queue.spool, State(queue.spool), parts.configuration())
+    found = parts.configuration()
+    limits.enforce(queue.spool, State(queue.spool), found.most_waiting, found.most_waiting_mib)
     assert len(queue.names()) == 10000
     assert queue.names()[0] == "1763884803.5-1"
     assert State(queue.spool).untold == 3

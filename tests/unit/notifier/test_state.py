@@ -85,6 +85,13 @@ def test_a_time_that_no_clock_shows_is_not_believed(spool, wrong):
     assert write(spool, recent=[dict(delivery(1), delivered_at=wrong), delivery(2)]).recent == [delivery(2)]
 
 
+@pytest.mark.parametrize("wrong", [1e300, float("nan"), float("inf"), -1, True, "5", None, []])
+def test_a_wait_until_a_time_that_no_clock_shows_is_none(spool, wrong):
+    found = write(spool, not_before=wrong, agreed_at=wrong, asked=True)
+    assert found.seconds_left(asked=True) == 0
+    assert write(spool, not_before=time.time() + 30, agreed_at=0, asked=True).seconds_left(asked=True) > 29
+
+
 @pytest.mark.parametrize("wrong", [[], "x", {}, {"what": "x"}, {"since": "x", "what": "x", "mend": "x"}])
 def test_trouble_and_answers_of_another_form_are_not_believed(spool, wrong):
     found = write(spool, trouble=wrong, last_answer=wrong)

@@ -91,7 +91,7 @@ def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
     write = host.spool.write
 
     def killed(directory, *values, **more):
-        if directory == "state":
+        if directory == "state" and host.spool.names("outgoing"):
             raise KeyboardInterrupt
         write(directory, *values, **more)
 
@@ -100,6 +100,15 @@ def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             watch.look(host.spool)
     assert host.look() == [[f"the PAM line in {host.pam} is gone"]] * 2
+
+
+def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(host):
+    host.pam.write_text(GONE)
+    os.mkdir(host.spool.path("state", watch.FILE))
+    for _ in range(2):
+        with pytest.raises(OSError, match="directory"):
+            watch.look(host.spool)
+    assert host.spool.names("outgoing") == []
 
 
 @pytest.mark.parametrize("memory", [b"", b"[]", b'{"told": 3}', b'{"told": [3, {}]}', b"[" * 100000])
@@ -114,7 +123,7 @@ def age(path, seconds):
     os.utime(path, (time.time() - seconds,) * 2)
 
 
-def test_it_is_due_some_minutes_after_the_last_look_and_not_while_the_role_may_be_at_work(host):
+def test_it_is_due_some_minutes_after_the_last_look_and_not_while_the_role_may_be_at_work(host, monkeypatch):
     age(host.manifest, UNSETTLED + 1)
     assert watch.is_due(host.spool)
     watch.look(host.spool)
@@ -125,5 +134,10 @@ def test_it_is_due_some_minutes_after_the_last_look_and_not_while_the_role_may_b
     assert watch.is_due(host.spool), "the clock was set back"
     age(host.manifest, UNSETTLED - 5)
     assert not watch.is_due(host.spool)
+    age(host.manifest, UNSETTLED + 1)
+    host.configuration.touch()
+    monkeypatch.setattr(config, "PATH", str(host.configuration))
+    assert not watch.is_due(host.spool), "its PAM line may be about to come"
+    age(str(host.configuration), UNSETTLED + 1)
     os.unlink(host.manifest)
     assert watch.is_due(host.spool)
