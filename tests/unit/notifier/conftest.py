@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of the notifier share. They run on every Python that the notifier runs on, 3.6 the oldest."""
 
+import gc
 import shutil
 import sys
 from pathlib import Path
@@ -42,6 +43,18 @@ def overflow_directory(tmp_path, monkeypatch):
 def spool(tmp_path):
     """An empty spool."""
     return parts.make_spool(tmp_path / "spool")
+
+
+@pytest.fixture
+def without_garbage():
+    """For JSON that is nested too deeply. Up to Python 3.8 the interpreter aborts if, deep in there, its garbage collector
+    comes by and ends something left over by another test that runs code at its end, such as a socket that was left open:
+    "Cannot recover from stack overflow".
+    """
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -457,6 +457,7 @@ def test_no_retry_after_makes_it_fail(header):
     assert asked is None or 0 <= asked <= LONGEST_WAIT
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize(
     "contents",
     [

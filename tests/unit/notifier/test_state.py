@@ -108,6 +108,7 @@ def test_no_more_is_taken_than_is_known_and_no_text_does_anything_to_a_terminal(
     assert set(found.last_answer) == set(ANSWER)
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("raw", [b"[" * 100000, b"\xff", b'{"recent": 1}', b'{"recent": {}}', b"7", b""])
 def test_a_file_of_another_form_is_as_good_as_none(spool, raw):
     spool.write("state", "sender.json", raw, 0o640)

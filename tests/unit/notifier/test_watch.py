@@ -111,6 +111,7 @@ def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(hos
     assert host.spool.names("outgoing") == []
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("memory", [b"", b"[]", b'{"told": 3}', b'{"told": [3, {}]}', b"[" * 100000])
 def test_a_memory_that_is_damaged_is_none(host, memory):
     host.spool.write("state", watch.FILE, memory, 0o640)
