@@ -53,7 +53,7 @@ def broken(host, fault):
 
 def look(host) -> None:
     """What the timer does, or cron: a run, some minutes after the installation and the last look."""
-    for path in (f"{LIBRARY}/manifest.json", f"{STATE}/watch.json"):
+    for path in (f"{LIBRARY}/manifest.json", CONFIGURATION, f"{STATE}/watch.json"):
         host.check_output(f"test ! -e {path} || touch -d '-10min' {path}")
     if host.file("/run/systemd/system").exists:
         host.check_output("systemctl start ssh-login-notify.service")

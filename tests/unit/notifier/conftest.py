@@ -47,9 +47,10 @@ def spool(tmp_path):
 
 @pytest.fixture
 def without_garbage():
-    """For JSON that is nested too deeply. Up to Python 3.8 the interpreter aborts if, deep in there, its garbage collector
-    comes by and ends something left over by another test that runs code at its end, such as a socket that was left open:
-    "Cannot recover from stack overflow".
+    """For JSON that is nested too deeply.
+
+    Up to Python 3.8 the interpreter aborts ("Cannot recover from stack overflow") if its garbage collector comes by just
+    there, and ends something of another test that runs code at its end, such as a socket that was left open.
     """
     gc.collect()
     gc.disable()
