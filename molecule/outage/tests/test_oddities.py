@@ -31,7 +31,8 @@ FOREIGN = {
 }
 # The watch writes into the log what is wrong: a while after its last look, and not right after an installation, when
 # the role may still be at work.
-WATCHED = f"rm {WATCH} && touch -d '1 hour ago' /usr/local/lib/ssh-login-notify/manifest.json"
+INSTALLED = "/usr/local/lib/ssh-login-notify/manifest.json /usr/local/etc/ssh-notify.conf"
+WATCHED = f"rm {WATCH} && touch -d '1 hour ago' {INSTALLED}"
 DIES_WITH_THE_LOCK = """
 import os, sys
 for path in sys.argv[1:]:

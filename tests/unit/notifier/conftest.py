@@ -49,8 +49,8 @@ def spool(tmp_path):
 def without_garbage():
     """For JSON that is nested too deeply.
 
-    Up to Python 3.8 the interpreter aborts ("Cannot recover from stack overflow") if its garbage collector comes by just
-    there, and ends something of another test that runs code at its end, such as a socket that was left open.
+    Up to Python 3.8 the interpreter aborts ("Cannot recover from stack overflow") if its garbage collector comes by
+    just there, and ends something of another test that runs code at its end, such as a socket that was left open.
     """
     gc.collect()
     gc.disable()
