@@ -8,14 +8,13 @@ both times.
 
 from __future__ import annotations
 
-import random
 import time
 from statistics import median
 
 from tests.faults import FAULTS, Fault, NotBrokenError, broken, prepared
 from tools.command import Failure, run, say
 
-from .login import STACK
+from .login import by_turns
 from .report import Finding, table, within
 from .servers import Server, Stage
 
@@ -46,30 +45,11 @@ def measure(stage: Stage, runs: int) -> Finding:
 
 def logins(server: Server, fault: Fault, runs: int) -> dict[str, list[float]]:
     """The milliseconds of each login while the fault is there. Raises NotBrokenError if it was not."""
-    times: dict[str, list[float]] = {"with": [], "without": []}
     with prepared(fault, server.shell):
         with broken(fault, server.shell):
-            # The fault may have its own lines in the stack.
-            server.shell(f"cp {STACK} /root/with; grep -v ssh-login-notify {STACK} > /root/without")
-            try:
-                for name in times:
-                    timed(server, name)  # the first of each brings its files into memory
-                for _run in range(runs):
-                    for name in random.sample(list(times), len(times)):
-                        times[name].append(timed(server, name))
-            finally:
-                server.shell(f"cp /root/with {STACK}")
+            times = by_turns(server, runs, lambda: time.sleep(PAUSE_SECONDS))
         # So that the next fault has the machine for itself: this login's observer also finishes what was left lying.
         run(*server.ssh, "true")
         server.wait_until_quiet()
         server.shell("ssh-login-notify flush || true")
     return times
-
-
-def timed(server: Server, stack: str) -> float:
-    """Log in with this PAM stack and return the milliseconds that it took."""
-    server.output("cp", f"/root/{stack}", STACK)  # libpam reads it anew for each login
-    time.sleep(PAUSE_SECONDS)
-    start = time.perf_counter()
-    run(*server.ssh, "true")
-    return (time.perf_counter() - start) * 1000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from statistics import median
 
 from tools.command import Failure, run, say
@@ -35,17 +36,13 @@ def measure(stage: Stage, runs: int) -> Finding:
 
 def logins(server: Server, stage: Stage, runs: int) -> dict[str, list[float]]:
     """The milliseconds of each login. Raises Failure unless those with the line, and only those, were reported."""
-    server.shell(f"cp {STACK} /root/with; grep -v ssh-login-notify {STACK} > /root/without")
     last = stage.receiver.last()
-    times: dict[str, list[float]] = {"with": [], "without": []}
-    try:
-        for name in times:
-            timed(server, name)  # the first of each brings its files into memory
-        for _run in range(runs):
-            for name in random.sample(list(times), len(times)):
-                times[name].append(timed(server, name))
-    finally:
-        server.shell(f"cp /root/with {STACK}")
+
+    def when_quiet() -> None:
+        server.wait_until_quiet()
+        time.sleep(PAUSE_SECONDS)
+
+    times = by_turns(server, runs, when_quiet)
     stage.receiver.settle()
     reported = sum(len(message.ids) for message in stage.receiver.messages(after=last))
     if reported != runs + 1:
@@ -53,11 +50,27 @@ def logins(server: Server, stage: Stage, runs: int) -> dict[str, list[float]]:
     return times
 
 
-def timed(server: Server, stack: str) -> float:
-    """Log in with this PAM stack and return the milliseconds that it took."""
-    server.wait_until_quiet()
-    server.output("cp", f"/root/{stack}", STACK)  # libpam reads it anew for each login
-    time.sleep(PAUSE_SECONDS)
-    start = time.perf_counter()
-    run(*server.ssh, "true")
-    return (time.perf_counter() - start) * 1000
+def by_turns(server: Server, runs: int, pause: Callable[[], None]) -> dict[str, list[float]]:
+    """Log in in an order left to chance, and return the milliseconds of each login "with" the line and "without".
+
+    pause: what to do before each login
+    """
+    server.shell(f"cp {STACK} /root/with; grep -v ssh-login-notify {STACK} > /root/without")
+    times: dict[str, list[float]] = {"with": [], "without": []}
+
+    def timed(stack: str) -> float:
+        server.output("cp", f"/root/{stack}", STACK)  # libpam reads it anew for each login
+        pause()
+        start = time.perf_counter()
+        run(*server.ssh, "true")
+        return (time.perf_counter() - start) * 1000
+
+    try:
+        for name in times:
+            timed(name)  # the first of each brings its files into memory
+        for _run in range(runs):
+            for name in random.sample(list(times), len(times)):
+                times[name].append(timed(name))
+    finally:
+        server.shell(f"cp /root/with {STACK}")
+    return times
