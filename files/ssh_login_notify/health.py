@@ -143,7 +143,6 @@ class Health:
             what = "the dead man's switch was not reached ({answer})".format(**self.state.last_ping)
             yield Problem(WARNING, "ping", what + ": see ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
 
-
     def _last_sign(self) -> float:
         """Return when something last left this host for sure; none of it can be of the future."""
         signs = [entry["delivered_at"] for entry in self.state.recent]
