@@ -384,3 +384,16 @@ def test_only_modules_that_are_built_in_are_imported_while_the_login_waits(insta
 
 def modules(report):
     return {line.split("'")[1] for line in report.decode().splitlines() if line.startswith("import '")}
+
+
+@needs_root
+def test_with_arguments_it_is_the_command_line_and_nothing_that_it_says_is_lost(installation):
+    """It ends at once when it is done, without the interpreter's own way out."""
+    environment = {"PATH": os.environ["PATH"]}
+    for arguments, codes in ((["status"], (0, 1, 2)), (["nonsense"], (2,)), (["--version"], (0,))):
+        done = subprocess.run(
+            [str(installation.hook), *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert done.returncode in codes
+        assert (done.stdout + done.stderr).endswith(b"\n")
+    assert b"ssh-login-notify 0." in done.stdout
