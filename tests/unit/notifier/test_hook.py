@@ -14,7 +14,7 @@ import time
 
 import parts
 import pytest
-from parts import needs_root, wait_for
+from parts import another_process_holding, needs_root, wait_for
 from ssh_login_notify.capture import Capture
 from ssh_login_notify.spool import is_name
 
@@ -397,3 +397,12 @@ def test_with_arguments_it_is_the_command_line_and_nothing_that_it_says_is_lost(
         assert done.returncode in codes
         assert (done.stdout + done.stderr).endswith(b"\n")
     assert b"ssh-login-notify 0." in done.stdout
+
+
+@needs_root
+def test_a_sender_beside_one_at_work_does_not_even_load_the_program(installation):
+    (installation.library / "cli.py").write_text("import nothing_of_that_name")
+    with another_process_holding(installation.spool.path("sender.lock")):
+        assert subprocess.run([str(installation.hook), "send"], env={}).returncode == 0
+    done = subprocess.run([str(installation.hook), "send"], env={}, stderr=subprocess.PIPE)
+    assert b"nothing_of_that_name" in done.stderr, "with nobody at work it is loaded"
