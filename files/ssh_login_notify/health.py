@@ -9,8 +9,9 @@ import time
 
 from . import config, overflow, pam_stack
 from .config import Configuration, ConfigurationError
-from .finisher import PATH_UNIT, SYSTEMD
+from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
 from .installation import changed_files, installed_at
+from .observer import ABANDONED
 from .spool import SKEW, Spool, is_older, written_at
 from .state import State
 from .text import printable
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
 
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
-PROGRAM = "/usr/local/bin/ssh-login-notify"
 SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
 UNITS = ("ssh-login-notify.path", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
-CAPTURE_WAITS = 60.0  # seconds; no observer looks for longer
 WAITS_TOO_LONG = 900.0  # seconds
 SHOWN = 3  # names in a sentence
 
@@ -112,7 +111,7 @@ class Health:
         if self.failed:
             answer = _answer(self.spool, self.failed[-1])
             yield Problem(CRITICAL, "failed", f"{len(self.failed)} alerts were refused, the last with {answer}")
-        if any(is_older(name, CAPTURE_WAITS) for name in self.captured):
+        if any(is_older(name, ABANDONED) for name in self.captured):
             what = "a capture has waited for longer than a minute for an observer"
             yield Problem(WARNING, "captured", what + ": `ssh-login-notify flush` finishes it", about_delivery=True)
         if foreign:

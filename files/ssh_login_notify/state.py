@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RECENT = 50  # deliveries that are remembered
 LARGEST = 1 << 18  # bytes, more than they can take
-LONGEST_WAIT = 3700  # seconds; what is longer was never agreed: the clock jumped
+LONGEST_AGREED = 3700  # seconds; what is longer was never agreed: the clock jumped
 NUMBER = (int, float)  # of seconds since the epoch
 LATEST = 1 << 33  # the year 2242; localtime(3) has an end too
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
@@ -108,7 +108,7 @@ class State:
         """
         now = time.time()
         left = max(self.not_before - now, 0.0)
-        if now < self.agreed_at or left > LONGEST_WAIT:
+        if now < self.agreed_at or left > LONGEST_AGREED:
             return 0.0  # the clock was set since; the rest of that wait can't be known
         return left if self.asked or not asked else 0.0
 
