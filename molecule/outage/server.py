@@ -116,10 +116,11 @@ class Server:
     def stop_sender(self) -> None:
         """End the sender that is at work, if one is; what it was to send waits until somebody starts another."""
         if self.has_systemd:
-            # A sender that waits has not looked at the last login's wake-up yet, and the path unit would obey that. It
-            # goes first, or it may start the service while that is being stopped, and the stop is canceled.
-            stop = "systemctl stop ssh-login-notify.path && systemctl stop ssh-login-notify.service"
-            self.run(f"{stop} && rm -f {SPOOL}/state/wake && systemctl start ssh-login-notify.path")
+            # What may start it goes first, or a start that comes while it is being stopped cancels the stop: the path
+            # unit, for a sender that waits has not looked at the last login's wake-up yet, and the timer.
+            starters = "ssh-login-notify.path ssh-login-notify.timer"
+            stop = f"systemctl stop {starters} && systemctl stop ssh-login-notify.service"
+            self.run(f"{stop} && rm -f {SPOOL}/state/wake && systemctl start {starters}")
         else:
             self.run(f"kill $(pgrep -f '{PROCESS} send$') 2> /dev/null || true")
 
