@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 def prepare(options: argparse.Namespace) -> None:
     """Provide what Molecule needs beside itself, in whichever environment it runs."""
     environment.link_collection()
-    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass"})
+    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
     images.ensure()
 
 

@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The two notifiers that are attacked: ours, as the role installs it, and a usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STACK = "/etc/pam.d/sshd"
+KEPT = "/root/kept-stack"
+USUAL = "/usr/local/bin/usual-notifier"
+# As many a blog has it: appended to the file, for opening and closing, with whatever environment there is by then.
+USUAL_LINE = f"session optional pam_exec.so seteuid {USUAL}"
+
+
+@contextmanager
+def usual_notifier(host) -> Iterator[None]:
+    """Inside the block the usual notifier is told of logins, and ours is not."""
+    host.check_output(f"cp -a {STACK} {KEPT} && sed -i /ssh-login-notify/d {STACK} && echo '{USUAL_LINE}' >> {STACK}")
+    try:
+        yield
+    finally:
+        host.check_output(f"cp -a {KEPT} {STACK}")

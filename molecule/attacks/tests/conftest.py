@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of this scenario share: the intruder, and the verdict on an attack."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from logins import Login, Person
+from receiver.client import Message
+
+ALERT_SECONDS = 30.0
+QUIET_SECONDS = 1.0
+
+
+@pytest.fixture(scope="module")
+def intruder(people) -> Person:
+    """Somebody with an ordinary account who means no good."""
+    return people("intruder")
+
+
+@pytest.fixture
+def told(receiver):
+    """What the channel tells of logins made since the test began: waits for all of them, then for silence.
+
+    told(login, …) returns the messages, of which a digest may tell of several logins. All of it is harmless to read.
+    """
+    mark = receiver.last()
+
+    def messages_of(*logins: Login) -> list[Message]:
+        sources = {login.source for login in logins}
+        found: dict[int, Message] = {}
+
+        def all_told(message: Message) -> bool:
+            if any(alert.source in sources for alert in message.alerts):
+                found[message.number] = message
+            return sources <= {alert.source for message in found.values() for alert in message.alerts}
+
+        with suppress(TimeoutError):  # whoever asks sees what is missing
+            receiver.wait_for(all_told, after=mark, timeout=ALERT_SECONDS)
+        receiver.settle(QUIET_SECONDS)
+        messages = receiver.messages(after=mark)
+        return [message for message in messages if any(alert.source in sources for alert in message.alerts)]
+
+    return messages_of
+
+
+@pytest.fixture
+def verdict(host, rows, told):
+    """Judge an attack: it works against the usual notifier, not against ours, and ours tells of each login, truly.
+
+    verdict("what is tried", usual, ours, logins) adds the attack's row to the table, asserts that, and returns the
+    messages. usual, ours: what the intruder gained by it, in a few words, or empty. user: whose logins they are.
+    """
+
+    def verdict_on(attack: str, usual: str, ours: str, logins: list[Login], user: str = "intruder") -> list[Message]:
+        messages = told(*logins)
+        told_of = sorted((alert.source, alert.user) for message in messages for alert in message.alerts)
+        true = told_of == sorted((login.source, user) for login in logins) and all(
+            message.harmless for message in messages
+        )
+        rows.append(
+            {
+                "attack": attack,
+                "server": host.check_output("hostname"),
+                "usual notifier": usual or "withstands",
+                "loginwatch": ours or "withstands",
+                "alert": "true, delivered" if true else f"{len(told_of)} of {len(logins)}, or untrue",
+            }
+        )
+        assert usual, "against the usual notifier it does not work either, so it shows nothing"
+        assert not ours
+        assert true, [str(message) for message in messages]
+        return messages
+
+    return verdict_on
