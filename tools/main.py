@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     measure = command("bench", lambda options: bench.start(options.arguments), "measure what an alert costs a login")
     measure.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="[PART [N]]",
-        help="hook, login, cost or kinds, and how many runs of each; without any, docs/bench.md is written anew",
+        help="hook, login, faults, cost, storm, kinds or webhook, and how many runs; without any: docs/bench.md anew",
     )  # fmt: skip
 
     command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")

@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long many hosts that share one webhook take, where Slack lets one message a second through.
+
+The senders are the product's own (files/ssh_login_notify/sender.py), each with a spool of its own on the disk. Only the
+clock and the network are simulated: whoever sleeps gives way to whoever wakes next, and the clock jumps there. So an
+hour of a thousand hosts takes a minute or two, and the same seed gives the same figures.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from tools.command import ROOT, say
+
+from .report import Finding, table
+
+if TYPE_CHECKING:
+    from .servers import Stage
+
+sys.path.insert(0, str(ROOT / "files"))
+
+from ssh_login_notify import alert as alerts
+from ssh_login_notify.capture import Capture
+from ssh_login_notify.config import Configuration
+from ssh_login_notify.sender import Sender
+from ssh_login_notify.spool import DIRECTORIES, Spool
+from ssh_login_notify.transport import Answer
+
+RUNS = 1000  # hosts, at most
+SEED = 1
+STARTED = 1_800_000_000.0  # seconds since the epoch, of the simulated clock
+WITHIN_SECONDS = 60.0  # in which everybody logs in
+ROUND_TRIP_SECONDS = 0.2
+TIMER_SECONDS = 300.0  # OnCalendar= and RandomizedDelaySec= of ssh-login-notify.timer
+TIMER_SPREAD_SECONDS = 60.0
+LONGEST_SECONDS = 8 * 3600.0  # then the simulation ends, and what is left is counted as not delivered
+CONFIGURATION = {"webhook_url": "https://slack.invalid/services/T00000000/B00000000/not-a-real-secret"}
+HEAD = ["hosts, logins each", "Retry-After, s", "all delivered, min", "at best, min", "median login, min",
+        "messages", "refused (429)", "not delivered"]  # fmt: skip
+
+
+class Clock:
+    """Simulated time. Threads take turns: the one that wakes next runs, alone, until it sleeps or ends."""
+
+    def __init__(self) -> None:
+        self.now = STARTED
+        self._sleepers: list[tuple[float, int, threading.Event]] = []
+        self._count = 0
+        self._idle = threading.Event()
+        self.over = False
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        turn = threading.Event()
+        self._count += 1
+        heapq.heappush(self._sleepers, (self.now + max(seconds, 0.0), self._count, turn))
+        self._idle.set()
+        turn.wait()
+        if self.over:
+            raise SystemExit
+
+    def start(self, life: Callable[[], None]) -> None:
+        """Begin a thread, and come back when it sleeps or has ended."""
+
+        def run() -> None:
+            try:
+                life()
+            finally:
+                self._idle.set()
+
+        self._idle.clear()
+        threading.Thread(target=run, daemon=True).start()
+        self._idle.wait()
+
+    def run(self) -> None:
+        """Let time pass until nobody sleeps any more, or it is too late."""
+        while self._sleepers:
+            self.now, _count, turn = heapq.heappop(self._sleepers)
+            self.over = self.over or self.now > STARTED + LONGEST_SECONDS
+            self._idle.clear()
+            turn.set()
+            self._idle.wait()
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """All of this process goes by this clock."""
+        with mock.patch.multiple("time", time=self.time, monotonic=self.time, sleep=self.sleep):
+            yield
+
+
+@dataclass
+class Slack:
+    """A webhook that takes one message a second, and answers 429 to all others."""
+
+    clock: Clock
+    retry_after: int
+    free_at: float = 0.0
+    taken: int = 0
+    refused: int = 0
+
+    def post(self, _body: bytes) -> Answer:
+        """What a Transport answers, after its time on the way."""
+        self.clock.sleep(ROUND_TRIP_SECONDS / 2)
+        fits = self.clock.now >= self.free_at
+        if fits:
+            self.free_at = self.clock.now + 1.0
+            self.taken += 1
+        else:
+            self.refused += 1
+        self.clock.sleep(ROUND_TRIP_SECONDS / 2)
+        return Answer(200, "ok", None) if fits else Answer(429, "rate_limited", str(self.retry_after))
+
+
+@dataclass
+class Host:
+    """A host with its spool: logins come, and a sender runs when systemd would start it."""
+
+    clock: Clock
+    slack: Slack
+    spool: Spool
+    logins: int
+    waits: list[float] = field(default_factory=list)  # seconds from each login to its delivery
+    running: bool = False
+
+    def log_in(self, at: float, number: int) -> None:
+        """Somebody logs in, and systemd's path unit starts the sender unless it runs."""
+        self.clock.sleep(at)
+        name = f"{self.clock.now:017.6f}-{number + 2}"
+        login = Capture(name, b"capture=1\0\0PAM_USER=deploy\0SSH_CONNECTION=192.0.2.7 40000 192.0.2.1 22\0")
+        self.spool.write("outgoing", name, alerts.to_json(alerts.build(login, "SFTP or SCP")), 0o640)
+        self.spool.wake()
+        if not self.running:
+            self.send()
+
+    def send(self) -> None:
+        self.running = True
+        configuration = Configuration(CONFIGURATION)
+        while (Path(self.spool.root) / "state" / "wake").exists():
+            Sender(self.spool, configuration, _Noting(self)).run()
+        self.running = False
+
+    def keep_trying(self) -> None:
+        """The timer, until all that is to come has come and is delivered."""
+        while len(self.waits) < self.logins:
+            passed = (self.clock.now - STARTED) % TIMER_SECONDS
+            self.clock.sleep(TIMER_SECONDS - passed + random.uniform(0, TIMER_SPREAD_SECONDS))
+            if not self.running and self.spool.names("outgoing"):
+                self.spool.wake()
+                self.send()
+
+
+class _Noting:
+    """The host's way to Slack, which notes when each login was told of."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def post(self, body: bytes) -> Answer:
+        before = set(self._host.spool.names("outgoing"))
+        answer = self._host.slack.post(body)
+        if answer.status == 200:
+            told = [name for name in before if name.encode() in body]
+            self._host.waits += [self._host.clock.now - float(name.partition("-")[0]) for name in told]
+        return answer
+
+
+def simulate(hosts: int, logins: int, retry_after: int) -> list[str]:
+    """A line of the table: so many hosts, so many logins on each within a minute."""
+    random.seed(SEED)
+    clock = Clock()
+    slack = Slack(clock, retry_after)
+    with tempfile.TemporaryDirectory(prefix="loginwatch-hosts-") as directory, clock.everywhere():
+        fleet = [Host(clock, slack, _spool(Path(directory) / str(number)), logins) for number in range(hosts)]
+        for host in fleet:
+            clock.start(host.keep_trying)
+            for number in range(logins):
+                at = random.uniform(0, WITHIN_SECONDS)
+                clock.start(partial(host.log_in, at, number))
+        clock.run()
+    waits = sorted(wait for host in fleet for wait in host.waits)
+    missing = hosts * logins - len(waits)
+    return [
+        f"{hosts:,}, {logins}",
+        str(retry_after),
+        f"{waits[-1] / 60:.1f}",
+        f"{hosts / 60:.1f}",
+        f"{waits[len(waits) // 2] / 60:.1f}",
+        str(slack.taken),
+        str(slack.refused),
+        str(missing),
+    ]
+
+
+def _spool(root: Path) -> Spool:
+    for directory in DIRECTORIES:
+        (root / directory).mkdir(parents=True)
+    return Spool(str(root))
+
+
+def measure(_stage: Stage | None, runs: int) -> Finding:
+    """A login on each host, and ten, for fleets of growing size, up to `runs` hosts."""
+    rows = []
+    for hosts in sorted({min(size, runs) for size in (10, 100, 300, runs)}):
+        for logins in (1, 10):
+            for retry_after in (1, 30):
+                say(f"webhook: {hosts} hosts, {logins} logins on each, Retry-After: {retry_after}")
+                rows.append(simulate(hosts, logins, retry_after))
+    broken = [f"{row[0]}: {row[-1]} logins were not delivered" for row in rows if row[-1] != "0"]
+    intro = f"Everybody logs in within a minute; Slack takes one message a second. Simulated, seed {SEED}."
+    return Finding(f"{intro}\n\n{table(HEAD, rows)}", broken)
