@@ -13,7 +13,9 @@ from logins import Login, Person
 from receiver.client import Message
 
 ALERT_SECONDS = 30.0
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.5
+# The usual notifier sends at once or never.
+USUAL_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,22 @@ def told(receiver):
         return [message for message in messages if any(alert.source in sources for alert in message.alerts)]
 
     return messages_of
+
+
+@pytest.fixture
+def is_told_by_the_usual(receiver):
+    """Tell whether the usual notifier has told of a login, in whatever words: is_told_by_the_usual(login)."""
+    mark = receiver.last()
+
+    def is_told(login: Login) -> bool:
+        port = login.source.rpartition(" ")[2]
+        try:
+            receiver.wait_for(lambda message: f"port {port}" in message.text, after=mark, timeout=USUAL_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    return is_told
 
 
 @pytest.fixture
