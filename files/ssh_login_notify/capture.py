@@ -79,7 +79,19 @@ def _notes(environment: "Dict[bytes, bytes]", repeated: "List[bytes]") -> "List[
         notes.append("the login's environment tried to forge " + _names(forged))
     if loaded:
         notes.append("the login's environment held " + _names(loaded))
+    if _differ(environment.get(b"SSH_CONNECTION", b""), environment.get(b"PAM_RHOST", b"")):
+        notes.append("SSH_CONNECTION and PAM_RHOST tell of different addresses; the latter is PAM's own")
     return notes
+
+
+def _differ(connection: bytes, host: bytes) -> bool:
+    """Tell whether two addresses are there and differ. sshd makes both of one; a name (`UseDNS yes`) says nothing here.
+
+    SSH_CONNECTION can be replaced by whatever sets PAM's environment above the line (pam_putenv(3)), PAM_RHOST not.
+    """
+    is_address = host.translate(None, b".:0123456789abcdefABCDEF") == b"" and (b"." in host or b":" in host)
+    address = connection.partition(b" ")[0]
+    return is_address and bool(address) and address != host
 
 
 def _names(names: "List[bytes]") -> str:

@@ -19,7 +19,21 @@ USUAL_LINE = f"session optional pam_exec.so seteuid {USUAL}"
 @contextmanager
 def usual_notifier(host) -> Iterator[None]:
     """Inside the block the usual notifier is told of logins, and ours is not."""
-    host.check_output(f"cp -a {STACK} {KEPT} && sed -i /ssh-login-notify/d {STACK} && echo '{USUAL_LINE}' >> {STACK}")
+    with _last_line(host, f"echo '{USUAL_LINE}'"):
+        yield
+
+
+@contextmanager
+def line_at_the_end(host) -> Iterator[None]:
+    """Inside the block our own line stands where the usual one does: below what reads the user's environment."""
+    with _last_line(host, f"grep ssh-login-notify {KEPT}"):
+        yield
+
+
+@contextmanager
+def _last_line(host, command: str) -> Iterator[None]:
+    """Without our line in its place, and with what this command prints at the end of the stack."""
+    host.check_output(f"cp -a {STACK} {KEPT} && sed -i /ssh-login-notify/d {STACK} && {command} >> {STACK}")
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
+from attacks.setup import usual_notifier
 from logins import Login, Person
 from receiver.client import Message
 
@@ -22,6 +23,15 @@ USUAL_SECONDS = 3.0
 def intruder(people) -> Person:
     """Somebody with an ordinary account who means no good."""
     return people("intruder")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _the_usual_notifier_works(host, intruder, receiver):
+    """Whoever finds it silent under attack has to know that it is not silent by itself."""
+    mark = receiver.last()
+    with usual_notifier(host):
+        port = intruder.command().source.rpartition(" ")[2]
+    receiver.wait_for(lambda message: f"port {port}" in message.text, after=mark, timeout=USUAL_SECONDS)
 
 
 @pytest.fixture

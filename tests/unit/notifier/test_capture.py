@@ -39,6 +39,24 @@ def test_a_variable_that_would_run_code_in_a_root_process_is_noted(name):
     assert capture.notes == ["the login's environment held " + name]
 
 
+@pytest.mark.parametrize(
+    ("connection", "host", "differ"),
+    [
+        (b"203.0.113.9 1 192.0.2.1 22", b"198.51.100.1", True),
+        (b"203.0.113.9 1 192.0.2.1 22", b"2001:db8::1", True),
+        (b"203.0.113.9 1 192.0.2.1 22", b"203.0.113.9", False),
+        (b"fe80::1%eth0 1 fe80::2%eth0 22", b"fe80::1%eth0", False),
+        (b"203.0.113.9 1 192.0.2.1 22", b"host.example.com", False),
+        (b"203.0.113.9 1 192.0.2.1 22", b"cafe", False),
+        (b"203.0.113.9 1 192.0.2.1 22", b"", False),
+        (b"", b"203.0.113.9", False),
+    ],
+)
+def test_a_connection_that_does_not_fit_the_address_of_pam_is_noted(connection, host, differ):
+    capture = Capture(NAME, HEADER + b"SSH_CONNECTION=" + connection + b"\0PAM_RHOST=" + host + b"\0")
+    assert [note.partition(" tell")[0] for note in capture.notes] == ["SSH_CONNECTION and PAM_RHOST"] * differ
+
+
 def test_a_note_stays_short_and_printable_whatever_the_names_are():
     names = [b"LD_\x1b" + b"x" * 500 + b"%d" % number for number in range(100)]
     (note,) = Capture(NAME, HEADER + b"".join(name + b"=1\0" for name in names)).notes
