@@ -24,6 +24,18 @@ def usual_notifier(host) -> Iterator[None]:
 
 
 @contextmanager
+def usual_notifier_in_sshrc(host) -> Iterator[None]:
+    """Inside the block sshd starts the usual notifier by /etc/ssh/sshrc (sshd(8)), in the name of who logs in."""
+    who = "PAM_TYPE=open_session PAM_USER=$USER PAM_RHOST=${SSH_CONNECTION%% *}"
+    host.check_output("echo %s > /etc/ssh/sshrc", f"{who} {USUAL} > /dev/null 2>&1")
+    try:
+        with _last_line(host, "true"):
+            yield
+    finally:
+        host.check_output("rm /etc/ssh/sshrc")
+
+
+@contextmanager
 def line_at_the_end(host) -> Iterator[None]:
     """Inside the block our own line stands where the usual one does: below what reads the user's environment."""
     with _last_line(host, f"grep ssh-login-notify {KEPT}"):

@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever an intruder ends, kills or holds up at once, the login is told of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from attacks.setup import usual_notifier, usual_notifier_in_sshrc
+from logins import Login, Person
+
+testinfra_hosts = ["ansible://systemd"]
+
+LOGIND = "/run/systemd/logind.conf.d/attacks.conf"
+SSHD = "/etc/ssh/sshd_config.d/attacks.conf"
+CUT_OFF = 255  # what ssh ends with when the connection does
+STOPPED_SECONDS = 3
+CROWD = 200
+AT_ONCE = 50
+CROWD_OF_THE_USUAL = 20
+
+
+@pytest.fixture
+def kill_user_processes(host):
+    """Whoever logs out leaves no process behind (logind.conf(5))."""
+    settings = f"mkdir -p {LOGIND.rpartition('/')[0]} && printf '[Login]\\nKillUserProcesses=yes\\n' > {LOGIND}"
+    host.check_output(f"{settings} && systemctl restart systemd-logind")
+    yield
+    host.check_output(f"rm {LOGIND} && systemctl restart systemd-logind")
+
+
+@pytest.fixture
+def many_may_start(host):
+    """As many connections as an intruder likes."""
+    host.check_output(f"printf 'MaxStartups 1000\\nMaxSessions 1000\\n' > {SSHD} && systemctl reload ssh")
+    yield
+    host.check_output(f"rm {SSHD} && systemctl reload ssh")
+
+
+@pytest.fixture
+def silent(is_told_by_the_usual):
+    """What the table says of a login that the usual notifier does not tell of."""
+
+    def silent_of(login: Login) -> str:
+        return "" if is_told_by_the_usual(login) else "is silent"
+
+    return silent_of
+
+
+def test_a_session_that_terminates_itself(host, intruder, silent, verdict):
+    command = "loginctl terminate-session $XDG_SESSION_ID; sleep 5"
+    with usual_notifier(host):
+        usual = silent(intruder.command(command, CUT_OFF))
+    verdict("loginctl terminate-session at once", usual, "", [intruder.command(command, CUT_OFF)])
+
+
+@pytest.mark.parametrize("way", ["command", "tunnel"])
+def test_a_login_that_is_over_at_once(way, host, intruder, kill_user_processes, silent, verdict):
+    def log_in() -> Login:
+        return intruder.command("exit") if way == "command" else intruder.tunnel(seconds=0)
+
+    with usual_notifier(host):
+        usual = silent(log_in())
+    what = "`exit`" if way == "command" else "nothing asked for, gone"
+    verdict(f"KillUserProcesses=yes, {what} at once", usual, "", [log_in()])
+
+
+def test_a_login_that_kills_all_that_it_may(host, intruder, silent, verdict):
+    with usual_notifier_in_sshrc(host):
+        usual = silent(intruder.command("kill -9 -1", CUT_OFF))
+    verdict("kill -9 of all that it may signal", usual, "", [intruder.command("kill -9 -1", CUT_OFF)])
+
+
+def test_a_login_that_stops_all_that_it_may(host, intruder, silent, verdict):
+    """The server of its own connection among them: $PPID. The alert comes while all of that stands still."""
+
+    def stand_still() -> Login:
+        host.check_output(f"(sleep {STOPPED_SECONDS}; pkill -KILL -u intruder) > /dev/null 2>&1 & true")
+        return intruder.command("kill -STOP $PPID; kill -STOP -1", CUT_OFF)
+
+    with usual_notifier_in_sshrc(host):
+        usual = silent(stand_still())
+    login = stand_still()
+    (message,) = verdict("kill -STOP of all that it may signal, its sshd too", usual, "", [login])
+    assert message.received_at < login.started + login.seconds
+
+
+def test_a_login_that_has_a_start_file_of_its_own(host, intruder, silent, verdict):
+    """sshd runs ~/.ssh/rc instead of /etc/ssh/sshrc."""
+    host.check_output("runuser -u intruder -- sh -c 'echo : > ~/.ssh/rc'")
+    try:
+        with usual_notifier_in_sshrc(host):
+            usual = silent(intruder.command())
+        verdict("a ~/.ssh/rc of one's own", usual, "", [intruder.command()])
+    finally:
+        host.check_output("rm /home/intruder/.ssh/rc")
+
+
+def test_a_crowd_in_which_one_login_would_be_lost(host, intruder, many_may_start, receiver, verdict):
+    """Slack takes one message a second."""
+    mark = receiver.last()
+    with receiver.misbehaving({"mode": "rate_limit"}):
+        with usual_notifier(host):
+            logins = crowd(intruder, CROWD_OF_THE_USUAL)
+            receiver.settle()
+        told = len(receiver.messages(after=mark))
+        usual = "" if told == len(logins) else f"tells of {told} of {len(logins)}"
+        verdict(f"{CROWD} connections at once", usual, "", crowd(intruder, CROWD))
+
+
+def crowd(person: Person, number: int) -> list[Login]:
+    """So many logins, AT_ONCE of them at a time."""
+
+    def log_in(turn: int) -> Login:
+        note = person.directory / f"source-{turn}"
+        environment = {**os.environ, "LOGIN_SOURCE": str(note)}
+        command = [*person.ssh, person.address, "true"]
+        subprocess.run(command, env=environment, capture_output=True, check=True, timeout=120)  # noqa: S603
+        return Login(note.read_text(), "", "", 0.0, 0.0)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(log_in, range(number)))
