@@ -140,17 +140,23 @@ class Connection:
         name = self._processes.name(child)
         arguments = self._processes.arguments(child)
         if name in SERVERS or not arguments or arguments[0].partition(b":")[0] in SERVERS:
-            return SFTP_OR_SCP if self._is_internal_sftp(child) else None
+            return self._of_server(child)
         if arguments[0].startswith(b"-"):
             return INTERACTIVE
         if len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0]):
             return of_command(arguments[2])
         return of_program(arguments, self._processes.executable(child))
 
-    def _is_internal_sftp(self, child: int) -> bool:
-        """Tell whether sshd speaks SFTP itself. Any program can have that title, but not while it runs sshd's file."""
-        file = self._processes.executable(self._server)
-        return self._title_of(child).endswith(b"@internal-sftp") and self._processes.executable(child) == file
+    def _of_server(self, child: int) -> "Optional[str]":
+        """Return the kind of a process that looks like one of sshd's: any program can, but not with sshd's file.
+
+        The file is read first: it and the arguments change at once, so those that are read after it are this file's.
+        """
+        server, file = self._processes.executable(self._server), self._processes.executable(child)
+        if file != server:
+            program = b" ".join(self._processes.arguments(child)).partition(b":")[0]
+            return COMMAND if file and server and program in SERVERS else None
+        return SFTP_OR_SCP if self._title_of(child).endswith(b"@internal-sftp") else None
 
     def _is_shell(self, name: bytes) -> bool:
         """sshd runs a command as `SHELL -c COMMAND`, with the name of the user's shell without its directory."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -86,11 +87,15 @@ def verdict(host, rows, told):
     """Judge an attack: it works against the usual notifier, not against ours, and ours tells of each login, truly.
 
     verdict("what is tried", usual, ours, logins) adds the attack's row to the table, asserts that, and returns the
-    messages. usual, ours: what the intruder gained by it, in a few words, or empty. user: whose logins they are.
+    messages. usual, ours: what the intruder gained by it, in a few words, or empty; ours may be a function of the
+    messages. user: whose logins they are.
     """
 
-    def verdict_on(attack: str, usual: str, ours: str, logins: list[Login], user: str = "intruder") -> list[Message]:
+    def verdict_on(
+        attack: str, usual: str, ours: str | Callable[[list[Message]], str], logins: list[Login], user: str = "intruder"
+    ) -> list[Message]:
         messages = told(*logins)
+        ours = ours if isinstance(ours, str) else ours(messages)
         told_of = sorted((place(alert), alert.user) for message in messages for alert in message.alerts)
         true = told_of == sorted((login.source, user) for login in logins) and all(
             message.harmless for message in messages

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever a program calls itself, an alert says no less than that somebody ran a command (docs/types.md, the rule)."""
+
+from __future__ import annotations
+
+import pytest
+from attacks.setup import usual_notifier
+
+testinfra_hosts = ["ansible://systemd"]
+
+SFTP_SERVER = "/usr/lib/openssh/sftp-server"
+# Each ends by itself after a while; long enough for everybody to have a look.
+PROGRAM = "sleep 0.7"
+GUISES = {
+    "exec -a sftp-server": f"exec -a {SFTP_SERVER} {PROGRAM}",
+    "a shell named sftp-server": f"ln -sf /bin/bash sftp-server; exec ./sftp-server -c '{PROGRAM}; :'",
+    "a title like sshd's own SFTP server": f"exec -a 'sshd: intruder@internal-sftp' {PROGRAM}",
+    "a title like another's session": f"exec -a 'sshd: root@pts/0 sftp-server' {PROGRAM}",
+    "a program that renames itself": f"exec perl -e '$0 = \"{SFTP_SERVER}\"; select(undef, undef, undef, 0.7)'",
+    "exec -a rsync --server": f"exec -a rsync bash -c '{PROGRAM}; :' --server",
+    "rsync --server, and then a program": f"rsync --server . . < <({PROGRAM}) 2> /dev/null; true",
+    "sftp-server in the background": f"{SFTP_SERVER} < /dev/null & {PROGRAM}",
+    "a program below git-upload-pack's name": "ln -sf /bin/sleep git-upload-pack; PATH=. exec git-upload-pack 0.7",
+}
+
+
+def less(type_: str) -> str:
+    """What the notifier takes the login for, if that is less than it was."""
+    return "" if type_.startswith("SSH") else f"says {type_}"
+
+
+@pytest.fixture
+def usual_type(host, intruder, receiver):
+    """What the usual notifier takes a login with this command for."""
+    mark = receiver.last()
+
+    def type_of(command: str) -> str:
+        with usual_notifier(host):
+            intruder.command(command)
+        (message,) = receiver.wait_for(lambda message: "login: intruder" in message.text, after=mark)
+        return message.text.partition(" ")[0]
+
+    return type_of
+
+
+@pytest.mark.parametrize("guise", GUISES)
+def test_a_command_in_the_guise_of_a_transfer(guise, intruder, usual_type, verdict):
+    command = GUISES[guise]
+    usual = less(usual_type(command))
+    verdict(guise, usual, lambda messages: less(messages[0].fields["Type"]), [intruder.command(command)])
