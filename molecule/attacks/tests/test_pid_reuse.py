@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A login whose process is gone when it is looked at is not taken for the one that has its pid by then."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+from logins import Login
+
+testinfra_hosts = ["ansible://systemd"]
+
+LIBRARY = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
+INCOMING = "/var/spool/ssh-login-notify/incoming"
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+OBSERVER = f"pgrep -o -f '{PROGRAM}$'"
+SOMEWHERE = {**os.environ, "LOGIN_SOURCE": os.devnull}
+TRIES = 5
+
+
+@pytest.fixture(scope="module")
+def next_pid(host):
+    """Have the next process of the server get this number (/proc/sys/kernel/ns_last_pid, pid_namespaces(7))."""
+    host.check_output("mkdir -p /mnt/proc && mount -t proc proc /mnt/proc")
+    yield lambda pid: host.check_output(f"echo {pid - 1} > /mnt/proc/sys/kernel/ns_last_pid")
+    host.check_output("umount /mnt/proc")
+
+
+@contextmanager
+def without_the_start_time(host):
+    """The notifier as if it took a pid for a process."""
+    file = f"{LIBRARY}/kind.py"
+    host.check_output(f"cp -a {file} /root/kind.py && sed -i '/def _is_over/a \\        return False' {file}")
+    try:
+        yield
+    finally:
+        host.check_output(f"cp -a /root/kind.py {file}")
+
+
+@contextmanager
+def observer_standing_still(host, person):
+    """An observer that is at work, for a connection that stays open, and stands still until somebody lets it go on."""
+    host.check_output("timeout 10 sh -c %s", f"while {OBSERVER}; do sleep 0.1; done")
+    client = subprocess.Popen([*person.ssh, "-N", person.address], env=SOMEWHERE)  # noqa: S603
+    try:
+        # It is the observer as soon as it has the lock.
+        locked = f"pid=$({OBSERVER}) && grep -q \"POSIX.* $pid \" /proc/locks"
+        host.check_output("timeout 5 sh -c %s", f"until {locked}; do :; done; kill -STOP $pid")
+        yield host.check_output(OBSERVER)
+    finally:
+        host.run(f"pkill -CONT -f '{PROGRAM}$'")
+        client.terminate()
+        client.wait()
+
+
+@pytest.fixture
+def seen(host, ada, intruder, next_pid, told):
+    """What the alert says of the intruder's login that is over, when somebody else's `sleep` has its process's pid."""
+
+    def type_seen() -> tuple[str, Login]:
+        for _try in range(TRIES):
+            with observer_standing_still(host, ada) as observer:
+                gone = intruder.command("true")
+                capture = host.check_output(f"cd {INCOMING} && sleep 0.3 && cat $(ls | tail -n 1)")
+                pid = int(re.search(r"\0parent=(\d+)\0", capture)[1])
+                host.check_output(f"(sleep 1.5; kill -CONT {observer}) > /dev/null 2>&1 & true")
+                next_pid(pid)
+                other = ada.command("ps -o ppid= -p $PPID; exec sleep 3")
+            (message,) = told(gone)
+            if int(other.output) == pid:
+                return message.fields["Type"], gone
+        raise AssertionError(f"in {TRIES} tries no process got the pid of the one before")
+
+    return type_seen
+
+
+def test_a_pid_that_is_used_again(host, seen, verdict):
+    with without_the_start_time(host):
+        usual, _login = seen()
+    ours, login = seen()
+    fooled = f"says {usual}" if "sleep" in usual else ""
+    verdict("the pid is another's (usual: ours, without its check)", fooled, ours if ours != "unknown" else "", [login])
