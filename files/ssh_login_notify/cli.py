@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # journal loads syslog late: when root is given up, and the service user may not be able to read it.
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
 SLACKS_WAIT = 30.0  # seconds that `test` waits, when Slack has asked for it
+CAN_NOT_STOP_WAKING = 60.0  # seconds that a run lasts longer when the sign that has started it can't be taken away
 SENDER_AT_WORK = 5.0  # seconds that `flush` waits for a sender that is at work already
 STATES = {WELL: "ok", UNDELIVERED: "warning", WRONG: "critical", NOT_KNOWN: "unknown"}
 
@@ -90,6 +91,17 @@ def _parser() -> argparse.ArgumentParser:
 def send() -> int:
     """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
+    try:
+        spool.stop_waking()
+    except OSError:
+        # systemd would start us again at once, for ever.
+        code = _send(spool)
+        time.sleep(CAN_NOT_STOP_WAKING)
+        return code
+    return _send(spool)
+
+
+def _send(spool: Spool) -> int:
     try:
         lock = Lock(spool.path("sender.lock"))
         if not lock.take():

@@ -62,7 +62,7 @@ class Sender:
             return False
         began = time.monotonic()
         while True:
-            self._spool.remove("state", "wake")
+            self._spool.stop_waking()
             names = self._spool.names("outgoing")
             if not names:
                 return True

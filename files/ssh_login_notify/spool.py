@@ -168,6 +168,16 @@ class Spool:
 
     # The sender's part.
 
+    def stop_waking(self) -> None:
+        """Take the sign to wake away, before the look at what waits. Raise OSError where that can't be done.
+
+        Somebody with the service user's rights may have put a directory there, which is set aside.
+        """
+        try:
+            self.remove("state", "wake")
+        except IsADirectoryError:
+            os.rename(self.path("state", "wake"), self.path("state", f"wake-{time.time():.6f}"))
+
     def set_aside(self, name: str, answer: bytes) -> None:
         """Move an alert that was refused for good to failed/, with the answer beside it."""
         try:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
 
+import errno
 import io
 import json
 import os
@@ -462,6 +463,16 @@ def test_the_status_is_one_line_for_a_person(host):
     host.run("send")
     _, out, _ = host.run("status")
     assert out.count("\n") == 1
+
+
+def test_a_sign_to_wake_that_stays_does_not_start_senders_without_end(host, monkeypatch, slept):
+    def refuse(spool):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    host.put(1)
+    monkeypatch.setattr(Spool, "stop_waking", refuse)
+    host.run("send")
+    assert slept[-1] == cli.CAN_NOT_STOP_WAKING
 
 
 def test_a_heartbeat_goes_the_way_of_an_alert(host, monkeypatch, slept):

@@ -402,7 +402,9 @@ def test_with_arguments_it_is_the_command_line_and_nothing_that_it_says_is_lost(
 @needs_root
 def test_a_sender_beside_one_at_work_does_not_even_load_the_program(installation):
     (installation.library / "cli.py").write_text("import nothing_of_that_name")
+    installation.spool.wake()
     with another_process_holding(installation.spool.path("sender.lock")):
         assert subprocess.run([str(installation.hook), "send"], env={}).returncode == 0
     done = subprocess.run([str(installation.hook), "send"], env={}, stderr=subprocess.PIPE)
     assert b"nothing_of_that_name" in done.stderr, "with nobody at work it is loaded"
+    assert not os.path.exists(installation.spool.path("state", "wake")), "or systemd would start it for ever"

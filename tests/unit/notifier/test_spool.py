@@ -267,6 +267,18 @@ def test_an_alert_is_set_aside_also_where_there_is_no_room_for_its_answer(spool,
     assert everything(spool) == ["failed/" + NAME]
 
 
+def test_the_sign_to_wake_is_taken_away_whatever_stands_there(spool):
+    sign = spool.path("state", "wake")
+    spool.stop_waking()
+    spool.wake()
+    spool.stop_waking()
+    os.makedirs(os.path.join(sign, "deep"))
+    spool.stop_waking()
+    assert not os.path.lexists(sign)
+    (set_aside,) = os.listdir(spool.path("state"))
+    assert spool.foreign() == ["state/" + set_aside]
+
+
 def test_where_there_is_no_room_even_to_wake_it_is_no_trouble(spool):
     os.rmdir(spool.path("state"))
     spool.wake()
