@@ -1,7 +1,7 @@
 """The command line: `ssh-login-notify send | heartbeat | test | status | flush`.
 
 Exit codes: 0 well; 1 something was not delivered, or waits; 2 the configuration or the call is wrong, or alerts failed;
-3 not known (not root).
+3 not known (not root, or a defect).
 """
 
 import argparse
@@ -40,17 +40,18 @@ def main(arguments: "List[str]") -> int:
         print("ssh-login-notify: only root may use it, its configuration holds a secret; try sudo", file=sys.stderr)
         return NOT_KNOWN
     os.umask(0o077)
-    if options.command == "send":
-        return send()
     commands = {"test": test, "status": status, "flush": flush, "heartbeat": beat}
     try:
+        if options.command == "send":
+            return send()
         code, found, lines = commands[options.command](options)
-    except Exception as error:
-        if options.command != "status":
-            raise
-        # Monitoring would take a traceback's exit code for a warning.
-        code, found = NOT_KNOWN, {"state": STATES[NOT_KNOWN]}
-        lines = [f"UNKNOWN: a defect, please report it: {error!r}"]
+    except Exception as error:  # a traceback would show values, and monitoring would take its exit code for a warning
+        sentence = journal.defect(error)
+        if options.command == "send":
+            journal.trouble(sentence)
+            print("ssh-login-notify: " + sentence, file=sys.stderr)
+            return NOT_KNOWN
+        code, found, lines = NOT_KNOWN, {"state": STATES[NOT_KNOWN], "answer": sentence}, ["UNKNOWN: " + sentence]
     _print(json.dumps(found, indent=2, sort_keys=True) if options.json else "\n".join(lines))
     return code
 
@@ -127,7 +128,7 @@ def _watch(spool: Spool) -> None:
     try:
         watch.look(spool)
     except Exception as error:  # whatever it is, the logins' alerts must not wait for it
-        journal.trouble(f"the watch failed: {error!r}")
+        journal.trouble("the watch failed: " + journal.defect(error))
 
 
 def _tidy(spool: Spool) -> None:

@@ -13,6 +13,17 @@ def trouble(sentence: str) -> None:
     _write("LOG_WARNING", sentence)
 
 
+def defect(error: BaseException) -> str:
+    """Return what went wrong in the program itself, and where; not the error's own words, which may quote a secret."""
+    places = []
+    trace = error.__traceback__
+    while trace:
+        file = trace.tb_frame.f_code.co_filename.rpartition("/")[2]
+        places.append(f"{file}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return "a defect, please report it: {} at {}".format(type(error).__name__, " ".join(places))
+
+
 def _write(priority: str, text: str) -> None:
     import syslog  # not built in everywhere, and seldom needed
 

@@ -389,12 +389,18 @@ def test_what_takes_the_lock_is_not_done_beside_a_sender_at_work(host):
     assert overflow.names() == [alert(1)["id"]]
 
 
-def test_a_defect_in_the_status_is_unknown_to_monitoring_and_no_warning(host, monkeypatch):
-    monkeypatch.setattr("ssh_login_notify.health.Health", lambda _: 1 / 0)
-    code, out, _ = host.run("status")
+@pytest.mark.parametrize("command", [["status"], ["test"], ["flush"], ["heartbeat"], ["send"]])
+def test_a_defect_is_told_by_its_place_and_never_in_words_that_may_quote_a_secret(host, monkeypatch, command):
+    def fail(*_arguments):
+        raise RuntimeError("https://hooks.slack.invalid/services/T00000000/B00000000/not-a-real-secret")
+
+    monkeypatch.setattr(cli, {"send": "Lock", "status": "State"}.get(command[0], "State"), fail)
+    monkeypatch.setattr("ssh_login_notify.alert.own", fail)
+    monkeypatch.setattr("ssh_login_notify.health.Health", fail)
+    code, out, err = host.run(*command)
     assert code == NOT_KNOWN
-    assert out.startswith("UNKNOWN: ")
-    assert out.count("\n") == 1
+    assert "a defect, please report it: RuntimeError at cli.py:" in out + err
+    assert "not-a-real-secret" not in out + err
 
 
 def test_a_terminal_that_knows_ascii_alone_is_no_defect(monkeypatch):

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who sits on the way, or answers in Slack's place, is followed nowhere, and costs no memory; the alert arrives later.
+
+Certificates that must not be believed are in the scenario outage; more forms of answers in the unit tests.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from attacks.setup import usual_notifier
+
+testinfra_hosts = ["ansible://systemd"]
+
+ELSEWHERE = "/services/T00000000/B00000000/not-a-real-secret-elsewhere"
+MOST_MIB = 60.0  # that a sender may take
+# What answers, once: our sender tries again after a second, and then all is well.
+ANSWERS = {
+    "a redirect to http://": {"mode": "redirect", "location": "http://receiver:8080" + ELSEWHERE},
+    "a redirect elsewhere": {"mode": "redirect", "location": "https://receiver:8443" + ELSEWHERE, "status": 303},
+    "an answer of 10 GB": {"mode": "huge", "delivered": False},
+    "a gzip bomb": {"mode": "huge", "gzip": True, "delivered": False},
+    "headers without end": {"mode": "endless", "part": "headers"},
+    "a header without end": {"mode": "endless", "part": "line"},
+}
+USUAL, SENDER = "python3 /usr/local/bin/[u]sual-notifier", "[s]sh-login-notify send"
+LOOKED_AT_SECONDS = 2.0
+
+
+def most_memory(host, pattern: str, seconds: float) -> float:
+    """The most memory, in MiB, that a process of this kind has taken, looked at for so long, or until none is there."""
+    most, deadline = 0.0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = host.run(f"cat $(pgrep -f '{pattern}' | sed 's,.*,/proc/&/status,') 2> /dev/null | grep VmHWM").stdout
+        sizes = [int(line.split()[1]) / 1024 for line in found.splitlines()]
+        most = max([most, *sizes])
+        if most and not sizes:
+            break
+        time.sleep(0.05)
+    return most
+
+
+def gained(host, receiver, mark: int, pattern: str) -> str:
+    """What the answer has brought whoever gave it."""
+    most = most_memory(host, pattern, LOOKED_AT_SECONDS)
+    if any(message.raw["path"] == ELSEWHERE for message in receiver.attempts(after=mark)):
+        return "goes where it is sent"
+    return f"takes {most:.0f} MiB and more" if most > MOST_MIB else ""
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_of_a_strangers(answer, host, intruder, receiver, is_told_by_the_usual, verdict):
+    mark = receiver.last()
+    with usual_notifier(host), receiver.misbehaving({**ANSWERS[answer], "times": 1}):
+        login = intruder.command("true")
+        usual = gained(host, receiver, mark, USUAL) or ("" if is_told_by_the_usual(login) else "is silent")
+    host.run(f"pkill -f '{USUAL}'")
+    mark = receiver.last()
+    with receiver.misbehaving({**ANSWERS[answer], "times": 1}):
+        login = intruder.command("true")
+        ours = gained(host, receiver, mark, SENDER)
+        verdict(answer, usual, ours, [login])
