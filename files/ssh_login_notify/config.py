@@ -22,6 +22,7 @@ DEFAULTS: "Dict[str, Any]" = {
     "people": {},
     "ignore": [],
     "pam_services": ["sshd"],
+    "accept": [],
     "heartbeat_message": True,
     "heartbeat_ping_url": "",
     "longest_silence": 0,
@@ -30,6 +31,7 @@ DEFAULTS: "Dict[str, Any]" = {
 }
 TYPE_NAMES = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
+ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
 RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
     kind.INTERACTIVE,
@@ -51,6 +53,7 @@ class Configuration:
     """webhook_url: a secret. host_label: the server's name in alerts, "" for the host's own. allow_http: accept http://.
     ca_file: PEM, "" for the system's authorities. proxy: http://host:port, "" for none. people: names by fingerprint.
     ignore: rules (see rules.py) for logins that need no message. pam_services: those that should have the PAM line.
+    accept: what is wrong with the host and is not to be told (see health.py).
     heartbeat_message: whether a heartbeat is a message. heartbeat_ping_url: a dead man's switch to tell of it, "" for
     none; a secret too. longest_silence: hours without a delivery after which something is wrong, 0 for never.
     most_waiting, most_waiting_mib: how many alerts may wait, and how many MiB of them.
@@ -70,6 +73,7 @@ class Configuration:
         self.people: Dict[str, str] = merged["people"]
         self.ignore: List[Dict[str, str]] = merged["ignore"]
         self.pam_services: List[str] = merged["pam_services"]
+        self.accept: List[str] = merged["accept"]
         self.heartbeat_message: bool = merged["heartbeat_message"]
         self.heartbeat_ping_url: str = merged["heartbeat_ping_url"]
         self.longest_silence: int = merged["longest_silence"]
@@ -120,6 +124,8 @@ def _check(values: "Dict[str, Any]") -> None:
     services = values.get("pam_services", [])
     if not all(isinstance(service, str) and service and "/" not in service for service in services):
         raise ConfigurationError("pam_services must hold names of services: correct ssh_login_notify_pam_services")
+    if not set(values.get("accept", [])) <= set(ACCEPTABLE):
+        raise ConfigurationError("accept may hold {}: correct ssh_login_notify_accept".format(", ".join(ACCEPTABLE)))
     if values.get("proxy"):
         _check_proxy(values["proxy"])
     if not all(isinstance(person, str) for person in values.get("people", {}).values()):

@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from . import config, overflow, pam_stack
+from . import config, overflow, pam_stack, trust
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
 from .installation import changed_files, installed_at
@@ -61,6 +61,7 @@ class Health:
         self.problems: List[Problem] = [
             *self._of_configuration(),
             *self._of_pam(),
+            *self._of_directories(),
             *_of_installation(),
             *_of_units(),
             *self._of_spool(),
@@ -97,6 +98,17 @@ class Health:
                 continue
             if fault:
                 yield Problem(CRITICAL, "pam " + service, f"the PAM line in {path} {fault}: {AGAIN}")
+            if not self._accepts("user_environment"):
+                yield from _of_user_environment(service, path)
+
+    def _accepts(self, what: str) -> bool:
+        return bool(self.configuration) and what in self.configuration.accept  # type: ignore[union-attr]
+
+    def _of_directories(self) -> "Iterator[Problem]":
+        writable = [] if self._accepts("writable_directories") else trust.open_directories()
+        if writable:
+            mend = "chown root:root and chmod go-w"
+            yield Problem(CRITICAL, "directories", f"others than root can write {_listed(writable)}: {mend}")
 
     def _of_spool(self) -> "Iterator[Problem]":
         try:
@@ -148,6 +160,15 @@ class Health:
         if self.state.last_ping and self.state.last_ping["well"]:
             signs.append(self.state.last_ping["at"])
         return max([sign for sign in signs if sign <= time.time() + SKEW], default=installed_at())
+
+
+def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
+    """Tell of what lets users set the program's environment before it runs (pam_env(8), user_readenv)."""
+    for reader in pam_stack.user_environment_readers(path, _text(path), _included):
+        if reader["part"] == "auth":
+            where = "{file} line {line}".format(**reader)
+            what = f"{where} reads ~/.pam_environment in the auth part, so that users can load code into the program"
+            yield Problem(CRITICAL, "environment " + service, what + ": remove user_readenv=1")
 
 
 def _of_installation() -> "Iterator[Problem]":

@@ -26,6 +26,13 @@ OPTIONS = ("type=open_session", "quiet", "seteuid")
 PLAIN_CONTROLS = ("required", "requisite", "optional")
 INCLUDE_CONTROLS = ("include", "substack")
 
+# How tools mark what they write anew in each run. pam-auth-update is none of them: it writes files that are included.
+MANAGED = re.compile(
+    r"\b(ansible managed|(managed|generated|controlled|written|created|maintained) by"
+    r" (ansible|puppet|chef|salt|cfengine|authselect|authconfig|foreman|rudder))\b",
+    re.IGNORECASE,
+)
+
 
 class PamStackError(Exception):
     """A stack or an argument that can't be worked with; the message gives the reason and the mend."""
@@ -169,6 +176,15 @@ def user_environment_readers(path: str, text: str, read: Optional[Reader] = None
             if rule.module == "pam_env.so" and _reads_user_environment(rule.arguments):
                 found.append({"file": file, "line": rule.start + 1, "part": part})
     return found
+
+
+def written_by(text: str) -> Optional[str]:
+    """The comment, without its ``#``, by which a tool says that it writes the file anew with each run, or None."""
+    for line in _physical_lines(text):
+        comment = line.partition("#")[2].strip()
+        if comment and MANAGED.search(comment):
+            return comment
+    return None
 
 
 def parse(text: str) -> List[Rule]:

@@ -73,6 +73,17 @@ options:
       - With O(state=absent), remove the copy again if, without the line, it is the vendor's file byte for byte.
     type: bool
     default: false
+  accept:
+    description:
+      - What O(state=present) is not to be refused for, since you know of it.
+      - V(user_environment) is a C(pam_env.so) with C(user_readenv=1) in the auth part, by which everyone who can log in
+        can load code into the program.
+      - V(managed_file) is a file that says of itself that another tool writes it, which takes the line out again with
+        its next run. It counts only where the line has yet to be put in.
+    type: list
+    elements: str
+    choices: [managed_file, user_environment]
+    default: []
   pam_d:
     description:
       - The directory of PAM services. Another one is of use for an image that is not running.
@@ -139,7 +150,7 @@ user_readenv:
       With it, each user sets variables of the PAM environment in C(~/.pam_environment).
     - One in the session part comes after the line and so can't harm it. One in the auth part takes effect before any
       session rule and lets users load code of their own into the program, which runs as root.
-    - There is a warning for either.
+    - There is a warning for the former; the latter is refused, unless O(accept) has V(user_environment).
   returned: when the service has a file and O(state=present)
   type: list
   elements: dict
@@ -166,6 +177,12 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils import pam_stack
+
+DANGER = (
+    "It takes effect before any session rule, so that anyone who can log in can load code into the program, which runs"
+    " as root. Remove user_readenv=1."
+)
+ACCEPT = "set accept: [{0}] (in the role, ssh_login_notify_accept)"
 
 
 class ServiceFile:
@@ -263,12 +280,26 @@ def warn(module: AnsibleModule, text: str, readers: List[Dict[str, Any]]) -> Non
     for reader in readers:
         where = f"{reader['file']} line {reader['line']}: pam_env.so reads ~/.pam_environment (user_readenv=1)"
         if reader["part"] == "auth":
-            module.warn(
-                f"{where} in the auth part, before any session rule. Anyone who can log in can so load code into"
-                " the program, which runs as root. Remove user_readenv=1."
-            )
+            module.warn(f"{where} in the auth part. {DANGER}")
         else:
             module.warn(f"{where}. The line of this module stands above it and is safe there: leave it in its place.")
+
+
+def refuse(params: Dict[str, Any], before: Optional[str], after: str, readers: List[Dict[str, Any]]) -> None:
+    """Raise PamStackError for a stack in which the line would do harm, or would not stay."""
+    for reader in readers:
+        if reader["part"] == "auth" and "user_environment" not in params["accept"]:
+            raise pam_stack.PamStackError(
+                f"{reader['file']} line {reader['line']} reads ~/.pam_environment (pam_env.so, user_readenv=1) in the"
+                f" auth part. {DANGER} To have the line all the same, {ACCEPT.format('user_environment')}."
+            )
+    tool = pam_stack.written_by(after)
+    if tool and after != before and "managed_file" not in params["accept"]:
+        raise pam_stack.PamStackError(
+            f"it says '{tool}', so another tool would take the line out again. Put the line into that tool's template,"
+            f" first in the session part: '{pam_stack.rule_line(params['program'])}'."
+            f" To have it put in here all the same, {ACCEPT.format('managed_file')}."
+        )
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -286,6 +317,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         result["copied_from"] = str(vendor)
     if params["state"] == "present" and after is not None:
         result["user_readenv"] = pam_stack.user_environment_readers(path, after, file.included)
+        refuse(params, before, after, result["user_readenv"])
         warn(module, after, result["user_readenv"])
     if result["changed"] and not module.check_mode:
         if params["backup"] and before is not None:
@@ -311,6 +343,9 @@ def main() -> None:
             "replaces": {"type": "list", "elements": "str", "default": []},
             "backup": {"type": "bool", "default": False},
             "copy_vendor": {"type": "bool", "default": False},
+            "accept": {
+                "type": "list", "elements": "str", "choices": ["managed_file", "user_environment"], "default": [],
+            },
             "pam_d": {"type": "path", "default": "/etc/pam.d"},
             "vendor_pam_d": {"type": "list", "elements": "path", "default": ["/usr/lib/pam.d", "/usr/etc/pam.d"]},
         },

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A webhook or a CA file that can't do is refused with the reason, before anything is changed; no webhook is shown."""
+"""A webhook, a CA file or a host that can't do is refused with the reason, before anything is changed.
+
+No webhook is shown.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from shared.deploy import SECRET, deploy, url
 # The role refuses it on the controller, so one server is enough.
 testinfra_hosts = ["ansible://plain"]
 
+CRITICAL = 2  # of `status`, as monitoring plugins have it
 FOOTPRINT = "sha256sum /usr/local/etc/ssh-notify.conf /etc/pam.d/sshd /usr/local/bin/ssh-login-notify"
 
 
@@ -79,3 +83,36 @@ def test_authorities_that_only_root_may_read_will_do(host, tmp_path, ca_file):
     back = deploy(host, tmp_path, url(SECRET), ca_file="/etc/ssl/certs/receiver.pem")
     assert good.returncode == 0, good.stdout
     assert back.returncode == 0, back.stdout
+
+
+@pytest.mark.parametrize(
+    ("damage", "mend", "reason", "accepted"),
+    [
+        (
+            "chmod o+w /usr/local/bin", "chmod o-w /usr/local/bin",
+            "Others than root can write /usr/local/bin", "writable_directories",
+        ),
+        (
+            "echo auth optional pam_env.so user_readenv=1 >> /etc/pam.d/common-auth",
+            "sed -i '$d' /etc/pam.d/common-auth",
+            "Remove user_readenv=1", "user_environment",
+        ),
+    ],
+    ids=["a directory that others may write", "a user's environment in the auth part"],
+)  # fmt: skip
+def test_a_host_that_would_run_other_peoples_code_as_root_is_refused(host, tmp_path, damage, mend, reason, accepted):
+    before = host.check_output(FOOTPRINT)
+    host.check_output(damage)
+    try:
+        refused = deploy(host, tmp_path, url("not-a-real-secret-of-a-run-that-is-refused"))
+        told = host.run("ssh-login-notify status")
+        good = deploy(host, tmp_path, url(SECRET), accept=[accepted], send_test_alert=False)
+    finally:
+        host.check_output(mend)
+    assert refused.returncode != 0
+    assert reason in " ".join((refused.stdout + refused.stderr).split())
+    assert told.rc == CRITICAL, told.stdout
+    assert good.returncode == 0, good.stdout[-3000:]
+    back = deploy(host, tmp_path, url(SECRET), send_test_alert=False)
+    assert back.returncode == 0, back.stdout[-3000:]
+    assert host.check_output(FOOTPRINT) == before

@@ -50,6 +50,7 @@ def test_a_whole_configuration_is_read(file):
         "people": {"SHA256:x": "Ada Lovelace"},
         "ignore": [{"user": "backup", "from": "10.0.0.0/8", "key": "SHA256:x", "type": "rsync"}],
         "pam_services": ["sshd", "login"],
+        "accept": ["user_environment"],
         "heartbeat_message": False,
         "heartbeat_ping_url": "https://switch.example/not-a-real-secret",
         "longest_silence": 26,

@@ -55,6 +55,38 @@ def host(tmp_path, monkeypatch, spool):
     return Host(tmp_path, monkeypatch, spool)
 
 
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_users_environment_in_the_auth_part_is_critical_unless_it_is_accepted(host, accepted):
+    """It takes effect before the line does, and reaches it by an include as well."""
+    sshd, other = host.pam, host.pam.parent / "common-auth"
+    other.write_text("auth required pam_env.so user_readenv=1\n")
+    sshd.write_text("@include common-auth\n" + sshd.read_text())
+    host.configure(accept=["user_environment"] * accepted)
+    if accepted:
+        assert host.problems() == {}
+        return
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "environment sshd")
+    assert problem.sentence.startswith(f"{other} line 1 reads ~/.pam_environment in the auth part")
+
+
+def test_a_users_environment_in_the_session_part_comes_too_late_to_matter(host):
+    host.pam.write_text(host.pam.read_text() + "session required pam_env.so user_readenv=1\n")
+    assert host.problems() == {}
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_directory_that_others_can_write_is_critical_unless_it_is_accepted(host, monkeypatch, accepted):
+    monkeypatch.setattr("ssh_login_notify.trust.open_directories", lambda: ["/usr/local/bin"])
+    host.configure(accept=["writable_directories"] * accepted)
+    if accepted:
+        assert host.problems() == {}
+        return
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "directories")
+    assert "others than root can write /usr/local/bin" in problem.sentence
+
+
 def test_where_nothing_is_wrong_there_is_no_problem(host):
     host.put_now(5)
     assert host.problems() == {}
