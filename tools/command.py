@@ -15,6 +15,10 @@ class Failure(Exception):  # noqa: N818 - it is a sentence for a person, not a k
     """What went wrong and how to mend it, in words for the person at the terminal."""
 
 
+class NotRun(Exception):  # noqa: N818
+    """Why a check can't be made on this machine, in words for the person at the terminal."""
+
+
 def say(text: str) -> None:
     """Print one line about what happens next."""
     print(f"\x1b[1mdev:\x1b[0m {text}" if sys.stdout.isatty() else f"dev: {text}", flush=True)

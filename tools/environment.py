@@ -11,15 +11,23 @@ from .command import ROOT, STATE, output, run, say, succeeds
 
 VENV = STATE / "venv"
 COLLECTIONS = STATE / "collections"
-REQUIREMENTS = ROOT / "requirements.txt"
+REQUIREMENTS = ROOT / "requirements.txt"  # made by tools/lock.py
 
 
 def ensure() -> None:
     """Make the environment, or bring it up to date with requirements.txt. Quick when nothing has changed."""
-    # Where the environment is active, it is what runs us; it can't be made anew by itself.
-    python = Path(getattr(sys, "_base_executable", None) or sys.executable)
-    make_venv(VENV, python, ["-r", str(REQUIREMENTS)], sys.version + REQUIREMENTS.read_text())
+    make_venv(VENV, python(), locked(REQUIREMENTS), sys.version + REQUIREMENTS.read_text())
     link_collection()
+
+
+def python() -> Path:
+    """The interpreter that environments are made of; where one is active, not that, which can't make itself anew."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def locked(requirements: Path) -> list[str]:
+    """What `pip install` is given to install from a lock: nothing whose hash is not in it."""
+    return ["--require-hashes", "-r", str(requirements)]
 
 
 def make_venv(directory: Path, python: Path, pip_arguments: list[str], recipe: str) -> None:

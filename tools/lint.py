@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
-from . import environment, pythons
-from .command import ROOT, STATE, Failure, output, run
+from . import environment, lock, pythons
+from .command import ROOT, STATE, Failure, NotRun, output, run
 
 # The words that mark something left open; in pieces, so that this file holds none.
 OPEN_ENDS = re.compile(r"\b({})\b".format("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"])))
@@ -92,6 +93,22 @@ def files() -> list[str]:
     return [name for name in names if (ROOT / name).exists()]
 
 
+def vulnerabilities() -> None:
+    """None of the locked packages has a vulnerability that the package index knows of."""
+    # --strict: a package that the index tells nothing of is not one without vulnerabilities.
+    options = ("--require-hashes", "--disable-pip", "--strict", "--progress-spinner=off")
+    for ranges in lock.LOCKS:
+        program = environment.program("pip-audit")
+        done = subprocess.run(
+            [program, *options, "-r", lock.lock_of(ranges)], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            continue
+        if re.search(r"^Found \d+ known", done.stderr, re.MULTILINE):
+            raise Failure(f"{done.stderr}{done.stdout}\nRaise the range in {ranges.name}, then run ./dev lock.")
+        raise NotRun(f"pip-audit could not ask: {done.stderr.strip().splitlines()[-1][:200]}")
+
+
 CHECKS = {
     "ruff": lambda: program("ruff", "check"),
     "mypy": types,
@@ -99,4 +116,6 @@ CHECKS = {
     "ansible-lint": lambda: program("ansible-lint", "--offline", "--strict"),
     "ansible-test sanity": sanity,
     "nothing left open": open_ends,
+    "locks": lock.check,
+    "known vulnerabilities": vulnerabilities,
 }

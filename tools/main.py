@@ -5,7 +5,7 @@ import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, images, system, testing
+from . import bench, demo, engine, environment, images, lock, system, testing
 from .command import ROOT, STATE, Failure, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
 
     command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")
+    command("lock", lambda options: lock.renew(), "make the locks of the development dependencies anew")
     command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")
     command("shell", shell, "open a shell with the virtual environment active")
     command("clean", clean, "remove everything that ./dev made")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from . import bench, environment, lint, pythons, system
-from .command import ROOT, STATE, Failure, run, say
+from .command import ROOT, STATE, Failure, NotRun, run, say
 
 SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "attacks")
 
@@ -23,11 +23,11 @@ class Check:
 
 @dataclass
 class Result:
-    """What came of a check."""
+    """What came of a check. held: None if it could not be run here."""
 
     name: str
     seconds: float
-    held: bool
+    held: bool | None
 
 
 def unit() -> Iterator[Check]:
@@ -87,9 +87,13 @@ def attempt(check: Check) -> Result:
     """Run a check to its end, whatever comes of it."""
     say(check.name)
     start = time.monotonic()
+    held: bool | None
     try:
         check.run()
         held = True
+    except NotRun as reason:
+        say(f"{check.name}: not run: {reason}")
+        held = None
     except Failure as failure:
         say(f"{check.name}: {failure}")
         held = False
@@ -101,17 +105,20 @@ def report(results: list[Result]) -> int:
     width = max(len(result.name) for result in results)
     print()
     for result in results:
-        print(f"{result.name:{width}}  {result.seconds:7.1f} s  {'ok' if result.held else 'FAILED'}")
-    failed = sum(not result.held for result in results)
-    print(f"\nchecks: {len(results) - failed} passed, {failed} failed", flush=True)
+        word = {True: "ok", False: "FAILED", None: "not run here"}[result.held]
+        print(f"{result.name:{width}}  {result.seconds:7.1f} s  {word}")
+    failed = sum(result.held is False for result in results)
+    skipped = sum(result.held is None for result in results)
+    passed = len(results) - failed - skipped
+    print(f"\nchecks: {passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return 1 if failed else 0
 
 
 def test_notifier(version: str, python: Path) -> None:
     """The tests of files/, on one Python."""
     directory = STATE / "pythons" / version
-    packages = ["pytest", "hypothesis", "slack_sdk"]
-    environment.make_venv(directory, python, packages, " ".join(packages))
+    requirements = ROOT / "tests" / "unit" / "notifier" / "requirements.txt"
+    environment.make_venv(directory, python, environment.locked(requirements), requirements.read_text())
     run(directory / "bin" / "python", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier")
 
 

@@ -84,39 +84,37 @@ def proxy(host):
     host.check_output(f"kill {pid}")
 
 
-def loaded_by_others(host) -> str:
-    """The other users in whose processes the intruder's code has run, by name."""
+def attempt(host, intruder) -> tuple[str, Login]:
+    """A login, and the other users in whose processes the intruder's code has run, by name."""
+    host.check_output(f"rm -f {LOADED}/uid-*")
+    login = intruder.command("true")
     noted = host.check_output(f"cd {LOADED} && ls -d uid-* 2> /dev/null; rm -f uid-*").split()
     names = {host.check_output(f"id -nu {int(name.partition('-')[2])}") for name in noted}
-    return ", ".join(sorted(names - {"intruder"}))
+    return ", ".join(sorted(names - {"intruder"})), login
 
 
 @pytest.mark.parametrize("variable", CODE)
 def test_no_code_of_the_intruder_is_run(variable, host, intruder, environment, verdict):
-    def attempt() -> tuple[str, Login]:
-        login = intruder.command("true")
-        return loaded_by_others(host), login
-
     value, also = CODE[variable]
     environment({variable: value}, also)
     with usual_notifier(host):
-        usual, _login = attempt()
-    ours, login = attempt()
+        usual, _login = attempt(host, intruder)
+    ours, login = attempt(host, intruder)
     verdict(f"{variable} in ~/.pam_environment", usual and f"code runs as {usual}", ours, [login])
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
 def test_no_alert_goes_by_the_intruders_proxy(variable, host, intruder, environment, proxy, verdict):
-    def attempt() -> tuple[str, Login]:
+    def asked() -> tuple[str, Login]:
         login = intruder.command()
         host.run(f"timeout 2 sh -c 'until test -s {PROXY_LOG}; do sleep 0.1; done'")
-        asked = host.run(f"cat {PROXY_LOG}; rm -f {PROXY_LOG}").stdout.partition("\r")[0]
-        return f"the proxy is asked: {asked}" if asked else "", login
+        request = host.run(f"cat {PROXY_LOG}; rm -f {PROXY_LOG}").stdout.partition("\r")[0]
+        return f"the proxy is asked: {request}" if request else "", login
 
     environment({variable: WAY[variable]})
     with usual_notifier(host):
-        usual, _login = attempt()
-    ours, login = attempt()
+        usual, _login = asked()
+    ours, login = asked()
     verdict(f"{variable} in ~/.pam_environment", usual, ours, [login])
 
 
@@ -129,14 +127,10 @@ def test_no_certificate_store_of_the_intruders_counts(host, intruder, environmen
 
 
 def test_all_of_them_at_once_do_no_more(host, intruder, environment, proxy, verdict):
-    def attempt() -> tuple[str, Login]:
-        login = intruder.command("true")
-        return loaded_by_others(host), login
-
     makes = "; ".join(also for _value, also in CODE.values())
     environment({name: value for name, (value, _also) in CODE.items()} | WAY | OTHERS, makes)
     with usual_notifier(host):
-        usual, _login = attempt()
-    ours, login = attempt()
+        usual, _login = attempt(host, intruder)
+    ours, login = attempt(host, intruder)
     ours = ours or host.run(f"cat {PROXY_LOG}").stdout
     verdict("all of these, TMPDIR and PYTHONSTARTUP at once", usual and f"code runs as {usual}", ours, [login])

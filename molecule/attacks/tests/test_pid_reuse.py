@@ -68,7 +68,7 @@ def seen(host, ada, intruder, next_pid, told):
             with observer_standing_still(host, ada) as observer:
                 gone = intruder.command("true")
                 capture = host.check_output(f"cd {INCOMING} && sleep 0.3 && cat $(ls | tail -n 1)")
-                pid = int(re.search(r"\0parent=(\d+)\0", capture)[1])
+                pid = int(re.findall(r"\0parent=(\d+)\0", capture)[0])
                 host.check_output(f"(sleep 1.5; kill -CONT {observer}) > /dev/null 2>&1 & true")
                 next_pid(pid)
                 other = ada.command("ps -o ppid= -p $PPID; exec sleep 3")

@@ -58,7 +58,6 @@ def test_an_answer_of_a_strangers(answer, host, intruder, receiver, is_told_by_t
     with usual_notifier(host), receiver.misbehaving({**ANSWERS[answer], "times": 1}):
         login = intruder.command("true")
         usual = gained(host, receiver, mark, USUAL) or ("" if is_told_by_the_usual(login) else "is silent")
-    host.run(f"pkill -f '{USUAL}'")
     mark = receiver.last()
     with receiver.misbehaving({**ANSWERS[answer], "times": 1}):
         login = intruder.command("true")
