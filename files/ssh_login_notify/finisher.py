@@ -123,9 +123,24 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
     start_sender(spool)
 
 
+def _is_there(path: str) -> bool:
+    """Tell whether something has this path, also where this process may not look.
+
+    Under SELinux sshd's domain need not be allowed to. A sender that it started would stay in that domain, which may
+    open no connection, and would hold the lock against systemd's, which may.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def start_sender(spool: Spool) -> None:
     """Start the sender where no systemd does, in an environment of its own."""
-    if os.path.isdir(SYSTEMD) and os.path.exists(PATH_UNIT):
+    if _is_there(SYSTEMD) and _is_there(PATH_UNIT):
         return
     if is_locked(spool.path("sender.lock")):
         return  # one is running, and looks once more before it ends

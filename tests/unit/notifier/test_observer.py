@@ -251,13 +251,38 @@ def test_a_sender_that_is_at_work_gets_no_rival(spool, programs):
     assert not programs.exists()
 
 
-def test_where_systemd_starts_the_sender_the_observer_does_not(spool, programs, monkeypatch):
+@pytest.fixture
+def no_forks(monkeypatch):
+    """A process that is started, even one that nobody has to wait for, is a failure at once."""
+
+    def fork():
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(os, "fork", fork)
+
+
+def test_where_systemd_starts_the_sender_the_observer_does_not(spool, no_forks, monkeypatch):
     monkeypatch.setattr(finisher, "SYSTEMD", "/")
     monkeypatch.setattr(finisher, "PATH_UNIT", "/")
     spool.wake()
     start_sender(spool)
-    with pytest.raises(ChildProcessError):
-        os.wait()
+
+
+@pytest.mark.parametrize("refused", ["SYSTEMD", "PATH_UNIT"])
+def test_where_it_may_not_look_for_systemd_it_starts_no_sender(spool, no_forks, monkeypatch, refused):
+    """SELinux can refuse sshd's domain the look at units; a sender in that domain would reach nobody."""
+    monkeypatch.setattr(finisher, "SYSTEMD", "/")
+    monkeypatch.setattr(finisher, "PATH_UNIT", "/")
+    monkeypatch.setattr(finisher, refused, "/refused")
+    stat = os.stat
+
+    def refusing_stat(path, *arguments, **options):
+        if path == "/refused":
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refusing_stat)
+    start_sender(spool)
 
 
 def test_while_another_observer_has_the_lock_captures_are_left_to_it(spool, said):
