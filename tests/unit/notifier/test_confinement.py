@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs in sshd's domain stays within what SELinux's targeted policy allows there (docs/selinux.md).
+
+A shell would leave that domain for the unconfined one, and ctypes wants memory that is writable and executable. So this
+sees what the hook and all that it forks load, and which files they run.
+"""
+
+import os
+import re
+import shutil
+
+import parts
+import pytest
+
+NOT_HERE = ("ctypes", "_ctypes", "cffi", "multiprocessing", "pty", "socket", "ssl", "subprocess", "uuid")
+
+# Code at the end of the package: each process that has loaded it writes down at its end which modules it has.
+WITNESS = """
+import os, sys
+_end = os._exit
+
+def _exit(code):
+    with open({seen!r}, "a") as file:
+        file.write(" ".join(["%d" % os.getpid(), *sorted(sys.modules)]) + "\\n")
+    _end(code)
+
+os._exit = _exit
+"""
+
+
+@pytest.fixture
+def witnessed(installation):
+    """An installation whose processes write down, each at its end, all modules that they have loaded."""
+    seen = installation.root / "modules"
+    package = installation.library / "__init__.py"
+    package.write_text(package.read_text(encoding="utf-8") + WITNESS.format(seen=str(seen)), encoding="utf-8")
+    # The hook ends with posix's own _exit, which the witness does not replace there.
+    text = installation.hook.read_text(encoding="utf-8")
+    ends = "        posix._exit(0)  # at once: nothing here"
+    assert text.count(ends) == 1
+    witness = "        if 'os' in sys.modules: sys.modules['os']._exit(0)\n"
+    installation.hook.write_text(text.replace(ends, witness + ends), encoding="utf-8")
+    return seen
+
+
+def log_in(installation):
+    assert installation.run({"SSH_CONNECTION": "192.0.2.1 5 192.0.2.2 22", "PAM_RHOST": "192.0.2.1"})[:2] == (0, b"")
+    installation.wait()
+
+
+def loaded(seen):
+    """The modules that any of the processes had, and how many processes have told."""
+    lines = [line.split() for line in seen.read_text().splitlines()]
+    return {module for line in lines for module in line[1:]}, len({line[0] for line in lines})
+
+
+def test_neither_hook_nor_observer_nor_finisher_loads_what_runs_programs_or_needs_execmem(installation, witnessed):
+    log_in(installation)
+    assert len(installation.names("outgoing")) == 1
+    modules, processes = loaded(witnessed)
+    assert processes >= 2, "the observer and the finisher"
+    assert {"ssh_login_notify.observer", "ssh_login_notify.alert"} <= modules
+    assert modules.intersection(NOT_HERE) == set()
+
+
+def test_so_it_is_where_the_spool_takes_nothing(installation, witnessed):
+    shutil.rmtree(str(installation.root / "spool"))
+    log_in(installation)
+    assert len(os.listdir(str(installation.root / "overflow"))) == 1
+    modules, _processes = loaded(witnessed)
+    assert "ssh_login_notify.overflow" in modules
+    assert modules.intersection(NOT_HERE) == set()
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="takes the command strace")
+@pytest.mark.parametrize("systemd", [True, False])
+def test_the_only_program_that_is_run_is_our_own_and_that_only_without_systemd(installation, tmp_path, systemd):
+    if not systemd:
+        installation.has_no_systemd()
+    hook, trace = installation.hook, tmp_path / "trace"
+    real = hook.with_name("real-hook")
+    real.write_bytes(hook.read_bytes())
+    real.chmod(0o755)
+    hook.write_text(f"#!/bin/sh\nexec strace -f -qq -e trace=execve,execveat -o {trace} {real}\n")
+    log_in(installation)
+    if not systemd:
+        parts.wait_for(installation.sent.exists)
+    # "PID execve("PROGRAM", …": the stand-in for the sender is a script, and what that runs is not the notifier's.
+    ran = re.findall(r'^\d+ +execve(?:at)?\("([^"]*)"', trace.read_text(), re.M)
+    ran = [program for program in ran if os.path.basename(program) not in ("env", "mv")]
+    assert ran == [str(real)] + ([] if systemd else [str(tmp_path / "sender")])
