@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""On a server that reports SELinux everything that sshd writes is labelled for it, and the policy at hand allows the rest.
+
+Real are the role, semanage, matchpathcon, the policy and the labels in the file system. Not real is the report itself: the
+kernel has no SELinux and enforces nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from shared.deploy import PROJECT, SECRET, deploy, url
+from shared.footprint import changes
+
+testinfra_hosts = ["ansible://servers"]
+
+WEBHOOK = url(SECRET)
+SPOOL = "/var/spool/ssh-login-notify"
+OVERFLOW = "/run/ssh-login-notify"
+LABEL = "system_u:object_r:var_auth_t:s0"
+LOCAL = "/etc/selinux/default/contexts/files/file_contexts.local"
+
+
+def labels(host, *paths: str) -> dict[str, str]:
+    """The label of all that is there, by path."""
+    lines = host.check_output(f"find {' '.join(paths)} -exec stat -c '%n %C' {{}} +").splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines)
+
+
+def inherit(host) -> None:
+    """Give what was made since its directory's label, as a kernel with SELinux does when it is made."""
+    for directory in (SPOOL, OVERFLOW):
+        below = f"find {directory} -mindepth 1 -exec chcon --no-dereference --reference {directory} {{}} +"
+        host.check_output(f"test ! -d {directory} || {below}")
+
+
+def count(output: str) -> int:
+    return int(re.findall(r"changed=(\d+)", output)[-1])
+
+
+def run(host, directory: Path, **settings) -> str:
+    done = deploy(host, directory, WEBHOOK, **settings)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_all_that_sshd_writes_to_is_labelled(host):
+    found = labels(host, SPOOL, OVERFLOW)
+    assert {f"{SPOOL}/{name}" for name in ("incoming", "outgoing", "failed", "state")} | {OVERFLOW} <= set(found)
+    directories = [path for path in found if host.file(path).is_directory]
+    assert {found[path] for path in directories} == {LABEL}
+
+
+def test_the_rules_stay_after_a_relabelling_of_everything(host):
+    rules = re.findall(r"^(/\S+)\s+(\S+)$", host.check_output(f"cat {LOCAL}"), re.M)
+    assert sorted(rules) == [(f"{path}(/.*)?", LABEL) for path in (OVERFLOW, SPOOL)]
+    for path in (SPOOL, f"{SPOOL}/incoming/1763884862.123456-4242", OVERFLOW, f"{OVERFLOW}/1763884862.123456-4242"):
+        assert host.check_output(f"matchpathcon -n {path}") == LABEL
+
+
+def test_systemd_makes_the_directory_in_run_when_the_server_starts(host):
+    host.check_output(f"rmdir {OVERFLOW} && systemd-tmpfiles --create ssh-login-notify.conf")
+    directory = host.file(OVERFLOW)
+    assert (directory.user, directory.group, directory.mode) == ("root", "root", 0o700)
+
+
+def test_a_login_is_reported(ada, alerts):
+    login = ada.command()
+    assert [message.fields["User"] for message in alerts(login)] == ["deploy"]
+
+
+def test_a_wrong_label_is_found_and_mended(host, tmp_path):
+    host.check_output(f"chcon -t var_spool_t {SPOOL}/incoming && rmdir {OVERFLOW}")
+    output = run(host, tmp_path, send_test_alert=False)
+    assert count(output) == 2, "the directory was made, and the labels set"
+    assert set(labels(host, SPOOL, OVERFLOW).values()) == {LABEL}
+    inherit(host)
+    again = run(host, tmp_path, send_test_alert=False)
+    assert count(again) == 0
+    assert re.search(r"^TASK \[.*Let sshd write to the spool under SELinux\].*\n(task path.*\n)?skipping", again, re.M)
+
+
+@pytest.mark.parametrize(
+    ("tool", "package"),
+    [("/usr/sbin/semanage", "policycoreutils-python-utils"), ("/usr/sbin/matchpathcon", "selinux-utils")],
+)
+def test_a_missing_tool_is_told_with_its_package_before_anything_changes(host, tmp_path, tool, package):
+    host.check_output(f"mv {tool} {tool}.away && rm /usr/local/bin/ssh-login-notify")
+    try:
+        refused = deploy(host, tmp_path, WEBHOOK)
+        assert refused.returncode != 0
+        assert re.search(rf"Nothing was changed. SELinux is on.*{package}", refused.stdout)
+        assert not host.file("/usr/local/bin/ssh-login-notify").exists
+    finally:
+        host.check_output(f"mv {tool}.away {tool}")
+        run(host, tmp_path)
+
+
+# What docs/selinux.md says that everybody may look up; the policy is Debian 12's here.
+QUERIES = re.findall(
+    r"^    (?P<command>sesearch .*?)(?:  # (?P<answer>none))?$", (PROJECT / "docs" / "selinux.md").read_text(), re.M
+)
+
+
+def test_the_documentation_has_queries():
+    answers = [answer for _command, answer in QUERIES]
+    assert answers.count("") > 8
+    assert answers.count("none") > 2
+
+
+@pytest.mark.parametrize(("command", "answer"), QUERIES)
+def test_the_documented_query_has_the_documented_answer(host, command, answer):
+    policy = "/etc/selinux/default/policy/policy.*"
+    found = host.check_output(f"set -- {policy}; {command} $1")
+    assert bool(found.strip()) == (answer == ""), f"{command}\n{found}"
+
+
+def test_removed_means_no_rule_no_label_and_no_file(host, tmp_path):
+    """The last one: the server is then as it was before."""
+    try:
+        run(host, tmp_path, state="absent")
+        assert "ssh-login-notify" not in host.check_output(f"cat {LOCAL}")
+        assert host.check_output(f"matchpathcon -n {SPOOL}") == "system_u:object_r:var_spool_t:s0"
+        assert not host.file(OVERFLOW).exists
+        assert changes(host) == []
+        assert count(run(host, tmp_path, state="absent")) == 0
+    finally:
+        run(host, tmp_path)
