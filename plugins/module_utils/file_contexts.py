@@ -55,7 +55,7 @@ def name_in_policy(path: str, pairs: List[Tuple[str, str]]) -> str:
 
     EL 8 and 9 know /run as /var/run, later ones /var/run as /run, and semanage refuses the other name.
     """
-    for _ in pairs:
+    for _round in pairs:
         for alias, name in pairs:
             if path == alias or path.startswith(alias + "/"):
                 path = name + path[len(alias):]

@@ -40,7 +40,11 @@ def process_with_the_secret(host, command: str):
         host.check_output(f"kill {pid}")
 
 
-def test_a_new_webhook_shows_in_no_output_of_ansible(host, tmp_path, ada, alerts):
+def test_a_new_webhook_shows_in_no_output_of_ansible(host, tmp_path, ada, alerts, monkeypatch):
+    """Nor in its cache of facts."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "jsonfile")
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(cache))
     changed = deploy(host, tmp_path, url(OTHER_SECRET))
     try:
         assert changed.returncode == 0, changed.stdout
@@ -52,6 +56,7 @@ def test_a_new_webhook_shows_in_no_output_of_ansible(host, tmp_path, ada, alerts
     assert back.returncode == 0, back.stdout
     for run in (changed, back):
         assert SECRET not in run.stdout + run.stderr
+    assert not [file for file in cache.glob("*") if SECRET in file.read_text()]
 
 
 def test_no_process_shows_it_while_an_alert_is_sent(host, needle, ada, receiver):

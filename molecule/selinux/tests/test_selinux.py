@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""On a server that reports SELinux everything that sshd writes is labelled for it, and the policy at hand allows the rest.
+"""On a server that reports SELinux all that sshd writes is labelled for it, and the policy at hand allows the rest.
 
-Real are the role, semanage, matchpathcon, the policy and the labels in the file system. Not real is the report itself: the
-kernel has no SELinux and enforces nothing.
+Real are the role, semanage, matchpathcon, the policy and the labels in the file system. Not real is the report itself:
+the kernel has no SELinux and enforces nothing.
 """
 
 from __future__ import annotations
