@@ -5,7 +5,7 @@ import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, images, lock, system, testing
+from . import bench, demo, engine, environment, fuzz, images, lock, system, testing
 from .command import ROOT, STATE, Failure, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
@@ -66,6 +66,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
 
     command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")
+    probe = command("fuzz", lambda chosen: fuzz.start(chosen.target, chosen.seconds), "look for what breaks a parser")
+    probe.add_argument("target", nargs="?", help=f"{', '.join(fuzz.TARGETS)} (default: all)")
+    probe.add_argument("seconds", nargs="?", type=int, default=fuzz.SECONDS, help=f"for each (default: {fuzz.SECONDS})")
+
     command("lock", lambda options: lock.renew(), "make the locks of the development dependencies anew")
     command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")
     command("shell", shell, "open a shell with the virtual environment active")

@@ -9,6 +9,8 @@ What the service user can do is named in docs/threat-model.md: delete alerts tha
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from attacks.setup import usual_notifier
 
@@ -21,6 +23,7 @@ TARGET = "/root/target"
 NAME = "1000000000.000000-77"
 ROOTS_COMMANDS = ("status --json", "flush --failed", "heartbeat", "send")
 LIMIT_SECONDS = 20  # for each of them; none has anything to wait for
+MOST_EXPOSURE = 2.0  # by systemd's own measure, of 10
 FORBIDDEN = {
     "reads the webhook": f"cat {CONFIGURATION}",
     "changes the configuration": f"echo >> {CONFIGURATION}",
@@ -111,3 +114,10 @@ def test_what_it_plants_leads_root_nowhere(what, host, intruder, tidy, is_told_b
         return "; ".join(found + ["root writes where it points"] * host.file(TARGET).exists)
 
     verdict(f"the service user plants {what}", usual, gained, [login])
+
+
+def test_the_unit_gives_the_sender_no_more_than_it_needs(host):
+    """What is left is listed in docs/threat-model.md."""
+    said = host.check_output("systemd-analyze security --no-pager ssh-login-notify.service")
+    (exposure,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert float(exposure) <= MOST_EXPOSURE

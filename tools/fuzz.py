@@ -1,0 +1,63 @@
+"""`./dev fuzz`: atheris on the parsers that read what strangers write (fuzz/)."""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+
+from . import environment
+from .command import ROOT, STATE, Failure, run, say
+
+TARGETS = ("environment", "spool", "pam")
+SECONDS = 1800
+CORPUS = ROOT / "fuzz" / "corpus"
+LONGEST = 4096  # bytes of an input
+FIGURES = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+COVERAGE = re.compile(r"cov: (\d+)")
+
+
+def start(target: str | None, seconds: int) -> int:
+    """Fuzz one target, or all, for so many seconds each; 1 if an input broke a promise."""
+    if target not in (None, *TARGETS):
+        raise Failure(f"there is no target {target!r}. There are: {', '.join(TARGETS)}")
+    directory = STATE / "fuzz"
+    requirements = ROOT / "fuzz" / "requirements.txt"
+    environment.make_venv(directory, environment.python(), environment.locked(requirements), requirements.read_text())
+    rows = [fuzz(name, seconds) for name in ([target] if target else TARGETS)]
+    print(f"\n{'target':12} {'seconds':>8} {'executions':>12} {'coverage':>9} {'inputs':>7}  findings")
+    for row in rows:
+        print("{:12} {:8.0f} {:12,} {:9} {:7}  {}".format(*row))
+    return 1 if any(row[-1] != "none" for row in rows) else 0
+
+
+def fuzz(target: str, seconds: int) -> tuple:
+    """Fuzz a target; what is found lies in .dev/fuzz-TARGET/ and, cut to what adds coverage, in the corpus."""
+    found = STATE / f"fuzz-{target}"
+    found.mkdir(parents=True, exist_ok=True)
+    say(f"fuzz: {target}, {seconds} s")
+    command = [STATE / "fuzz" / "bin" / "python", "-B", "-m", "fuzz", target, found, CORPUS / target]
+    limits = (f"-max_total_time={seconds}", f"-max_len={LONGEST}")
+    options = (*limits, f"-artifact_prefix={found}/", "-print_final_stats=1")
+    variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'files'}"}
+    start = time.monotonic()
+    done = subprocess.run([*command, *options], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    executed = FIGURES.search(done.stderr)
+    if not executed and done.returncode == 0:
+        raise Failure(f"atheris did not run: {done.stderr[-2000:]}")
+    crashes = sorted(path.name for path in found.glob("crash-*"))
+    if done.returncode:
+        print(done.stderr[-4000:])
+        say(f"an input broke a promise: put it into {CORPUS / target}, mend the parser, and keep it there")
+    coverage = COVERAGE.findall(done.stderr)
+    count = int(executed[1]) if executed else 0
+    reached = coverage[-1] if coverage else "-"
+    inputs = len(list(found.iterdir())) - len(crashes)
+    return target, time.monotonic() - start, count, reached, inputs, ", ".join(crashes) or "none"
+
+
+def merge(target: str) -> None:
+    """Add to the corpus what has been found and reaches something new there."""
+    command = [STATE / "fuzz" / "bin" / "python", "-B", "-m", "fuzz", target, CORPUS / target, STATE / f"fuzz-{target}"]
+    variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'files'}"}
+    run(*command, "-merge=1", f"-max_len={LONGEST}", cwd=ROOT, env=variables)
