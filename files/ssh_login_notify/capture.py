@@ -9,6 +9,8 @@ pam_exec(8) hands over the PAM environment first and the genuine PAM_* items aft
 equal names the last one is true, and the first is somebody's attempt to look like another.
 """
 
+from .text import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
@@ -95,5 +97,5 @@ def _differ(connection: bytes, host: bytes) -> bool:
 
 
 def _names(names: "List[bytes]") -> str:
-    shown = [name[:40].decode("ascii", "backslashreplace") for name in names[:8]]
+    shown = [printable(name, 40) for name in names[:8]]
     return ", ".join(shown) + (" and more" if len(names) > len(shown) else "")
