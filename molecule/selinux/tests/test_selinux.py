@@ -26,9 +26,9 @@ LABEL = "system_u:object_r:var_auth_t:s0"
 LOCAL = "/etc/selinux/default/contexts/files/file_contexts.local"
 
 
-def labels(host, *paths: str) -> dict[str, str]:
-    """The label of all that is there, by path."""
-    lines = host.check_output(f"find {' '.join(paths)} -exec stat -c '%n %C' {{}} +").splitlines()
+def labels(host, which: str = "") -> dict[str, str]:
+    """The label of all that is there, by path; which: of what, as an expression of find(1)."""
+    lines = host.check_output(f"find {SPOOL} {OVERFLOW} {which} -exec stat -c '%n %C' {{}} +").splitlines()
     return dict(line.rsplit(" ", 1) for line in lines)
 
 
@@ -50,10 +50,8 @@ def run(host, directory: Path, **settings) -> str:
 
 
 def test_all_that_sshd_writes_to_is_labelled(host):
-    found = labels(host, SPOOL, OVERFLOW)
-    assert {f"{SPOOL}/{name}" for name in ("incoming", "outgoing", "failed", "state")} | {OVERFLOW} <= set(found)
-    directories = [path for path in found if host.file(path).is_directory]
-    assert {found[path] for path in directories} == {LABEL}
+    below = [f"{SPOOL}/{name}" for name in ("incoming", "outgoing", "failed", "state")]
+    assert labels(host, "-type d") == dict.fromkeys([SPOOL, *below, OVERFLOW], LABEL)
 
 
 def test_the_rules_stay_after_a_relabelling_of_everything(host):
@@ -78,26 +76,28 @@ def test_a_wrong_label_is_found_and_mended(host, tmp_path):
     host.check_output(f"chcon -t var_spool_t {SPOOL}/incoming && rmdir {OVERFLOW}")
     output = run(host, tmp_path, send_test_alert=False)
     assert count(output) == 2, "the directory was made, and the labels set"
-    assert set(labels(host, SPOOL, OVERFLOW).values()) == {LABEL}
+    assert set(labels(host).values()) == {LABEL}
     inherit(host)
     again = run(host, tmp_path, send_test_alert=False)
     assert count(again) == 0
     assert re.search(r"^TASK \[.*Let sshd write to the spool under SELinux\].*\n(task path.*\n)?skipping", again, re.M)
 
 
-@pytest.mark.parametrize(
-    ("tool", "package"),
-    [("/usr/sbin/semanage", "policycoreutils-python-utils"), ("/usr/sbin/matchpathcon", "selinux-utils")],
-)
-def test_a_missing_tool_is_told_with_its_package_before_anything_changes(host, tmp_path, tool, package):
-    host.check_output(f"mv {tool} {tool}.away && rm /usr/local/bin/ssh-login-notify")
+def test_missing_tools_are_told_with_their_packages_before_anything_changes(host, tmp_path):
+    tools = {"/usr/sbin/semanage": "policycoreutils-python-utils", "/usr/sbin/matchpathcon": "selinux-utils"}
+    host.check_output("rm /usr/local/bin/ssh-login-notify")
     try:
-        refused = deploy(host, tmp_path, WEBHOOK)
-        assert refused.returncode != 0
-        assert re.search(rf"Nothing was changed. SELinux is on.*{package}", refused.stdout)
-        assert not host.file("/usr/local/bin/ssh-login-notify").exists
+        for tool, package in tools.items():
+            host.check_output(f"mv {tool} {tool}.away")
+            refused = deploy(host, tmp_path, WEBHOOK)
+            host.check_output(f"mv {tool}.away {tool}")
+            assert refused.returncode != 0
+            said = " ".join((refused.stdout + refused.stderr).split())
+            told = re.search(r"Nothing was changed\. SELinux is on, [^:]*: ([^.]*)\. Install them\.", said)
+            assert told
+            assert [name for name in tools.values() if name in told[1]] == [package]
+            assert not host.file("/usr/local/bin/ssh-login-notify").exists
     finally:
-        host.check_output(f"mv {tool}.away {tool}")
         run(host, tmp_path)
 
 
@@ -121,13 +121,10 @@ def test_the_documented_query_has_the_documented_answer(host, command, answer):
 
 
 def test_removed_means_no_rule_no_label_and_no_file(host, tmp_path):
-    """The last one: the server is then as it was before."""
-    try:
-        run(host, tmp_path, state="absent")
-        assert "ssh-login-notify" not in host.check_output(f"cat {LOCAL}")
-        assert host.check_output(f"matchpathcon -n {SPOOL}") == "system_u:object_r:var_spool_t:s0"
-        assert not host.file(OVERFLOW).exists
-        assert changes(host) == []
-        assert count(run(host, tmp_path, state="absent")) == 0
-    finally:
-        run(host, tmp_path)
+    """The last one, after which the server is as it was before anybody deployed the notifier."""
+    run(host, tmp_path, state="absent")
+    assert "ssh-login-notify" not in host.check_output(f"cat {LOCAL}")
+    assert host.check_output(f"matchpathcon -n {SPOOL}") == "system_u:object_r:var_spool_t:s0"
+    assert not host.file(OVERFLOW).exists
+    assert changes(host) == []
+    assert count(run(host, tmp_path, state="absent")) == 0
