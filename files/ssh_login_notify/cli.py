@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 def send() -> int:
     """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
+    overflow.stop_waking()
     try:
         spool.stop_waking()
     except OSError:
@@ -110,9 +111,11 @@ def _send(spool: Spool) -> int:
         _tidy(spool)
         if watch.is_due(spool):
             _watch(spool)
+        rest = overflow.Rest()
         configuration, transport = _begin(spool)
         while lock.take():
-            settled = Sender(spool, configuration, transport).run()
+            settled = Sender(spool, configuration, transport, rest).run()
+            rest.close()
             lock.give_up()
             # An observer that found the lock held has left it to this run.
             if not settled or not spool.names("outgoing"):
@@ -226,11 +229,13 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
             found["answer"] = "a sender is at work on it already; see `ssh-login-notify status`"
         else:
             _tidy(spool)
+            rest = overflow.Rest()
             configuration, transport = _begin(spool)
             for name in spool.names("failed") if options.failed else []:
                 spool.retry(name)
-            sender = Sender(spool, configuration, transport)
+            sender = Sender(spool, configuration, transport, rest)
             sender.run(patient=False)
+            rest.close()
             found.update(delivered=sender.delivered, answer=sender.last_answer or _why_not(spool))
         found["waiting"] = len(spool.names("outgoing"))
         found["failed"] = len(spool.names("failed"))

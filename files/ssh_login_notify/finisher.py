@@ -115,6 +115,7 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
         trouble(f"the spool took no alert ({error}); {name} waits in {overflow.ROOT}")
         try:
             spool.remove("incoming", name)
+            start_sender(spool)
         except OSError:
             pass  # a disk that can only be read; when it takes alerts again, the capture goes
         return

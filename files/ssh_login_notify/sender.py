@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from . import alert, heartbeat, limits, rules, slack
 from .config import Configuration
 from .journal import trouble
-from .spool import Spool
+from .spool import ALERT_MODE, Spool
 from .state import State
 from .text import printable
 from .transport import Answer, Transport, TransportError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import List, Optional
 
     from .alert import Alert
+    from .overflow import Rest
     from .state import Entry
 
 DIGEST_FROM = 11  # alerts that wait; fewer are sent one by one
@@ -39,8 +40,12 @@ UNDELIVERED = 300  # seconds until the next try, once a run has tried for as lon
 class Sender:
     """One run over outgoing/."""
 
-    def __init__(self, spool: Spool, configuration: Configuration, transport: Transport) -> None:
+    def __init__(
+        self, spool: Spool, configuration: Configuration, transport: Transport, rest: "Optional[Rest]" = None
+    ) -> None:
+        """rest: alerts that the spool had no room for."""
         self._spool = spool
+        self._rest = rest
         self._configuration = configuration
         self._transport = transport
         self._state = State(spool)
@@ -63,7 +68,7 @@ class Sender:
         began = time.monotonic()
         while True:
             self._spool.stop_waking()
-            names = self._spool.names("outgoing")
+            names = self._names()
             if not names:
                 return True
             if time.monotonic() - began > LONGEST_RUN:
@@ -77,6 +82,20 @@ class Sender:
 
     def _keep_to_limits(self) -> None:
         limits.enforce(self._spool, self._state, self._configuration.most_waiting, self._configuration.most_waiting_mib)
+
+    def _names(self) -> "List[str]":
+        """Return the names of all that waits, the oldest first."""
+        waiting = self._spool.names("outgoing")
+        return sorted({*waiting, *self._rest.names()}) if self._rest else waiting
+
+    def _read(self, name: str) -> bytes:
+        kept = self._rest.get(name) if self._rest else None
+        return self._spool.read("outgoing", name) if kept is None else kept
+
+    def _remove(self, name: str) -> None:
+        self._spool.remove("outgoing", name)
+        if self._rest:
+            self._rest.remove(name)
 
     def _next(self, names: "List[str]") -> "List[str]":
         """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
@@ -109,7 +128,7 @@ class Sender:
     def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
         if answer.status == 200 and answer.text == "ok":
             for sent in alerts:
-                self._spool.remove("outgoing", sent["id"])
+                self._remove(sent["id"])
             self._tries = self._asked = 0
             self.delivered += len(alerts)
             self._state.delivered([_delivery(sent, answer.status) for sent in alerts])
@@ -128,13 +147,21 @@ class Sender:
         reason = f"{self.last_answer}: {mend}\n".encode()
         for refused in alerts:
             if refused["service"] == alert.TEST_SERVICE:
-                self._spool.remove("outgoing", refused["id"])  # who waits for a test has the answer from the state
+                self._remove(refused["id"])  # who waits for a test has the answer from the state
             else:
                 self._set_aside(refused["id"], reason)
         return 0
 
     def _set_aside(self, name: str, reason: bytes) -> None:
-        self._spool.set_aside(name, reason)
+        kept = self._rest.get(name) if self._rest else None
+        if self._rest and kept is not None:
+            try:
+                self._spool.write("failed", name, kept, ALERT_MODE)
+            except OSError as error:
+                trouble(f"{name} can't be set aside, and is gone: {error}")
+            self._rest.remove(name)
+        else:
+            self._spool.set_aside(name, reason)
         trouble("{} is set aside in the spool's failed/: {}".format(name, reason.decode("utf-8").rstrip()))
 
     def _ping(self, beat: "Alert") -> None:
@@ -145,14 +172,14 @@ class Sender:
     def _load(self, name: str) -> "Optional[Alert]":
         """Return an alert to send; one that can't be read is set aside, one that needs no message is done with."""
         try:
-            found = alert.from_json(self._spool.read("outgoing", name))
+            found = alert.from_json(self._read(name))
             if found["id"] != name:
                 raise ValueError("its id is not its name")
             silent = found["service"] == alert.HEARTBEAT_SERVICE and not self._configuration.heartbeat_message
             if not silent and not rules.is_ignored(found, self._configuration):
                 slack.single(found, self._configuration, time.time())
                 return found
-            self._spool.remove("outgoing", name)
+            self._remove(name)
         except FileNotFoundError:
             return None
         except Exception as error:  # whatever is wrong with a file, those behind it must not wait for it

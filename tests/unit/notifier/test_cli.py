@@ -455,13 +455,27 @@ def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
     assert overflow.names() == []
 
 
-def test_where_the_spool_still_takes_nothing_what_it_holds_is_sent_all_the_same(host, monkeypatch, said):
-    overflow.keep(alert(2)["id"], to_json(alert(2)))
-    host.put(1)
+@pytest.mark.parametrize("command", ["send", "flush"])
+def test_where_the_spool_still_takes_nothing_all_is_sent_in_its_order_all_the_same(host, monkeypatch, said, command):
+    for number in (1, 3):
+        overflow.keep(alert(number)["id"], to_json(alert(number)))
+    host.put(2)
     monkeypatch.setattr(overflow, "bring_back", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-    assert host.run("send")[0] == WELL
-    assert len(host.webhook.requests) == 1
+    assert host.run(command)[0] == WELL
+    sent = [request.body.decode() for request in host.webhook.requests]
+    assert [[number for number in (1, 2, 3) if alert(number)["id"] in body] for body in sent] == [[1], [2], [3]]
+    assert overflow.names() == []
     assert "the spool still takes no alerts" in said[0][1]
+    assert host.run(command)[0] == WELL
+    assert len(host.webhook.requests) == 3, "once"
+
+
+def test_where_the_spool_still_takes_nothing_what_is_not_sent_stays(host, monkeypatch):
+    overflow.keep(alert(1)["id"], to_json(alert(1)))
+    monkeypatch.setattr(overflow, "bring_back", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    host.webhook.instructions.append(answer(503, "busy"))
+    host.run("flush")
+    assert overflow.names() == [alert(1)["id"]]
 
 
 def test_the_status_is_one_line_for_a_person(host):

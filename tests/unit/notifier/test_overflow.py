@@ -74,3 +74,37 @@ def test_a_place_that_others_may_write_is_not_trusted(spool, foreign, tmp_path):
         os.symlink(str(tmp_path / "elsewhere"), overflow.ROOT)
     with pytest.raises(OSError, match="others than root may write it"):
         overflow.keep(NAME, b"x")
+
+
+def test_the_rest_is_removed_by_a_child_that_removes_nothing_else(spool):
+    for name in (LATER, NAME):
+        overflow.keep(name, name.encode())
+    other = os.path.join(overflow.ROOT, "other")
+    with open(other, "w"):
+        pass
+    rest = overflow.Rest()
+    assert sorted(rest.names()) == [NAME, LATER]
+    assert rest.get(LATER) == LATER.encode()
+    assert rest.get("other") is None
+    rest.remove(NAME)
+    rest.remove("other")
+    rest.remove("../" + NAME)
+    rest.close()
+    rest.close()
+    assert overflow.names() == [LATER]
+    assert os.path.exists(other)
+
+
+def test_where_there_is_no_rest_there_is_no_child(monkeypatch):
+    monkeypatch.setattr(os, "fork", None)
+    rest = overflow.Rest()
+    assert rest.names() == []
+    rest.close()
+
+
+def test_it_wakes_the_sender_until_that_begins(spool):
+    overflow.keep(NAME, b"x")
+    assert os.path.exists(os.path.join(overflow.ROOT, overflow.WAKE))
+    overflow.stop_waking()
+    assert os.listdir(overflow.ROOT) == [NAME]
+    overflow.stop_waking()
