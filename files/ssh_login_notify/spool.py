@@ -173,10 +173,14 @@ class Spool:
 
         Somebody with the service user's rights may have put a directory there, which is set aside.
         """
+        sign = self.path("state", "wake")
         try:
             self.remove("state", "wake")
         except IsADirectoryError:
-            os.rename(self.path("state", "wake"), self.path("state", f"wake-{time.time():.6f}"))
+            os.rename(sign, self.path("state", f"wake-{time.time():.6f}"))
+        except OSError:  # a disk that can only be read says so of what is not there, too
+            if os.path.lexists(sign):
+                raise
 
     def set_aside(self, name: str, answer: bytes) -> None:
         """Move an alert that was refused for good to failed/, with the answer beside it."""

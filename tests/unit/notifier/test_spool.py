@@ -279,6 +279,21 @@ def test_the_sign_to_wake_is_taken_away_whatever_stands_there(spool):
     assert spool.foreign() == ["state/" + set_aside]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_disk_that_can_only_be_read_matters_where_the_sign_is_there(spool, monkeypatch, there):
+    def refuse(path):
+        raise OSError(30, "Read-only file system", path)
+
+    if there:
+        spool.wake()
+    monkeypatch.setattr(os, "unlink", refuse)
+    if there:
+        with pytest.raises(OSError, match="Read-only"):
+            spool.stop_waking()
+    else:
+        spool.stop_waking()
+
+
 def test_where_there_is_no_room_even_to_wake_it_is_no_trouble(spool):
     os.rmdir(spool.path("state"))
     spool.wake()
