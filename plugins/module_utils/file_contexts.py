@@ -53,7 +53,7 @@ def equivalences(text: str) -> List[Tuple[str, str]]:
 def name_in_policy(path: str, pairs: List[Tuple[str, str]]) -> str:
     """The path by which the policy knows this one.
 
-    EL 8 and 9 know /run as /var/run, later ones /var/run as /run, and semanage refuses the other name.
+    One policy looks /run up as /var/run, another /var/run as /run, and semanage refuses the other name.
     """
     for _round in pairs:
         for alias, name in pairs:

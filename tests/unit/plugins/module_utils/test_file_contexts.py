@@ -15,14 +15,14 @@ from ansible_collections.loginwatch.pam.plugins.module_utils.file_contexts impor
     type_of,
 )
 
-EL9 = "# aliases\n/run /var/run\n/run/lock /var/lock\n/var/run/lock /var/lock\n/usr/local/lib /usr/lib\n"
-EL10 = "/var/run /run\n/run/lock /var/lock\n"
+RUN_IS_VAR_RUN = "# aliases\n/run /var/run\n/run/lock /var/lock\n/var/run/lock /var/lock\n/usr/local/lib /usr/lib\n"
+VAR_RUN_IS_RUN = "/var/run /run\n/run/lock /var/lock\n"
 
 
 class Host:
     """A host with a policy, in which rules can be made and directories labelled."""
 
-    def __init__(self, path, subs=EL10):
+    def __init__(self, path, subs=VAR_RUN_IS_RUN):
         self.policies = path / "selinux"
         files = self.policies / "targeted" / "contexts" / "files"
         files.mkdir(parents=True)
@@ -122,6 +122,13 @@ def test_check_mode_tells_and_changes_nothing(host, state):
     assert (host.rules, host.label) == before
 
 
+def test_check_mode_tells_of_a_label_alone_and_leaves_it(host):
+    host.bring()
+    host.label = "tmp_t"
+    assert host.bring(check=True) == [f"Relabeled {host.spool}"]
+    assert host.label == "tmp_t"
+
+
 def test_check_mode_is_silent_where_all_is_right(host):
     host.bring()
     assert host.bring(check=True) == []
@@ -151,7 +158,10 @@ def test_a_host_whose_configuration_names_no_policy_is_refused(host):
         host.bring()
 
 
-@pytest.mark.parametrize(("subs", "name"), [(EL9, "/var/run/example"), (EL10, "/run/example"), ("", "/run/example")])
+@pytest.mark.parametrize(
+    ("subs", "name"),
+    [(RUN_IS_VAR_RUN, "/var/run/example"), (VAR_RUN_IS_RUN, "/run/example"), ("", "/run/example")],
+)
 def test_a_rule_below_run_has_the_name_that_the_policy_uses(tmp_path, subs, name):
     host = Host(tmp_path, subs)
     host.matchpathcon = lambda arguments: (0, "system_u:object_r:var_auth_t:s0\n", "")
@@ -163,7 +173,7 @@ def test_a_rule_below_run_has_the_name_that_the_policy_uses(tmp_path, subs, name
     [("/run/lock/x", "/var/lock/x"), ("/run", "/var/run"), ("/running", "/running"), ("/usr/local/lib", "/usr/lib")],
 )
 def test_equivalences_hold_for_whole_names_and_one_after_the_other(path, name):
-    assert name_in_policy(path, equivalences(EL9)) == name
+    assert name_in_policy(path, equivalences(RUN_IS_VAR_RUN)) == name
 
 
 def test_equivalences_that_go_round_in_a_ring_end():
