@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from . import environment
-from .command import ROOT, STATE, Failure, run, say
+from .command import ROOT, STATE, Failure, say
 
 TARGETS = ("environment", "spool", "pam")
 SECONDS = 1800
@@ -32,7 +32,7 @@ def start(target: str | None, seconds: int) -> int:
 
 
 def fuzz(target: str, seconds: int) -> tuple:
-    """Fuzz a target; what is found lies in .dev/fuzz-TARGET/ and, cut to what adds coverage, in the corpus."""
+    """Fuzz a target. What it found lies in .dev/fuzz-TARGET/, where the next run goes on."""
     found = STATE / f"fuzz-{target}"
     found.mkdir(parents=True, exist_ok=True)
     say(f"fuzz: {target}, {seconds} s")
@@ -40,24 +40,18 @@ def fuzz(target: str, seconds: int) -> tuple:
     limits = (f"-max_total_time={seconds}", f"-max_len={LONGEST}")
     options = (*limits, f"-artifact_prefix={found}/", "-print_final_stats=1")
     variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'files'}"}
+    before = set(found.iterdir())
     start = time.monotonic()
     done = subprocess.run([*command, *options], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     executed = FIGURES.search(done.stderr)
     if not executed and done.returncode == 0:
         raise Failure(f"atheris did not run: {done.stderr[-2000:]}")
-    crashes = sorted(path.name for path in found.glob("crash-*"))
+    crashes = sorted(path.name for path in found.glob("crash-*") if path not in before)
     if done.returncode:
         print(done.stderr[-4000:])
         say(f"an input broke a promise: put it into {CORPUS / target}, mend the parser, and keep it there")
     coverage = COVERAGE.findall(done.stderr)
     count = int(executed[1]) if executed else 0
     reached = coverage[-1] if coverage else "-"
-    inputs = len(list(found.iterdir())) - len(crashes)
+    inputs = len([path for path in found.iterdir() if not path.name.startswith("crash-")])
     return target, time.monotonic() - start, count, reached, inputs, ", ".join(crashes) or "none"
-
-
-def merge(target: str) -> None:
-    """Add to the corpus what has been found and reaches something new there."""
-    command = [STATE / "fuzz" / "bin" / "python", "-B", "-m", "fuzz", target, CORPUS / target, STATE / f"fuzz-{target}"]
-    variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'files'}"}
-    run(*command, "-merge=1", f"-max_len={LONGEST}", cwd=ROOT, env=variables)
