@@ -42,7 +42,8 @@ def fuzz(target: str, seconds: int) -> tuple:
     variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'files'}"}
     before = set(found.iterdir())
     start = time.monotonic()
-    done = subprocess.run([*command, *options], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    words = [str(word) for word in (*command, *options)]
+    done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     executed = FIGURES.search(done.stderr)
     if not executed and done.returncode == 0:
         raise Failure(f"atheris did not run: {done.stderr[-2000:]}")
