@@ -19,7 +19,7 @@ from ssh_login_notify.capture import Capture
 from ssh_login_notify.spool import is_name
 
 QUICK = 1.5  # seconds, below the hook's own two; a hook takes some hundredths, but the machine may be busy
-UNHURRIED = "LONGEST = 1.5"
+UNHURRIED = "LONGEST = 4.0"
 
 
 @pytest.fixture
@@ -319,12 +319,11 @@ def test_an_observer_outlives_the_end_of_sshds_unit(installation):
 def test_the_observer_holds_nothing_of_the_login(installation):
     installation.change(installation.library / "observer.py", "LONGEST = 0.3", UNHURRIED)
     reader, writer = os.pipe()
-    began = time.monotonic()
     process = installation.start(pass_fds=[writer], cwd=str(installation.root))
     os.close(writer)
     assert process.communicate(timeout=parts.LONGEST_WAIT) == (b"", b"")
     assert os.read(reader, 1) == b""  # nobody has the other end any more
-    assert time.monotonic() - began < 1.4
+    assert installation.names("incoming"), "the observer is still at work"
     os.close(reader)
     (observer,) = wait_for(lambda: installation.processes())
     assert os.getsid(observer) == os.getpgid(observer) == observer
