@@ -10,6 +10,7 @@ from pathlib import Path
 
 import parts
 import pytest
+from ssh_login_notify.kind import UNKNOWN, Connection
 from ssh_login_notify.processes import Processes, set_priority
 
 
@@ -139,3 +140,21 @@ def test_a_file_that_can_not_be_read_tells_nothing(tmp_path):
     Path(str(tmp_path), "10", "comm").unlink()
     Path(str(tmp_path), "10", "comm").mkdir()
     assert Processes(str(tmp_path)).name(10) == b""
+
+
+def test_what_may_not_be_seen_is_not_there_and_the_kind_is_unknown(monkeypatch):
+    """AppArmor, SELinux or hidepid=2 (proc(5)) keep a process from looking."""
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("builtins.open", "os.open", "os.readlink", "os.listdir"):
+        monkeypatch.setattr(name, refuse)
+    processes = Processes()
+    processes.keep(1)
+    seen = [processes.start(1), processes.name(1), processes.arguments(1)]
+    seen += [processes.executable(1), processes.children(1)]
+    unknown = Connection(processes, 1, 5, b"deploy").look(0.0)
+    monkeypatch.undo()
+    assert seen == [None, b"", [], b"", []]
+    assert unknown == UNKNOWN

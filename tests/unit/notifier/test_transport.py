@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import ssl
+import threading
 import time
 
 import parts
@@ -291,6 +292,34 @@ def test_a_certificate_is_checked_beyond_a_proxy_too(secure_webhook, certificate
     secure_webhook.certificate = "wrong-name"
     sentence = failure(beyond(monkeypatch, proxy, secure_webhook.url, ca_file=certificates.authority))
     assert f"through the proxy 127.0.0.1 port {proxy.port}" in sentence
+
+
+def test_a_proxy_that_strips_tls_gets_nothing_in_clear(certificates, monkeypatch):
+    """It says that the tunnel stands, and speaks plain HTTP itself."""
+    heard = []
+
+    def strip(listener):
+        client, _address = listener.accept()
+        with client:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            heard.append(client.recv(4096))
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        thread = threading.Thread(target=strip, args=(listener,))
+        thread.start()
+        port = listener.getsockname()[1]
+        monkeypatch.setattr(transport, "is_loopback", lambda _: False)
+        url = "https://127.0.0.1:9/services/T00000000/B00000000/not-a-real-secret"
+        values = {"proxy": f"http://127.0.0.1:{port}", "ca_file": certificates.authority}
+        sentence = failure(Transport(configuration(url, **values)))
+        thread.join()
+    assert "TLS" in sentence
+    assert heard[0][:1] == b"\x16", "a TLS handshake (RFC 8446, 5.1), and nothing else"
+    assert b"not-a-real-secret" not in b"".join(heard)
 
 
 def test_plain_http_goes_in_a_tunnel_too(webhook, proxy, monkeypatch):
