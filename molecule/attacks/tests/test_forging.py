@@ -15,7 +15,7 @@ PAM_ENVIRONMENT = "/home/intruder/.pam_environment"
 FORGED_ADDRESS = "203.0.113.99"
 USUAL_SECONDS = 3.0
 FORGERIES = {
-    "PAM_USER": "alice",
+    "PAM_USER": "rita",  # who has an account, too
     "PAM_RHOST": FORGED_ADDRESS,
     "SSH_CONNECTION": f"{FORGED_ADDRESS} 1022 192.0.2.1 22",
     "SSH_AUTH_INFO_0": "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFORGED",
