@@ -91,7 +91,9 @@ def _differ(connection: bytes, host: bytes) -> bool:
 
     SSH_CONNECTION can be replaced by whatever sets PAM's environment above the line (pam_putenv(3)), PAM_RHOST not.
     """
-    is_address = host.translate(None, b".:0123456789abcdefABCDEF") == b"" and (b"." in host or b":" in host)
+    # No name has a colon, or nothing but digits and dots; one of hexadecimal letters there may well be: cafe.de.
+    digits = b".:0123456789abcdefABCDEF" if b":" in host else b".0123456789"
+    is_address = bool(host) and host.translate(None, digits) == b""
     address = connection.partition(b" ")[0]
     return is_address and bool(address) and address != host
 

@@ -18,7 +18,7 @@ FORGERIES = {
     "PAM_USER": "rita",  # who has an account, too
     "PAM_RHOST": FORGED_ADDRESS,
     "SSH_CONNECTION": f"{FORGED_ADDRESS} 1022 192.0.2.1 22",
-    "SSH_AUTH_INFO_0": "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFORGED",
+    "SSH_AUTH_INFO_0": "publickey ssh-rsa AAAAB3NzaC1yc2EAAAADFORGED",  # the true key is of another kind,
     "PAM_TYPE": "close_session",
 }
 # Which stand twice in what PAM hands over, and so can be seen; the last one is PAM's own.
@@ -58,7 +58,7 @@ def test_an_alert_does_not_lie(name, host, intruder, environment, what_the_usual
     forged = FORGERIES[name]
     environment({name: forged})
     said = what_the_usual_says()
-    believed = [word for word in forged.split() if word in said]
+    believed = [word for word in forged.split() if word in said.split()]
     usual = f"tells of {believed[0]}" if believed else "" if said else "is silent"
     (message,) = verdict(f"{name} in ~/.pam_environment", usual, "", [intruder.command()])
     assert fingerprint in message.fields["Key"]

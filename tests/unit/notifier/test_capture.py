@@ -48,6 +48,8 @@ def test_a_variable_that_would_run_code_in_a_root_process_is_noted(name):
         (b"fe80::1%eth0 1 fe80::2%eth0 22", b"fe80::1%eth0", False),
         (b"203.0.113.9 1 192.0.2.1 22", b"host.example.com", False),
         (b"203.0.113.9 1 192.0.2.1 22", b"cafe", False),
+        (b"203.0.113.9 1 192.0.2.1 22", b"cafe.de", False),
+        (b"203.0.113.9 1 192.0.2.1 22", b"::ffff:198.51.100.1", True),
         (b"203.0.113.9 1 192.0.2.1 22", b"", False),
         (b"", b"203.0.113.9", False),
     ],
