@@ -116,11 +116,12 @@ class Server:
     def stop_sender(self) -> None:
         """End the sender that is at work, if one is; what it was to send waits until somebody starts another."""
         if self.has_systemd:
-            # What may start it goes first, or a start that comes while it is being stopped cancels the stop: the path
-            # unit, for a sender that waits has not looked at the last login's wake-up yet, and the timer.
-            starters = "ssh-login-notify.path ssh-login-notify.timer"
-            stop = f"systemctl stop {starters} && systemctl stop ssh-login-notify.service"
-            self.run(f"{stop} && rm -f {SPOOL}/state/wake && systemctl start {starters}")
+            # A start that comes while it is being stopped cancels the stop. So the path unit goes first: a sender that
+            # waits has not looked at the last login's wake-up yet. The timer, which comes every five minutes, does it
+            # once at the most, hence the second stop; to stop the timer each time would run into its start limit.
+            path, stop = "ssh-login-notify.path", "systemctl stop ssh-login-notify.service"
+            self.run(f"systemctl stop {path} && {{ {stop} || {stop}; }}")
+            self.run(f"rm -f {SPOOL}/state/wake && systemctl start {path}")
         else:
             self.run(f"kill $(pgrep -f '{PROCESS} send$') 2> /dev/null || true")
 

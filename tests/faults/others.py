@@ -13,9 +13,9 @@ from .notifier import CAPTURES, changed
 
 PID = "/run/faults.pid"
 BEHAVIOUR = "http://receiver:8080/api/behaviour"
-# It has the configuration of then, and may sleep until its next try. A start by the timer would cancel the stop.
-TIMER = "ssh-login-notify.timer"
-STOP_SENDER = f"systemctl stop {TIMER} && systemctl stop ssh-login-notify.service && systemctl start {TIMER}"
+# It has the configuration of then, and may sleep until its next try. A start by the timer cancels the first stop.
+STOP = "systemctl stop ssh-login-notify.service"
+STOP_SENDER = f"{{ {STOP} || {STOP}; }}"
 
 # Kills each hook, but nothing that has detached itself from the login, some milliseconds after it has begun:
 # it needs about fifteen, most of them for the interpreter's start.
