@@ -36,7 +36,7 @@ def pytest_configure(config):
 def _locks_end_with_their_test(tmp_path):
     """A lock's file stays open for as long as its process lives (spool.Lock), and this process lives for all tests.
 
-    With more than 60 of them, what a test passes on has a number that the hook, which inherits no more than that, leaves.
+    With more than 60 of them, what a test passes on would have a number beyond those that the hook closes.
     """
     yield
     for number in os.listdir("/proc/self/fd"):
