@@ -300,8 +300,9 @@ def test_a_proxy_that_strips_tls_gets_nothing_in_clear(certificates, monkeypatch
 
     def strip(listener):
         client, _address = listener.accept()
-        with client:
-            client.recv(4096)
+        with client, client.makefile("rb", buffering=0) as request:
+            while request.readline().strip():
+                pass  # to the empty line: older Pythons send the request in several parts
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             heard.append(client.recv(4096))
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
