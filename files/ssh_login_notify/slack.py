@@ -232,7 +232,8 @@ def _label(text: str) -> "Dict[str, Any]":
 
 
 def _plain(text: str, limit: int) -> "Dict[str, Any]":
-    return {"type": "plain_text", "text": _cut(escape(text), limit), "emoji": False}
+    # Slack refuses a message with an empty text in it (Block Kit, text object: one character at least).
+    return {"type": "plain_text", "text": _cut(escape(text), limit) or "-", "emoji": False}
 
 
 def _cut(escaped: str, limit: int) -> str:
