@@ -16,6 +16,8 @@ The rule: a transfer (SFTP, SCP, rsync, git) is named only when it is all that t
 is an SSH command or a shell. What did not show itself in time is unknown, never guessed.
 """
 
+import os
+
 from .processes import Processes
 
 TYPE_CHECKING = False
@@ -30,6 +32,7 @@ RSYNC = "rsync"
 GIT = "git"
 TUNNEL = "Tunnel (no session)"
 UNKNOWN = "unknown"
+TRANSFERS = (SFTP_OR_SCP, SCP, RSYNC, GIT)
 
 SERVERS = (b"sshd", b"sshd-session")
 SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"git-shell")
@@ -42,7 +45,8 @@ SFTP_SERVER_DIRECTORIES = (
     b"/usr/libexec",
     b"/usr/lib/misc",
 )
-PROGRAM_DIRECTORIES = (b"", b"/usr/bin", b"/bin", b"/usr/local/bin")
+SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
+PROGRAM_DIRECTORIES = (b"", *SYSTEM_DIRECTORIES)
 GIT_PROGRAMS = (b"git-upload-pack", b"git-receive-pack", b"git-upload-archive")
 # With one of these a shell does more than run one program: even a variable can, ${LC_A@P} or $[LC_A], and the client
 # may set some. csh looks for an exclamation mark in quotes too.
@@ -51,9 +55,16 @@ SEPARATED = bytes.maketrans(b";&|\n\r", b"     ")
 QUOTED = b"'"  # stands for a quoted part, of which nothing is shown
 OPENERS = b"(`{["  # in an assignment's value: the words that follow may belong to it
 LONGEST_PROGRAM_NAME = 40
+DEFAULT_SHELL = b"/bin/sh"  # passwd(5)
 # As ssh clients give them to scp; all of them without a value, so that none can hide an option of another meaning.
 SCP_FLAGS = b"vrpdq"
 SCP_MODES = b"tf"
+QUOTES = b"'\"\\"
+EXPANDED = b"{*?["  # a shell puts other words in the place of one that has these
+OPTION_STARTS = tuple(b"-" + EXPANDED)
+# A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own; with
+# secluded arguments, -s, all options come later, over the connection, where nobody sees them.
+RSYNC_UNTOLD = (b"--daemon", b"--secluded-args", b"--protect-args")
 
 
 class Connection:
@@ -124,8 +135,7 @@ class Connection:
 
     def _title_of(self, process: int) -> bytes:
         """Return `deploy`, `deploy@notty`, `deploy@pts/0` for a session's server, nothing for any other process."""
-        program, _colon, title = b" ".join(self._processes.arguments(process)).partition(b": ")
-        return title if program in SERVERS and not title.endswith((b" [priv]", b" [pam]", b" [net]")) else b""
+        return _title(self._processes.arguments(process))
 
     def _of_children(self) -> "Optional[str]":
         for child in self._processes.children(self._server):
@@ -143,9 +153,16 @@ class Connection:
             return self._of_server(child)
         if arguments[0].startswith(b"-"):
             return INTERACTIVE
-        if len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0]):
-            return of_command(arguments[2])
-        return of_program(arguments, self._processes.executable(child))
+        command = arguments[2] if len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0]) else None
+        claimed = of_program(arguments, b"") if command is None else of_command(command)
+        if claimed not in TRANSFERS:
+            return claimed
+        file = self._processes.executable(child)
+        if self._processes.arguments(child) != arguments:
+            return None  # it has become another program meanwhile, or is over: whose file it was can't be told
+        if command is None:
+            return of_program(arguments, file)
+        return claimed if not file or self._is_file_of_shell(file) else COMMAND
 
     def _of_server(self, child: int) -> "Optional[str]":
         """Return the kind of a process that looks like one of sshd's: any program can, but not with sshd's file.
@@ -153,14 +170,30 @@ class Connection:
         The file is read first: it and the arguments change at once, so those that are read after it are this file's.
         """
         server, file = self._processes.executable(self._server), self._processes.executable(child)
+        arguments = self._processes.arguments(child)
         if file != server:
-            program = b" ".join(self._processes.arguments(child)).partition(b":")[0]
-            return COMMAND if file and server and program in SERVERS else None
-        return SFTP_OR_SCP if self._title_of(child).endswith(b"@internal-sftp") else None
+            looks_so = b" ".join(arguments).partition(b":")[0] in SERVERS or self._processes.name(child) in SERVERS
+            return COMMAND if file and server and arguments and looks_so else None
+        # A title is one text. Who starts sshd's own file under this name has to give it options, too.
+        is_sftp = len(arguments) == 1 and _title(arguments).endswith(b"@internal-sftp")
+        return SFTP_OR_SCP if is_sftp else None
 
     def _is_shell(self, name: bytes) -> bool:
         """sshd runs a command as `SHELL -c COMMAND`, with the name of the user's shell without its directory."""
-        return name in SHELLS or name == login_shell(self._user)
+        return name in SHELLS or name == os.path.basename(login_shell(self._user))
+
+    def _is_file_of_shell(self, file: bytes) -> bool:
+        """Tell whether this is the file of the user's shell: any program can be started with a shell's arguments."""
+        shell = login_shell(self._user)
+        if shell:
+            return file == os.path.realpath(shell)
+        directory, _slash, name = file.rpartition(b"/")
+        return directory in SYSTEM_DIRECTORIES and name in SHELLS
+
+
+def _title(arguments: "List[bytes]") -> bytes:
+    program, _colon, title = b" ".join(arguments).partition(b": ")
+    return title if program in SERVERS and not title.endswith((b" [priv]", b" [pam]", b" [net]")) else b""
 
 
 def of_command(command: bytes) -> str:
@@ -205,11 +238,31 @@ def _transfer(words: "List[bytes]") -> "Optional[str]":
         return None
     if program == b"scp" and _is_scp_server(words[1:]):
         return SCP
-    if program == b"rsync" and words[1:2] == [b"--server"]:
+    if program == b"rsync" and words[1:2] == [b"--server"] and _is_rsync_told(words[2:]):
         return RSYNC
-    if program in GIT_PROGRAMS or (program == b"git" and b"git-" + b"".join(words[1:2]) in GIT_PROGRAMS):
+    if program == b"git":
+        program, words = b"git-" + b"".join(words[1:2]), words[1:]
+    # git's servers are given a directory; --help would show a manual, in a program that gives a shell.
+    if program in GIT_PROGRAMS and not _options(words[1:2]):
         return GIT
     return None
+
+
+def _options(words: "List[bytes]") -> "List[bytes]":
+    """Return the words that are options, or that a shell may put some in the place of, without their quotes."""
+    plain = (word.translate(None, QUOTES) for word in words)
+    return [word for word in plain if word[:1] and word[0] in OPTION_STARTS]
+
+
+def _is_rsync_told(words: "List[bytes]") -> bool:
+    """Tell whether the options say what rsync's server does, and that it is to carry files and nothing else."""
+    for option in _options(words):
+        if option[:1] != b"-" or option.startswith(RSYNC_UNTOLD) or any(byte in EXPANDED for byte in option):
+            return False
+        # Of several letters the first that takes a value takes the rest; a client's -e has capabilities, also an s.
+        if option[:2] != b"--" and b"s" in option.partition(b"e")[0]:
+            return False
+    return True
 
 
 def _is_scp_server(options: "List[bytes]") -> bool:
@@ -258,13 +311,13 @@ def _skeleton(command: bytes) -> bytes:
 
 
 def login_shell(user: bytes) -> bytes:
-    """Return the name of a local user's shell (passwd(5)), empty for others: a directory service may take its time."""
+    """Return the path of a local user's shell (passwd(5)), empty for others: a directory service may take its time."""
     try:
         with open("/etc/passwd", "rb") as file:
             for line in file:
                 fields = line.rstrip(b"\n").split(b":")
                 if fields[0] == user and len(fields) == 7:
-                    return fields[6].rpartition(b"/")[2]
+                    return fields[6] or DEFAULT_SHELL
     except OSError:
         pass
     return b""

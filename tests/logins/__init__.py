@@ -114,6 +114,10 @@ class Person:
         """A file brought by rsync."""
         return self._login(["rsync", "-e", shlex.join(self.ssh), str(self.parcel), f"{self.address}:by-rsync"])
 
+    def rsync_module(self, module: str) -> Login:
+        """A file brought to a module of rsync's daemon, which the login starts."""
+        return self._login(["rsync", "-e", shlex.join(self.ssh), str(self.parcel), f"{self.address}::{module}"])
+
     def git(self, repository: str = "repository.git") -> Login:
         """The branches of a repository on the server, listed by git."""
         return self._login(["git", "ls-remote", f"{self.address}:{repository}"])

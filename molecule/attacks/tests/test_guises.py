@@ -6,8 +6,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 from attacks.setup import usual_notifier
+from logins import Login
 
 testinfra_hosts = ["ansible://systemd"]
 
@@ -33,13 +38,13 @@ def less(type_: str) -> str:
 
 
 @pytest.fixture
-def usual_type(host, intruder, receiver):
-    """What the usual notifier takes a login with this command for."""
+def usual_type(host, receiver):
+    """What the usual notifier takes a login for: usual_type(log_in)."""
     mark = receiver.last()
 
-    def type_of(command: str) -> str:
+    def type_of(log_in: Callable[[], Login]) -> str:
         with usual_notifier(host):
-            intruder.command(command)
+            log_in()
         (message,) = receiver.wait_for(lambda message: "login: intruder" in message.text, after=mark)
         return message.text.partition(" ")[0]
 
@@ -48,6 +53,16 @@ def usual_type(host, intruder, receiver):
 
 @pytest.mark.parametrize("guise", GUISES)
 def test_a_command_in_the_guise_of_a_transfer(guise, intruder, usual_type, verdict):
-    command = GUISES[guise]
-    usual = less(usual_type(command))
-    verdict(guise, usual, lambda messages: less(messages[0].fields["Type"]), [intruder.command(command)])
+    log_in = partial(intruder.command, GUISES[guise])
+    verdict(guise, less(usual_type(log_in)), lambda messages: less(messages[0].fields["Type"]), [log_in()])
+
+
+def test_a_daemon_of_rsync_runs_what_the_intruder_has_configured(host, intruder, usual_type, verdict):
+    """By `rsync -e ssh file host::module`, for which rsync's server reads ~/rsyncd.conf (rsyncd.conf(5))."""
+    configuration = f"[ran]\npath = .\nread only = no\nuse chroot = no\npre-xfer exec = {PROGRAM}; touch ran\n"
+    intruder.command(f"printf %s {shlex.quote(configuration)} > rsyncd.conf")
+    log_in = partial(intruder.rsync_module, "ran")
+    usual = less(usual_type(log_in))
+    login = log_in()
+    assert host.file("/home/intruder/ran").exists
+    verdict("rsync's daemon", usual, lambda messages: less(messages[0].fields["Type"]), [login])

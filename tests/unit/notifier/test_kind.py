@@ -114,6 +114,11 @@ def test_the_internal_sftp_server_is_a_child_with_a_title_of_its_own(host):
     assert host.look() is None
     host.run(title, name="innocent", executable="/home/deploy/innocent")
     assert host.look() == "SSH (command)", "what looks like sshd and is not has something to hide"
+    host.run("./sshd", name="sshd", executable="/home/deploy/sshd")
+    assert host.look() == "SSH (command)"
+    # exec -a '…@internal-sftp' /usr/sbin/sshd -r -f @internal-sftp
+    host.run(title, "-r", "-f", "@internal-sftp", name=host.program, executable=sshd)
+    assert host.look() is None
     host.run(title, name=host.program, executable=sshd)
     assert host.look() == SFTP_OR_SCP
 
@@ -222,9 +227,42 @@ def test_a_forced_command_is_what_runs(host):
 
 
 def test_a_shell_that_only_passwd_knows_is_a_shell_too(host, monkeypatch):
-    monkeypatch.setattr(kind, "login_shell", lambda user: b"xonsh" if user == b"deploy" else b"")
+    monkeypatch.setattr(kind, "login_shell", lambda user: b"/opt/xonsh" if user == b"deploy" else b"")
     host.serve()
-    host.run("xonsh", "-c", "rsync --server .")
+    host.run("xonsh", "-c", "rsync --server .", executable="/opt/xonsh")
+    assert host.look() == RSYNC
+
+
+@pytest.mark.parametrize(
+    ("shell", "file", "found"),
+    [
+        (b"", "/usr/bin/bash", RSYNC),
+        (b"", None, RSYNC),  # SELinux or hidepid: not to be seen
+        (b"", "/home/deploy/bash", "SSH (command)"),  # exec -a bash ./bash -c 'rsync --server .'
+        (b"", "/usr/bin/python3.11", "SSH (command)"),
+        (b"/bin/sh", os.path.realpath("/bin/sh"), RSYNC),  # a link, also by way of /bin
+        (b"/bin/sh", "/usr/bin/zsh", "SSH (command)"),  # BASH_ENV=evil bash -c 'rsync --server .'
+    ],
+)
+def test_a_shell_is_one_only_if_the_file_that_runs_is_the_users_shell(host, monkeypatch, shell, file, found):
+    monkeypatch.setattr(kind, "login_shell", lambda user: shell)
+    host.serve()
+    host.run("bash", "-c", "rsync --server .", executable=file)
+    assert host.look() == found
+
+
+def test_a_file_is_not_held_against_the_program_that_ran_before_it(host, monkeypatch):
+    """A shell is replaced by the transfer between two looks at it."""
+    host.serve()
+    host.run("bash", "-c", "rsync --server .")
+    executable = Processes.executable
+
+    def replaced(self, pid):
+        host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
+        return executable(self, pid)
+
+    monkeypatch.setattr(Processes, "executable", replaced)
+    assert host.look() is None
     assert host.look() == RSYNC
 
 
@@ -313,6 +351,7 @@ TRANSFERS = [
     (b"/usr/lib/openssh/sftp-server", SFTP_OR_SCP),
     (b"/usr/libexec/openssh/sftp-server -l INFO", SFTP_OR_SCP),
     (b"  rsync   --server  . ", RSYNC),
+    (b"rsync --server -vvlogDtprze.iLsfxCIvu --delete --temp-dir /tmp . 'a b' /srv/{x,y}/*", RSYNC),
 ]
 
 
@@ -359,6 +398,24 @@ def test_a_transfer_is_named_when_it_is_all_that_the_client_asked_for(command, f
         (b"rsync -e sh --server", "SSH (command: rsync)"),
         (b"git -c core.sshCommand=sh upload-pack x", "SSH (command: git)"),
         (b"git upload-packs", "SSH (command: git)"),
+        # a manual in a pager, which has a shell
+        (b"git-upload-pack --help", "SSH (command: git-upload-pack)"),
+        (b"git upload-pack '--help'", "SSH (command: git)"),
+        (b"git-receive-pack {--help,x}", "SSH (command: git-receive-pack)"),
+        (b"git-upload-archive *", "SSH (command: git-upload-archive)"),
+        # a daemon, which runs what its configuration says, or what may become one
+        (b"rsync --server --daemon --config=x .", "SSH (command: rsync)"),
+        (b"rsync --server . --daemon", "SSH (command: rsync)"),
+        (b"rsync --server --da''em\\on .", "SSH (command: rsync)"),
+        (b"rsync --server '--daemon' .", "SSH (command: rsync)"),
+        (b"rsync --server {--daemon,.}", "SSH (command: rsync)"),
+        (b"rsync --server -{-daemon,v} .", "SSH (command: rsync)"),
+        (b"rsync --server * .", "SSH (command: rsync)"),
+        (b"rsync --server [-]* .", "SSH (command: rsync)"),
+        (b"rsync --server -se.LsfxCIvu", "SSH (command: rsync)"),
+        (b"rsync --server -v\"s\" .", "SSH (command: rsync)"),
+        (b"rsync --server --secluded-args", "SSH (command: rsync)"),
+        (b"rsync --server --protect-args", "SSH (command: rsync)"),
         # somebody's own program of the same name
         (b"/tmp/rsync --server", "SSH (command: rsync)"),
         (b"./scp -t x", "SSH (command: scp)"),
@@ -419,6 +476,8 @@ def test_a_command_shows_its_program_and_nothing_that_may_be_a_secret(command, f
         ([b"sftp-server"], b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
         ([b"scp", b"-t", b"x"], b"/usr/bin/scp (deleted)", "SSH (command: scp)"),
         ([b"git-upload-pack", b"x"], b"/usr/bin/git", GIT),
+        ([b"git", b"upload-pack", b"--help"], b"/usr/bin/git", "SSH (command: git)"),
+        ([b"rsync", b"--server", b"--daemon"], b"/usr/bin/rsync", "SSH (command: rsync)"),
         ([b"postgres: secret"], b"/usr/bin/postgres", COMMAND),
         ([b""], b"", COMMAND),
         ([b"/opt/x/deploy", b"secret"], b"/opt/x/deploy", "SSH (command: deploy)"),
@@ -494,5 +553,5 @@ def test_a_real_shell_runs_nothing_else_for_a_command_that_is_called_a_transfer(
 
 
 def test_the_login_shell_is_that_of_passwd():
-    assert kind.login_shell(b"root") in (b"bash", b"sh", b"dash", b"zsh", b"fish", b"ash")
+    assert os.path.basename(kind.login_shell(b"root")) in (b"bash", b"sh", b"dash", b"zsh", b"fish", b"ash")
     assert kind.login_shell(b"no such user") == b""
