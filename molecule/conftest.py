@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from logins import Login, Person
 from receiver.client import Message, Receiver
+from shared.containers import address
 
 from bench.report import table
 
@@ -28,13 +29,6 @@ ALERT_SECONDS = 30.0
 
 # What a scenario is to show beside "passed": rows of one table, which is printed at the end.
 ROWS = pytest.StashKey[list[dict[str, str]]]()
-
-
-def address(container: str) -> str:
-    """The container's address on the scenario's network, at which this machine reaches it without a detour."""
-    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    command = ["docker", "inspect", "--format", template, container]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
 
 
 @pytest.fixture(scope="session")

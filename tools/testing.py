@@ -10,7 +10,7 @@ from pathlib import Path
 from . import bench, environment, lint, pythons, system
 from .command import ROOT, STATE, Failure, NotRun, run, say
 
-SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "attacks", "selinux")
+SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "attacks", "selinux", "fleet")
 
 
 @dataclass

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The fleet as its operators see it: an inventory of hosts that are reached by SSH, and playbooks run on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import testinfra
+import yaml
+
+from shared.containers import address
+
+SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+# As in .config/molecule/config.yml.
+SECRET = "not-a-real-secret"  # noqa: S105
+NAMES = ("debian12", "debian13", "debian12-plain")
+PLAYBOOK_SECONDS = 240
+OPTIONS = "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+
+
+class Run:
+    """A playbook run to its end: exit status, and all that it printed."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.status = done.returncode
+        self.output = done.stdout + done.stderr
+        assert SECRET not in self.output
+
+    def recap(self, host: str) -> dict[str, int]:
+        """The host's counts in the closing table; empty if the run did not get to it."""
+        lines = [line for line in self.output.partition("PLAY RECAP")[2].splitlines() if line.split(" ")[0] == host]
+        return {name: int(value) for name, _, value in (word.partition("=") for word in lines[0].split()[2:])} if lines else {}
+
+
+def inventory(directory: Path, **host_variables: dict[str, object]) -> Path:
+    """An inventory of the fleet, in the order of NAMES; host_variables: by a host's name with `_` for `-`."""
+    hosts = {}
+    for name in NAMES:
+        hosts[name] = {"ansible_host": address(f"{name}-{SCENARIO}"), **host_variables.get(name.replace("-", "_"), {})}
+    variables = {
+        "ansible_user": "deploy",
+        "ansible_ssh_private_key_file": str(KEY),
+        "ansible_ssh_args": OPTIONS,
+        "ssh_login_notify_webhook_url": f"https://receiver:8443/services/T00000000/B00000000/{SECRET}",
+        "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+    }
+    path = directory / "inventory.yml"
+    path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}, sort_keys=False))
+    return path
+
+
+def command(directory: Path, playbook: str, extra: tuple[str, ...], variables: dict[str, dict[str, object]]) -> list[str]:
+    return ["ansible-playbook", f"loginwatch.pam.{playbook}", "-i", str(inventory(directory, **variables)), *extra]
+
+
+ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory) -> Callable[..., Run]:
+    """Run a playbook of the collection on the fleet: play("deploy", ("-e", "…"), debian13={"variable": …})."""
+    directory = tmp_path_factory.mktemp("play")
+
+    def run(playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
+        words = command(directory, playbook, extra, variables)
+        done = subprocess.run(  # noqa: S603
+            words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS
+        )
+        return Run(done)
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path) -> Callable[..., AbstractContextManager[Callable[[], None]]]:
+    """Start a playbook, to cut it off: with start("safety_valve") as kill. Nothing of it outlives the block."""
+
+    @contextmanager
+    def running(playbook: str, extra: tuple[str, ...] = ()) -> Iterator[Callable[[], None]]:
+        words = command(tmp_path, playbook, extra, {})
+        process = subprocess.Popen(  # noqa: S603
+            words, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+        def kill() -> None:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+        try:
+            yield kill
+        finally:
+            kill()
+
+    return running
+
+
+@pytest.fixture(scope="session")
+def servers() -> dict[str, testinfra.host.Host]:
+    """The hosts themselves, by their names in the inventory: reached past SSH, so that looking logs nobody in."""
+    return {name: testinfra.get_host(f"docker://{name}-{SCENARIO}") for name in NAMES}

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""loginwatch.pam.safety_valve breaks a canary's program, logs in, and mends it, even if it is cut off in between."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+# Longer than the playbook takes from the switch to a kill, and shorter than anybody wants to wait.
+SWITCH_SECONDS = 20
+START_SECONDS = 60
+
+
+def mode(server) -> int:
+    return server.file(PROGRAM).mode
+
+
+def switches(server) -> str:
+    """What still waits on the host to put the permissions back."""
+    timers = "systemctl list-units --all --plain --no-legend 'ssh-login-notify-safety-valve*' 2> /dev/null"
+    return server.run(f"{timers}; pgrep -af '[s]leep .*chmod'").stdout
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _deployed(play, servers):
+    assert play("deploy", ("-e", '{"deploy_batches": ["100%"]}')).status == 0
+    yield
+    assert play("remove", ("-e", "ssh_login_notify_remove_spool=true")).status == 0
+
+
+def test_a_login_works_while_the_program_can_not_be_run(play, servers):
+    run = play("safety_valve")
+    assert run.status == 0, run.output
+    for name, server in servers.items():
+        assert mode(server) == 0o755
+        assert run.recap(name)["changed"] == 2, "taken away and given back"
+        assert switches(server) == ""
+
+
+def test_cut_off_in_between_the_host_mends_itself(start, servers):
+    with start("safety_valve", ("-e", f"safety_valve_seconds={SWITCH_SECONDS}")) as kill:
+        wait_for(lambda: all(mode(server) == 0 for server in servers.values()), START_SECONDS)
+        kill()
+    assert [mode(server) for server in servers.values()] == [0, 0, 0], "it was cut off before it could mend anything"
+    assert all(switches(server) for server in servers.values())
+    wait_for(lambda: all(mode(server) == 0o755 for server in servers.values()), SWITCH_SECONDS + 10)
+    wait_for(lambda: not any(switches(server) for server in servers.values()), 10)
+
+
+def wait_for(condition, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to this in time"
+        time.sleep(0.05)
