@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
+        if name == "test":
+            other = "test this configuration instead, which need not be installed"
+            command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="first put back what was refused")
         if name == "heartbeat":
@@ -165,14 +168,14 @@ def _complain(spool: Spool, sentence: str) -> int:
     return WRONG
 
 
-def test(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
+def test(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
     """Send a test alert past the spool, and say what came back."""
     began = time.time()
     own = alert.own(alert.TEST_SERVICE, [])
     found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": own["id"]}
     code = WRONG
     try:
-        configuration = config.load()
+        configuration = config.load(options.configuration)
         transport = Transport(configuration)
         _wait_for_slack()
         lock = _lock_of_sender()

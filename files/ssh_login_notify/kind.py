@@ -62,8 +62,8 @@ SCP_MODES = b"tf"
 QUOTES = b"'\"\\"
 EXPANDED = b"{*?["  # a shell puts other words in the place of one that has these
 OPTION_STARTS = tuple(b"-" + EXPANDED)
-# A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own; with
-# secluded arguments, -s, all options come later, over the connection, where nobody sees them.
+# A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own;
+# with secluded arguments, -s, all options come later, over the connection, where nobody sees them.
 RSYNC_UNTOLD = (b"--daemon", b"--secluded-args", b"--protect-args")
 
 
@@ -153,7 +153,8 @@ class Connection:
             return self._of_server(child)
         if arguments[0].startswith(b"-"):
             return INTERACTIVE
-        command = arguments[2] if len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0]) else None
+        is_shell = len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0])
+        command = arguments[2] if is_shell else None
         claimed = of_program(arguments, b"") if command is None else of_command(command)
         if claimed not in TRANSFERS:
             return claimed

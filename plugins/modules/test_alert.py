@@ -42,6 +42,12 @@ options:
       - The notifier on the host.
     type: path
     default: /usr/local/bin/ssh-login-notify
+  configuration:
+    description:
+      - Another configuration than the installed one, with O(path=direct).
+      - So a new webhook can be tried before any host has it.
+      - It must be root's alone, as the installed one.
+    type: path
   service:
     description:
       - The PAM service whose line is tried with O(path=pam).
@@ -75,6 +81,10 @@ EXAMPLES = r"""
   loginwatch.pam.test_alert:
     path: pam
     timeout: 60
+
+- name: Try a configuration before it is installed
+  loginwatch.pam.test_alert:
+    configuration: /root/candidate.conf
 """
 
 RETURN = r"""
@@ -181,7 +191,8 @@ def ask(program: str, words: List[str], timeout: float) -> Dict[str, Any]:
 
 def send_directly(params: Dict[str, Any]) -> Outcome:
     """Let the notifier send a test alert by itself."""
-    answer = ask(params["program"], ["test", "--json"], params["timeout"])
+    other = ["--configuration", params["configuration"]] if params["configuration"] else []
+    answer = ask(params["program"], ["test", "--json", *other], params["timeout"])
     return Outcome(
         delivered=answer.get("delivered") is True,
         status=answer.get("status"),
@@ -296,6 +307,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "str", "choices": ["direct", "pam"], "default": "direct"},
             "program": {"type": "path", "default": "/usr/local/bin/ssh-login-notify"},
+            "configuration": {"type": "path"},
             "service": {"type": "str", "default": "sshd"},
             "timeout": {"type": "int", "default": 30},
             "pam_d": {"type": "path", "default": "/etc/pam.d"},
@@ -304,6 +316,9 @@ def main() -> None:
     )
     if module.params["timeout"] < 1:
         module.fail_json(msg="timeout must be at least 1 second.", delivered=False)
+    if module.params["configuration"] and module.params["path"] == "pam":
+        msg = "configuration goes with 'path: direct' only; a PAM session uses the installed one."
+        module.fail_json(msg=msg, delivered=False)
     if module.check_mode:
         module.exit_json(changed=False, delivered=None, msg="Check mode: nothing was sent.")
     try:

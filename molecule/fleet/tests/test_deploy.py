@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 PAM = "/etc/pam.d/sshd"
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 FOOTPRINT = "sh /root/footprint.sh"
 
@@ -39,10 +40,11 @@ def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, server
     ]
     for name in servers:
         assert (name, "test") in order
-        assert order.index((name, "deploy")) > order.index((name, "test")), "after all is installed, Ansible logs in anew"
-    last, first = max(place for place, entry in enumerate(order) if entry[0] == "debian12"), order.index(("debian13", "test"))
-    assert last < first, "the first host has proven itself before the next is touched"
-    assert run.output.count("TASK [Wait for the alert of this login]") == len(servers), "one at a time: of three, a tenth is one"
+        assert order.index((name, "deploy")) > order.index((name, "test")), "when all is installed, Ansible logs in"
+    last = max(place for place, entry in enumerate(order) if entry[0] == "debian12")
+    assert last < order.index(("debian13", "test")), "the first host has proven itself before the next is touched"
+    waits = run.output.count("TASK [Wait for the alert of this login]")
+    assert waits == len(servers), "one at a time: a tenth of three is one"
 
 
 def test_a_second_run_changes_nothing(play, servers):
@@ -84,7 +86,8 @@ def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
 def test_a_host_that_is_refused_is_left_alone_and_named(play, servers):
     """`UsePAM no`: no PAM session, no alert."""
     server = servers["debian12"]
-    server.check_output("cp -a /etc/ssh/sshd_config /root/sshd_config && sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config")
+    server.check_output("cp -a /etc/ssh/sshd_config /root/sshd_config")
+    server.check_output("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config")
     try:
         before = server.check_output(FOOTPRINT)
         run = play("deploy")
@@ -93,20 +96,23 @@ def test_a_host_that_is_refused_is_left_alone_and_named(play, servers):
         server.check_output("cp -a /root/sshd_config /etc/ssh/sshd_config")
     assert run.status != 0
     assert "UsePAM" in run.output
+    assert "Nothing was changed" in run.output
+    assert "removed from" not in run.output
     assert not any(deployed(server) for server in servers.values())
     assert run.recap("debian13") == {}
     assert "Hosts that were not reached yet: debian13, debian12-plain." in run.output
 
 
-def test_an_upgrade_that_fails_puts_the_pam_file_back_byte_for_byte(play, servers):
+def test_an_upgrade_that_fails_puts_the_pam_file_and_the_configuration_back_byte_for_byte(play, servers):
     assert play("deploy").status == 0
     server = servers["debian12"]
-    # As an administrator may have left it: our line in a wrong place, which the role mends, and bytes that are no UTF-8.
+    # As an administrator may have left it: without our line, which the role mends, and with bytes that are no UTF-8.
     server.check_output(f"sed -i '/ssh-login-notify/d' {PAM} && printf '# caf\\351\\n' >> {PAM}")
-    before = server.check_output("sha256sum %s; stat -c '%%a %%u %%g' %s", PAM, PAM)
+    look = f"sha256sum {PAM} {CONFIGURATION}; stat -c '%a %u %g' {PAM} {CONFIGURATION}"
+    before = server.check_output(look)
     silent = {"ssh_login_notify_ignore": [{"user": "deploy"}]}
     run = play("deploy", ("-e", "prove_login_seconds=3"), debian12=silent)
     assert run.status != 0
-    assert server.check_output("sha256sum %s; stat -c '%%a %%u %%g' %s", PAM, PAM) == before
+    assert server.check_output(look) == before
     assert deployed(server), "it was there before"
-    assert "The PAM files of debian12 are those from before; the program is the new one." in run.output
+    assert "The PAM files and the configuration of debian12 are those from before" in run.output

@@ -130,6 +130,22 @@ def test_a_test_that_slack_refuses_says_what_slack_said_and_the_mend(host, statu
     assert part in out
 
 
+def test_a_test_can_try_a_configuration_that_is_not_installed(host, tmp_path):
+    other = tmp_path / "candidate"
+    other.write_text(json.dumps({"webhook_url": host.webhook.url, "host_label": "the candidate"}))
+    other.chmod(0o600)
+    before = host.path.read_bytes()
+    code, found = host.json("test", "--configuration", str(other))
+    assert (code, found["delivered"]) == (WELL, True)
+    assert b"the candidate" in host.webhook.requests[0].body
+    assert host.path.read_bytes() == before
+    other.chmod(0o666)
+    code, found = host.json("test", "--configuration", str(other))
+    assert code == WRONG
+    assert found["answer"] == f"{other} must be root's alone, it holds the webhook"
+    assert len(host.webhook.requests) == 1
+
+
 def test_a_test_that_reaches_nobody_says_where_to_look(host):
     host.webhook.instructions.append(parts.reset)
     code, found = host.json("test")

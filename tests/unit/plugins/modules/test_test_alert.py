@@ -29,7 +29,7 @@ if "exit" in answers:
     print(answers["print"])
     sys.stderr.write(answers["print"])
     sys.exit(answers["exit"])
-if sys.argv[1:] == ["test", "--json"]:
+if sys.argv[1:3] == ["test", "--json"]:
     print(json.dumps(answers["test"]))
     sys.exit(0 if answers["test"]["delivered"] else 1)
 assert sys.argv[1:] == ["status", "--json"]
@@ -90,6 +90,7 @@ def run(run_module, notifier):
 def test_arguments_are_checked(run):
     assert "value of path must be one of: direct, pam" in run(path="ssh")["msg"]
     assert "at least 1 second" in run(timeout=0)["msg"]
+    assert "a PAM session uses the installed one" in run(path="pam", configuration="/root/candidate.conf")["msg"]
 
 
 @pytest.mark.parametrize("path", ["direct", "pam"])
@@ -105,6 +106,11 @@ def test_check_mode_does_not_ask_for_an_installation(run):
 
 
 # -- directly ---------------------------------------------------------------------------------------------------------
+
+
+def test_another_configuration_is_tried(run, notifier):
+    assert run(configuration="/root/candidate.conf")["delivered"] is True
+    assert notifier.calls() == ["test --json --configuration /root/candidate.conf"]
 
 
 def test_a_delivered_alert(run, notifier):
