@@ -73,19 +73,24 @@ def command(
 ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
 
 
-@pytest.fixture(scope="module")
-def play(tmp_path_factory) -> Callable[..., Run]:
-    """Run a playbook of the collection on the fleet: play("deploy", ("-e", "…"), debian13={"variable": …})."""
-    directory = tmp_path_factory.mktemp("play")
+class Operator:
+    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook."""
 
-    def run(playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
-        words = command(directory, playbook, extra, variables)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __call__(self, playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
+        words = command(self.directory, playbook, extra, variables)
         done = subprocess.run(  # noqa: S603
             words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS
         )
         return Run(done)
 
-    return run
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory) -> Operator:
+    """Run a playbook of the collection on the fleet."""
+    return Operator(tmp_path_factory.mktemp("operator"))
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The webhook in Ansible Vault, as the README's quick start puts it there: one encrypted variable in group_vars."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
+NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
+VARIABLE = "ssh_login_notify_webhook_url"
+RIGHT = "not-a-real-password"
+AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
+
+
+@pytest.fixture(scope="module")
+def vaulted(play, tmp_path_factory):
+    """Put a webhook into the vault, and run a playbook: vaulted("deploy", WEBHOOK, "-e", "…", password="…")."""
+    passwords = tmp_path_factory.mktemp("passwords")
+
+    def password_file(password: str) -> tuple[str, str]:
+        (passwords / password).write_text(f"{password}\n")
+        return "--vault-password-file", str(passwords / password)
+
+    def run(playbook: str, webhook: str, *extra: str, password: str = RIGHT):
+        variables = play.directory / "group_vars" / "all" / "loginwatch.yml"
+        variables.parent.mkdir(parents=True, exist_ok=True)
+        command = ["ansible-vault", "encrypt_string", *password_file(RIGHT), "--stdin-name", VARIABLE]
+        done = subprocess.run(command, input=webhook, capture_output=True, text=True, check=True)  # noqa: S603
+        variables.write_text(done.stdout)
+        return play(playbook, (*password_file(password), "-vvv", "--diff", *extra))
+
+    return run
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _removed(vaulted):
+    yield
+    assert vaulted("remove", NEW, "-e", "ssh_login_notify_remove_spool=true").status == 0
+
+
+def webhooks(servers) -> set[str]:
+    """What the hosts have."""
+    return {json.loads(server.check_output(f"cat {CONFIGURATION}"))["webhook_url"] for server in servers.values()}
+
+
+def test_the_webhook_comes_from_the_vault_and_is_shown_nowhere(vaulted, servers):
+    run = vaulted("deploy", OLD, *AT_ONCE)  # a Run has looked that the secret is not in the output
+    assert run.status == 0, run.output
+    assert webhooks(servers) == {OLD}
+
+
+def test_a_new_one_is_put_in_its_place_and_rolled_out(vaulted, servers):
+    run = vaulted("rotate_webhook", NEW, *AT_ONCE)
+    assert run.status == 0, run.output
+    assert webhooks(servers) == {NEW}
+
+
+def test_with_a_wrong_password_nothing_is_changed(vaulted, servers):
+    before = webhooks(servers)
+    run = vaulted("deploy", OLD, *AT_ONCE, password="not-the-right-one")  # noqa: S106
+    assert run.status != 0
+    assert "Decryption failed" in run.output
+    assert webhooks(servers) == before
