@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """transport: one POST over real sockets and real TLS, within bounds whatever the other side does."""
 
+import contextlib
 import json
 import re
 import signal
@@ -13,8 +14,10 @@ import time
 
 import parts
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from parts import OK, answer, configuration, drip, raw, reset
-from ssh_login_notify import VERSION, transport
+from ssh_login_notify import VERSION, sender, slack, transport
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import LARGEST_ANSWER, Transport, TransportError
 
@@ -215,6 +218,39 @@ def test_an_answer_that_breaks_off_is_none(webhook, plain, data):
     webhook.instructions.append(raw(b"HTTP/1.1 200 OK\r\n" + data, keep=False))
     assert failure(plain) == f"the answer of 127.0.0.1 port {webhook.port} broke off"
     assert plain.post(BODY).text == "ok"
+
+
+STARTS = [b"", b"HTTP/1.1 ", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 429 Slowly\r\n"]
+PIECES = [
+    b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n", b"Retry-After: ", b"\r\n",
+    b"Location: http://127.0.0.1:9/\r\n", b"Connection: keep-alive\r\n", b"\n", b"2", b"999999", b"-1", b"0", b" ", b":",
+    b"\xff",
+]  # fmt: skip
+ENDS = [b"", b"\r\n", b"\r\n\r\nok", b"\r\n\r\n2\r\nok\r\n0\r\n\r\n"]
+ANSWERS = st.tuples(
+    st.sampled_from(STARTS),
+    st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=6)), max_size=20).map(b"".join),
+    st.sampled_from(ENDS),
+).map(b"".join)
+
+
+@given(ANSWERS)
+def test_whatever_bytes_answer_the_sender_gets_an_answer_or_a_sentence(data):
+    with contextlib.closing(parts.Webhook()) as webhook:
+        # A second time for the try that a kept connection's end is worth.
+        webhook.instructions.extend([raw(data, keep=False)] * 2)
+        connection = Transport(configuration(webhook.url))
+        try:
+            found, sentence = connection.post(BODY), ""
+        except TransportError as error:
+            found, sentence = None, str(error)
+        connection.close()
+    assert sentence.isprintable()
+    assert "not-a-real-secret" not in sentence
+    if found:
+        assert len(found.text.encode()) <= 4 * LARGEST_ANSWER, "each byte that is no text is shown as four"
+        assert slack.mend(found.status, found.text)
+        assert (sender.retry_after(found.retry_after) or 0) >= 0
 
 
 def test_a_reset_is_told_as_such(webhook, plain):
