@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
+SECRET = "not-a-real-secret"  # noqa: S105
 VARIABLE = "ssh_login_notify_webhook_url"
 RIGHT = "not-a-real-password"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
@@ -60,6 +63,33 @@ def test_a_new_one_is_put_in_its_place_and_rolled_out(vaulted, servers):
     run = vaulted("rotate_webhook", NEW, *AT_ONCE)
     assert run.status == 0, run.output
     assert webhooks(servers) == {NEW}
+
+
+@contextmanager
+def seeker(server, user: str) -> Iterator[Callable[[], str]]:
+    """Somebody on the host who looks for the secret everywhere, again and again; the function tells where it was."""
+    places = "/home /tmp /var/tmp /dev/shm /root /run /etc /usr/local /var/spool /proc/[0-9]*/cmdline"
+    found = f"/var/log/found-by-{user}"
+    pattern = f"[{SECRET[0]}]{SECRET[1:]}"  # which does not find itself in the arguments
+    look = f"while [ -e {found} ]; do grep -rls -e {pattern} {places} /proc/[0-9]*/environ; done"
+    server.check_output(f"touch {found}")
+    server.check_output(f"setsid runuser -u {user} -- sh -c %s >> {found} 2> /dev/null < /dev/null &", look)
+    try:
+        yield lambda: server.check_output(f"cat {found}")
+    finally:
+        server.check_output(f"rm {found}")
+        server.check_output(f"timeout 30 sh -c 'while pgrep -u {user} grep; do sleep 0.1; done'")
+
+
+def test_nobody_else_can_read_it_while_it_is_brought(vaulted, servers):
+    """In Ansible's temporary files, in arguments, in what is half written: root finds it, another user does not."""
+    server = servers["debian12"]
+    with seeker(server, "root") as by_root, seeker(server, "rita") as by_rita:
+        assert vaulted("rotate_webhook", OLD, *AT_ONCE).status == 0
+        places = set(by_root().splitlines())
+        assert CONFIGURATION in places
+        assert any("/.ansible/tmp/" in place for place in places), "it was not looked at the right moment"
+        assert by_rita() == ""
 
 
 def test_with_a_wrong_password_nothing_is_changed(vaulted, servers):
