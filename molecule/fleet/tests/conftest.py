@@ -17,12 +17,10 @@ import pytest
 import testinfra
 import yaml
 from shared.containers import address
+from shared.deploy import PROJECT, SECRET, url
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
-PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
-# As in .config/molecule/config.yml.
-SECRET = "not-a-real-secret"  # noqa: S105
 NAMES = ("debian12", "debian13", "debian12-plain")
 PLAYBOOK_SECONDS = 240
 # As Ansible's own, for hosts whose keys nobody has confirmed.
@@ -56,7 +54,7 @@ def inventory(directory: Path, **host_variables: dict[str, object]) -> Path:
         "ansible_user": "deploy",
         "ansible_ssh_private_key_file": str(KEY),
         "ansible_ssh_args": OPTIONS,
-        "ssh_login_notify_webhook_url": f"https://receiver:8443/services/T00000000/B00000000/{SECRET}",
+        "ssh_login_notify_webhook_url": url(SECRET),
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
     }
     path = directory / "inventory.yml"

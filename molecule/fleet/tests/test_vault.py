@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from shared.deploy import SECRET
 
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
-SECRET = "not-a-real-secret"  # noqa: S105
 VARIABLE = "ssh_login_notify_webhook_url"
 RIGHT = "not-a-real-password"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
