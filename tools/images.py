@@ -14,7 +14,7 @@ from . import engine, system
 from .command import ROOT, Failure, as_root, output, run, say, succeeds
 
 RECIPE = ROOT / "molecule" / "images"
-RELEASES = {"debian12": ("12", "bookworm"), "debian13": ("13", "trixie")}
+RELEASES = {"debian11": ("11", "bullseye"), "debian12": ("12", "bookworm"), "debian13": ("13", "trixie")}
 LABEL = "loginwatch.recipe"
 PULL_SECONDS = 60
 

@@ -2,87 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The fleet as its operators see it: an inventory of hosts that are reached by SSH, and playbooks run on it."""
+"""The fleet as its operators see it, and the hosts of it as they are."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 import testinfra
-import yaml
-from shared.containers import address
-from shared.deploy import PROJECT, SECRET, url
+from operating import AT_ONCE, CLEAN, ENVIRONMENT, GROWN, NAMES, SCENARIO, Operator
 
-SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
-KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
-NAMES = ("debian12", "debian13", "debian12-plain")
-PLAYBOOK_SECONDS = 240
-# As Ansible's own, for hosts whose keys nobody has confirmed.
-OPTIONS = (
-    "-o ControlMaster=auto -o ControlPersist=60s"
-    " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-)
-
-
-class Run:
-    """A playbook run to its end: exit status, and all that it printed."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.status = done.returncode
-        self.output = done.stdout + done.stderr
-        assert SECRET not in self.output
-
-    def recap(self, host: str) -> dict[str, int]:
-        """The host's counts in the closing table; empty if the run did not get to it."""
-        lines = [line for line in self.output.partition("PLAY RECAP")[2].splitlines() if line.split(" ")[0] == host]
-        counts = [word.partition("=") for line in lines for word in line.split()[2:]]
-        return {name: int(value) for name, _equals, value in counts}
-
-
-def inventory(directory: Path, **host_variables: dict[str, object]) -> Path:
-    """An inventory of the fleet, in the order of NAMES; host_variables: by a host's name with `_` for `-`."""
-    hosts = {}
-    for name in NAMES:
-        hosts[name] = {"ansible_host": address(f"{name}-{SCENARIO}"), **host_variables.get(name.replace("-", "_"), {})}
-    variables = {
-        "ansible_user": "deploy",
-        "ansible_ssh_private_key_file": str(KEY),
-        "ansible_ssh_args": OPTIONS,
-        "ssh_login_notify_webhook_url": url(SECRET),
-        "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
-    }
-    path = directory / "inventory.yml"
-    path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}, sort_keys=False))
-    return path
-
-
-def command(
-    directory: Path, playbook: str, extra: tuple[str, ...], variables: dict[str, dict[str, object]]
-) -> list[str]:
-    return ["ansible-playbook", f"loginwatch.pam.{playbook}", "-i", str(inventory(directory, **variables)), *extra]
-
-
-ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
-
-
-class Operator:
-    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def __call__(self, playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
-        words = command(self.directory, playbook, extra, variables)
-        done = subprocess.run(  # noqa: S603
-            words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS
-        )
-        return Run(done)
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +26,33 @@ def play(tmp_path_factory) -> Operator:
     return Operator(tmp_path_factory.mktemp("operator"))
 
 
+@pytest.fixture(scope="module")
+def deployed(play) -> Iterator[None]:
+    """For modules that begin with a fleet on which the notifier is at work."""
+    run = play("deploy", AT_ONCE)
+    assert run.status == 0, run.output
+    yield
+    run = play("remove", CLEAN)
+    assert run.status == 0, run.output
+
+
+@pytest.fixture
+def webhooks(servers) -> Callable[[], set[str]]:
+    """What the hosts have."""
+
+    def read() -> set[str]:
+        return {json.loads(server.check_output(f"cat {CONFIGURATION}"))["webhook_url"] for server in servers.values()}
+
+    return read
+
+
 @pytest.fixture
 def start(tmp_path) -> Callable[..., AbstractContextManager[Callable[[], None]]]:
     """Start a playbook, to cut it off: with start("safety_valve") as kill. Nothing of it outlives the block."""
 
     @contextmanager
     def running(playbook: str, extra: tuple[str, ...] = ()) -> Iterator[Callable[[], None]]:
-        words = command(tmp_path, playbook, extra, {})
+        words = Operator(tmp_path).command(playbook, extra, {})
         process = subprocess.Popen(  # noqa: S603
             words, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -119,3 +74,9 @@ def start(tmp_path) -> Callable[..., AbstractContextManager[Callable[[], None]]]
 def servers() -> dict[str, testinfra.host.Host]:
     """The hosts themselves, by their names in the inventory: reached past SSH, so that looking logs nobody in."""
     return {name: testinfra.get_host(f"docker://{name}-{SCENARIO}") for name in NAMES}
+
+
+@pytest.fixture(scope="session")
+def grown_servers() -> dict[str, testinfra.host.Host]:
+    """The same of all six hosts."""
+    return {name: testinfra.get_host(f"docker://{name}-{SCENARIO}") for name in GROWN}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from operating import CLEAN
 
 PAM = "/etc/pam.d/sshd"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
@@ -22,7 +23,7 @@ def deployed(server) -> bool:
 def _bare(play, servers):
     """Each test begins, and the last one ends, with servers on which nobody has deployed."""
     yield
-    run = play("remove", ("-e", "ssh_login_notify_remove_spool=true"))
+    run = play("remove", CLEAN)
     assert run.status == 0, run.output
     assert not any(deployed(server) for server in servers.values())
 

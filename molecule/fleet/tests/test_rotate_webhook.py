@@ -6,54 +6,41 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from operating import AT_ONCE
 
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
-AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
+pytestmark = pytest.mark.usefixtures("deployed")
+
 NEW = "https://receiver:8443/services/T00000000/B00000001/not-a-real-secret"
 # Nothing listens there.
 DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
 
 
-def webhooks(servers) -> set[str]:
-    """What the hosts have."""
-    return {json.loads(server.check_output(f"cat {CONFIGURATION}"))["webhook_url"] for server in servers.values()}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _deployed(play, servers):
-    assert play("deploy", AT_ONCE).status == 0
-    yield
-    assert play("remove", ("-e", "ssh_login_notify_remove_spool=true")).status == 0
-
-
-def test_a_webhook_that_delivers_nothing_reaches_no_host(play, servers):
-    before = webhooks(servers)
+def test_a_webhook_that_delivers_nothing_reaches_no_host(play, servers, webhooks):
+    before = webhooks()
     run = play("rotate_webhook", ("-e", f"ssh_login_notify_webhook_url={DEAD}", *AT_ONCE))
     assert run.status != 0
     assert "The test alert was not delivered" in run.output
-    assert webhooks(servers) == before
+    assert webhooks() == before
     assert run.recap("debian12")["failed"] == 1
     assert run.output.count("TASK [loginwatch.pam.ssh_login_notify : Send a test alert with it]") == 1
     assert "changed: [debian13]" not in run.output, "only the canary was asked for anything"
     assert servers["debian12"].run("ls /root/ssh-login-notify-candidate.*").rc != 0
 
 
-def test_a_canary_that_is_none_of_the_hosts_proves_nothing(play, servers):
-    before = webhooks(servers)
+def test_a_canary_that_is_none_of_the_hosts_proves_nothing(play, servers, webhooks):
+    before = webhooks()
     run = play("rotate_webhook", ("-e", f"ssh_login_notify_webhook_url={NEW}", "-e", "canary=debian31", *AT_ONCE))
     assert run.status != 0
     assert "The canary debian31 is none of the hosts" in run.output
-    assert webhooks(servers) == before
+    assert webhooks() == before
 
 
-def test_a_webhook_that_was_proven_reaches_them_all(play, servers, receiver):
+def test_a_webhook_that_was_proven_reaches_them_all(play, webhooks, receiver):
     mark = receiver.last()
     run = play("rotate_webhook", ("-e", f"ssh_login_notify_webhook_url={NEW}", "-e", "canary=debian13", *AT_ONCE))
     assert run.status == 0, run.output
-    assert webhooks(servers) == {NEW}
+    assert webhooks() == {NEW}
     receiver.settle()
     first = receiver.messages(after=mark)[0]
     # A login of Ansible's own may come before the test alert does; with the old webhook, since nothing is changed yet.

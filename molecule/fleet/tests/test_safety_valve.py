@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("deployed")
+
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 # Longer than the playbook takes from the switch to a kill, and shorter than anybody wants to wait.
 SWITCH_SECONDS = 20
@@ -24,13 +26,6 @@ def switches(server) -> str:
     """What still waits on the host to put the permissions back."""
     timers = "systemctl list-units --all --plain --no-legend 'ssh-login-notify-safety-valve*' 2> /dev/null"
     return server.run(f"{timers}; pgrep -af '[s]leep .*chmod'").stdout
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _deployed(play, servers):
-    assert play("deploy", ("-e", '{"deploy_batches": ["100%"]}')).status == 0
-    yield
-    assert play("remove", ("-e", "ssh_login_notify_remove_spool=true")).status == 0
 
 
 def test_a_login_works_while_the_program_can_not_be_run(play, servers):

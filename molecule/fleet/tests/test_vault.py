@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from operating import AT_ONCE, CLEAN
 from shared.deploy import SECRET
 
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
@@ -19,7 +19,6 @@ OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
 VARIABLE = "ssh_login_notify_webhook_url"
 RIGHT = "not-a-real-password"
-AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +44,19 @@ def vaulted(play, tmp_path_factory):
 @pytest.fixture(autouse=True, scope="module")
 def _removed(vaulted):
     yield
-    assert vaulted("remove", NEW, "-e", "ssh_login_notify_remove_spool=true").status == 0
+    assert vaulted("remove", NEW, *CLEAN).status == 0
 
 
-def webhooks(servers) -> set[str]:
-    """What the hosts have."""
-    return {json.loads(server.check_output(f"cat {CONFIGURATION}"))["webhook_url"] for server in servers.values()}
-
-
-def test_the_webhook_comes_from_the_vault_and_is_shown_nowhere(vaulted, servers):
+def test_the_webhook_comes_from_the_vault_and_is_shown_nowhere(vaulted, webhooks):
     run = vaulted("deploy", OLD, *AT_ONCE)  # a Run has looked that the secret is not in the output
     assert run.status == 0, run.output
-    assert webhooks(servers) == {OLD}
+    assert webhooks() == {OLD}
 
 
-def test_a_new_one_is_put_in_its_place_and_rolled_out(vaulted, servers):
+def test_a_new_one_is_put_in_its_place_and_rolled_out(vaulted, webhooks):
     run = vaulted("rotate_webhook", NEW, *AT_ONCE)
     assert run.status == 0, run.output
-    assert webhooks(servers) == {NEW}
+    assert webhooks() == {NEW}
 
 
 @contextmanager
@@ -92,9 +86,9 @@ def test_nobody_else_can_read_it_while_it_is_brought(vaulted, servers):
         assert by_rita() == ""
 
 
-def test_with_a_wrong_password_nothing_is_changed(vaulted, servers):
-    before = webhooks(servers)
+def test_with_a_wrong_password_nothing_is_changed(vaulted, webhooks):
+    before = webhooks()
     run = vaulted("deploy", OLD, *AT_ONCE, password="not-the-right-one")  # noqa: S106
     assert run.status != 0
     assert "Decryption failed" in run.output
-    assert webhooks(servers) == before
+    assert webhooks() == before

@@ -12,18 +12,12 @@ import re
 import pytest
 from receiver.screenshot import chromium
 
+pytestmark = pytest.mark.usefixtures("deployed")
+
 PAM = "/etc/pam.d/sshd"
-AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
 # Nobody is there (RFC 5737), and Ansible does not wait long to find out.
 NOBODY = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}
 EVIL = "<script>document.title='evil'</script>"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _deployed(play, servers):
-    assert play("deploy", AT_ONCE).status == 0
-    yield
-    assert play("remove", ("-e", "ssh_login_notify_remove_spool=true")).status == 0
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Somebody who looks after a fleet: an inventory of hosts that are reached by SSH, and playbooks run on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import yaml
+from shared.containers import address
+from shared.deploy import PROJECT, SECRET, url
+
+SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
+NAMES = ("debian12", "debian13", "debian12-plain")
+# With those that are there for one test module each.
+GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
+AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
+CLEAN = ("-e", "ssh_login_notify_remove_spool=true")
+PLAYBOOK_SECONDS = 240
+# As Ansible's own, for hosts whose keys nobody has confirmed.
+OPTIONS = (
+    "-o ControlMaster=auto -o ControlPersist=60s"
+    " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+)
+
+
+class Run:
+    """A playbook run to its end: exit status, and all that it printed."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.status = done.returncode
+        self.output = done.stdout + done.stderr
+        assert SECRET not in self.output
+
+    def recap(self, host: str) -> dict[str, int]:
+        """The host's counts in the closing table; empty if the run did not get to it."""
+        lines = [line for line in self.output.partition("PLAY RECAP")[2].splitlines() if line.split(" ")[0] == host]
+        counts = [word.partition("=") for line in lines for word in line.split()[2:]]
+        return {name: int(value) for name, _equals, value in counts}
+
+
+def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[str, object]) -> Path:
+    """An inventory of these hosts, in this order; host_variables: by a host's name with `_` for `-`."""
+    hosts = {}
+    for name in names:
+        hosts[name] = {"ansible_host": address(f"{name}-{SCENARIO}"), **host_variables.get(name.replace("-", "_"), {})}
+    variables = {
+        "ansible_user": "deploy",
+        "ansible_ssh_private_key_file": str(KEY),
+        "ansible_ssh_args": OPTIONS,
+        "ssh_login_notify_webhook_url": url(SECRET),
+        "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+    }
+    path = directory / "inventory.yml"
+    path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}, sort_keys=False))
+    return path
+
+
+ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
+
+
+class Operator:
+    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook."""
+
+    def __init__(self, directory: Path, names: tuple[str, ...] = NAMES) -> None:
+        self.directory = directory
+        self.names = names
+
+    def command(self, playbook: str, extra: tuple[str, ...], variables: dict[str, dict[str, object]]) -> list[str]:
+        hosts = inventory(self.directory, self.names, **variables)
+        return ["ansible-playbook", f"loginwatch.pam.{playbook}", "-i", str(hosts), *extra]
+
+    def __call__(self, playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
+        words = self.command(playbook, extra, variables)
+        done = subprocess.run(  # noqa: S603
+            words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS
+        )
+        return Run(done)
