@@ -13,7 +13,7 @@ from types import ModuleType
 
 from tools.command import ROOT, Failure, say
 
-from . import cost, faults, hook, kinds, login, machine, report, servers, storm, webhook
+from . import cost, faults, fleet, hook, kinds, login, machine, report, servers, storm, webhook
 
 # In this order: what is timed comes first, while the machine is as it was found.
 PARTS: dict[str, tuple[ModuleType, str]] = {
@@ -23,10 +23,13 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "cost": (cost, "processor time and memory of observer and sender for a login"),
     "storm": (storm, "a thousand logins in a minute: nothing lost or doubled, at a small price; ends non-zero if not"),
     "kinds": (kinds, "whether each of many logins is one alert of the right kind; ends non-zero if not"),
+    "fleet": (fleet, "how long Ansible takes for fifty hosts, beside a usual role; ends non-zero if it is slower"),
     "webhook": (webhook, "how long many hosts behind one webhook take (simulated); ends non-zero if one is left out"),
 }
-# Without real servers, and without a look at the machine's clock: as good on a busy machine.
+# Without a look at the machine's clock: as good on a busy machine.
 SIMULATED = {"webhook"}
+# They start what they need themselves.
+WITHOUT_SERVERS = {"fleet", *SIMULATED}
 EPILOG = f"""\
 A full run (N not given) is written to docs/bench.md. Where something is timed, that needs an idle machine: a load
 average below {machine.BUSY:.0f} in the minute before.
@@ -55,7 +58,7 @@ def measure(parts: list[str], runs: int | None) -> int:
     """Run these parts and show what they find."""
     load = machine.load()
     broken = []
-    with nullcontext() if set(parts) <= SIMULATED else servers.running() as stage:
+    with nullcontext() if set(parts) <= WITHOUT_SERVERS else servers.running() as stage:
         description = machine.description(stage.servers if stage else [], load)
         for name in parts:
             module = PARTS[name][0]

@@ -23,6 +23,8 @@ from receiver.client import Receiver
 from tools import environment, images
 from tools.command import ROOT, Failure, output, run, say, succeeds
 
+# What is measured; the other images are there for the scenarios.
+RELEASES = ("debian12", "debian13")
 LABEL = "loginwatch=bench"  # by which `./dev clean` finds the containers
 NETWORK = "loginwatch-bench"
 RECEIVER = "loginwatch-bench-receiver"
@@ -103,7 +105,7 @@ def running() -> Iterator[Stage]:
 
 def remove() -> None:
     """Remove the containers and their network."""
-    names = [RECEIVER, *(container_of(name) for name in images.RELEASES)]
+    names = [RECEIVER, *(container_of(name) for name in RELEASES)]
     # Also those that an interrupted run left.
     succeeds("docker", "rm", "--force", "--volumes", *names)
     succeeds("docker", "network", "rm", NETWORK)
@@ -120,7 +122,8 @@ def start(directory: Path) -> Stage:
     receiver = ["--network-alias=receiver", f"--volume={ROOT / 'tests' / 'receiver'}:/opt/receiver:ro"]
     create("debian12", RECEIVER, receiver, ["sh", "-c", "cd /opt && exec python3 -B -m receiver --name receiver"])
     servers = []
-    for name, (version, _suite) in images.RELEASES.items():
+    for name in RELEASES:
+        version, _suite = images.RELEASES[name]
         container = container_of(name)
         inside = f"--volume={ROOT / 'bench' / 'inside'}:{INSIDE}:ro"
         create(name, container, [f"--hostname={name}", inside, *SYSTEMD, *LIKE_A_HOST], ["/sbin/init"])
@@ -135,9 +138,9 @@ def start(directory: Path) -> Stage:
     return stage
 
 
-def create(image: str, container: str, options: list[str], command: list[str]) -> None:
-    """Start a container on the bench's network."""
-    run("docker", "run", "--detach", f"--name={container}", f"--label={LABEL}", f"--network={NETWORK}", *options,
+def create(image: str, container: str, options: list[str], command: list[str], network: str = NETWORK) -> None:
+    """Start a container on one of the bench's networks."""
+    run("docker", "run", "--detach", f"--name={container}", f"--label={LABEL}", f"--network={network}", *options,
         images.reference(image), *command, stdout=subprocess.DEVNULL)  # fmt: skip
 
 
@@ -149,22 +152,27 @@ def address(container: str) -> str:
 
 
 def deploy(servers: list[Server], directory: Path) -> None:
-    """Make people's accounts as for the scenarios, and run the role. What Ansible prints is shown if it fails."""
+    """Make people's accounts as for the scenarios, and run the role."""
     hosts: dict[str, dict] = {server.container: {} for server in servers}
+    play([SHARED / "prepare.yml", SHARED / "converge.yml"], hosts, hosts, directory)
+
+
+def play(playbooks: list[Path], hosts: dict[str, dict], with_systemd: dict[str, dict], directory: Path) -> None:
+    """Run playbooks on containers. What Ansible prints is shown if it fails."""
     inventory = {
         "all": {
             "vars": {"molecule_ephemeral_directory": str(directory)},
-            "children": {"servers": {"hosts": hosts, "vars": SETTINGS}, "systemd": {"hosts": hosts}},
+            "children": {"servers": {"hosts": hosts, "vars": SETTINGS}, "systemd": {"hosts": with_systemd}},
         }
     }
     path = directory / "inventory.json"
     path.write_text(json.dumps(inventory))
     ansible = environment.program("ansible-playbook")
-    for playbook in ("prepare.yml", "converge.yml"):
-        log = directory / f"{playbook}.log"
+    for playbook in playbooks:
+        log = directory / f"{playbook.name}.log"
         try:
             with log.open("w") as file:
-                run(ansible, "-i", path, SHARED / playbook, env=environment.variables(), stdout=file, stderr=file,
+                run(ansible, "-i", path, playbook, env=environment.variables(), stdout=file, stderr=file,
                     timeout=DEPLOY_SECONDS)  # fmt: skip
         except Failure as failure:
             raise Failure(f"{failure}\n{log.read_text()}") from failure

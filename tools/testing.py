@@ -38,8 +38,8 @@ def unit() -> Iterator[Check]:
     for version in pythons.VERSIONS:
         if version not in found:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
-    others = [f"tests/unit/{name}" for name in ("plugins", "role", "bench")]
-    yield Check("unit: plugins, role, bench", lambda: pytest(*others))
+    others = [f"tests/unit/{name}" for name in ("plugins", "role", "examples", "bench")]
+    yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
 
 
 def receiver() -> Iterator[Check]:

@@ -22,11 +22,10 @@ GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
 CLEAN = ("-e", "ssh_login_notify_remove_spool=true")
 PLAYBOOK_SECONDS = 240
-# As Ansible's own, for hosts whose keys nobody has confirmed.
-OPTIONS = (
-    "-o ControlMaster=auto -o ControlPersist=60s"
-    " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-)
+# For hosts whose keys nobody has confirmed.
+STRANGERS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+# As Ansible's own.
+OPTIONS = f"-o ControlMaster=auto -o ControlPersist=60s {STRANGERS}"
 
 
 class Run:

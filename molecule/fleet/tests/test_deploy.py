@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from operating import CLEAN
+from operating import CLEAN, KEY, SCENARIO, STRANGERS
+from shared.containers import address
 
 PAM = "/etc/pam.d/sshd"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
@@ -117,3 +118,16 @@ def test_an_upgrade_that_fails_puts_the_pam_file_and_the_configuration_back_byte
     assert server.check_output(look) == before
     assert deployed(server), "it was there before"
     assert "The PAM files and the configuration of debian12 are those from before" in run.output
+
+
+def test_a_host_behind_a_bastion_is_proven_by_the_way_that_ansible_takes(play, servers, receiver):
+    mark = receiver.last()
+    bastion = address(f"debian12-{SCENARIO}")
+    jump = f"ssh -i {KEY} {STRANGERS} -W %h:%p deploy@{bastion}"
+    behind = {"ansible_ssh_common_args": f"-o ProxyCommand='{jump}'"}
+    run = play("deploy", ("-e", "target=debian13"), debian13=behind)
+    assert run.status == 0, run.output
+    receiver.settle()
+    told = [message.fields for message in receiver.messages(after=mark) if message.fields.get("User") == "deploy"]
+    assert {fields["Server"] for fields in told} == {"debian13"}
+    assert {fields["From"].split()[0] for fields in told} == {bastion}, "the bastion's address, not ours"

@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long a fleet takes: fifty hosts that Ansible reaches by SSH, with our role, and with one of the usual kind.
+
+The hosts are containers with an sshd each, on this machine, and so share its processors with the controller. A real
+fleet has processors of its own; what is left there of these figures is the controller's own time, which is told apart.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools import environment
+from tools.command import ROOT, Failure, run, say, succeeds
+
+from . import servers
+from .report import Finding, table
+
+if TYPE_CHECKING:
+    from .servers import Stage
+
+RUNS = 50  # hosts
+FORKS = (5, 20, 50)
+PLAYBOOK_SECONDS = 900
+IMAGE = "loginwatch/bench-fleet"
+NETWORK = "loginwatch-bench-fleet"
+SSHD = ["sh", "-c", "mkdir -p /run/sshd && cron && exec /usr/sbin/sshd -D"]
+OURS, USUAL, DEPLOY = "loginwatch.pam", "usual role", "loginwatch.pam.deploy"
+PLAYBOOKS = {
+    OURS: str(servers.SHARED / "converge.yml"),
+    USUAL: str(ROOT / "bench" / "usual" / "playbook.yml"),
+    DEPLOY: DEPLOY,
+}
+# As on a host on which nobody has deployed anything, so that each first run is one.
+RESET = """
+pkill ssh-login-notif
+cp -a /root/sshd.pam /etc/pam.d/sshd; crontab -r
+rm -rf /usr/local/bin/* /usr/local/lib/ssh-login-notify /usr/local/etc/* /var/spool/ssh-login-notify
+rm -rf /etc/cron.d/ssh-login-notify*; userdel ssh-login-notify; groupdel ssh-login-notify; true
+"""
+SPEED_HEAD = ["forks, role", "first run, s", "a host, s", "second run, s", "a host, s", "controller, CPU s a host"]
+TRIPS_HEAD = ["role", "tasks", "first run", "without pipelining", "second run", "without pipelining"]
+GROWTH_HEAD = ["hosts", "first run, min", "second run, min"]
+# What a controller may well have.
+PROCESSORS = 8
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Hosts, and the inventory by which Ansible reaches them."""
+
+    containers: list[str]
+    inventory: Path
+
+    def reset(self) -> None:
+        """Make each host one on which nobody has deployed anything."""
+        commands = "\n".join(self.containers)
+        subprocess.run(
+            ["xargs", "-P8", "-I{}", "docker", "exec", "{}", "sh", "-c", RESET],
+            input=commands, text=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Played:
+    """One run of a playbook."""
+
+    seconds: float  # by the clock
+    processor: float  # seconds of the controller's processors
+    output: str
+
+    @property
+    def tasks(self) -> int:
+        """Tasks that the hosts had to do, at most on one of them."""
+        return max(int(count) for count in re.findall(r"\bok=(\d+)", self.output))
+
+    @property
+    def changes(self) -> int:
+        return sum(int(count) for count in re.findall(r"\bchanged=(\d+)", self.output))
+
+    @property
+    def round_trips(self) -> int:
+        """How often Ansible has asked the host for something: commands and files."""
+        return len(re.findall(r"> SSH: EXEC", self.output))
+
+
+@contextmanager
+def running(count: int) -> Iterator[Fleet]:
+    """Start the hosts and the receiver, and remove all of it in the end."""
+    say(f"fleet: starting {count} hosts")
+    containers = [f"loginwatch-bench-fleet-{number:02}" for number in range(1, count + 1)]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        try:
+            remove(containers)
+            yield Fleet(containers, start(containers, directory))
+        finally:
+            remove(containers)
+
+
+def remove(containers: list[str]) -> None:
+    """Remove what this run has started, or an interrupted one has left."""
+    succeeds("docker", "rm", "--force", "--volumes", servers.RECEIVER, "loginwatch-bench-fleet-model", *containers)
+    succeeds("docker", "network", "rm", NETWORK)
+    succeeds("docker", "rmi", IMAGE)
+
+
+def start(containers: list[str], directory: Path) -> Path:
+    """Make one host with its people, and the others after it. Returns the inventory."""
+    run("docker", "network", "create", f"--label={servers.LABEL}", NETWORK, stdout=subprocess.DEVNULL)
+    receiver = ["--network-alias=receiver", f"--volume={ROOT / 'tests' / 'receiver'}:/opt/receiver:ro"]
+    serve = ["sh", "-c", "cd /opt && exec python3 -B -m receiver --name receiver"]
+    servers.create("debian12", servers.RECEIVER, receiver, serve, network=NETWORK)
+    model = "loginwatch-bench-fleet-model"
+    servers.create("debian12", model, [], SSHD, network=NETWORK)
+    servers.play([servers.SHARED / "prepare.yml"], {model: {}}, {}, directory)
+    run("docker", "exec", model, "cp", "-a", "/etc/pam.d/sshd", "/root/sshd.pam")
+    run("docker", "commit", model, IMAGE, stdout=subprocess.DEVNULL)
+    run("docker", "rm", "--force", model, stdout=subprocess.DEVNULL)
+    for container in containers:
+        run("docker", "run", "--detach", f"--name={container}", f"--hostname={container.rpartition('bench-')[2]}",
+            f"--label={servers.LABEL}", f"--network={NETWORK}", *servers.LIKE_A_HOST, IMAGE, *SSHD,
+            stdout=subprocess.DEVNULL)  # fmt: skip
+    hosts = {container: {"ansible_host": servers.address(container)} for container in containers}
+    variables = {
+        **servers.SETTINGS,
+        "ansible_connection": "ssh",
+        "ansible_user": "deploy",
+        "ansible_become": True,
+        "ansible_ssh_private_key_file": str(directory / "key"),
+        "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=no"
+        " -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+    }
+    path = directory / "fleet.json"
+    path.write_text(json.dumps({"all": {"children": {"servers": {"hosts": hosts, "vars": variables}}}}))
+    return path
+
+
+def play(fleet: Fleet, which: str, forks: int, *options: str, pipelining: bool = True) -> Played:
+    """Run one of the playbooks. Raises Failure with what it printed if it fails."""
+    variables = {**environment.variables(), "ANSIBLE_PIPELINING": str(pipelining), "ANSIBLE_FORKS": str(forks)}
+    words = [environment.program("ansible-playbook"), "-i", fleet.inventory, PLAYBOOKS[which], *options]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(
+        [str(word) for word in words], env=variables, capture_output=True, text=True, check=False,
+        timeout=PLAYBOOK_SECONDS,
+    )  # fmt: skip
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        raise Failure(f"{which} has failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Played(seconds, processor, done.stdout)
+
+
+def twice(fleet: Fleet, which: str, forks: int) -> tuple[Played, Played]:
+    """A first run on bare hosts, and a second, which must change nothing."""
+    say(f"fleet: {which}, forks {forks}")
+    fleet.reset()
+    first, second = play(fleet, which, forks), play(fleet, which, forks)
+    if second.changes:
+        raise Failure(f"{which} has changed something in its second run:\n{second.output[-4000:]}")
+    return first, second
+
+
+def round_trips(fleet: Fleet) -> str:
+    """How often Ansible has to ask a host; the table."""
+    rows = []
+    one = ("-vvv", "--limit", fleet.containers[0])
+    for which in PLAYBOOKS:
+        cells = []
+        tasks = 0
+        for run_number in (1, 2):
+            for pipelining in (True, False):
+                if run_number == 1:
+                    fleet.reset()
+                    time.sleep(1)
+                played = play(fleet, which, 1, *one, pipelining=pipelining)
+                tasks = max(tasks, played.tasks)
+                cells.append(str(played.round_trips))
+        rows.append([which, str(tasks), *cells])
+    return table(TRIPS_HEAD, rows)
+
+
+def measure(_stage: Stage | None, count: int) -> Finding:
+    """Deploy again and again, by turns with the usual role."""
+    rows = []
+    slower = []
+    controller = {}
+    with running(count) as fleet:
+        trips = round_trips(fleet)
+        for forks in FORKS:
+            found = {which: twice(fleet, which, forks) for which in (OURS, USUAL)}
+            for which, (first, second) in found.items():
+                figures = [f"{first.seconds:.0f}", f"{first.seconds / count:.2f}"]
+                figures += [f"{second.seconds:.0f}", f"{second.seconds / count:.2f}"]
+                processor = f"{first.processor / count:.2f} / {second.processor / count:.2f}"
+                rows.append([f"{forks}, {which}", *figures, processor])
+            ratios = [found[OURS][number].seconds / found[USUAL][number].seconds for number in (0, 1)]
+            rows.append([f"{forks}, ratio", f"{ratios[0]:.2f}", "", f"{ratios[1]:.2f}", "", ""])
+            controller = {which: [played.processor / count for played in runs] for which, runs in found.items()}
+            if max(ratios) > 1:
+                taken = f"{ratios[0]:.2f} and {ratios[1]:.2f}"
+                slower.append(f"with {forks} forks the role takes {taken} of the usual one's time")
+    growth = [
+        [f"{hosts:,}", *(f"{controller[OURS][number] * hosts / PROCESSORS / 60:.0f}" for number in (0, 1))]
+        for hosts in (1_000, 10_000)
+    ]
+    text = "\n\n".join(
+        [
+            f"{count} hosts (Debian 12 without systemd, by SSH, with pipelining), on the controller's own processors.",
+            table(SPEED_HEAD, rows),
+            "How often Ansible asks one host for something, in a first run and in a second:",
+            trips,
+            f"The controller's own processor time: {controller[OURS][0]:.2f} s a host, in a second run {controller[OURS][1]:.2f} s."
+            f" With {PROCESSORS} processors that do nothing else, and forks enough to keep them busy, that is:",
+            table(GROWTH_HEAD, growth),
+        ]
+    )
+    return Finding(text, slower)
