@@ -123,8 +123,16 @@ options:
             (validated by time stamp), so that no later process has to.
           - Needed with O(state=present).
         type: path
+  manifest:
+    description:
+      - File to write last, with O(state=present): the SHA-256 of each of O(files) and of the modules of O(package), by
+        their paths, as JSON. Whoever wants to know later whether a file was changed compares with it.
+      - It belongs to the owner of O(package), or to root where there is none.
+    type: path
   obsolete:
-    description: Paths that must not exist, whatever the O(state), such as files of an earlier version.
+    description:
+      - Paths that must not exist, whatever the O(state), such as files for another init system.
+      - With O(state=present), those that are among O(files) are not meant.
     type: list
     elements: path
     default: []
@@ -180,9 +188,11 @@ kept:
   sample: []
 """
 
+import hashlib
+import json
 import os
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import InstalledFiles, InstalledFilesError
@@ -232,6 +242,19 @@ def present(installed: InstalledFiles, params: Dict[str, Any]) -> None:
         installed.package_present(package)
     for file in params["files"]:
         installed.file_present(file)
+    if params["manifest"]:
+        wanted = {"path": params["manifest"], "content": manifest(params["files"], package or {}), "mode": "0644"}
+        owners = package or {"owner": "root", "group": "root"}
+        installed.file_present(dict(wanted, owner=owners["owner"], group=owners["group"]))
+
+
+def manifest(files: List[Dict[str, Any]], package: Dict[str, Any]) -> str:
+    """The text of the manifest: ``{"files": {path: SHA-256}}``."""
+    contents = {file["path"]: file["content"] for file in files}
+    for name, content in package.get("modules", {}).items():
+        contents[str(Path(package["path"]) / name)] = content
+    digests = {path: hashlib.sha256(content.encode("utf-8")).hexdigest() for path, content in contents.items()}
+    return json.dumps({"files": digests}, indent=4, sort_keys=True) + "\n"
 
 
 def absent(installed: InstalledFiles, params: Dict[str, Any]) -> None:
@@ -258,6 +281,7 @@ def main() -> None:
             "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
             "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
             "package": {"type": "dict", "options": PACKAGE},
+            "manifest": {"type": "path"},
             "obsolete": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
@@ -270,7 +294,8 @@ def main() -> None:
     try:
         (present if params["state"] == "present" else absent)(installed, params)
         for path in params["obsolete"]:
-            installed.absent(Path(path))
+            if path not in {file["path"] for file in params["files"]}:
+                installed.absent(Path(path))
     except InstalledFilesError as error:
         module.fail_json(msg=str(error), invocation=invocation)
     except OSError as error:

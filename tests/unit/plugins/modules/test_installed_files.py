@@ -4,11 +4,14 @@
 """The module with real arguments in a process of its own, on a small program in a directory of its own."""
 
 import grp
+import hashlib
+import json
 import os
 import pwd
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -230,6 +233,23 @@ def test_obsolete_files_go_in_either_state(program):
         old.write_text("", encoding="utf-8")
         assert str(old) in run(obsolete=[str(old)])["changed_paths"]
         assert not old.exists()
+
+
+def test_a_file_that_is_wanted_is_not_obsolete(program):
+    program.run()
+    assert not program.run(obsolete=[str(program.file)])["changed"]
+    assert program.file.exists()
+
+
+def test_the_manifest_has_the_digest_of_each_file_and_module(program, tmp_path):
+    path = tmp_path / "manifest.json"
+    assert str(path) in program.run(manifest=str(path))["changed_paths"]
+    files = json.loads(path.read_text())["files"]
+    assert set(files) == {str(program.file), *map(str, program.package.glob("*.py"))}
+    assert all(hashlib.sha256(Path(name).read_bytes()).hexdigest() == digest for name, digest in files.items())
+    assert not program.run(manifest=str(path))["changed"]
+    path.write_text("{}\n")
+    assert program.run(manifest=str(path))["changed_paths"] == [str(path)]
 
 
 def test_contents_are_shown_in_the_difference_alone(program):

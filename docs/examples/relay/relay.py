@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A relay between a large fleet and one Slack webhook: takes what hosts send at once, and tells Slack in few messages.
+
+    hosts ──HTTPS──► take ──► Redis (a stream, on the disk) ──► tell ──► Slack, one message a second
+
+A host gets its answer when Redis has the message on the disk (`appendfsync always`), and forgets it then. A message
+leaves Redis when Slack has taken it: so a crash of either part loses nothing, and at worst has one message told twice.
+
+It needs Debian's packages redis-server and python3-redis. Its configuration is a JSON file that only its user may read:
+
+    {"listen": ["0.0.0.0", 8443], "certificate": "/etc/relay/cert.pem", "key": "/etc/relay/key.pem",
+     "path": "/services/a-long-random-word-that-the-hosts-know", "slack": "https://hooks.slack.com/services/…",
+     "ca_file": null, "redis": "unix:///run/redis/redis-server.sock"}
+"""
+
+import hmac
+import http.server
+import json
+import ssl
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import redis
+
+STREAM, REFUSED, GROUP = "alerts", "refused", "slack"
+LARGEST = 1 << 20  # bytes of a message
+MOST = 20  # of the hosts' messages in one of ours
+MOST_BLOCKS = 50  # in a message, Slack's own limit
+SECONDS_BETWEEN = 1.0  # Slack takes about one message a second
+LONGEST_PAUSE = 60.0
+TIMEOUT = 15.0
+
+
+class Take(http.server.BaseHTTPRequestHandler):
+    """Answers as Slack's webhook does: 200 and "ok" once the message is safe."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = TIMEOUT
+    configuration: dict
+    store: redis.Redis
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length") or ""
+        if not hmac.compare_digest(self.path.encode(), self.configuration["path"].encode()):
+            self.answer(404, "no_service")
+            return
+        if not length.isdigit() or int(length) > LARGEST:
+            self.answer(400, "invalid_payload")
+            return
+        body = self.rfile.read(int(length))
+        try:
+            blocks_of(json.loads(body))
+        except (ValueError, KeyError, TypeError):
+            self.answer(400, "invalid_payload")
+            return
+        try:
+            self.store.xadd(STREAM, {"body": body})
+        except redis.RedisError as error:
+            # The host keeps it, and tries again.
+            self.log_error("Redis did not take a message: %s", error)
+            self.answer(503, "the relay's store does not answer")
+            return
+        self.answer(200, "ok")
+
+    def answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        if status != 200:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_request(self, code="-", size="-") -> None:
+        """The path is a secret."""
+
+    def log_message(self, template: str, *arguments) -> None:
+        complain(f"take: {template % arguments}")
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def blocks_of(message: dict) -> list:
+    """What a message shows: its text, if it has no blocks. Raises ValueError, KeyError, TypeError for no message."""
+    text = message["text"]
+    if not isinstance(text, str) or not text:
+        raise ValueError("a message needs a text")
+    blocks = message.get("blocks") or [{"type": "section", "text": {"type": "plain_text", "text": text[:3000]}}]
+    if not isinstance(blocks, list):
+        raise TypeError("blocks are a list")
+    return blocks
+
+
+def digest(bodies: list) -> tuple:
+    """One message of the first of several, as many as Slack takes in one: (body, how many); a single one as it is."""
+    blocks, count = [], 0
+    for body in bodies:
+        more = blocks_of(json.loads(body))
+        if count and len(blocks) + len(more) > MOST_BLOCKS:
+            break
+        blocks, count = blocks + more, count + 1
+    if count == 1:
+        return bodies[0], 1
+    message = {"text": f"{count} messages from the fleet", "mrkdwn": False, "blocks": blocks}
+    message.update(unfurl_links=False, unfurl_media=False)
+    return json.dumps(message).encode(), count
+
+
+def post(configuration: dict, body: bytes) -> tuple:
+    """Tell Slack: (HTTP status, seconds to wait); status 0 if there was no answer."""
+    request = urllib.request.Request(configuration["slack"], body, {"Content-Type": "application/json"})  # noqa: S310
+    tls = ssl.create_default_context(cafile=configuration.get("ca_file"))
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT, context=tls) as answer:  # noqa: S310
+            return answer.status, 0.0
+    except urllib.error.HTTPError as error:
+        wait = error.headers.get("Retry-After") or "0"
+        return error.code, float(wait) if wait.isdigit() else 0.0
+    except OSError:
+        return 0, 0.0
+
+
+def tell(configuration: dict, store: redis.Redis) -> None:
+    """Tell Slack what waits, for ever."""
+    pause = SECONDS_BETWEEN
+    while True:
+        try:
+            # First what an earlier run has begun and not finished ("0"), then what is new (">").
+            for start in ("0", ">"):
+                found = store.xreadgroup(GROUP, "teller", {STREAM: start}, count=MOST, block=1000)
+                if found and found[0][1]:
+                    break
+            else:
+                continue
+        except redis.RedisError as error:
+            complain(f"tell: {error}")
+            time.sleep(SECONDS_BETWEEN)
+            continue
+        body, count = digest([entry[1][b"body"] for entry in found[0][1]])
+        entries = found[0][1][:count]
+        status, wait = post(configuration, body)
+        if status in (0, 429) or status >= 500:
+            pause = SECONDS_BETWEEN if status == 429 else min(LONGEST_PAUSE, pause * 2)
+            time.sleep(max(wait, pause))
+            continue
+        if status != 200:
+            complain(f"tell: Slack has refused {count} messages ({status}); they are in the stream {REFUSED}")
+        finish(store, entries, refused=status != 200)
+        pause = SECONDS_BETWEEN
+        time.sleep(pause)
+
+
+def finish(store: redis.Redis, entries: list, refused: bool) -> None:
+    """Take messages out of the stream, in one step; keep those that Slack has refused."""
+    ids = [entry[0] for entry in entries]
+    with store.pipeline(transaction=True) as steps:
+        for entry in entries if refused else []:
+            steps.xadd(REFUSED, entry[1])
+        steps.xack(STREAM, GROUP, *ids)
+        steps.xdel(STREAM, *ids)
+        steps.execute()
+
+
+def main() -> None:
+    configuration = json.loads(Path(sys.argv[1]).read_text())
+    store = redis.Redis.from_url(configuration["redis"])
+    try:
+        store.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    except redis.ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+    Take.configuration, Take.store = configuration, store
+    server = http.server.ThreadingHTTPServer(tuple(configuration["listen"]), Take)
+    server.daemon_threads = True
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(configuration["certificate"], configuration["key"])
+    # Each connection's handshake is its own thread's business: whoever says nothing holds up nobody.
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tell(configuration, store)
+
+
+if __name__ == "__main__":
+    main()

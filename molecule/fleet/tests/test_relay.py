@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The example of a relay (docs/examples/relay): hosts post to it, Redis from Debian keeps, one process tells Slack."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+import testinfra
+from logins import Person
+from operating import AT_ONCE, CLEAN, KEY, NAMES, SCENARIO, Operator
+from receiver.certificates import Authority
+from shared.containers import address
+from shared.deploy import PROJECT, url
+
+from tools.command import run
+
+EXAMPLE = PROJECT / "docs" / "examples" / "relay"
+CONTAINER = f"relay-{SCENARIO}"
+PATH = "/services/T00000000/B00000005/not-a-real-secret"
+PORT = 8443
+CA = "/etc/ssl/certs/relay.pem"
+LIMIT_SECONDS = 120
+BURST = 300
+START_REDIS = "runuser -u redis -- redis-server /etc/redis/redis.conf --daemonize yes"
+START_RELAY = "runuser -u redis -- setsid python3 -IB /srv/relay.py /srv/relay.json > /var/log/relay 2>&1 < /dev/null &"
+INSTALL = """
+apt-get -qq update
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq -y install --no-install-recommends redis-server python3-redis > /dev/null 2>&1
+cat /srv/redis.conf >> /etc/redis/redis.conf
+install -d -o redis -g redis /run/redis
+chown redis /srv/*
+chmod 600 /srv/relay.json /srv/relay.key
+"""
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    """The relay's own certificate authority, as a company has one."""
+    authority = Authority(tmp_path_factory.mktemp("authority"), "The relay's test authority")
+    authority.issue("relay", ["relay"], timedelta(days=-1), timedelta(days=30))
+    return authority
+
+
+@pytest.fixture(scope="module")
+def relay(authority, tmp_path_factory) -> Iterator[testinfra.host.Host]:
+    """A server with the relay at work, as its page describes it."""
+    configuration = {
+        "listen": ["", PORT], "certificate": "/srv/relay.crt", "key": "/srv/relay.key", "path": PATH,
+        "slack": url("not-a-real-secret"), "ca_file": "/srv/receiver.pem", "redis": "unix:///run/redis/redis-server.sock",
+    }  # fmt: skip
+    text = tmp_path_factory.mktemp("relay") / "relay.json"
+    text.write_text(json.dumps(configuration))
+    files = {
+        EXAMPLE / "relay.py": "relay.py", EXAMPLE / "redis.conf": "redis.conf", text: "relay.json",
+        authority.directory / "relay.pem": "relay.crt", authority.directory / "relay.key": "relay.key",
+    }  # fmt: skip
+    options = [f"--network=loginwatch-{SCENARIO}", "--network-alias=relay", f"--label=loginwatch={SCENARIO}"]
+    run("docker", "run", "--detach", "--name", CONTAINER, *options, "loginwatch/debian12", "sleep", "infinity",
+        stdout=subprocess.DEVNULL)  # fmt: skip
+    try:
+        for source, target in files.items():
+            run("docker", "cp", "-q", source, f"{CONTAINER}:/srv/{target}")
+        server = testinfra.get_host(f"docker://{CONTAINER}")
+        fetch = "import sys, urllib.request as u; print(u.urlopen('http://receiver:8080/ca.pem').read().decode())"
+        server.check_output(f'python3 -c "{fetch}" > /srv/receiver.pem')
+        server.check_output(f"set -e; {INSTALL}")
+        server.check_output(START_REDIS)
+        server.check_output(START_RELAY)
+        yield server
+    finally:
+        run("docker", "rm", "--force", "--volumes", CONTAINER, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def fleet(relay, authority, servers, tmp_path_factory) -> Iterator[None]:
+    """Three hosts whose webhook is the relay."""
+    play = Operator(tmp_path_factory.mktemp("operator"))
+    for name in NAMES:
+        run("docker", "cp", "-q", authority.certificate, f"{name}-{SCENARIO}:{CA}")
+    webhook = f"https://relay:{PORT}{PATH}"
+    extra = ("-e", f"ssh_login_notify_webhook_url={webhook}", "-e", f"ssh_login_notify_ca_file={CA}")
+    deployed = play("deploy", (*extra, *AT_ONCE))
+    assert deployed.status == 0, deployed.output
+    yield
+    removed = play("remove", CLEAN)
+    for server in servers.values():
+        server.check_output(f"rm {CA}")
+    assert removed.status == 0, removed.output
+
+
+def log_in(directory: Path) -> list[str]:
+    """A login to each host: the clients' ends."""
+    return [
+        Person("deploy", address(f"{name}-{SCENARIO}"), directory / name, KEY).command("true").source for name in NAMES
+    ]
+
+
+def told(receiver, mark: int) -> str:
+    """All that stands in the channel, as JSON."""
+    return "\n".join(json.dumps(message.raw["payload"]) for message in receiver.messages(after=mark))
+
+
+def waiting(server) -> int:
+    """How many alerts wait on a host."""
+    return json.loads(server.run("ssh-login-notify status --json").stdout)["waiting"]
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to this in time"
+        time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_host_is_done_when_the_relay_has_it_and_slack_hears_of_it_after_an_outage(relay, servers, receiver):
+    mark = receiver.last()
+    with tempfile.TemporaryDirectory(prefix="people-") as directory:
+        with receiver.away():
+            ends = log_in(Path(directory))
+            wait_for(lambda: not any(waiting(server) for server in servers.values()))
+            # Both at once, as when the machine loses its power.
+            relay.check_output("pkill -9 -f relay.py; pkill -9 redis-server")
+        assert not any(end in told(receiver, mark) for end in ends), "Slack was away"
+        relay.check_output(START_REDIS)
+        time.sleep(1)
+        relay.check_output(START_RELAY)
+        wait_for(lambda: all(end in told(receiver, mark) for end in ends))
+    receiver.settle()
+    assert all(told(receiver, mark).count(end) == 1 for end in ends)
+
+
+def test_many_at_once_become_few_messages_and_none_is_lost(relay, authority, receiver, rows):
+    mark, began = receiver.last(), time.monotonic()
+    where = f"https://{address(CONTAINER)}:{PORT}{PATH}"
+
+    def send(number: int) -> int:
+        # By its address: the name is known to the containers only.
+        answer = requests.post(where, json={"text": f"login number {number}."}, verify=False, timeout=30)  # noqa: S501
+        return answer.status_code
+
+    requests.packages.urllib3.disable_warnings()
+    with ThreadPoolExecutor(20) as crowd:
+        assert set(crowd.map(send, range(BURST))) == {200}
+    taken = time.monotonic() - began
+    wait_for(lambda: all(f"login number {number}." in told(receiver, mark) for number in range(BURST)))
+    seconds = time.monotonic() - began
+    messages = receiver.messages(after=mark)
+    assert [told(receiver, mark).count(f"login number {number}.") for number in range(BURST)] == [1] * BURST
+    assert len(messages) <= BURST / 20 + 5, "twenty in a message, but for the first few"
+    assert [message.problems for message in messages if message.problems] == []
+    rows.append({
+        "relay": "alerts at once", "alerts": str(BURST), "taken, s": f"{taken:.1f}", "told, s": f"{seconds:.1f}",
+        "messages": str(len(messages)),
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/services/T/B/guessed", b'{"text": "x"}', 404),
+        (PATH, b"[]", 400),
+        (PATH, b'{"text": 1}', 400),
+        (PATH, b'{"text": "x", "blocks": 1}', 400),
+        (PATH, b"", 400),
+    ],
+)
+def test_what_is_no_message_of_a_host_is_not_taken(relay, receiver, path, body, status):
+    mark = receiver.last()
+    answer = requests.post(f"https://{address(CONTAINER)}:{PORT}{path}", data=body, verify=False, timeout=30)  # noqa: S501
+    assert answer.status_code == status
+    receiver.settle()
+    assert receiver.attempts(after=mark) == []
