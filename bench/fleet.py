@@ -202,10 +202,10 @@ def measure(_stage: Stage | None, count: int) -> Finding:
         trips = round_trips(fleet)
         for forks in FORKS:
             found = {which: twice(fleet, which, forks) for which in (OURS, USUAL)}
-            for which, (first, second) in found.items():
-                figures = [f"{first.seconds:.0f}", f"{first.seconds / count:.2f}"]
-                figures += [f"{second.seconds:.0f}", f"{second.seconds / count:.2f}"]
-                processor = f"{first.processor / count:.2f} / {second.processor / count:.2f}"
+            for which, (bare, again) in found.items():
+                figures = [f"{bare.seconds:.0f}", f"{bare.seconds / count:.2f}"]
+                figures += [f"{again.seconds:.0f}", f"{again.seconds / count:.2f}"]
+                processor = f"{bare.processor / count:.2f} / {again.processor / count:.2f}"
                 rows.append([f"{forks}, {which}", *figures, processor])
             ratios = [found[OURS][number].seconds / found[USUAL][number].seconds for number in (0, 1)]
             rows.append([f"{forks}, ratio", f"{ratios[0]:.2f}", "", f"{ratios[1]:.2f}", "", ""])
@@ -213,8 +213,9 @@ def measure(_stage: Stage | None, count: int) -> Finding:
             if max(ratios) > 1:
                 taken = f"{ratios[0]:.2f} and {ratios[1]:.2f}"
                 slower.append(f"with {forks} forks the role takes {taken} of the usual one's time")
+    first, second = controller[OURS]
     growth = [
-        [f"{hosts:,}", *(f"{controller[OURS][number] * hosts / PROCESSORS / 60:.0f}" for number in (0, 1))]
+        [f"{hosts:,}", *(f"{seconds * hosts / PROCESSORS / 60:.0f}" for seconds in (first, second))]
         for hosts in (1_000, 10_000)
     ]
     text = "\n\n".join(
@@ -223,8 +224,8 @@ def measure(_stage: Stage | None, count: int) -> Finding:
             table(SPEED_HEAD, rows),
             "How often Ansible asks one host for something, in a first run and in a second:",
             trips,
-            f"The controller's own processor time: {controller[OURS][0]:.2f} s a host, in a second run {controller[OURS][1]:.2f} s."
-            f" With {PROCESSORS} processors that do nothing else, and forks enough to keep them busy, that is:",
+            f"The controller's own processors work {first:.2f} s for a host, and {second:.2f} s in a second run."
+            f" With {PROCESSORS} that do nothing else, and forks enough to keep them busy, that is:",
             table(GROWTH_HEAD, growth),
         ]
     )

@@ -125,8 +125,8 @@ options:
         type: path
   manifest:
     description:
-      - File to write last, with O(state=present): the SHA-256 of each of O(files) and of the modules of O(package), by
-        their paths, as JSON. Whoever wants to know later whether a file was changed compares with it.
+      - File to write last, with O(state=present). It has the SHA-256 of each of O(files) and of the modules of
+        O(package), by their paths, as JSON. Whoever wants to know later whether a file was changed compares with it.
       - It belongs to the owner of O(package), or to root where there is none.
     type: path
   obsolete:
