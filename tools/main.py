@@ -100,9 +100,9 @@ def clean(options: argparse.Namespace) -> None:
         networks = ("docker", "network", "ls", "--filter", "name=^loginwatch-", "--format", "{{.Name}}")
         for network in output(*networks).split():
             run("docker", "network", "rm", network)
-        for name in images.RELEASES:
-            if images.recipe_of(images.reference(name)):
-                run("docker", "image", "rm", "--force", images.reference(name))
+        # Those of molecule/images/, and what a test or a bench that was interrupted has made of them.
+        for image in output("docker", "images", "--filter", "reference=loginwatch/*", "--format", "{{.ID}}").split():
+            run("docker", "image", "rm", "--force", image)
     if STATE.exists():
         say(f"removing {STATE}")
         shutil.rmtree(STATE)

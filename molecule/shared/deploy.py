@@ -19,6 +19,11 @@ SECRET = "not-a-real-secret"  # noqa: S105
 
 def deploy(host, directory: Path, webhook: object, **variables: object) -> subprocess.CompletedProcess:
     """Run the role once more, with this webhook and other variables of the role, as loudly as Ansible can."""
+    return play(str(PLAYBOOK), host, directory, webhook, **variables)
+
+
+def play(playbook: str, host, directory: Path, webhook: object, **variables: object) -> subprocess.CompletedProcess:
+    """The same with another playbook, such as loginwatch.pam.verify."""
     settings = directory / "settings.json"
     values = {"webhook_url": webhook, **variables}
     settings.write_text(json.dumps({f"ssh_login_notify_{name}": value for name, value in values.items()}))
@@ -26,7 +31,7 @@ def deploy(host, directory: Path, webhook: object, **variables: object) -> subpr
     inventory = ["--inventory", os.environ["MOLECULE_INVENTORY_FILE"]]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
     return subprocess.run(  # noqa: S603
-        [*program, *inventory, str(PLAYBOOK)], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [*program, *inventory, playbook], env=environment, capture_output=True, text=True, check=False, timeout=300
     )
 
 

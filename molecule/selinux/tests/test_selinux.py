@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 import pytest
-from shared.deploy import PROJECT, SECRET, deploy, url
+from shared.deploy import PROJECT, SECRET, deploy, play, url
 from shared.footprint import changes
 
 testinfra_hosts = ["ansible://servers"]
@@ -70,6 +70,15 @@ def test_systemd_makes_the_directory_in_run_when_the_server_starts(host):
 def test_a_login_is_reported(ada, alerts):
     login = ada.command()
     assert [message.fields["User"] for message in alerts(login)] == ["deploy"]
+
+
+def test_the_verification_of_a_fleet_finds_a_wrong_label(host, tmp_path):
+    assert play("loginwatch.pam.verify", host, tmp_path, WEBHOOK).returncode == 0
+    host.check_output(f"chcon -t var_spool_t {SPOOL}/incoming")
+    done = play("loginwatch.pam.verify", host, tmp_path, WEBHOOK)
+    host.check_output(f"chcon -t var_auth_t {SPOOL}/incoming")
+    assert done.returncode != 0
+    assert f"{SPOOL} or what is in it has not the label var_auth_t" in " ".join(done.stdout.split())
 
 
 def test_a_wrong_label_is_found_and_mended(host, tmp_path):
