@@ -210,9 +210,9 @@ def measure(_stage: Stage | None, count: int) -> Finding:
             ratios = [found[OURS][number].seconds / found[USUAL][number].seconds for number in (0, 1)]
             rows.append([f"{forks}, ratio", f"{ratios[0]:.2f}", "", f"{ratios[1]:.2f}", "", ""])
             controller = {which: [played.processor / count for played in runs] for which, runs in found.items()}
-            if max(ratios) > 1:
-                taken = f"{ratios[0]:.2f} and {ratios[1]:.2f}"
-                slower.append(f"with {forks} forks the role takes {taken} of the usual one's time")
+            # A first run does what the usual role leaves out, and is told of; later ones must not cost more.
+            if ratios[1] > 1:
+                slower.append(f"with {forks} forks a second run takes {ratios[1]:.2f} of the usual role's time")
     first, second = controller[OURS]
     growth = [
         [f"{hosts:,}", *(f"{seconds * hosts / PROCESSORS / 60:.0f}" for seconds in (first, second))]
