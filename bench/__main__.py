@@ -23,7 +23,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "cost": (cost, "processor time and memory of observer and sender for a login"),
     "storm": (storm, "a thousand logins in a minute: nothing lost or doubled, at a small price; ends non-zero if not"),
     "kinds": (kinds, "whether each of many logins is one alert of the right kind; ends non-zero if not"),
-    "fleet": (fleet, "how long Ansible takes for fifty hosts; ends non-zero if slower than a usual role, when run again"),
+    "fleet": (fleet, "how long Ansible takes for fifty hosts; ends non-zero if a second run is slow"),
     "webhook": (webhook, "how long many hosts behind one webhook take (simulated); ends non-zero if one is left out"),
 }
 # Without a look at the machine's clock: as good on a busy machine.
