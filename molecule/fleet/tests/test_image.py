@@ -131,4 +131,5 @@ def test_it_is_taken_out_of_an_image_again(root):
     assert done.returncode == 0, done.stdout
     left = output(*as_root("find", root / "etc", root / "usr/local", root / "var/spool", "-name", "*ssh-login-notify*"))
     assert left == ""
-    assert "ssh-login-notify" not in (root / "etc/pam.d/sshd").read_text()
+    # An administrator's comment in it need not be UTF-8.
+    assert b"ssh-login-notify" not in (root / "etc/pam.d/sshd").read_bytes()

@@ -151,7 +151,9 @@ class Installation:
         path = self.root / "log"
         text = "LOG_PID = LOG_AUTHPRIV = LOG_INFO = LOG_WARNING = 0\ndef openlog(*_): pass\n"
         text += f"def syslog(_, line):\n    open({str(path)!r}, 'a').write(line + '\\n')\n"
-        (self.library.parent / "syslog.py").write_text(text)
+        (self.library / "kept_log.py").write_text(text)
+        # By another name: Debian's Pythons have syslog built in, and look there before they look at files.
+        self.change(self.library / "journal.py", r"    import syslog\b.*", "    from . import kept_log as syslog")
         return path
 
     def start(self, environment=None, **options):
