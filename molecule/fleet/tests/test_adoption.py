@@ -24,7 +24,11 @@ from shared.containers import address
 
 PASSWORD = "not-a-real-password"  # noqa: S105 - of rita, as in molecule/shared/prepare.yml
 ASIDE = "/root/ssh-login-notify-adopted"
-ADOPT = {"ssh_login_notify_adopt": True}
+# Whoever lists the files lists the configuration, too, whose path is that of the notifier's own.
+ADOPT = {
+    "ssh_login_notify_adopt": True,
+    "ssh_login_notify_adopt_files": [byhand.SCRIPT, byhand.CONFIGURATION],
+}
 FOOTPRINT = "sh /root/footprint.sh"
 LIMIT_SECONDS = 60
 
@@ -182,6 +186,27 @@ def test_a_host_that_can_not_be_proven_has_its_own_notifier_back(play, server, r
 def test_the_removal_leaves_a_configuration_that_is_not_the_notifiers(play, server):
     assert play("remove").status == 0
     assert server.check_output(f"cat {byhand.CONFIGURATION}") == byhand.TEXTS[byhand.CONFIGURATION].rstrip("\n")
+
+
+def test_a_script_that_has_the_notifiers_name_is_not_overwritten(play, server):
+    byhand.clear(server)
+    server.check_output("echo 'echo mine' > /usr/local/bin/ssh-login-notify")
+    try:
+        run = play("deploy", byhand=ADOPT)
+        assert play("remove").status != 0
+        assert server.check_output("cat /usr/local/bin/ssh-login-notify") == "echo mine"
+    finally:
+        server.check_output("rm /usr/local/bin/ssh-login-notify")
+    assert run.status != 0
+    assert "/usr/local/bin/ssh-login-notify was written by hand" in " ".join(run.output.split())
+
+
+def test_the_notifier_itself_is_not_to_be_adopted(play, server):
+    itself = {"ssh_login_notify_adopt_commands": ["/bin/sh /usr/local/bin/ssh-login-notify"]}
+    run = play("deploy", byhand={**ADOPT, **itself})
+    assert run.status != 0
+    assert "must not name the notifier itself" in " ".join(run.output.split())
+    assert byhand.SCRIPT in server.check_output(f"cat {byhand.PAM}")
 
 
 def test_a_line_in_a_file_that_others_include_is_refused(play, server):
