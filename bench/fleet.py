@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools import environment
+from tools import environment, images
 from tools.command import ROOT, Failure, run, say, succeeds
 
 from . import servers
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 RUNS = 50  # hosts
 FORKS = (5, 20, 50)
 PLAYBOOK_SECONDS = 900
-IMAGE = "loginwatch/bench-fleet"
+IMAGE = "bench-fleet"
+MODEL = "loginwatch-bench-fleet-model"
 NETWORK = "loginwatch-bench-fleet"
 SSHD = ["sh", "-c", "mkdir -p /run/sshd && cron && exec /usr/sbin/sshd -D"]
 OURS, USUAL, DEPLOY = "loginwatch.pam", "usual role", "loginwatch.pam.deploy"
@@ -112,27 +113,23 @@ def running(count: int) -> Iterator[Fleet]:
 
 def remove(containers: list[str]) -> None:
     """Remove what this run has started, or an interrupted one has left."""
-    succeeds("docker", "rm", "--force", "--volumes", servers.RECEIVER, "loginwatch-bench-fleet-model", *containers)
+    succeeds("docker", "rm", "--force", "--volumes", servers.RECEIVER, MODEL, *containers)
     succeeds("docker", "network", "rm", NETWORK)
-    succeeds("docker", "rmi", IMAGE)
+    succeeds("docker", "rmi", images.reference(IMAGE))
 
 
 def start(containers: list[str], directory: Path) -> Path:
     """Make one host with its people, and the others after it. Returns the inventory."""
     run("docker", "network", "create", f"--label={servers.LABEL}", NETWORK, stdout=subprocess.DEVNULL)
-    receiver = ["--network-alias=receiver", f"--volume={ROOT / 'tests' / 'receiver'}:/opt/receiver:ro"]
-    serve = ["sh", "-c", "cd /opt && exec python3 -B -m receiver --name receiver"]
-    servers.create("debian12", servers.RECEIVER, receiver, serve, network=NETWORK)
-    model = "loginwatch-bench-fleet-model"
-    servers.create("debian12", model, [], SSHD, network=NETWORK)
-    servers.play([servers.SHARED / "prepare.yml"], {model: {}}, {}, directory)
-    run("docker", "exec", model, "cp", "-a", "/etc/pam.d/sshd", "/root/sshd.pam")
-    run("docker", "commit", model, IMAGE, stdout=subprocess.DEVNULL)
-    run("docker", "rm", "--force", model, stdout=subprocess.DEVNULL)
+    servers.create_receiver(NETWORK)
+    servers.create("debian12", MODEL, [], SSHD, NETWORK)
+    servers.play([servers.SHARED / "prepare.yml"], {MODEL: {}}, {}, directory)
+    run("docker", "exec", MODEL, "cp", "-a", "/etc/pam.d/sshd", "/root/sshd.pam")
+    run("docker", "commit", MODEL, images.reference(IMAGE), stdout=subprocess.DEVNULL)
+    run("docker", "rm", "--force", MODEL, stdout=subprocess.DEVNULL)
     for container in containers:
-        run("docker", "run", "--detach", f"--name={container}", f"--hostname={container.rpartition('bench-')[2]}",
-            f"--label={servers.LABEL}", f"--network={NETWORK}", *servers.LIKE_A_HOST, IMAGE, *SSHD,
-            stdout=subprocess.DEVNULL)  # fmt: skip
+        options = [f"--hostname={container.rpartition('bench-')[2]}", *servers.LIKE_A_HOST]
+        servers.create(IMAGE, container, options, SSHD, NETWORK)
     hosts = {container: {"ansible_host": servers.address(container)} for container in containers}
     variables = {
         **servers.SETTINGS,

@@ -119,8 +119,7 @@ def container_of(name: str) -> str:
 def start(directory: Path) -> Stage:
     """Make servers, ready to be logged in to."""
     run("docker", "network", "create", f"--label={LABEL}", NETWORK, stdout=subprocess.DEVNULL)
-    receiver = ["--network-alias=receiver", f"--volume={ROOT / 'tests' / 'receiver'}:/opt/receiver:ro"]
-    create("debian12", RECEIVER, receiver, ["sh", "-c", "cd /opt && exec python3 -B -m receiver --name receiver"])
+    create_receiver(NETWORK)
     servers = []
     for name in RELEASES:
         version, _suite = images.RELEASES[name]
@@ -136,6 +135,13 @@ def start(directory: Path) -> Stage:
     stage = Stage(servers, Receiver(f"http://{address(RECEIVER)}:8080"), directory)
     stage.receiver.settle()
     return stage
+
+
+def create_receiver(network: str) -> None:
+    """Start the stand-in for Slack on a network, under the name `receiver`."""
+    options = ["--network-alias=receiver", f"--volume={ROOT / 'tests' / 'receiver'}:/opt/receiver:ro"]
+    serve = ["sh", "-c", "cd /opt && exec python3 -B -m receiver --name receiver"]
+    create("debian12", RECEIVER, options, serve, network)
 
 
 def create(image: str, container: str, options: list[str], command: list[str], network: str = NETWORK) -> None:
