@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 
+from operating import CONFIGURATION
 from shared.deploy import url
 
 SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 JOB = "/etc/cron.d/ssh-notify-test"
 PAM = "/etc/pam.d/sshd"
 LINE = f"session optional pam_exec.so seteuid {SCRIPT}"

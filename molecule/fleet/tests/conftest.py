@@ -15,9 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import testinfra
-from operating import AT_ONCE, CLEAN, ENVIRONMENT, GROWN, NAMES, SCENARIO, Operator
-
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+from operating import AT_ONCE, CLEAN, CONFIGURATION, ENVIRONMENT, GROWN, NAMES, SCENARIO, Operator, Run
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +32,17 @@ def deployed(play) -> Iterator[None]:
     yield
     run = play("remove", CLEAN)
     assert run.status == 0, run.output
+
+
+@pytest.fixture
+def verify(play, tmp_path) -> Callable[..., tuple[Run, dict[str, dict]]]:
+    """Verify the fleet: (run, the report's hosts by name); the report is in tmp_path."""
+
+    def verified(**variables: dict[str, object]) -> tuple[Run, dict[str, dict]]:
+        run = play("verify", ("-e", f"verify_report={tmp_path}"), **variables)
+        return run, {record["host"]: record for record in json.loads((tmp_path / "report.json").read_text())["hosts"]}
+
+    return verified
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -19,6 +21,7 @@ KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
 NAMES = ("debian12", "debian13", "debian12-plain")
 # With those that are there for one test module each.
 GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
 CLEAN = ("-e", "ssh_login_notify_remove_spool=true")
 PLAYBOOK_SECONDS = 240
@@ -80,3 +83,11 @@ class Operator:
             words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS
         )
         return Run(done)
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    """Return when the condition is true; fail when it does not come to that in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to this in time"
+        time.sleep(0.05)

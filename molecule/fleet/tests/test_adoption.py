@@ -19,7 +19,7 @@ from pathlib import Path
 import byhand
 import pytest
 from logins import LoginError, Person
-from operating import CLEAN, KEY, SCENARIO, Operator
+from operating import CLEAN, KEY, SCENARIO, Operator, wait_for
 from shared.containers import address
 
 PASSWORD = "not-a-real-password"  # noqa: S105 - of rita, as in molecule/shared/prepare.yml
@@ -106,13 +106,6 @@ def at_the_password(place: Path) -> Iterator[Path]:
         process.wait()
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to this in time"
-        time.sleep(0.1)
-
-
 def test_without_leave_the_host_is_refused_and_left_alone(play, server):
     before = server.check_output(FOOTPRINT)
     run = play("deploy")
@@ -141,10 +134,10 @@ def test_every_login_is_told_once_all_the_way_through(play, server, receiver, pl
         runs.append(play("deploy", byhand=ADOPT))
 
     with logins_all_the_time(place) as sources, at_the_password(place) as go:
-        wait_for(lambda: server.run("pgrep -f 'sshd: rita .net.'").rc == 0)
+        wait_for(lambda: server.run("pgrep -f 'sshd: rita .net.'").rc == 0, LIMIT_SECONDS)
         thread = threading.Thread(target=adopt)
         thread.start()
-        wait_for(lambda: byhand.SCRIPT not in server.check_output(f"cat {byhand.PAM}"))
+        wait_for(lambda: byhand.SCRIPT not in server.check_output(f"cat {byhand.PAM}"), LIMIT_SECONDS)
         time.sleep(3)
         old = [server.file(path).exists for path in byhand.TEXTS]
         go.touch()

@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import pytest
-from operating import CLEAN, KEY, SCENARIO, STRANGERS
+from operating import CLEAN, CONFIGURATION, KEY, SCENARIO, STRANGERS
 from shared.containers import address
 
 PAM = "/etc/pam.d/sshd"
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 FOOTPRINT = "sh /root/footprint.sh"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import testinfra
 from logins import Person
-from operating import AT_ONCE, CLEAN, KEY, NAMES, SCENARIO, Operator
+from operating import AT_ONCE, CLEAN, KEY, NAMES, SCENARIO, Operator, wait_for
 from receiver.certificates import Authority
 from shared.containers import address
 from shared.deploy import PROJECT, url
@@ -143,27 +143,20 @@ def waiting(server) -> int:
     return json.loads(server.run("ssh-login-notify status --json").stdout)["waiting"]
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to this in time"
-        time.sleep(0.2)
-
-
 @pytest.mark.usefixtures("fleet")
 def test_a_host_is_done_when_the_relay_has_it_and_slack_hears_of_it_after_an_outage(relay, servers, receiver):
     mark = receiver.last()
     with tempfile.TemporaryDirectory(prefix="people-") as directory:
         with receiver.away():
             ends = log_in(Path(directory))
-            wait_for(lambda: not any(waiting(server) for server in servers.values()))
+            wait_for(lambda: not any(waiting(server) for server in servers.values()), LIMIT_SECONDS)
             # Both at once, as when the machine loses its power.
             relay.check_output("pkill -9 -f '[r]elay.py'; pkill -9 redis-server")
         assert not any(times(end, told(receiver, mark)) for end in ends), "Slack was away"
         relay.check_output(START_REDIS)
         time.sleep(1)
         relay.check_output(START_RELAY)
-        wait_for(lambda: all(times(end, told(receiver, mark)) for end in ends))
+        wait_for(lambda: all(times(end, told(receiver, mark)) for end in ends), LIMIT_SECONDS)
     receiver.settle()
     assert [times(end, told(receiver, mark)) for end in ends] == [1] * len(ends)
 
@@ -175,7 +168,7 @@ def test_many_at_once_become_few_messages_and_none_is_lost(post, receiver, rows)
         statuses = set(crowd.map(lambda text: post(PATH, json.dumps({"text": text}).encode()), texts))
     assert statuses == {200}
     taken = time.monotonic() - began
-    wait_for(lambda: all(times(text, told(receiver, mark)) for text in texts))
+    wait_for(lambda: all(times(text, told(receiver, mark)) for text in texts), LIMIT_SECONDS)
     seconds = time.monotonic() - began
     messages = receiver.messages(after=mark)
     assert [times(text, told(receiver, mark)) for text in texts] == [1] * BURST

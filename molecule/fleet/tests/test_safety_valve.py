@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from operating import wait_for
 
 pytestmark = pytest.mark.usefixtures("deployed")
 
@@ -45,10 +44,3 @@ def test_cut_off_in_between_the_host_mends_itself(start, servers):
     assert all(switches(server) for server in servers.values())
     wait_for(lambda: all(mode(server) == 0o755 for server in servers.values()), SWITCH_SECONDS + 10)
     wait_for(lambda: not any(switches(server) for server in servers.values()), 10)
-
-
-def wait_for(condition, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to this in time"
-        time.sleep(0.05)

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from operating import AT_ONCE, CLEAN
+from operating import AT_ONCE, CLEAN, CONFIGURATION
 from shared.deploy import SECRET
 
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
 VARIABLE = "ssh_login_notify_webhook_url"

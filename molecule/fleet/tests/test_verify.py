@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -18,17 +17,6 @@ PAM = "/etc/pam.d/sshd"
 # Nobody is there (RFC 5737), and Ansible does not wait long to find out.
 NOBODY = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}
 EVIL = "<script>document.title='evil'</script>"
-
-
-@pytest.fixture
-def verify(play, tmp_path):
-    """Verify the fleet: (run, the report's hosts by name)."""
-
-    def verified(**variables):
-        run = play("verify", ("-e", f"verify_report={tmp_path}"), **variables)
-        return run, {record["host"]: record for record in json.loads((tmp_path / "report.json").read_text())["hosts"]}
-
-    return verified
 
 
 def test_a_fleet_that_is_well(verify, servers, receiver):
