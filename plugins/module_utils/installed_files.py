@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories, text files and one Python package, kept as described in a single call.
+"""An account, directories, text files and one Python package, kept as described in a single call.
 
-A role could do the same with ``file``, ``copy`` and a loop, at the price of three or four round trips a file: some
-hundred for a first deployment. Here the wanted state travels once and the host compares.
+A role could do the same with ``user``, ``file``, ``copy`` and a loop, at the price of three or four round trips a file:
+some hundred for a first deployment. Here the wanted state travels once and the host compares.
 
 Nothing here ends the module: trouble is raised as InstalledFilesError, whose text names the mend.
 """
@@ -12,11 +12,12 @@ Nothing here ends the module: trouble is raised as InstalledFilesError, whose te
 import grp
 import json
 import os
+import pwd
 import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -78,6 +79,24 @@ class InstalledFiles:
 
     # -- present ------------------------------------------------------------------------------------------------------
 
+    def account_present(self, wanted: Dict[str, Any]) -> None:
+        """Make the system account with a group of its own, by useradd(8), unless there is such a user."""
+        name = wanted["name"]
+        if _is_known(pwd.getpwnam, name):
+            return
+        self._show(f"account {name}", "absent\n", f"system account, shell {wanted['shell']}\n")
+        useradd = self._module.get_bin_path("useradd")
+        if not useradd:
+            mend = "install the package that holds it (passwd on Debian and Ubuntu, shadow-utils on Red Hat)"
+            raise InstalledFilesError(f"The account {name} can not be made without useradd: {mend}.")
+        if self._check:
+            return
+        command = [useradd, "--system", *(["--gid", name] if _is_known(grp.getgrnam, name) else ["--user-group"])]
+        command += ["--home-dir", "/nonexistent", "--no-create-home", "--shell", wanted["shell"]]
+        code, _out, err = self._module.run_command([*command, "--comment", wanted["comment"], name])
+        if code != 0:
+            raise InstalledFilesError(f"The account {name} could not be made: {' '.join(err.split())}")
+
     def directory_present(self, wanted: Dict[str, Any]) -> None:
         """Make the directory, its missing parents (0755) too, and set owner, group and mode."""
         path = Path(wanted["path"])
@@ -96,23 +115,31 @@ class InstalledFiles:
     def file_present(self, wanted: Dict[str, Any], outline: bool = False) -> bool:
         """Write the file in one step if its bytes differ, and set owner, group and mode. Return whether they differed.
 
+        wanted: with ``content`` or, if that is not to be shown, ``secret_content``.
         outline: of a new file, show the number of lines only.
         """
         path = Path(wanted["path"])
         kind = _kind(path)
         if kind not in ("absent", "file", "symbolic link"):
             raise InstalledFilesError(f"{path} is a {kind}; a file is wanted there. Remove it, then run again.")
-        content = wanted["content"].encode("utf-8")
+        shown = wanted.get("secret_content") is None
+        text = wanted["content"] if shown else wanted["secret_content"]
+        content = text.encode("utf-8")
         before = path.read_bytes() if kind == "file" else b""
         if kind == "file" and before == content:
             self._set_attributes(path, wanted)
             return False
-        if outline and kind == "absent":
+        if not shown:
+            self._note(path, *(("absent\n", "a secret\n") if kind == "absent" else ("a secret\n", "another secret\n")))
+        elif outline and kind == "absent":
             self._note(path, "absent\n", f"file of {len(content.splitlines())} lines\n")
         else:
-            self._note(path, before.decode("utf-8", "replace"), wanted["content"])
+            self._note(path, before.decode("utf-8", "replace"), text)
         if not self._check:
-            self._write(path, content, kind)
+            if not shown and kind == "file":
+                # The new file takes over the mode of this one.
+                self._set_attributes(path, wanted)
+            self._write(path, content, kind, umask=0o022 if shown else 0o077)
             self._set_attributes(path, wanted)
         return True
 
@@ -155,7 +182,8 @@ class InstalledFiles:
             else:
                 self.absent(compiled)
 
-    def _write(self, path: Path, content: bytes, kind: str) -> None:
+    def _write(self, path: Path, content: bytes, kind: str, umask: int) -> None:
+        """umask: what keeps others from a new file until its mode is set."""
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if kind == "symbolic link":
             # atomic_move would take over mode and context of the link's target.
@@ -163,7 +191,11 @@ class InstalledFiles:
         handle, temporary = tempfile.mkstemp(dir=self._module.tmpdir)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        self._module.atomic_move(temporary, str(path))
+        before = os.umask(umask)
+        try:
+            self._module.atomic_move(temporary, str(path))
+        finally:
+            os.umask(before)
 
     # -- absent -------------------------------------------------------------------------------------------------------
 
@@ -192,13 +224,16 @@ class InstalledFiles:
 
     def _note(self, path: Path, before: str, after: str) -> None:
         self.changed_paths.append(str(path))
-        self.diff.append({"before_header": str(path), "after_header": str(path), "before": before, "after": after})
+        self._show(str(path), before, after)
+
+    def _show(self, what: str, before: str, after: str) -> None:
+        self.diff.append({"before_header": what, "after_header": what, "before": before, "after": after})
 
     def _set_attributes(self, path: Path, wanted: Dict[str, Any], silent: bool = False) -> None:
         """Set owner, group and mode; note the change, unless it is part of one that was noted."""
         attributes = {name: wanted[name] for name in ("owner", "group", "mode")}
         changed = False
-        if self._check and not _group_exists(attributes["group"]):
+        if self._check and not _is_known(grp.getgrnam, attributes["group"]):
             # A task before this one would have made it.
             attributes["group"] = None
             changed = True
@@ -222,9 +257,10 @@ def _holds_something(directory: Path) -> bool:
     return directory.is_dir() and any(directory.iterdir())
 
 
-def _group_exists(name: str) -> bool:
+def _is_known(look_up: Callable[[str], Any], name: str) -> bool:
+    """Whether there is such a user or group; look_up: ``pwd.getpwnam`` or ``grp.getgrnam``."""
     try:
-        grp.getgrnam(name)
+        look_up(name)
     except KeyError:
         return False
     return True

@@ -6,16 +6,18 @@
 
 DOCUMENTATION = r"""
 module: installed_files
-short_description: Keep a program's directories, files and Python package in one call
+short_description: Keep a program's account, directories, files and Python package in one call
 version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
   - Installs a program that consists of some directories, some text files and one Python package, or removes it.
-  - Does in one round trip what C(ansible.builtin.file) and C(ansible.builtin.copy) would do in several a file.
+  - Does in one round trip what C(ansible.builtin.user), C(ansible.builtin.file) and C(ansible.builtin.copy) would do
+    in several a file.
     The role P(loginwatch.pam.ssh_login_notify#role) uses it, so that a fleet is not kept waiting.
   - The contents travel as arguments. They are neither returned nor logged on the host, but they do appear in the
-    differences. Don't use this module for secrets.
+    differences. O(files[].secret_content) appears nowhere.
+  - With O(trial) it also runs what it has installed, so that nothing is made to depend on a program that does not work.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -38,12 +40,31 @@ attributes:
 options:
   state:
     description:
-      - With V(present) everything named is there as described. The order is directories, package, files, so that a
-        program is complete before the file that starts it is replaced.
-      - With V(absent) the files, the package and the directories (the last first) are gone.
+      - With V(present) everything named is there as described. The order is account, directories, package, files, so
+        that a program is complete before the file that starts it is replaced.
+      - With V(absent) the files, the package and the directories (the last first) are gone. The account stays; remove
+        it with M(ansible.builtin.user) when nothing is left that it owns.
     type: str
     choices: [absent, present]
     default: present
+  account:
+    description:
+      - A system account, with a group of the same name and without a home, that the program runs as.
+      - Made with C(useradd) if there is no such user. One that is there stays as it is.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the user, and of its group.
+        type: str
+        required: true
+      comment:
+        description: What it is for.
+        type: str
+        default: ''
+      shell:
+        description: Absolute path of its shell.
+        type: path
+        default: /usr/sbin/nologin
   directories:
     description: Directories, parents before children.
     type: list
@@ -83,7 +104,12 @@ options:
         type: path
         required: true
       content:
-        description: The text, written as UTF-8, byte for byte. Needed with O(state=present).
+        description:
+          - The text, written as UTF-8, byte for byte.
+          - With O(state=present) a file needs this or O(files[].secret_content).
+        type: str
+      secret_content:
+        description: A text that must not be seen, such as one with a password. Not even the differences show it.
         type: str
       owner:
         description: Name of the owner.
@@ -127,8 +153,29 @@ options:
     description:
       - File to write last, with O(state=present). It has the SHA-256 of each of O(files) and of the modules of
         O(package), by their paths, as JSON. Whoever wants to know later whether a file was changed compares with it.
+        Files with O(files[].secret_content) are left out.
       - It belongs to the owner of O(package), or to root where there is none.
     type: path
+  trial:
+    description:
+      - A command that must work with what was installed. It is run in the end, with O(state=present), if anything was
+        changed; not in check mode. If it fails, so does the task, and what was installed stays.
+    type: dict
+    suboptions:
+      argv:
+        description: The command and its arguments. No shell is involved.
+        type: list
+        elements: str
+        required: true
+      expected:
+        description:
+          - Text that the command has to print to its standard output. Its exit code does not count.
+        type: str
+        required: true
+      always:
+        description: Whether to run it when nothing was changed as well, as after a trial that has failed.
+        type: bool
+        default: false
   obsolete:
     description:
       - Paths that must not exist, whatever the O(state), such as files for another init system.
@@ -139,6 +186,7 @@ options:
 seealso:
   - module: ansible.builtin.copy
   - module: ansible.builtin.file
+  - module: ansible.builtin.user
 """
 
 EXAMPLES = r"""
@@ -175,7 +223,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_paths:
-  description: What was (or in check mode would be) created, rewritten, removed or given other attributes.
+  description:
+    - What was (or in check mode would be) created, rewritten, removed or given other attributes.
+    - An account that was made is not among them.
   returned: success
   type: list
   elements: str
@@ -208,14 +258,27 @@ FILE = dict(
     OWNER_AND_GROUP,
     path={"type": "path", "required": True},
     content={"type": "str"},
+    secret_content={"type": "str", "no_log": True},
     mode={"type": "str", "default": "0644"},
 )
+# Characters that a command that failed is quoted with.
+MOST_SAID = 500
 PACKAGE = dict(
     OWNER_AND_GROUP,
     path={"type": "path", "required": True},
     modules={"type": "dict", "default": {}},
     python={"type": "path"},
 )
+ACCOUNT = {
+    "name": {"type": "str", "required": True},
+    "comment": {"type": "str", "default": ""},
+    "shell": {"type": "path", "default": "/usr/sbin/nologin"},
+}
+TRIAL = {
+    "argv": {"type": "list", "elements": "str", "required": True},
+    "expected": {"type": "str", "required": True},
+    "always": {"type": "bool", "default": False},
+}
 
 
 class QuietModule(AnsibleModule):
@@ -233,9 +296,11 @@ def present(installed: InstalledFiles, params: Dict[str, Any]) -> None:
     package = params["package"]
     if package and not package["python"]:
         raise InstalledFilesError("package: python is missing. Name the interpreter that will import the package.")
-    without = [item["path"] for item in params["files"] if item["content"] is None]
+    without = [item["path"] for item in params["files"] if item["content"] is None and item["secret_content"] is None]
     if without:
         raise InstalledFilesError(f"files: content is missing for {', '.join(without)}.")
+    if params["account"]:
+        installed.account_present(params["account"])
     for directory in params["directories"]:
         installed.directory_present(directory)
     if package:
@@ -250,11 +315,23 @@ def present(installed: InstalledFiles, params: Dict[str, Any]) -> None:
 
 def manifest(files: List[Dict[str, Any]], package: Dict[str, Any]) -> str:
     """The text of the manifest: ``{"files": {path: SHA-256}}``."""
-    contents = {file["path"]: file["content"] for file in files}
+    contents = {file["path"]: file["content"] for file in files if file["content"] is not None}
     for name, content in package.get("modules", {}).items():
         contents[str(Path(package["path"]) / name)] = content
     digests = {path: hashlib.sha256(content.encode("utf-8")).hexdigest() for path, content in contents.items()}
     return json.dumps({"files": digests}, indent=4, sort_keys=True) + "\n"
+
+
+def try_out(module: AnsibleModule, trial: Dict[str, Any]) -> None:
+    """Run the command of the trial. Raises InstalledFilesError if it does not print what is expected."""
+    command = " ".join(trial["argv"])
+    try:
+        code, out, err = module.run_command(trial["argv"], handle_exceptions=False)
+    except OSError as error:
+        raise InstalledFilesError(f"'{command}' can not be run: {error.strerror}") from error
+    if trial["expected"] not in out:
+        said = " ".join((err + out).split())[:MOST_SAID] or "nothing"
+        raise InstalledFilesError(f"'{command}' does not work. It ended with {code} and said: {said}")
 
 
 def absent(installed: InstalledFiles, params: Dict[str, Any]) -> None:
@@ -269,7 +346,8 @@ def absent(installed: InstalledFiles, params: Dict[str, Any]) -> None:
 
 def without_contents(params: Dict[str, Any]) -> Dict[str, Any]:
     """The arguments as they are returned: -vvv would print a hundred kilobytes for each host."""
-    files = [{name: value for name, value in file.items() if name != "content"} for file in params["files"]]
+    contents = ("content", "secret_content")
+    files = [{name: value for name, value in file.items() if name not in contents} for file in params["files"]]
     package = params["package"] and dict(params["package"], modules=sorted(params["package"]["modules"]))
     return dict(params, files=files, package=package)
 
@@ -278,10 +356,18 @@ def main() -> None:
     module = QuietModule(
         argument_spec={
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+            "account": {"type": "dict", "options": ACCOUNT},
             "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
-            "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": FILE,
+                "mutually_exclusive": [["content", "secret_content"]],
+            },
             "package": {"type": "dict", "options": PACKAGE},
             "manifest": {"type": "path"},
+            "trial": {"type": "dict", "options": TRIAL},
             "obsolete": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
@@ -296,13 +382,20 @@ def main() -> None:
         for path in params["obsolete"]:
             if path not in {file["path"] for file in params["files"]}:
                 installed.absent(Path(path))
+        trial = params["trial"]
+        tried = trial and params["state"] == "present" and not module.check_mode
+        if tried and (trial["always"] or installed.diff):
+            try_out(module, trial)
     except InstalledFilesError as error:
         module.fail_json(msg=str(error), invocation=invocation)
     except OSError as error:
         module.fail_json(msg=f"The files could not be brought to the wanted state: {error}", invocation=invocation)
-    paths = installed.changed_paths
     module.exit_json(
-        changed=bool(paths), changed_paths=paths, kept=installed.kept, diff=installed.diff, invocation=invocation
+        changed=bool(installed.diff),
+        changed_paths=installed.changed_paths,
+        kept=installed.kept,
+        diff=installed.diff,
+        invocation=invocation,
     )
 
 

@@ -138,7 +138,10 @@ TEST_USER = "loginwatch-test"
 # From 192.0.2.0/24, which RFC 5737 keeps for documentation: no real login comes from there.
 FROM_ADDRESS = "192.0.2.1"
 TO_ADDRESS = "192.0.2.2"
-POLL_SECONDS = 0.25
+# Between questions to the notifier: short at first, since most alerts are delivered at once, and then longer. Each of
+# them starts a Python, and takes from the host's time for what it asks after.
+FIRST_POLL_SECONDS = 0.25
+LAST_POLL_SECONDS = 1.0
 # A question to the notifier that only reads files.
 STATUS_SECONDS = 10
 
@@ -215,8 +218,6 @@ def send_by_session(module: AnsibleModule) -> Outcome:
     """Open a PAM session with the installed line and wait for the alert that comes of it."""
     params = module.params
     line = installed_line(Path(params["pam_d"]) / params["service"], params["program"])
-    # Before anything is opened: a notifier that can't answer is told apart from an alert that does not come.
-    ask(params["program"], ["status", "--json"], STATUS_SECONDS)
     port = random.SystemRandom().randint(1024, 65535)
     started = time.monotonic()
     deadline = started + params["timeout"]
@@ -232,6 +233,8 @@ def send_by_session(module: AnsibleModule) -> Outcome:
             confdir=None if params["pam_d"].rstrip("/") == "/etc/pam.d" else params["pam_d"],
         )
     except libpam.PamError as error:
+        # A notifier that can't be run or gives no answer says more about it.
+        ask(params["program"], ["status", "--json"], STATUS_SECONDS)
         raise NoAnswerError(
             f"The PAM session could not be opened ({error}): PAM could not run the program by the line '{line}'."
             f" See that {params['program']} is there, executable, and ends with 0."
@@ -269,7 +272,10 @@ def wait_for_delivery(program: str, origin: str, started: float, deadline: float
 
     A refusal that no later try can change ends the wait at once; after any other the sender tries again by itself.
     """
+    pause = FIRST_POLL_SECONDS
     while True:
+        time.sleep(pause)
+        pause = min(1.5 * pause, LAST_POLL_SECONDS)
         status = ask(program, ["status", "--json"], STATUS_SECONDS)
         seconds = round(time.monotonic() - started, 3)
         for entry in status.get("recent_deliveries") or []:
@@ -283,7 +289,6 @@ def wait_for_delivery(program: str, origin: str, started: float, deadline: float
             return Outcome(False, last.get("status"), answer or "", mend, seconds, without_secrets(last.get("id")))
         if over:
             break
-        time.sleep(POLL_SECONDS)
     problems = [str(problem) for problem in status.get("problems") or []]
     counts = ", ".join(f"{status.get(name, '?')} {name}" for name in ("captured", "waiting", "failed"))
     answer = "; ".join([f"the session's alert was not delivered within the time ({counts})", *problems])

@@ -42,21 +42,20 @@ def inherit(host) -> None:
 
 
 def until_the_sender_rests(host) -> None:
-    """Wait, 30 s at most, until nothing is left that the sender would write: without a kernel that labels, a file of its
-    that came after inherit() would have no label.
-    """
-    told = "ActiveState=inactive"
+    """Wait, 30 s at most, until the sender has nothing to do: what it wrote after inherit() would have no label."""
+    waiting = " ".join(f"{SPOOL}/{name}" for name in ("incoming", "outgoing", "state/wake"))
     for _ in range(60):
-        work = host.check_output(f"find {SPOOL}/incoming {SPOOL}/outgoing {SPOOL}/state/wake -type f 2> /dev/null || true")
-        if not work and host.check_output("systemctl show -p ActiveState ssh-login-notify.service") == told:
+        work = host.run(f"find {waiting} -type f").stdout
+        state = host.check_output("systemctl show -p ActiveState ssh-login-notify.service")
+        if not work and state == "ActiveState=inactive":
             return
         time.sleep(0.5)
-    pytest.fail(f"the sender does not come to rest: {work or 'it runs on'}")
+    pytest.fail(f"the sender does not come to rest: {state} {work}")
 
 
 @pytest.fixture
 def only_called(host):
-    """Until the test ends, the sender runs for logins alone: its timer, which stays active, has an hour that never comes."""
+    """The sender runs for logins alone: its timer stays active, with an hour that never comes."""
     never = r"[Timer]\nOnCalendar=\nOnCalendar=2100-01-01\n"
     host.check_output(f"mkdir -p {HOUR} && printf '{never}' > {HOUR}/hour.conf && systemctl daemon-reload")
     until_the_sender_rests(host)

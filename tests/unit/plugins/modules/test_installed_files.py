@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import stat
 import subprocess
 import sys
@@ -256,6 +257,159 @@ def test_contents_are_shown_in_the_difference_alone(program):
     result = program.run(arguments=program.arguments(content="#!/bin/sh\n# a marked line\n"))
     assert "a marked line" in str(result.pop("diff"))
     assert "a marked line" not in str(result)
+
+
+def secret(program, text, mode="0600"):
+    return dict(ME, path=str(program.file), secret_content=text, mode=mode)
+
+
+@pytest.mark.parametrize("before", [None, "not-a-real-secret, the old one"])
+def test_a_secret_is_written_and_shown_nowhere(program, tmp_path, before):
+    if before:
+        program.run(files=[secret(program, before)])
+    files = [secret(program, "not-a-real-secret\n")]
+    path = tmp_path / "manifest.json"
+    for check in (True, False):
+        result = program.run(check=check, files=files, manifest=str(path), diff=True)
+        assert str(program.file) in result["changed_paths"]
+        assert "not-a-real-secret" not in str(result)
+        shown = next(item for item in result["diff"] if item["after_header"] == str(program.file))
+        assert shown["before"] != shown["after"]
+    assert program.file.read_text() == "not-a-real-secret\n"
+    assert stat.S_IMODE(program.file.stat().st_mode) == 0o600
+    assert str(program.file) not in json.loads(path.read_text())["files"]
+    assert not program.run(files=files, manifest=str(path))["changed"]
+
+
+LOOK = """
+import os, sys
+def look(event, arguments):
+    if event in ("os.chmod", "os.chown", "os.rename", "os.remove", "subprocess.Popen"):
+        try:
+            mode = os.stat({path!r}).st_mode & 0o777
+        except OSError:
+            return
+        handle = os.open({path!r}, os.O_RDONLY)
+        text = os.read(handle, 100).decode()
+        os.close(handle)
+        print("%o %s" % (mode, text), file=sys.stderr)
+sys.addaudithook(look)
+"""
+
+
+@pytest.mark.skipif(not hasattr(sys, "addaudithook"), reason="Python has no audit hooks before 3.8")
+@pytest.mark.parametrize("there", [False, True])
+def test_a_secret_is_never_readable_by_others(program, run_module, tmp_path, monkeypatch, there):
+    """Looked at whenever the module is about to change something in the file system, by Python's own audit hook."""
+    if there:
+        program.run(files=[secret(program, "the old one", mode="0644")])
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(LOOK.format(path=str(program.file)))
+    monkeypatch.syspath_prepend(str(tmp_path / "hook"))
+    arguments = program.arguments()
+    trial = {"argv": ["/bin/echo", "well"], "expected": "well"}
+    program.run(arguments=dict(arguments, files=[secret(program, "not-a-real-secret")], trial=trial))
+    seen = re.findall(r"^([0-7]+) (.*)$", run_module.output.decode(), re.M)
+    assert ("600", "not-a-real-secret") in seen, "the trial came after it was written"
+    assert ("644", "the old one") in seen or not there
+    assert {mode for mode, text in seen if text == "not-a-real-secret"} == {"600"}
+
+
+def test_what_was_installed_is_tried(program, tmp_path):
+    def trial(**more):
+        return dict({"argv": [str(program.file)], "expected": "it works"}, **more)
+
+    well = program.arguments(content=f"#!/bin/sh\necho it works >> {tmp_path}/log\necho it works\nexit 2\n")
+    log = tmp_path / "log"
+    assert program.run(arguments=well, trial=trial(), check=True)["changed"]
+    assert program.run(arguments=well, trial=trial())["changed"]
+    assert log.read_text() == "it works\n", "once, and not in check mode"
+    program.run(arguments=well, trial=trial())
+    assert log.read_text() == "it works\n", "nothing was changed"
+    assert not program.run(arguments=well, trial=trial(always=True))["changed"]
+    assert log.read_text() == "it works\n" * 2
+    program.remove(arguments=well, trial=trial(always=True))
+    assert log.read_text() == "it works\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("#!/bin/sh\necho it fails >&2\nexit 3\n", "does not work. It ended with 3 and said: it fails"),
+        ("#!/bin/sh\n", "does not work. It ended with 0 and said: nothing"),
+        ("#!/no/such/interpreter\n", "can not be run: No such file or directory"),
+    ],
+)
+def test_a_trial_that_fails_is_told_and_leaves_what_was_installed(program, content, reason):
+    result = program.run(
+        arguments=program.arguments(content=content), trial={"argv": [str(program.file)], "expected": "it works"}
+    )
+    assert f"'{program.file}' {reason}" in result["msg"]
+    assert program.file.read_text() == content
+
+
+class Accounts:
+    """useradd(8) as a script of ours, which only writes down how it was called."""
+
+    def __init__(self, path, monkeypatch):
+        self.calls = path / "calls"
+        self.useradd = path / "sbin" / "useradd"
+        self.useradd.parent.mkdir()
+        self.works()
+        monkeypatch.setenv("PATH", str(self.useradd.parent))
+
+    def works(self, ending="exit 0"):
+        self.useradd.write_text(f"#!/bin/sh\nprintf '<%s>' \"$@\" >> {self.calls}\n{ending}\n", encoding="utf-8")
+        self.useradd.chmod(0o755)
+
+
+@pytest.fixture
+def accounts(tmp_path, monkeypatch):
+    return Accounts(tmp_path, monkeypatch)
+
+
+ACCOUNT = {"name": "loginwatch-no-one", "comment": "Some service", "shell": "/bin/false"}
+
+
+def test_an_account_is_made_first_and_told_in_check_mode(program, accounts, tmp_path):
+    result = program.run(account=ACCOUNT, check=True)
+    assert result["diff"][0]["after_header"] == "account loginwatch-no-one"
+    assert not accounts.calls.exists()
+    accounts.works(f"test ! -e {program.library}")
+    result = program.run(account=ACCOUNT)
+    assert result["changed"]
+    assert not [path for path in result["changed_paths"] if "no-one" in path]
+    assert accounts.calls.read_text() == (
+        "<--system><--user-group><--home-dir></nonexistent><--no-create-home>"
+        "<--shell></bin/false><--comment><Some service><loginwatch-no-one>"
+    )
+
+
+def test_only_an_account_that_is_made_counts_as_a_change(program, accounts):
+    program.run()
+    assert program.run(account=ACCOUNT)["changed"]
+    accounts.calls.unlink()
+    assert not program.run(account=dict(ACCOUNT, name=ME["owner"]))["changed"]
+    assert not accounts.calls.exists()
+
+
+def test_a_group_that_is_there_becomes_the_accounts(program, accounts):
+    groups = {entry.gr_name for entry in grp.getgrall()} - {entry.pw_name for entry in pwd.getpwall()}
+    name = sorted(groups)[0]
+    program.run(account=dict(ACCOUNT, name=name))
+    assert accounts.calls.read_text().startswith(f"<--system><--gid><{name}>")
+
+
+def test_an_account_that_can_not_be_made_is_told_and_nothing_is_installed(program, accounts):
+    accounts.works("echo no more numbers >&2; exit 4")
+    assert "loginwatch-no-one could not be made: no more numbers" in program.run(account=ACCOUNT)["msg"]
+    assert not program.library.exists()
+
+
+def test_a_file_has_one_text(program):
+    result = program.run(files=[dict(secret(program, "not-a-real-secret"), content="")])
+    assert "mutually exclusive" in result["msg"]
+    assert "not-a-real-secret" not in str(result)
 
 
 @pytest.mark.parametrize("lacking", ["python", "content"])

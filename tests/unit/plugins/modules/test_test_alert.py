@@ -303,7 +303,15 @@ def test_a_service_without_a_file_fails(run_pam):
     assert "No such file" in run_pam(service="dropbear")["msg"]
 
 
-def test_a_notifier_that_gives_no_status_is_told_before_a_session_is_opened(run_pam, notifier):
-    notifier.answers(exit=3, print="root only")
+@takes_confdir
+@pytest.mark.parametrize("hook_exit", [0, 1])
+def test_a_notifier_that_gives_no_status_is_told_at_once(run_pam, notifier, hook_exit):
+    notifier.answers(exit=3, print="root only", hook_exit=hook_exit)
     assert "Become root" in run_pam()["msg"]
-    assert notifier.calls() == ["status --json"]
+    assert notifier.calls() == ["open_session", "status --json"]
+
+
+@takes_confdir
+def test_a_program_that_is_gone_is_told_as_that(run_pam, notifier):
+    notifier.program.unlink()
+    assert f"{notifier.program}, or the interpreter in its first line, does not exist" in run_pam()["msg"]
