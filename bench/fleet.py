@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 RUNS = 50  # hosts
 FORKS = (5, 20, 50)
 PLAYBOOK_SECONDS = 900
+# By how much one and the same playbook has been seen to differ from run to run on two processors.
+NOISE = 0.1
 IMAGE = "bench-fleet"
 MODEL = "loginwatch-bench-fleet-model"
 NETWORK = "loginwatch-bench-fleet"
@@ -207,9 +209,9 @@ def measure(_stage: Stage | None, count: int) -> Finding:
             ratios = [found[OURS][number].seconds / found[USUAL][number].seconds for number in (0, 1)]
             rows.append([f"{forks}, ratio", f"{ratios[0]:.2f}", "", f"{ratios[1]:.2f}", "", ""])
             controller = {which: [played.processor / count for played in runs] for which, runs in found.items()}
-            # A first run does what the usual role leaves out, and is told of; later ones must not cost more.
-            if ratios[1] > 1:
-                slower.append(f"with {forks} forks a second run takes {ratios[1]:.2f} of the usual role's time")
+            for which, ratio in zip(("first", "second"), ratios):
+                if ratio > 1 + NOISE:
+                    slower.append(f"with {forks} forks a {which} run takes {ratio:.2f} of the usual role's time")
     first, second = controller[OURS]
     growth = [
         [f"{hosts:,}", *(f"{seconds * hosts / PROCESSORS / 60:.0f}" for seconds in (first, second))]

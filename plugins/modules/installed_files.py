@@ -106,10 +106,15 @@ options:
       content:
         description:
           - The text, written as UTF-8, byte for byte.
-          - With O(state=present) a file needs this or O(files[].secret_content).
+          - With O(state=present) a file needs this, O(files[].secret_content) or O(files[].secret_variable).
         type: str
       secret_content:
-        description: A text that must not be seen, such as one with a password. Not even the differences show it.
+        description:
+          - A text that must not be seen, such as one with a password. Not even the differences show it.
+          - Callbacks can see it, as they see every argument of a task. Rather give O(files[].secret_variable).
+        type: str
+      secret_variable:
+        description: Name of the variable that holds the text, which then is no argument of the task.
         type: str
       owner:
         description: Name of the owner.
@@ -259,6 +264,8 @@ FILE = dict(
     path={"type": "path", "required": True},
     content={"type": "str"},
     secret_content={"type": "str", "no_log": True},
+    # The action plugin puts secret_content in its place.
+    secret_variable={"type": "str", "no_log": False},
     mode={"type": "str", "default": "0644"},
 )
 # Characters that a command that failed is quoted with.
@@ -363,7 +370,7 @@ def main() -> None:
                 "elements": "dict",
                 "default": [],
                 "options": FILE,
-                "mutually_exclusive": [["content", "secret_content"]],
+                "mutually_exclusive": [["content", "secret_content", "secret_variable"]],
             },
             "package": {"type": "dict", "options": PACKAGE},
             "manifest": {"type": "path"},

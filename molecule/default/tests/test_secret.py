@@ -22,6 +22,20 @@ FILES = f"grep -rlaFf {NEEDLE} --exclude-dir=proc --exclude-dir=sys --exclude-di
 JOURNAL = f"journalctl --output=export 2>/dev/null | grep -acFf {NEEDLE}"
 
 
+# Ansible shows every callback the arguments of each task, as it has given them to the module.
+CALLBACK = """
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "aggregate", "arguments"
+
+    def v2_runner_on_ok(self, result):
+        with open({path!r}, "a") as file:
+            task = getattr(result, "task", None) or result._task
+            print(task.action, "hidden" if task.no_log else dict(task.args), file=file)
+"""
+
+
 @pytest.fixture(scope="module")
 def needle(host):
     """The pattern to look for, on the server."""
@@ -41,8 +55,11 @@ def process_with_the_secret(host, command: str):
 
 
 def test_a_new_webhook_shows_in_no_output_of_ansible(host, tmp_path, ada, alerts, monkeypatch):
-    """Nor in its cache of facts."""
-    cache = tmp_path / "cache"
+    """Nor in its cache of facts, nor in what a callback may write down."""
+    cache, arguments = tmp_path / "cache", tmp_path / "arguments"
+    (tmp_path / "callbacks").mkdir()
+    (tmp_path / "callbacks" / "arguments.py").write_text(CALLBACK.format(path=str(arguments)))
+    monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", str(tmp_path / "callbacks"))
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "jsonfile")
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(cache))
     changed = deploy(host, tmp_path, url(OTHER_SECRET))
@@ -57,6 +74,11 @@ def test_a_new_webhook_shows_in_no_output_of_ansible(host, tmp_path, ada, alerts
     for run in (changed, back):
         assert SECRET not in run.stdout + run.stderr
     assert not [file for file in cache.glob("*") if SECRET in file.read_text()]
+    written = arguments.read_text()
+    assert "loginwatch.pam.installed_files {'account'" in written
+    assert "/usr/local/etc/ssh-notify.conf" in written
+    assert SECRET not in written
+    assert OTHER_SECRET not in written
 
 
 def test_no_process_shows_it_while_an_alert_is_sent(host, needle, ada, receiver):

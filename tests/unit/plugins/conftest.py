@@ -29,6 +29,12 @@ def pytest_unconfigure():
     _TREE.cleanup()
 
 
+@pytest.fixture
+def collections():
+    """The directory that Ansible finds the collection in."""
+    return Path(_TREE.name)
+
+
 def load_stack(name):
     """The files of a known PAM stack: {name of the file: text}."""
     parts = re.split(r"^==> (\S+) <==\n", (HERE / "stacks" / (name + ".stack")).read_text(encoding="utf-8"), flags=re.M)
