@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-SECRET = '{"webhook": "not-a-real-secret"}'
+SECRET = '{"webhook": "not-a-real-secret"}'  # noqa: S105
 
 
 class Playbook:
@@ -24,17 +24,18 @@ class Playbook:
         self.file = path / "secret"
         self._collections = collections
 
-    def run(self, *options, **file):
+    def run(self, *options, variable="text", **more):
         me = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getegid()).gr_name}
         variables = {"part": "real", "text": '{{ \'{"webhook": "not-a-\' ~ part ~ \'-secret"}\' | string }}'}
-        task = {"loginwatch.pam.installed_files": {"files": [dict(me, path=str(self.file), mode="0600", **file)]}}
+        file = dict(me, path=str(self.file), mode="0600", secret_variable=variable, **more)
+        task = {"loginwatch.pam.installed_files": {"files": [file]}}
         play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}
         (self.path / "play.json").write_text(json.dumps([play]), encoding="utf-8")
         program = Path(sys.executable).with_name("ansible-playbook")
         done = subprocess.run(  # noqa: S603
             [str(program), "-vvv", "--diff", *options, str(self.path / "play.json")],
             env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(self._collections), ANSIBLE_LOCALHOST_WARNING="False"),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=120, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
         )  # fmt: skip
         return done.returncode, " ".join(done.stdout.split())
 
@@ -45,11 +46,11 @@ def playbook(tmp_path, collections):
 
 
 def test_the_variable_is_written_as_it_stands_and_shown_nowhere(playbook):
-    code, output = playbook.run("--check", secret_variable="text")
+    code, output = playbook.run("--check")
     assert (code, playbook.file.exists()) == (0, False)
     assert "+a secret" in output
     for changed in (1, 0):
-        code, output = playbook.run(secret_variable="text")
+        code, output = playbook.run()
         assert code == 0, output
         assert f"changed={changed}" in output
         assert playbook.file.read_text() == SECRET
@@ -57,7 +58,7 @@ def test_the_variable_is_written_as_it_stands_and_shown_nowhere(playbook):
 
 
 def test_a_variable_that_there_is_not_is_named_with_its_file(playbook):
-    code, output = playbook.run(secret_variable="another")
+    code, output = playbook.run(variable="another")
     assert code != 0
     assert f"there is no variable another, which {playbook.file} is to be made of" in output
     assert not playbook.file.exists()
@@ -65,7 +66,7 @@ def test_a_variable_that_there_is_not_is_named_with_its_file(playbook):
 
 @pytest.mark.parametrize("other", ["content", "secret_content"])
 def test_a_file_has_one_text(playbook, other):
-    code, output = playbook.run(secret_variable="text", **{other: "else"})
+    code, output = playbook.run(**{other: "else"})
     assert code != 0
     assert "mutually exclusive" in output or "has both secret_content and secret_variable" in output
     assert "real-secret" not in output
@@ -74,7 +75,7 @@ def test_a_file_has_one_text(playbook, other):
 
 @pytest.mark.parametrize(("more", "reason"), [({}, "content is missing"), ({"content": "text"}, "mutually exclusive")])
 def test_what_is_no_name_is_left_to_the_module(playbook, more, reason):
-    code, output = playbook.run(secret_variable={"no": "name"}, **more)
+    code, output = playbook.run(variable={"no": "name"}, **more)
     assert code != 0
     assert reason in output
     assert not playbook.file.exists()
