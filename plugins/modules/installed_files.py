@@ -20,7 +20,14 @@ description:
   - With O(trial) it also runs what it has installed, so that nothing is made to depend on a program that does not work.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
 attributes:
+  action:
+    support: full
+  async:
+    support: none
+  bypass_host_loop:
+    support: none
   check_mode:
     support: full
     details:
