@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
-  - Moves files into a directory of root's, each under its full path, so that C(cp -a DIRECTORY/. /) brings all back.
+  - Moves files into a directory of root's, each under its full path. To bring all back, copy the files alone, as in the
+    role's README. The directories in there are for root only, and a copy of them would make C(/) and C(/usr) so.
   - A login keeps to the PAM lines that were there when it began, until its session opens. So this first waits for those
     that were under way when it was called, and for the commands themselves, and only then moves what they use.
   - Takes the jobs that run the commands out of cron's tables as well. The table as it was is set aside.

@@ -21,6 +21,7 @@ import pytest
 from logins import LoginError, Person
 from operating import CLEAN, KEY, SCENARIO, Operator, wait_for
 from shared.containers import address
+from shared.deploy import PROJECT
 
 PASSWORD = "not-a-real-password"  # noqa: S105 - of rita, as in molecule/shared/prepare.yml
 ASIDE = "/root/ssh-login-notify-adopted"
@@ -174,6 +175,21 @@ def test_a_host_that_can_not_be_proven_has_its_own_notifier_back(play, server, r
     mark = receiver.last()
     login = Person("deploy", address(f"byhand-{SCENARIO}"), place / "ada", KEY).command("true")
     receiver.wait_for(lambda message: login.source in ends(message), after=mark)
+
+
+def test_the_readmes_way_back_brings_back_the_files_and_nothing_else(play, server):
+    before = server.check_output(FOOTPRINT)
+    directories = "stat -c '%a %U %n' / /usr /usr/local /usr/local/bin /usr/local/etc /etc /etc/cron.d"
+    modes = server.check_output(directories)
+    run = play("deploy", byhand=ADOPT)
+    assert run.status == 0, run.output
+    assert play("remove", CLEAN).status == 0
+    readme = (PROJECT / "roles" / "ssh_login_notify" / "README.md").read_text()
+    (command,) = re.findall(r"^    (cd /root/ssh-login-notify-adopted .+)$", readme, re.MULTILINE)
+    server.check_output(command.replace("%", "%%"))
+    assert server.check_output(directories) == modes
+    server.check_output(f"echo '{byhand.LINE}' >> {byhand.PAM}; rm -r {ASIDE}")
+    assert server.check_output(FOOTPRINT) == before
 
 
 def test_the_removal_leaves_a_configuration_that_is_not_the_notifiers(play, server):
