@@ -8,6 +8,8 @@
 
 A host gets its answer when Redis has the message on the disk (`appendfsync always`), and forgets it then. A message
 leaves Redis when Slack has taken it: so a crash of either part loses nothing, and at worst has one message told twice.
+While Slack refuses the webhook itself, because somebody has removed it, say, hosts get 503: they keep what they have,
+and their own `status` and watch tell of it.
 
 It needs Debian's packages redis-server and python3-redis. Its configuration is a JSON file that only its user may read:
 
@@ -35,6 +37,8 @@ MOST = 20  # of the hosts' messages in one of ours
 MOST_BLOCKS = 50  # in a message, Slack's own limit
 SECONDS_BETWEEN = 1.0  # Slack takes about one message a second
 LONGEST_PAUSE = 60.0
+# What Slack answers to a message that it does not like; any other refusal is of the webhook, so of every message.
+MESSAGE_REFUSED = (400, 413)
 TIMEOUT = 15.0
 
 
@@ -45,6 +49,7 @@ class Take(http.server.BaseHTTPRequestHandler):
     timeout = TIMEOUT
     configuration: dict
     store: redis.Redis
+    webhook_refused = 0  # the status, while Slack refuses the webhook
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length") or ""
@@ -59,6 +64,9 @@ class Take(http.server.BaseHTTPRequestHandler):
             blocks_of(json.loads(body))
         except (ValueError, KeyError, TypeError):
             self.answer(400, "invalid_payload")
+            return
+        if Take.webhook_refused:
+            self.answer(503, f"Slack refuses the relay's webhook ({Take.webhook_refused})")
             return
         try:
             self.store.xadd(STREAM, {"body": body})
@@ -130,12 +138,12 @@ def post(configuration: dict, body: bytes) -> tuple:
 
 def tell(configuration: dict, store: redis.Redis) -> None:
     """Tell Slack what waits, for ever."""
-    pause = SECONDS_BETWEEN
+    pause, most = SECONDS_BETWEEN, MOST
     while True:
         try:
             # First what an earlier run has begun and not finished ("0"), then what is new (">").
             for start in ("0", ">"):
-                found = store.xreadgroup(GROUP, "teller", {STREAM: start}, count=MOST, block=1000)
+                found = store.xreadgroup(GROUP, "teller", {STREAM: start}, count=most, block=1000)
                 if found and found[0][1]:
                     break
             else:
@@ -147,14 +155,21 @@ def tell(configuration: dict, store: redis.Redis) -> None:
         body, count = digest([entry[1][b"body"] for entry in found[0][1]])
         entries = found[0][1][:count]
         status, wait = post(configuration, body)
-        if status in (0, 429) or status >= 500:
+        if status not in (200, *MESSAGE_REFUSED):
+            if status and status != 429 and status < 500:
+                Take.webhook_refused = status
+                complain(f"tell: Slack refuses the webhook ({status}); nothing is taken until it does not")
             pause = SECONDS_BETWEEN if status == 429 else min(LONGEST_PAUSE, pause * 2)
             time.sleep(max(wait, pause))
             continue
-        if status != 200:
-            complain(f"tell: Slack has refused {count} messages ({status}); they are in the stream {REFUSED}")
-        finish(store, entries, refused=status != 200)
-        pause = SECONDS_BETWEEN
+        Take.webhook_refused, pause = 0, SECONDS_BETWEEN
+        if status != 200 and count > 1:
+            most = count // 2  # to find the one that Slack does not like, and tell the others
+        else:
+            if status != 200:
+                complain(f"tell: Slack has refused a message ({status}); it is in the stream {REFUSED}")
+            finish(store, entries, refused=status != 200)
+            most = min(MOST, most * 2)
         time.sleep(pause)
 
 

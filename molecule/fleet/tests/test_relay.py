@@ -36,6 +36,7 @@ PORT = 8443
 CA = "/etc/ssl/certs/relay.pem"
 LIMIT_SECONDS = 120
 BURST = 300
+REDIS = "redis-cli -s /run/redis/redis-server.sock"
 START_REDIS = "runuser -u redis -- redis-server /etc/redis/redis.conf --daemonize yes"
 START_RELAY = "runuser -u redis -- setsid python3 -IB /srv/relay.py /srv/relay.json > /var/log/relay 2>&1 < /dev/null &"
 INSTALL = """
@@ -178,6 +179,34 @@ def test_many_at_once_become_few_messages_and_none_is_lost(post, receiver, rows)
         "relay": "alerts at once", "alerts": str(BURST), "taken, s": f"{taken:.1f}", "told, s": f"{seconds:.1f}",
         "messages": str(len(messages)),
     })  # fmt: skip
+
+
+def test_a_message_that_slack_refuses_takes_no_other_with_it(relay, post, receiver):
+    mark = receiver.last()
+    texts = [f"beside the bad one, number {number}." for number in range(6)]
+    refused = {"mode": "status", "status": 400, "containing": "the bad one itself", "delivered": False}
+    with receiver.misbehaving(refused):
+        with receiver.away():
+            for text in [*texts[:3], "the bad one itself", *texts[3:]]:
+                assert post(PATH, json.dumps({"text": text}).encode()) == 200
+        wait_for(lambda: all(times(text, told(receiver, mark)) for text in texts), LIMIT_SECONDS)
+        wait_for(lambda: "the bad one itself" in relay.check_output(f"{REDIS} xrange refused - +"), LIMIT_SECONDS)
+    receiver.settle()
+    assert [times(text, told(receiver, mark)) for text in texts] == [1] * len(texts)
+    assert relay.check_output(f"{REDIS} xlen refused") == "1"
+    assert relay.check_output(f"{REDIS} xlen alerts") == "0"
+
+
+def test_while_slack_refuses_the_webhook_the_hosts_keep_what_they_have(relay, post, receiver):
+    mark = receiver.last()
+    refused = relay.check_output(f"{REDIS} xlen refused")
+    with receiver.misbehaving({"mode": "status", "status": 404, "delivered": False}):
+        assert post(PATH, b'{"text": "the first one after it was removed."}') == 200, "the relay can't know yet"
+        wait_for(lambda: post(PATH, b'{"text": "not taken."}') == 503, LIMIT_SECONDS)
+    wait_for(lambda: post(PATH, b'{"text": "the webhook is back."}') == 200, LIMIT_SECONDS)
+    for text in ("the first one after it was removed.", "the webhook is back."):
+        wait_for(lambda text=text: times(text, told(receiver, mark)) == 1, LIMIT_SECONDS)
+    assert relay.check_output(f"{REDIS} xlen refused") == refused
 
 
 @pytest.mark.parametrize(
