@@ -186,6 +186,9 @@ def round_trips(fleet: Fleet) -> str:
                     fleet.reset()
                     time.sleep(1)
                 played = play(fleet, which, 1, *one, pipelining=pipelining)
+                proof = played.output.partition("TASK [Wait for the alert of this login]")[2].partition("TASK [")[0]
+                if which == DEPLOY and "ok: [" not in proof:
+                    raise Failure(f"{which} has proven no login, which is what its round trips are for")
                 tasks = max(tasks, played.tasks)
                 cells.append(str(played.round_trips))
         rows.append([which, str(tasks), *cells])
