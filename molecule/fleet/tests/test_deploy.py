@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from operating import CLEAN, CONFIGURATION, KEY, SCENARIO, STRANGERS
+from operating import CLEAN, CONFIGURATION, KEY, NOBODY, SCENARIO, STRANGERS
 from shared.containers import address
 
 PAM = "/etc/pam.d/sshd"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 FOOTPRINT = "sh /root/footprint.sh"
+# There everything is installed and a PAM session's alert arrives, but those of real logins do not.
+SILENT: dict[str, object] = {"ssh_login_notify_ignore": [{"user": "deploy"}]}
 
 
 def deployed(server) -> bool:
@@ -30,7 +34,8 @@ def _bare(play, servers):
 
 def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, servers, receiver):
     mark = receiver.last()
-    run = play("deploy")
+    # As many inventories have it; then sudo would take away what the login is known by.
+    run = play("deploy", debian13={"ansible_become": True})
     assert run.status == 0, run.output
     assert all(deployed(server) for server in servers.values())
     receiver.settle()
@@ -44,8 +49,9 @@ def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, server
         assert order.index((name, "deploy")) > order.index((name, "test")), "when all is installed, Ansible logs in"
     last = max(place for place, entry in enumerate(order) if entry[0] == "debian12")
     assert last < order.index(("debian13", "test")), "the first host has proven itself before the next is touched"
-    waits = run.output.count("TASK [Wait for the alert of this login]")
-    assert waits == len(servers), "one at a time: a tenth of three is one"
+    waits = [part.partition("TASK [")[0] for part in run.output.split("TASK [Wait for the alert of this login]")[1:]]
+    assert len(waits) == len(servers), "one at a time: a tenth of three is one"
+    assert ["ok: [" in wait for wait in waits] == [True] * len(servers)
 
 
 def test_a_second_run_changes_nothing(play, servers):
@@ -65,11 +71,9 @@ def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers, receiver):
 
 
 def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
-    """There everything is installed and a PAM session's alert arrives, but those of real logins do not."""
     before = servers["debian13"].check_output(FOOTPRINT)
     pam = servers["debian13"].check_output("stat -c '%%a %%u %%g %%i' %s; sha256sum %s", PAM, PAM)
-    silent = {"ssh_login_notify_ignore": [{"user": "deploy"}]}
-    run = play("deploy", ("-e", "prove_login_seconds=3"), debian13=silent)
+    run = play("deploy", ("-e", "prove_login_seconds=3"), debian13=SILENT)
     assert run.status != 0
     assert run.recap("debian12")["failed"] == 0
     assert run.recap("debian13")["failed"] == 1
@@ -81,7 +85,80 @@ def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
     assert servers["debian13"].check_output(FOOTPRINT) == before, "nothing of it is left"
     assert servers["debian13"].run("ls /root/ssh-login-notify-kept.*").rc != 0
     assert "its alert was not delivered" in run.output
-    assert "Hosts that were not reached yet: debian12-plain." in run.output
+    assert "Hosts that were not reached yet: debian12-plain." in " ".join(run.output.split())
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [SILENT, NOBODY],
+    ids=["failed", "unreachable"],
+)
+def test_a_batch_that_loses_a_host_is_the_last(play, servers, lost):
+    run = play("deploy", ("-e", "prove_login_seconds=3", "-e", '{"deploy_batches": [2, 1]}'), debian13=lost)
+    assert run.status != 0
+    assert deployed(servers["debian12"]), "it was of the same batch, and is well"
+    assert run.recap("debian12")["failed"] == 0
+    assert not deployed(servers["debian13"])
+    assert run.recap("debian12-plain") == {}
+    assert not deployed(servers["debian12-plain"])
+    assert "Hosts that were not reached yet: debian12-plain." in " ".join(run.output.split())
+
+
+def test_a_login_that_does_not_say_which_it_is_proves_nothing(play, servers):
+    """Not even by an extra variable is the proof skipped in silence."""
+    run = play("deploy", ("-e", "ansible_become=true", "-e", "target=debian12"))
+    assert run.status != 0
+    assert "set ansible_become in the inventory, not by -e" in " ".join(run.output.split())
+    assert not deployed(servers["debian12"])
+
+
+def test_without_whole_copies_to_put_back_nothing_is_begun(play, servers):
+    server = servers["debian12"]
+    server.check_output("mount -t tmpfs -o size=4k tmpfs /root/ && head -c 4096 /dev/zero > /root/full")
+    try:
+        run = play("deploy")
+    finally:
+        server.check_output("umount /root/")
+    assert run.status != 0
+    assert "/etc/pam.d/sshd could not be copied to /root/ssh-login-notify-kept." in run.output
+    assert "Nothing was changed on debian12." in run.output
+    assert not deployed(server)
+
+
+def test_copies_that_could_not_be_put_back_stay_and_are_named(play, servers):
+    assert play("deploy", ("-e", "target=debian12")).status == 0
+    server = servers["debian12"]
+    before = server.check_output(f"cat {CONFIGURATION}")
+    in_the_way = "/usr/local/etc/.ssh-notify.conf.ssh-login-notify"
+    server.check_output(f"mkdir {in_the_way}")
+    try:
+            run = play("deploy", ("-e", "prove_login_seconds=3", "-e", "target=debian12"), debian12=SILENT)
+    finally:
+        server.check_output(f"rm -r {in_the_way}")
+    assert run.status != 0
+    told = " ".join(run.output.split())
+    assert "its alert was not delivered" in told
+    left = r"debian12 could not be put back as it was \((mv: .+?)\): its PAM files and its configuration from before"
+    found = re.search(left + r" are in (\S+)\.", told)
+    assert found
+    assert "cannot overwrite" in found[1]
+    assert server.check_output(f"cat {found[2]}/ssh-notify.conf") == before
+    server.check_output(f"rm -r {found[2]}")
+
+
+def test_a_refused_pam_file_is_told_in_its_own_words(play, servers):
+    """Not as "One or more items failed", and not as if something had been installed."""
+    server = servers["debian12"]
+    server.check_output(f"mv {PAM} /root/sshd.pam && ln -s /root/sshd.pam {PAM}")
+    try:
+        run = play("deploy", ("-e", "target=debian12"))
+    finally:
+        server.check_output(f"mv /root/sshd.pam {PAM}")
+    assert run.status != 0
+    told = " ".join(run.output.partition("Say why the roll-out stops here")[2].split())
+    assert f"Nothing was changed. {PAM} was left as it is: " in told
+    assert "symbolic link" in told
+    assert "removed from" not in told
 
 
 def test_a_host_that_is_refused_is_left_alone_and_named(play, servers):
@@ -111,8 +188,7 @@ def test_an_upgrade_that_fails_puts_the_pam_file_and_the_configuration_back_byte
     server.check_output(f"sed -i '/ssh-login-notify/d' {PAM} && printf '# caf\\351\\n' >> {PAM}")
     look = f"sha256sum {PAM} {CONFIGURATION}; stat -c '%a %u %g' {PAM} {CONFIGURATION}"
     before = server.check_output(look)
-    silent = {"ssh_login_notify_ignore": [{"user": "deploy"}]}
-    run = play("deploy", ("-e", "prove_login_seconds=3"), debian12=silent)
+    run = play("deploy", ("-e", "prove_login_seconds=3"), debian12=SILENT)
     assert run.status != 0
     assert server.check_output(look) == before
     assert deployed(server), "it was there before"

@@ -36,6 +36,15 @@ def test_a_canary_that_is_none_of_the_hosts_proves_nothing(play, servers, webhoo
     assert webhooks() == before
 
 
+def test_hosts_with_another_webhook_than_the_canarys_are_refused(play, webhooks):
+    """It would reach them untried."""
+    before = webhooks()
+    run = play("rotate_webhook", AT_ONCE, debian12_plain={"ssh_login_notify_webhook_url": DEAD})
+    assert run.status != 0
+    assert "Nothing was changed. debian12-plain has another webhook than the canary debian12" in run.output
+    assert webhooks() == before
+
+
 def test_a_webhook_that_was_proven_reaches_them_all(play, webhooks, receiver):
     mark = receiver.last()
     run = play("rotate_webhook", ("-e", f"ssh_login_notify_webhook_url={NEW}", "-e", "canary=debian13", *AT_ONCE))

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from operating import NOBODY
 from receiver.screenshot import chromium
 
 pytestmark = pytest.mark.usefixtures("deployed")
 
 PAM = "/etc/pam.d/sshd"
-# Nobody is there (RFC 5737), and Ansible does not wait long to find out.
-NOBODY = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}
 EVIL = "<script>document.title='evil'</script>"
 
 
@@ -34,7 +33,10 @@ def test_a_fleet_that_is_well(verify, servers, receiver):
         assert all("/var/spool/ssh-login-notify" in path for path in changed), changed
     receiver.settle()
     told = {(message.fields["Server"], message.fields.get("User", "test")) for message in receiver.messages(after=mark)}
-    assert told >= {(name, user) for name in servers for user in ("deploy", "test")}
+    assert told == {(name, "deploy") for name in servers}, "where a login is proven, no test alert is needed"
+    rows = [line for line in run.output.splitlines() if re.search(r"(delivered|waiting  real login)\W*$", line)]
+    assert len(rows) == 1 + len(servers)
+    assert [row for row in rows if len(row) > 80] == []
 
 
 def test_each_host_that_is_not_well_is_told_with_its_reason(verify, servers, tmp_path):
@@ -53,20 +55,82 @@ def test_each_host_that_is_not_well_is_told_with_its_reason(verify, servers, tmp
     assert run.recap("debian13")["failed"] == 1
     assert run.recap("debian12")["failed"] == 0
     told = " ".join(run.output.split())  # Ansible breaks the table's lines
-    assert re.search(r"debian13 critical 0\.1\.0 .* not tried critical: the PAM line in /etc/pam.d/sshd is gone", told)
+    assert re.search(r"debian13 critical .* not tried\W+critical: the PAM line in /etc/pam.d/sshd is gone", told)
+    assert "Ansible could not reach it: " in records["debian12-plain"]["problems"][0]
+    assert "192.0.2.1" in records["debian12-plain"]["problems"][0]
+
+
+def test_when_no_host_can_be_reached_the_report_says_so(verify, servers):
+    run, records = verify(debian12=NOBODY, debian13=NOBODY, debian12_plain=NOBODY)
+    assert run.status != 0
+    assert {record["state"] for record in records.values()} == {"unreachable"}
+    assert set(records) == set(servers)
+
+
+def test_a_target_that_is_no_host_is_an_error(play):
+    run = play("verify", ("-e", "target=wbe"))
+    assert run.status != 0
+    assert "no host is wbe" in run.output
+
+
+def test_where_no_login_is_wanted_a_test_alert_is_the_proof(play, servers, receiver):
+    mark = receiver.last()
+    run = play("verify", ("-e", "verify_real_login=false"))
+    assert run.status == 0, run.output
+    receiver.settle()
+    tests = [message.fields["Server"] for message in receiver.messages(after=mark) if "Test alert" in message.text]
+    assert sorted(tests) == sorted(servers)
+    assert "TASK [Log in anew]" not in run.output
+
+
+def test_a_unit_that_the_next_boot_would_not_start_is_told(verify, servers):
+    server = servers["debian13"]
+    server.check_output("systemctl disable ssh-login-notify.timer")
+    try:
+        run, records = verify()
+    finally:
+        server.check_output("systemctl enable ssh-login-notify.timer")
+    assert run.status != 0
+    assert records["debian13"]["state"] == "critical"
+    assert "ssh-login-notify.timer: not enabled" in records["debian13"]["problems"][0]
+    assert {records[name]["state"] for name in ("debian12", "debian12-plain")} == {"ok"}
+
+
+def shown_after(tmp_path, page: str, script: str, *options: str) -> str:
+    """The page in a real browser, after a script of ours."""
+    path = tmp_path / "page.html"
+    path.write_text(page.replace("</body>", f"<script>{script}</script></body>"))
+    return chromium(f"file://{path}", "--dump-dom", *options)
+
+
+def clicked(tmp_path, page: str, column: str) -> str:
+    """The page after a click on a column's name."""
+    click = f"for (const b of document.querySelectorAll('th button')) if (b.textContent === '{column}') b.click()"
+    return shown_after(tmp_path, page, click)
 
 
 def test_the_page_shows_it_in_a_browser_and_runs_nothing_of_what_it_shows(verify, tmp_path):
-    run, _records = verify(debian12={"ssh_login_notify_pam_services": [f"sshd{EVIL}"]})
+    # A test alert by a service of this name fails, and says so.
+    run, records = verify(debian12={"ssh_login_notify_pam_services": [f"sshd{EVIL}"], "verify_real_login": False})
+    assert EVIL in records["debian12"]["problems"][0]
     assert run.status != 0
     page = (tmp_path / "report.html").read_text()
     assert EVIL not in page
     assert "not-a-real-secret" not in page
-    # Sorted by host, as by a click: the same script, in a real browser.
-    clicked = tmp_path / "clicked.html"
-    clicked.write_text(page.replace("</body>", "<script>document.querySelector('th button').click()</script></body>"))
-    shown = chromium(f"file://{clicked}", "--dump-dom")
+    shown = clicked(tmp_path, page, "Host")
     assert "<title>SSH login notifier: 3 hosts</title>" in shown
     hosts = re.findall(r'data-label="Host">([^< ]+)', shown)
     assert hosts == ["debian12", "debian12-plain", "debian13"]
     assert 'aria-sort="ascending"' in shown
+    by_state = clicked(tmp_path, page.replace("critical", "unknown"), "State")
+    assert re.findall(r'data-label="State"[^>]*>([^<]+)', by_state) == ["unknown", "ok", "ok"], "not by the letters"
+
+
+def test_on_a_phone_the_page_fits_and_can_be_sorted(verify, tmp_path):
+    verify()
+    size = "document.title = [document.documentElement.scrollWidth <= innerWidth,"
+    buttons = " [...document.querySelectorAll('th button')].filter(b => b.checkVisibility()).length].join()"
+    page = (tmp_path / "report.html").read_text()
+    for width in (500, 1400):
+        shown = shown_after(tmp_path, page, size + buttons, f"--window-size={width},900")
+        assert "<title>true,8</title>" in shown, width

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which connections the playbooks take for a login that can be proven; the proof itself is molecule/fleet."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
+
+
+def test_without_ssh_between_the_operators_own_login_is_not_taken_for_ansibles(tmp_path):
+    """Whoever runs Ansible on the host itself may have come by SSH: that login may never have been told."""
+    play = [
+        {
+            "hosts": "all",
+            "gather_facts": False,
+            "tasks": [
+                {
+                    "ansible.builtin.include_tasks": str(PLAYBOOKS / "tasks" / "prove_login.yml"),
+                    "vars": {"prove_switch": "deploy_real_login"},
+                }
+            ],
+        }
+    ]
+    path = tmp_path / "play.yml"
+    path.write_text(json.dumps(play))
+    ansible = Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run(  # noqa: S603
+        [ansible, "-i", "here,", "-c", "local", path],
+        env={**os.environ, "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "here is not reached by SSH, so there is no login to try" in done.stdout
+    assert "Log in anew" in done.stdout
+    assert "Wait for the alert" in done.stdout
+    assert "ok: [here]" in done.stdout.partition("Say that no login could be tried")[2]
