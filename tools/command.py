@@ -5,10 +5,15 @@ import os
 import shlex
 import subprocess
 import sys
+from contextvars import ContextVar
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".dev"  # everything that ./dev makes; git-ignored, removed by `./dev clean`
+
+# Where this thread prints, and the commands that it runs: the terminal, unless another works beside it (testing.py).
+PRINTED: ContextVar[TextIO | None] = ContextVar("PRINTED", default=None)
 
 
 class Failure(Exception):  # noqa: N818 - it is a sentence for a person, not a kind of error
@@ -21,7 +26,8 @@ class NotRun(Exception):  # noqa: N818
 
 def say(text: str) -> None:
     """Print one line about what happens next."""
-    print(f"\x1b[1mdev:\x1b[0m {text}" if sys.stdout.isatty() else f"dev: {text}", flush=True)
+    stream = PRINTED.get() or sys.stdout
+    print(f"\x1b[1mdev:\x1b[0m {text}" if stream.isatty() else f"dev: {text}", file=stream, flush=True)
 
 
 def run(*command: str | Path, **options) -> None:
@@ -33,6 +39,9 @@ def run(*command: str | Path, **options) -> None:
     """
     words = [str(word) for word in command]
     line = shlex.join(words)
+    stream = PRINTED.get()
+    if stream:
+        options = {"stdout": stream, "stderr": subprocess.STDOUT, **options}
     try:
         code = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, **options).returncode
     except OSError as error:

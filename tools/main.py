@@ -5,7 +5,7 @@ import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, fuzz, images, lock, system, testing
+from . import bench, demo, engine, environment, fuzz, lock, testing
 from .command import ROOT, STATE, Failure, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
@@ -52,10 +52,15 @@ def parser() -> argparse.ArgumentParser:
 
     command("picture", lambda options: demo.picture(), "take the README's picture, of a real login to the demo")
 
-    test = command("test", lambda options: testing.run_parts(options.part), "run the tests, or some parts of them")
+    summary = "run the tests, or some parts of them"
+    test = command("test", lambda options: testing.run_parts(options.part, options.jobs), summary)
     test.add_argument(
         "part", nargs="*", metavar="PART",
         help=f"{', '.join(testing.PARTS)}; of molecule, {', '.join(testing.SCENARIOS)} (default: everything)",
+    )  # fmt: skip
+    test.add_argument(
+        "--jobs", type=int, choices=(1, 2), default=2,
+        help="checks at a time; 1 shows what they print as they print it (default: 2)",
     )  # fmt: skip
     command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 
@@ -65,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
         help="hook, login, faults, cost, storm, kinds or webhook, and how many runs; without any: docs/bench.md anew",
     )  # fmt: skip
 
-    command("prepare", prepare, "build the Docker images of the tests, if need be (molecule calls this)")
+    summary = "build the Docker images of the tests, if need be (molecule calls this)"
+    command("prepare", lambda options: testing.prepare(), summary)
     probe = command("fuzz", lambda chosen: fuzz.start(chosen.target, chosen.seconds), "look for what breaks a parser")
     probe.add_argument("target", nargs="?", help=f"{', '.join(fuzz.TARGETS)} (default: all)")
     probe.add_argument("seconds", nargs="?", type=int, default=fuzz.SECONDS, help=f"for each (default: {fuzz.SECONDS})")
@@ -75,13 +81,6 @@ def parser() -> argparse.ArgumentParser:
     command("shell", shell, "open a shell with the virtual environment active")
     command("clean", clean, "remove everything that ./dev made")
     return top
-
-
-def prepare(options: argparse.Namespace) -> None:
-    """Provide what Molecule needs beside itself, in whichever environment it runs."""
-    environment.link_collection()
-    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
-    images.ensure()
 
 
 def shell(options: argparse.Namespace) -> None:

@@ -1,24 +1,37 @@
-"""Everything that must hold, in parts that can be run alone; a table at the end says what held and how long it took."""
+"""Everything that must hold, in parts that can be run alone; a table at the end says what held and how long it took.
+
+Two checks run at a time: those on real servers wait most of their time, and the others work most of theirs. What each
+of the two prints comes in one piece, when it has ended.
+"""
 from __future__ import annotations
 
+import re
+import shutil
+import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
-from . import bench, environment, lint, pythons, system
-from .command import ROOT, STATE, Failure, NotRun, run, say
+from . import bench, environment, images, lint, pythons, system
+from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
 
 SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "attacks", "selinux", "fleet")
 
+PRINTING = Lock()
 
-@dataclass
+
+@dataclass(eq=False)
 class Check:
-    """One line of the table: something that holds, or raises Failure."""
+    """One line of the table: something that holds, or raises Failure. first: others need it; nothing runs beside it."""
 
     name: str
     run: Callable[[], None]
+    first: bool = False
 
 
 @dataclass
@@ -44,11 +57,15 @@ def unit() -> Iterator[Check]:
 
 def receiver() -> Iterator[Check]:
     """The stand-in for Slack; its page is looked at with a real browser."""
-    yield Check("receiver", test_receiver)
+    yield Check("browser", provide_browser, first=True)
+    yield Check("receiver", lambda: pytest("tests/unit/receiver"))
 
 
 def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
     """The role on real servers."""
+    yield Check("images of the servers", prepare, first=True)
+    if "fleet" in scenarios:
+        yield Check("browser", provide_browser, first=True)
     for scenario in scenarios:
         yield Check(f"molecule: {scenario}", partial(test_scenario, scenario))
 
@@ -67,10 +84,11 @@ PARTS: dict[str, Callable[..., Iterator[Check]]] = {
 }
 
 
-def run_parts(words: list[str]) -> int:
+def run_parts(words: list[str], jobs: int = 2) -> int:
     """Run these parts (none: all of them), every check of them even after one failed; 0 if all of them hold.
 
     :param words: names of parts and of scenarios
+    :param jobs: how many checks run at a time, 1 or 2
     """
     unknown = [word for word in words if word not in PARTS and word not in SCENARIOS]
     if unknown:
@@ -80,7 +98,52 @@ def run_parts(words: list[str]) -> int:
     checks: list[Check] = []
     for word in words or PARTS:
         checks += PARTS[word]() if word in PARTS else molecule((word,))
-    return report([attempt(check) for check in checks])
+    # What several parts need is provided once.
+    return report(run_all(list({check.name: check for check in checks}.values()), jobs))
+
+
+def run_all(checks: list[Check], jobs: int) -> list[Result]:
+    """Run all of them, and return what came of each, in their order."""
+    results = {check: attempt(check) for check in checks if check.first}
+    others = deque(check for check in checks if not check.first)
+
+    def work(take: Callable[[], Check], way: Callable[[Check], Result]) -> None:
+        while True:
+            try:
+                check = take()
+            except IndexError:
+                return
+            results[check] = way(check)
+
+    if jobs == 1 or len(others) < 2:
+        work(others.popleft, attempt)
+    else:
+        # From both ends: so what needs the processor has a scenario beside it, and not its like.
+        with ThreadPoolExecutor() as pool:
+            workers = [pool.submit(work, take, printed_at_end) for take in (others.popleft, others.pop)]
+            try:
+                for worker in workers:
+                    worker.result()
+            except BaseException:
+                others.clear()  # Ctrl-C has reached what runs; nothing else is to start
+                raise
+    return [results[check] for check in checks]
+
+
+def printed_at_end(check: Check) -> Result:
+    """Run a check while another runs too, and print what it printed when it has ended."""
+    path = STATE / "logs" / (re.sub(r"[^A-Za-z0-9.]+", "-", check.name) + ".log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    say(f"{check.name} (what it prints goes to {path.relative_to(ROOT)}, and comes here in the end)")
+    with path.open("w+", errors="replace") as log:
+        PRINTED.set(log)
+        result = attempt(check)
+        log.seek(0)
+        with PRINTING:
+            shutil.copyfileobj(log, sys.stdout)
+            sys.stdout.flush()
+    PRINTED.set(None)
+    return result
 
 
 def attempt(check: Check) -> Result:
@@ -122,11 +185,17 @@ def test_notifier(version: str, python: Path) -> None:
     run(directory / "bin" / "python", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier")
 
 
-def test_receiver() -> None:
-    """The tests of tests/receiver."""
+def prepare() -> None:
+    """Provide what Molecule needs beside itself, in whichever environment it runs."""
+    environment.link_collection()
+    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
+    images.ensure()
+
+
+def provide_browser() -> None:
+    """The pages that the tests look at are shown by a real one."""
     if not any(system.find(browser) for browser in ("chromium", "google-chrome")):
         system.install("chromium")
-    pytest("tests/unit/receiver")
 
 
 def pytest(*directories: str) -> None:
