@@ -69,7 +69,10 @@ ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / 
 
 
 class Operator:
-    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook."""
+    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook.
+
+    One of the collection's by its name, or one of the operator's own by its path.
+    """
 
     def __init__(self, directory: Path, names: tuple[str, ...] = NAMES) -> None:
         self.directory = directory
@@ -77,7 +80,8 @@ class Operator:
 
     def command(self, playbook: str, extra: tuple[str, ...], variables: dict[str, dict[str, object]]) -> list[str]:
         hosts = inventory(self.directory, self.names, **variables)
-        return ["ansible-playbook", f"loginwatch.pam.{playbook}", "-i", str(hosts), *extra]
+        name = playbook if "/" in playbook else f"loginwatch.pam.{playbook}"
+        return ["ansible-playbook", name, "-i", str(hosts), *extra]
 
     def __call__(self, playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
         words = self.command(playbook, extra, variables)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -102,6 +103,19 @@ def test_a_batch_that_loses_a_host_is_the_last(play, servers, lost):
     assert run.recap("debian12-plain") == {}
     assert not deployed(servers["debian12-plain"])
     assert "Hosts that were not reached yet: debian12-plain." in " ".join(run.output.split())
+
+
+def test_a_host_that_was_lost_before_the_roll_out_does_not_stop_it(play, servers, tmp_path):
+    """In a site's own playbook, where deploy is one part of many."""
+    site = tmp_path / "site.yml"
+    failure = {"ansible.builtin.fail": {"msg": "something else"}, "when": "inventory_hostname == 'debian13'"}
+    earlier = {"hosts": "all", "gather_facts": False, "tasks": [failure]}
+    site.write_text(json.dumps([earlier, {"ansible.builtin.import_playbook": "loginwatch.pam.deploy"}]))
+    run = play(str(site), ("-e", '{"deploy_batches": [1, 1, 1]}'))
+    assert run.status != 0
+    assert {name: deployed(server) for name, server in servers.items()} == {
+        "debian12": True, "debian13": False, "debian12-plain": True
+    }  # fmt: skip
 
 
 def test_a_login_that_does_not_say_which_it_is_proves_nothing(play, servers):
