@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     test.add_argument(
         "--jobs", type=int, choices=(1, 2), default=2,
-        help="checks at a time; 1 shows what they print as they print it (default: 2)",
+        help="checks at a time, where nothing is timed; 1 shows what they print as they print it (default: 2)",
     )  # fmt: skip
     command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 

@@ -1,7 +1,7 @@
 """Everything that must hold, in parts that can be run alone; a table at the end says what held and how long it took.
 
 Two checks run at a time: those on real servers wait most of their time, and the others work most of theirs. What each
-of the two prints comes in one piece, when it has ended.
+of the two prints comes in one piece, when it has ended. Where logins are timed, or attacked, nothing runs beside it.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -21,17 +22,27 @@ from . import bench, environment, images, lint, pythons, system
 from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
 
 SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "attacks", "selinux", "fleet")
+# They compare how long logins take, or make the load that would lengthen those of others.
+LOADED = ("safety_valve", "faults", "outage", "storm", "attacks")
 
 PRINTING = Lock()
 
 
+class Turn(Enum):
+    """When a check runs: before all others, which need it; two at a time; or in the end, and nothing beside it."""
+
+    FIRST = 1
+    BESIDE = 2
+    ALONE = 3
+
+
 @dataclass(eq=False)
 class Check:
-    """One line of the table: something that holds, or raises Failure. first: others need it; nothing runs beside it."""
+    """One line of the table: something that holds, or raises Failure."""
 
     name: str
     run: Callable[[], None]
-    first: bool = False
+    turn: Turn = Turn.BESIDE
 
 
 @dataclass
@@ -57,17 +68,18 @@ def unit() -> Iterator[Check]:
 
 def receiver() -> Iterator[Check]:
     """The stand-in for Slack; its page is looked at with a real browser."""
-    yield Check("browser", provide_browser, first=True)
+    yield Check("browser", provide_browser, Turn.FIRST)
     yield Check("receiver", lambda: pytest("tests/unit/receiver"))
 
 
 def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
     """The role on real servers."""
-    yield Check("images of the servers", prepare, first=True)
+    yield Check("images of the servers", prepare, Turn.FIRST)
     if "fleet" in scenarios:
-        yield Check("browser", provide_browser, first=True)
+        yield Check("browser", provide_browser, Turn.FIRST)
     for scenario in scenarios:
-        yield Check(f"molecule: {scenario}", partial(test_scenario, scenario))
+        turn = Turn.ALONE if scenario in LOADED else Turn.BESIDE
+        yield Check(f"molecule: {scenario}", partial(test_scenario, scenario), turn)
 
 
 def kinds() -> Iterator[Check]:
@@ -104,30 +116,37 @@ def run_parts(words: list[str], jobs: int = 2) -> int:
 
 def run_all(checks: list[Check], jobs: int) -> list[Result]:
     """Run all of them, and return what came of each, in their order."""
-    results = {check: attempt(check) for check in checks if check.first}
-    others = deque(check for check in checks if not check.first)
+    turns = {turn: [check for check in checks if check.turn is turn] for turn in Turn}
+    if jobs == 1 or len(turns[Turn.BESIDE]) == 1:
+        turns[Turn.ALONE][:0] = turns.pop(Turn.BESIDE)
+    results = {check: attempt(check) for check in turns[Turn.FIRST]}
+    results.update(run_two_at_a_time(turns.get(Turn.BESIDE, [])))
+    results.update((check, attempt(check)) for check in turns[Turn.ALONE])
+    return [results[check] for check in checks]
 
-    def work(take: Callable[[], Check], way: Callable[[Check], Result]) -> None:
+
+def run_two_at_a_time(checks: list[Check]) -> dict[Check, Result]:
+    """Run them from both ends: so what needs the processor has a scenario beside it, and not its like."""
+    left = deque(checks)
+    results = {}
+
+    def work(take: Callable[[], Check]) -> None:
         while True:
             try:
                 check = take()
             except IndexError:
                 return
-            results[check] = way(check)
+            results[check] = printed_at_end(check)
 
-    if jobs == 1 or len(others) < 2:
-        work(others.popleft, attempt)
-    else:
-        # From both ends: so what needs the processor has a scenario beside it, and not its like.
-        with ThreadPoolExecutor() as pool:
-            workers = [pool.submit(work, take, printed_at_end) for take in (others.popleft, others.pop)]
-            try:
-                for worker in workers:
-                    worker.result()
-            except BaseException:
-                others.clear()  # Ctrl-C has reached what runs; nothing else is to start
-                raise
-    return [results[check] for check in checks]
+    with ThreadPoolExecutor() as pool:
+        workers = [pool.submit(work, take) for take in (left.popleft, left.pop)]
+        try:
+            for worker in workers:
+                worker.result()
+        except BaseException:
+            left.clear()  # Ctrl-C has reached what runs; nothing else is to start
+            raise
+    return results
 
 
 def printed_at_end(check: Check) -> Result:
