@@ -131,6 +131,6 @@ def test_on_a_phone_the_page_fits_and_can_be_sorted(verify, tmp_path):
     size = "document.title = [document.documentElement.scrollWidth <= innerWidth,"
     buttons = " [...document.querySelectorAll('th button')].filter(b => b.checkVisibility()).length].join()"
     page = (tmp_path / "report.html").read_text()
-    for width in (500, 1400):
+    for width in (500, 900, 1100, 1400):
         shown = shown_after(tmp_path, page, size + buttons, f"--window-size={width},900")
         assert "<title>true,8</title>" in shown, width
