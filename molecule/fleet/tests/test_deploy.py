@@ -89,11 +89,7 @@ def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
     assert "Hosts that were not reached yet: debian12-plain." in " ".join(run.output.split())
 
 
-@pytest.mark.parametrize(
-    "lost",
-    [SILENT, NOBODY],
-    ids=["failed", "unreachable"],
-)
+@pytest.mark.parametrize("lost", [SILENT, NOBODY], ids=["failed", "unreachable"])
 def test_a_batch_that_loses_a_host_is_the_last(play, servers, lost):
     run = play("deploy", ("-e", "prove_login_seconds=3", "-e", '{"deploy_batches": [2, 1]}'), debian13=lost)
     assert run.status != 0
@@ -146,7 +142,7 @@ def test_copies_that_could_not_be_put_back_stay_and_are_named(play, servers):
     in_the_way = "/usr/local/etc/.ssh-notify.conf.ssh-login-notify"
     server.check_output(f"mkdir {in_the_way}")
     try:
-            run = play("deploy", ("-e", "prove_login_seconds=3", "-e", "target=debian12"), debian12=SILENT)
+        run = play("deploy", ("-e", "prove_login_seconds=3", "-e", "target=debian12"), debian12=SILENT)
     finally:
         server.check_output(f"rm -r {in_the_way}")
     assert run.status != 0

@@ -12,8 +12,8 @@ from operating import wait_for
 pytestmark = pytest.mark.usefixtures("deployed")
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-# Longer than the playbook takes from the switch to a kill, and shorter than anybody wants to wait.
-SWITCH_SECONDS = 45  # more than it takes to begin and cut off a run on each host
+# Longer than it takes to begin a run on each host and cut it off, and shorter than anybody wants to wait.
+SWITCH_SECONDS = 45
 START_SECONDS = 60
 
 
