@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ AT_A_TIME = 4
 KILLER = Path(__file__).with_name("killer.py")
 LOG = "/root/kills"
 LONGEST_SECONDS = 300
+TRIES = 50  # to find something in the spool
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class Kill:
     kind: str
     source: str  # whose hook it was: "172.18.0.1 port 45006"
     may_be_lost: bool  # killed before its capture stood in the spool
+    waiting: list[str]  # the alerts that a sender had not done with when it was killed
+
+
+@dataclass(frozen=True)
+class PowerCut:
+    """What stood in the spool when the server's power went: the names of captures and alerts."""
+
+    at: float
+    kept: set[str]
 
 
 class Crowd:
@@ -45,41 +56,60 @@ class Crowd:
             self._people.put(Person("deploy", server.address, directory / str(number), key))
         self._server = server
 
-    def log_in(self, count: int, power_cut_after: int = 0) -> tuple[list[Login], set[str]]:
-        """Log in so many times. Return the logins, and the names of what stood in the spool when the power went.
+    def log_in(self, count: int) -> list[Login]:
+        """Log in so many times."""
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            return list(pool.map(self._log_in, range(count)))
 
-        power_cut_after: after so many logins the server goes down, with the next of them under way, and boots again. A
-        login that it cuts short counts for none here.
+    def log_in_until_power_cut(self, count: int) -> tuple[list[Login], PowerCut]:
+        """Log in; after so many logins the server goes down, with the next of them under way, and boots again.
+
+        A login that it cuts short counts for none here.
         """
         logins: list[Login] = []
-        enough = threading.Event()
-        down = threading.Event()
+        going_down = threading.Event()
 
-        def log_in(_number: int) -> None:
-            person = self._people.get()
-            try:
-                if not down.is_set():
-                    logins.append(person.command())
-            except LoginError:
-                if not power_cut_after:
-                    raise
-            finally:
-                self._people.put(person)
-            if len(logins) >= power_cut_after:
-                enough.set()
+        def log_in_again_and_again(number: int) -> None:
+            while not going_down.is_set():
+                try:
+                    logins.append(self._log_in(number))
+                except LoginError:
+                    if not going_down.is_set():
+                        raise
 
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            done = pool.map(log_in, range(count))
-            kept: set[str] = set()
-            if power_cut_after:
-                assert enough.wait(LONGEST_SECONDS)
-                kept = self._server.cut_off()
-                down.set()
-            list(done)
-        if power_cut_after:
-            self._server.start()
-            self._move_to(self._server.address)
-        return logins, kept
+            all_of_them = [pool.submit(log_in_again_and_again, number) for number in range(AT_A_TIME)]
+            try:
+                while len(logins) < count and not any(one.done() for one in all_of_them):
+                    time.sleep(0.01)
+                kept = self._stop_with_something_to_lose()
+            finally:
+                going_down.set()
+            self._server.cut_off()
+            cut = PowerCut(time.time(), kept)
+            for one in all_of_them:
+                one.result()
+        self._server.start()
+        self._move_to(self._server.address)
+        return logins, cut
+
+    def _stop_with_something_to_lose(self) -> set[str]:
+        """Stop the server at a moment at which something stands in its spool; return the names of that."""
+        for _try in range(TRIES):
+            self._server.pause()
+            kept = self._server.kept()
+            if kept:
+                return kept
+            self._server.unpause()
+            time.sleep(0.05)
+        raise AssertionError(f"in {TRIES} looks nothing stood in the spool")
+
+    def _log_in(self, _number: int) -> Login:
+        person = self._people.get()
+        try:
+            return person.command()
+        finally:
+            self._people.put(person)
 
     def _move_to(self, address: str) -> None:
         for _person in range(AT_A_TIME):

@@ -115,6 +115,7 @@ def kill(pid, log):
     address, port = (variable.partition(b"=")[2].decode().split() or ["", ""])[:2]
     lost = bool(variable) and not is_captured(variable)
     entry = {"at": time.time(), "kind": kind, "source": f"{address} port {port}", "may_be_lost": lost}
+    entry["waiting"] = [path.name for path in (SPOOL / "outgoing").iterdir()] if kind == "sender" else []
     log.write(json.dumps(entry) + "\n")
     os.kill(pid, signal.SIGKILL)
 

@@ -133,9 +133,20 @@ class Server:
         # As if the watch had just looked: for some minutes it has nothing to say that would mix with the logins.
         self.run(f"echo '{{}}' > {WATCH}")
 
-    def cut_off(self) -> set[str]:
-        """End all its processes at once, as a power cut does; return the names of all that stands in its spool then."""
+    def pause(self) -> None:
+        """Have all its processes stand still at once."""
+        _docker("pause", self.container)
+
+    def unpause(self) -> None:
+        """Let them go on."""
+        _docker("unpause", self.container)
+
+    def cut_off(self) -> None:
+        """End all its processes at once, as a power cut does; also those that stand still."""
         _docker("kill", self.container)
+
+    def kept(self) -> set[str]:
+        """The names of all that stands in its spool; also when it stands still or is off."""
         copied = _docker("cp", f"{self.container}:{SPOOL}", "-")
         with tarfile.open(fileobj=io.BytesIO(copied)) as spool:
             return {name for name in map(_name_of, spool.getnames()) if name}
