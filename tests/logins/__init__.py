@@ -65,6 +65,7 @@ class Person:
         key: a private key; without one, the password counts
         """
         self.address = address
+        self.user = user
         self.password = password
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)

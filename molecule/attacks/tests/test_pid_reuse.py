@@ -21,7 +21,21 @@ INCOMING = "/var/spool/ssh-login-notify/incoming"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 OBSERVER = f"pgrep -o -f '{PROGRAM}$'"
 SOMEWHERE = {**os.environ, "LOGIN_SOURCE": os.devnull}
-TRIES = 5
+TRIES = 10
+# Let a process go on as soon as a `sleep` of somebody's is there. It starts no process, which would take the pid.
+LET_GO_ON = """
+import os, pathlib, signal, sys, time
+user, pid = map(int, sys.argv[1:])
+def is_there(process):
+    try:
+        return (process / "comm").read_text() == "sleep\\n" and process.stat().st_uid == user
+    except OSError:
+        return False
+until = time.monotonic() + 20
+while time.monotonic() < until and not any(map(is_there, pathlib.Path("/proc").glob("[0-9]*"))):
+    time.sleep(0.02)
+os.kill(pid, signal.SIGCONT)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +60,13 @@ def without_the_start_time(host):
 @contextmanager
 def observer_standing_still(host, person):
     """An observer that is at work, for a connection that stays open, and stands still until somebody lets it go on."""
-    host.check_output("timeout 10 sh -c %s", f"while {OBSERVER}; do sleep 0.1; done")
+    # Without its check, one waits for half a minute to see a gone login served: after a try in vain.
+    host.check_output("timeout 60 sh -c %s", f"while {OBSERVER}; do sleep 0.1; done")
     client = subprocess.Popen([*person.ssh, "-N", person.address], env=SOMEWHERE)  # noqa: S603
     try:
         # It is the observer as soon as it has the lock.
         locked = f"pid=$({OBSERVER}) && grep -q \"POSIX.* $pid \" /proc/locks"
-        host.check_output("timeout 5 sh -c %s", f"until {locked}; do :; done; kill -STOP $pid")
+        host.check_output("timeout 20 sh -c %s", f"until {locked}; do :; done; kill -STOP $pid")
         yield host.check_output(OBSERVER)
     finally:
         host.run(f"pkill -CONT -f '{PROGRAM}$'")
@@ -69,11 +84,12 @@ def seen(host, ada, intruder, next_pid, told):
                 gone = intruder.command("true")
                 capture = host.check_output(f"cd {INCOMING} && sleep 0.3 && cat $(ls | tail -n 1)")
                 pid = int(re.findall(r"\0parent=(\d+)\0", capture)[0])
-                host.check_output(f"(sleep 1.5; kill -CONT {observer}) > /dev/null 2>&1 & true")
+                user = host.check_output("id -u %s", ada.user)
+                host.check_output("(python3 -c %s %s %s) > /dev/null 2>&1 & sleep 0.5", LET_GO_ON, user, observer)
                 next_pid(pid)
                 other = ada.command("ps -o ppid= -p $PPID; exec sleep 3")
-            (message,) = told(gone)
             if int(other.output) == pid:
+                (message,) = told(gone)
                 return message.fields["Type"], gone
         raise AssertionError(f"in {TRIES} tries no process got the pid of the one before")
 

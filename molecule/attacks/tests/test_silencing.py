@@ -19,7 +19,8 @@ testinfra_hosts = ["ansible://systemd"]
 LOGIND = "/run/systemd/logind.conf.d/attacks.conf"
 SSHD = "/etc/ssh/sshd_config.d/attacks.conf"
 CUT_OFF = 255  # what ssh ends with when the connection does
-STOPPED_SECONDS = 3
+STOPPED_SECONDS = 3.0
+ALERT_SECONDS = 30.0
 CROWD = 200
 AT_ONCE = 50
 CROWD_OF_THE_USUAL = 20
@@ -76,18 +77,37 @@ def test_a_login_that_kills_all_that_it_may(host, intruder, silent, verdict):
     verdict("kill -9 of all that it may signal", usual, "", [intruder.command("kill -9 -1", CUT_OFF)])
 
 
-def test_a_login_that_stops_all_that_it_may(host, intruder, silent, verdict):
-    """The server of its own connection among them: $PPID. The alert comes while all of that stands still."""
+@pytest.fixture
+def standing_still(host, intruder, receiver):
+    """Have the intruder stop all that it may, the server of its own connection among them: $PPID.
 
-    def stand_still() -> Login:
-        host.check_output(f"(sleep {STOPPED_SECONDS}; pkill -KILL -u intruder) > /dev/null 2>&1 & true")
-        return intruder.command("kill -STOP $PPID; kill -STOP -1", CUT_OFF)
+    standing_still(seconds) lets all of that stand until an alert comes, but not for longer; it returns the login and
+    whether one came.
+    """
 
+    def stand_still(seconds: float) -> tuple[Login, bool]:
+        mark = receiver.last()
+        with ThreadPoolExecutor(1) as pool:
+            login = pool.submit(intruder.command, "kill -STOP $PPID; kill -STOP -1", CUT_OFF)
+            try:
+                receiver.wait_for(lambda message: intruder.user in message.text, after=mark, timeout=seconds)
+                came = True
+            except TimeoutError:
+                came = False
+            finally:
+                host.check_output("pkill -KILL -u %s", intruder.user)
+        return login.result(), came
+
+    return stand_still
+
+
+def test_a_login_that_stops_all_that_it_may(host, standing_still, silent, verdict):
     with usual_notifier_in_sshrc(host):
-        usual = silent(stand_still())
-    login = stand_still()
-    (message,) = verdict("kill -STOP of all that it may signal, its sshd too", usual, "", [login])
-    assert message.received_at < login.started + login.seconds
+        login, came = standing_still(STOPPED_SECONDS)
+        usual = silent(login)
+    assert bool(usual) is not came
+    login, came = standing_still(ALERT_SECONDS)
+    verdict("kill -STOP of all that it may signal, its sshd too", usual, "" if came else "waits", [login])
 
 
 def test_a_login_that_has_a_start_file_of_its_own(host, intruder, silent, verdict):
