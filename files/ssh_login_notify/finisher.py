@@ -9,7 +9,7 @@ import signal
 
 from .journal import login, trouble
 from .processes import set_priority
-from .spool import Lock, Spool, is_locked
+from .spool import LARGEST_FILE, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,22 +87,36 @@ class Finisher:
 
 def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> None:
     """Make the alert of one capture and hand it over; whatever happens, the system's log has the login."""
+    if name in unkept:
+        _finish(spool, name, unkept[name], kind)
+        return
+    try:
+        with spool.claim(name) as capture:
+            _finish(spool, name, capture.read(LARGEST_FILE), kind)
+    except (FileNotFoundError, BlockingIOError):
+        pass  # the child of an observer that was killed has finished it, or is at it still
+    except OSError as error:
+        _stays(name, error)
+
+
+def _finish(spool: Spool, name: str, raw: bytes, kind: str) -> None:
     from . import alert
     from .capture import Capture
 
     try:
-        raw = unkept[name] if name in unkept else spool.read("incoming", name)
         finished = alert.build(Capture(name, raw), kind)
-    except FileNotFoundError:
-        return  # finished already, by the child of an observer that was killed
     except Exception as error:
-        trouble(f"the login {name} could not be made an alert, its capture stays in the spool: {error!r}")
+        _stays(name, error)
         return
     try:
         _queue(spool, name, alert.to_json(finished))
     except OSError as error:
         trouble(f"the login {name} was not queued for sending: {error}")
     login(alert.log_line(finished))
+
+
+def _stays(name: str, error: Exception) -> None:
+    trouble(f"the login {name} could not be made an alert, its capture stays in the spool: {error!r}")
 
 
 def _queue(spool: Spool, name: str, contents: bytes) -> None:

@@ -17,7 +17,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Tuple
+    from typing import BinaryIO, Dict, List, Tuple
 
 ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
@@ -82,12 +82,16 @@ class Spool:
 
     def read(self, directory: str, name: str, largest: int = LARGEST_FILE) -> bytes:
         """Return a file's contents; only a plain file's, and no more bytes than any file of ours can hold."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(self.path(directory, name), flags)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "not a plain file", name)
+        with self._open(directory, name) as file:
             return file.read(largest)
+
+    def _open(self, directory: str, name: str) -> "BinaryIO":
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.fdopen(os.open(self.path(directory, name), flags), "rb")
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "not a plain file", name)
+        return file
 
     def foreign(self) -> "List[str]":
         """Return what lies in the spool and is none of ours, as `outgoing/README`. It is nobody's to touch."""
@@ -137,6 +141,27 @@ class Spool:
 
     # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/
     # only after it: a kill in between never makes two alerts of one login, and the next run ends what this one began.
+    # The finisher of an observer that was killed may still be at it when that next run comes, hence the claim.
+
+    def claim(self, name: str) -> "BinaryIO":
+        """Return a capture, opened: as long as it is, no other process finishes it.
+
+        Raise FileNotFoundError if it is finished, BlockingIOError if another process is at it.
+        """
+        import fcntl  # a file to load; only finishers need it
+
+        capture = self._open("incoming", name)
+        try:
+            fcntl.flock(capture, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock(2): also for what can only be read
+        except BlockingIOError:
+            capture.close()
+            raise
+        except OSError:
+            pass  # a file system without locks: told twice is better than never
+        if not os.fstat(capture.fileno()).st_nlink:
+            capture.close()
+            raise FileNotFoundError(errno.ENOENT, "finished by another process", name)
+        return capture
 
     def finish(self, name: str, contents: bytes) -> None:
         """Put the finished alert beside its capture."""
@@ -145,7 +170,13 @@ class Spool:
     def hand_over(self, name: str) -> None:
         """Replace a capture by its finished alert in outgoing/, and wake the sender."""
         self.remove("incoming", name)
-        os.rename(self.path("incoming", name + ".alert"), self.path("outgoing", name))
+        ready = self.path("incoming", name + ".alert")
+        try:
+            os.rename(ready, self.path("outgoing", name))
+        except FileNotFoundError:
+            if os.path.lexists(ready):
+                raise
+            # Another process has handed it over.
         self.wake()
 
     def finish_handing_over(self, age: float = float("-inf")) -> None:
@@ -156,7 +187,16 @@ class Spool:
         for entry, plain in self._entries("incoming"):
             name = entry[: -len(".alert")]
             if plain and entry.endswith(".alert") and is_name(name) and is_older(name, age):
+                self._end_handing_over(name)
+
+    def _end_handing_over(self, name: str) -> None:
+        try:
+            with self.claim(name):
                 self.hand_over(name)
+        except FileNotFoundError:
+            self.hand_over(name)  # its capture is gone already
+        except BlockingIOError:
+            pass  # whoever had begun is at it still
 
     def wake(self) -> None:
         """Say that there is something to send: the file that the path unit watches."""

@@ -110,6 +110,27 @@ def another_process_holding(lock):
     process.communicate()
 
 
+@contextlib.contextmanager
+def another_process(action, *arguments):
+    """Have another process do something, and keep what that returned until it is killed, at the end of the block."""
+    its_end, ours = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            kept = action(*arguments)
+            os.write(ours, b"done")
+            signal.pause()
+            del kept
+        finally:
+            os._exit(1)
+    os.close(ours)
+    with os.fdopen(its_end, "rb") as done:
+        assert done.read(4) == b"done"
+    yield
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
 class Installation:
     """The hook and its package in a directory, with the paths in them changed to that directory."""
 

@@ -96,6 +96,31 @@ def test_a_capture_that_another_has_finished_is_no_trouble(spool, said):
     assert said == []
 
 
+def test_a_capture_that_two_finish_at_a_time_makes_one_alert(spool, capture, monkeypatch):
+    """A finisher outlives its observer, which was killed, and the next observer has one too."""
+    build = alert.build
+    with monkeypatch.context() as slow:
+        slow.setattr(alert, "build", lambda *parts: (os.kill(os.getpid(), signal.SIGSTOP), build(*parts))[1])
+        first = Finisher(spool, {})
+        first.finish(NAME, "rsync")
+    (child,) = first._children
+    parts.wait_for(lambda: parts.Path(f"/proc/{child}/stat").read_text().split()[2] == "T")
+    finish(spool, {}, NAME, "rsync")
+    sent = spool.names("outgoing")
+    spool.remove("outgoing", NAME)
+    os.kill(child, signal.SIGCONT)
+    parts.wait_for(first.is_done)
+    assert sent + spool.names("outgoing") == [NAME]
+
+
+def test_a_capture_whose_finisher_is_killed_is_the_next_ones(spool, capture):
+    with parts.another_process(spool.claim, NAME):
+        finish(spool, {}, NAME, "rsync")
+        assert spool.names("outgoing") == []
+    finish(spool, {}, NAME, "rsync")
+    assert spool.names("outgoing") == [NAME]
+
+
 def test_the_systems_log_has_every_login(spool, capture, said):
     finish(spool, {}, NAME, "rsync")
     assert [sentence.split()[:2] for _, sentence in said] == [["login", "user=deploy"]]

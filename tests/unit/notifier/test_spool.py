@@ -4,6 +4,7 @@
 """spool: a kill at any point loses nothing, doubles nothing and leaves nothing half-done."""
 
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -120,6 +121,37 @@ def test_handing_over_wakes_the_sender(spool):
 def test_an_alert_whose_handing_over_ended_in_between_needs_no_capture(spool):
     put(spool, "incoming", NAME + ".alert", b"alert")
     spool.finish_handing_over()
+    assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
+
+
+def test_what_another_process_is_handing_over_is_left_to_it(spool):
+    put(spool, "incoming", NAME)
+    with parts.another_process(spool.claim, NAME):
+        spool.finish(NAME, b"alert")
+        spool.finish_handing_over()
+        assert spool.names("outgoing") == []
+    spool.finish_handing_over()
+    assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
+
+
+def test_a_capture_that_was_finished_while_it_was_claimed_is_gone(spool, monkeypatch):
+    capture = put(spool, "incoming", NAME)
+    monkeypatch.setattr(fcntl, "flock", lambda *_: capture.unlink())
+    with pytest.raises(FileNotFoundError):
+        spool.claim(NAME)
+
+
+def test_a_capture_is_finished_also_where_nothing_can_be_locked(spool, monkeypatch):
+    put(spool, "incoming", NAME, b"capture")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "No locks")))
+    with spool.claim(NAME) as capture:
+        assert capture.read() == b"capture"
+
+
+def test_two_that_hand_over_the_same_alert_hand_it_over_once(spool):
+    put(spool, "incoming", NAME)
+    hand_over(spool, NAME, b"alert")
+    spool.hand_over(NAME)
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
 
 
