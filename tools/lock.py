@@ -14,6 +14,7 @@ from .command import ROOT, STATE, Failure, run, say
 LOCKS = {
     ROOT / "requirements.in": "3.11",
     ROOT / "tests" / "unit" / "notifier" / "requirements.in": "3.6",
+    ROOT / "tests" / "oldest_ansible" / "requirements.in": "3.10",
     ROOT / "fuzz" / "requirements.in": "3.11",
 }
 UV = "uv>=0.8,<1"

@@ -25,6 +25,10 @@ SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "
 # They compare how long logins take, or make the load that would lengthen those of others.
 LOADED = ("safety_valve", "faults", "outage", "storm", "attacks")
 
+# The oldest Ansible that the collection takes (meta/runtime.yml), and the Pythons that it runs on.
+OLDEST_ANSIBLE = "2.16"
+OLDEST_ANSIBLE_PYTHONS = ("3.12", "3.11", "3.10")
+
 PRINTING = Lock()
 
 
@@ -41,7 +45,7 @@ class Check:
     """One line of the table: something that holds, or raises Failure."""
 
     name: str
-    run: Callable[[], None]
+    run: Callable[[], object]
     turn: Turn = Turn.BESIDE
 
 
@@ -64,6 +68,8 @@ def unit() -> Iterator[Check]:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
     others = [f"tests/unit/{name}" for name in ("plugins", "role", "examples", "bench")]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
+    yield Check(f"ansible-core {OLDEST_ANSIBLE}", provide_oldest_ansible, Turn.FIRST)
+    yield Check(f"unit: plugins, role, ansible-core {OLDEST_ANSIBLE}", test_with_oldest_ansible)
 
 
 def receiver() -> Iterator[Check]:
@@ -77,6 +83,7 @@ def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
     yield Check("images of the servers", prepare, Turn.FIRST)
     if "fleet" in scenarios:
         yield Check("browser", provide_browser, Turn.FIRST)
+        yield Check(f"ansible-core {OLDEST_ANSIBLE}", provide_oldest_ansible, Turn.FIRST)
     for scenario in scenarios:
         turn = Turn.ALONE if scenario in LOADED else Turn.BESIDE
         yield Check(f"molecule: {scenario}", partial(test_scenario, scenario), turn)
@@ -217,11 +224,32 @@ def provide_browser() -> None:
         system.install("chromium")
 
 
-def pytest(*directories: str) -> None:
-    """Run tests in the virtual environment, with the collection importable."""
+def provide_oldest_ansible() -> Path:
+    """Return the environment of the oldest Ansible; raise NotRun where no Python is here that it runs on."""
+    found = pythons.find()
+    python = next((found[version] for version in OLDEST_ANSIBLE_PYTHONS if version in found), None)
+    if python is None:
+        wanted = ", ".join(OLDEST_ANSIBLE_PYTHONS)
+        raise NotRun(f"ansible-core {OLDEST_ANSIBLE} runs on Python {wanted}, none of which is here")
+    directory = STATE / "oldest-ansible"  # the fleet's tests look there
+    requirements = ROOT / "tests" / "oldest_ansible" / "requirements.txt"
+    recipe = f"{python} {requirements.read_text()}"
+    environment.make_venv(directory, python, environment.locked(requirements), recipe)
+    return directory
+
+
+def test_with_oldest_ansible() -> None:
+    """What runs beneath Ansible, on the oldest."""
+    python = provide_oldest_ansible() / "bin" / "python"
+    pytest("tests/unit/plugins", "tests/unit/role", python=python)
+
+
+def pytest(*directories: str, python: Path | None = None) -> None:
+    """Run tests in the virtual environment, or by the interpreter of another, with the collection importable."""
     variables = environment.variables()
     variables["PYTHONPATH"] = f"{environment.COLLECTIONS}:{ROOT}"
-    run(environment.program("python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *directories, env=variables)
+    python = python or environment.program("python")
+    run(python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", *directories, env=variables)
 
 
 def test_scenario(name: str) -> None:

@@ -36,4 +36,10 @@ class ActionModule(ActionBase):
         others = {option: value for option, value in file.items() if option != "secret_variable"}
         if "secret_content" in others:
             raise AnsibleActionFail(f"files: {file.get('path')} has both secret_content and secret_variable.")
-        return dict(others, secret_content=self._templar.template(variables[name]))
+        return dict(others, secret_content=self._text_of(variables[name]))
+
+    def _text_of(self, value: Any) -> Any:
+        # Up to ansible-core 2.18 a text in JSON becomes a dictionary, unless told not to. Later ones have no such
+        # conversion, and warn of the option (Templar.template in ansible-core's lib/ansible/template/__init__.py).
+        converts = not hasattr(self._templar, "evaluate_expression")
+        return self._templar.template(value, **({"convert_data": False} if converts else {}))

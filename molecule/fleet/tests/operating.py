@@ -74,14 +74,17 @@ class Operator:
     One of the collection's by its name, or one of the operator's own by its path.
     """
 
-    def __init__(self, directory: Path, names: tuple[str, ...] = NAMES) -> None:
+    def __init__(
+        self, directory: Path, names: tuple[str, ...] = NAMES, program: str | Path = "ansible-playbook"
+    ) -> None:
         self.directory = directory
         self.names = names
+        self.program = str(program)
 
     def command(self, playbook: str, extra: tuple[str, ...], variables: dict[str, dict[str, object]]) -> list[str]:
         hosts = inventory(self.directory, self.names, **variables)
         name = playbook if "/" in playbook else f"loginwatch.pam.{playbook}"
-        return ["ansible-playbook", name, "-i", str(hosts), *extra]
+        return [self.program, name, "-i", str(hosts), *extra]
 
     def __call__(self, playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
         words = self.command(playbook, extra, variables)
