@@ -24,6 +24,8 @@ PROCESS = f"^/usr/bin/python3 -ISB {PROGRAM}"
 SPOOL = "/var/spool/ssh-login-notify"
 WATCH = f"{SPOOL}/state/watch.json"
 OVERFLOW = "/run/ssh-login-notify"
+TIMER_D = "/etc/systemd/system/ssh-login-notify.timer.d"  # outlives a restart of the server
+CRON = "/etc/cron.d/ssh-login-notify"
 # Far longer than anything here takes that is waited for.
 LIMIT_SECONDS = 30.0
 
@@ -117,13 +119,49 @@ class Server:
         """End the sender that is at work, if one is; what it was to send waits until somebody starts another."""
         if self.has_systemd:
             # A start that comes while it is being stopped cancels the stop. So the path unit goes first: a sender that
-            # waits has not looked at the last login's wake-up yet. The timer, which comes every five minutes, does it
-            # once at the most, hence the second stop; to stop the timer each time would run into its start limit.
-            path, stop = "ssh-login-notify.path", "systemctl stop ssh-login-notify.service"
-            self.run(f"systemctl stop {path} && {{ {stop} || {stop}; }}")
+            # waits has not looked at the last login's wake-up yet.
+            path = "ssh-login-notify.path"
+            self.run(f"systemctl stop {path} && systemctl stop ssh-login-notify.service")
             self.run(f"rm -f {SPOOL}/state/wake && systemctl start {path}")
         else:
             self.run(f"kill $(pgrep -f '{PROCESS} send$') 2> /dev/null || true")
+
+    @contextmanager
+    def stopped_clock(self) -> Iterator[None]:
+        """Neither the timer nor cron comes, which does so every five minutes."""
+        if self.has_systemd:
+            with self._timer_at("*-02-29"):
+                yield
+        else:
+            # Not by its file, which `status` finds changed.
+            self.run("pkill -STOP -x cron")
+            yield
+            self.run("pkill -CONT -x cron")
+
+    @contextmanager
+    def impatient_clock(self) -> Iterator[None]:
+        """The timer comes every few seconds, or cron every minute."""
+        if self.has_systemd:
+            with self._timer_at("*:*:0/5"):
+                yield
+        else:
+            self.run(f"cp -p {CRON} /root/cron && sed -i 's,^[*]/5 ,* ,' {CRON} && grep -q '^[*] [*]' {CRON}")
+            self.run("pkill -CONT -x cron")
+            try:
+                yield
+            finally:
+                self.run(f"mv /root/cron {CRON}")
+
+    @contextmanager
+    def _timer_at(self, calendar: str) -> Iterator[None]:
+        drop_in = f"{TIMER_D}/{time.time_ns()}.conf"  # of several, the last one counts
+        reload = " && systemctl daemon-reload && systemctl restart ssh-login-notify.timer"
+        timer = f"[Timer]\\nOnCalendar=\\nOnCalendar={calendar}\\nRandomizedDelaySec=0\\n"
+        self.run(f"mkdir -p {TIMER_D} && printf '{timer}' > {drop_in}{reload}")
+        try:
+            yield
+        finally:
+            self.run(f"rm {drop_in}{reload}")
 
     def clear(self) -> None:
         """Forget what waits, what failed and what was agreed: nothing of one test is the next one's."""

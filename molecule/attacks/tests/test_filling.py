@@ -12,6 +12,7 @@ from attacks.setup import usual_notifier
 testinfra_hosts = ["ansible://systemd"]
 
 SPOOL = "/var/spool/ssh-login-notify"
+PROGRAM = "/usr/local/bin/ssh-login-notify"
 HOME = "/home/intruder"
 DISK = "/mnt/disk"
 # What of the disk runs out, how large it is, and how the intruder uses it up.
@@ -41,6 +42,9 @@ def test_a_full_disk(what, host, intruder, shared_disk, is_told_by_the_usual, ve
     options, fill = WAYS[what]
     shared_disk(options)
     intruder.command(fill)
+    # The alert of that login goes as well, and leaves room, which the intruder takes, too.
+    host.check_output("timeout 30 sh -c %s", f"while pgrep -f '{PROGRAM}( send)?$'; do sleep 0.1; done")
+    host.check_output("runuser -u intruder -- env HOME=%s sh -c %s", HOME, fill)
     assert host.run(f"touch {SPOOL}/state/probe && echo {'x' * 5000} > {SPOOL}/state/probe").failed, "there is room"
     with usual_notifier(host):
         usual = "" if is_told_by_the_usual(intruder.command()) else "is silent"

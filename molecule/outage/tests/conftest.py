@@ -22,6 +22,13 @@ def server(host) -> Server:
     return Server(host)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _nobody_comes_by_the_clock(server):
+    """The timer, or cron, would send what a test has left to wait, if it came just then."""
+    with server.stopped_clock():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _afresh(server, receiver):
     """Nothing waits, nothing failed, and Slack is well."""

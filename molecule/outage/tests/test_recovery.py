@@ -6,13 +6,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 
 LOGINS = 2
-DROP_IN = "/run/systemd/system/ssh-login-notify.timer.d"
-CRON = "/etc/cron.d/ssh-login-notify"
 CLOCK_SECONDS = 75.0  # cron looks once a minute
 
 
@@ -24,25 +20,6 @@ def log_in_during_an_outage(server, ada, receiver, sender_goes_on: bool) -> list
         if not sender_goes_on:
             server.stop_sender()
     return logins
-
-
-@contextmanager
-def impatient_clock(server):
-    """The timer comes every few seconds, or cron every minute, instead of every five minutes; put back afterwards."""
-    if server.has_systemd:
-        often = "[Timer]\\nOnCalendar=\\nOnCalendar=*:*:0/5\\nRandomizedDelaySec=0\\n"
-        begin = f"mkdir -p {DROP_IN} && printf '{often}' > {DROP_IN}/often.conf"
-        end = f"rm -r {DROP_IN}"
-        reload = " && systemctl daemon-reload && systemctl restart ssh-login-notify.timer"
-    else:
-        begin = f"cp -p {CRON} /root/cron && sed -i 's,^[*]/5 ,* ,' {CRON} && grep -q '^[*] [*]' {CRON}"
-        end = f"mv /root/cron {CRON}"
-        reload = ""
-    server.run(begin + reload)
-    try:
-        yield
-    finally:
-        server.run(end + reload)
 
 
 def test_the_sender_goes_on_by_itself(server, ada, receiver, outcome, rows):
@@ -63,7 +40,7 @@ def test_the_next_login_starts_another_sender(server, ada, receiver, outcome, ro
 
 def test_the_clock_starts_another_sender(server, ada, receiver, outcome, rows):
     logins = log_in_during_an_outage(server, ada, receiver, sender_goes_on=False)
-    with impatient_clock(server):
+    with server.impatient_clock():
         found = outcome(logins, timeout=CLOCK_SECONDS)
     found.assert_each_told_once()
     rows.append(found.row(f"{server.name}: refused, then by the {'timer' if server.has_systemd else 'cron job'}"))
