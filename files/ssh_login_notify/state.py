@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Entry = Dict[str, Any]
 
-RECENT = 50  # deliveries that are remembered
-LARGEST = 1 << 18  # bytes, more than they can take
+RECENT = 200  # deliveries that are remembered: whoever waits for one must not lose it to those of other logins
+LARGEST = 1 << 20  # bytes, more than they can take
 LONGEST_AGREED = 3700  # seconds; what is longer was never agreed: the clock jumped
 NUMBER = (int, float)  # of seconds since the epoch
 LATEST = 1 << 33  # the year 2242; localtime(3) has an end too

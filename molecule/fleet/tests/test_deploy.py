@@ -10,7 +10,7 @@ import json
 import re
 
 import pytest
-from operating import CLEAN, CONFIGURATION, KEY, NOBODY, SCENARIO, STRANGERS
+from operating import AT_ONCE, CLEAN, CONFIGURATION, ENVIRONMENT, KEY, NOBODY, SCENARIO, STRANGERS
 from shared.containers import address
 
 PAM = "/etc/pam.d/sshd"
@@ -62,13 +62,52 @@ def test_a_second_run_changes_nothing(play, servers):
     assert [run.recap(name)["changed"] for name in servers] == [0, 0, 0]
 
 
-def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers, receiver):
-    mark = receiver.last()
+def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers):
     run = play("deploy", ("--check",))
     assert run.status == 0, run.output
     assert not any(deployed(server) for server in servers.values())
+    assert "TASK [Log in anew]" not in run.output
+
+
+def test_a_name_that_sshd_has_looked_up_does_not_hide_the_login(play, servers):
+    """With `UseDNS yes` the alert says it behind the address."""
+    server = servers["debian12"]
+    ours = server.check_output("ip route show default").split()[2]
+    server.check_output("cp -a /etc/ssh/sshd_config /root/sshd_config && echo UseDNS yes >> /etc/ssh/sshd_config")
+    # Docker has it mounted, so it is written in its place.
+    server.check_output("cat /etc/hosts > /root/hosts && echo %s controller.example.net >> /etc/hosts", ours)
+    server.check_output("systemctl restart ssh")
+    try:
+        run = play("deploy", ("-e", "target=debian12"))
+        assert run.status == 0, run.output
+        status = json.loads(server.check_output(f"{PROGRAM} status --json"))
+        assert f"{ours} port" in status["last_delivery"]["from"]
+        assert status["last_delivery"]["from"].endswith("(controller.example.net)")
+    finally:
+        server.check_output("cp -a /root/sshd_config /etc/ssh/sshd_config && cat /root/hosts > /etc/hosts")
+        server.check_output("systemctl restart ssh")
+
+
+def test_all_hosts_of_a_batch_have_the_same_time(play):
+    """With one fork, they are looked at one after the other; the second does not wait as long again."""
+    silent = dict.fromkeys(("debian12", "debian13", "debian12_plain"), SILENT)
+    run = play("deploy", ("-e", "prove_login_seconds=5", "--forks=1", *AT_ONCE), **silent)
+    assert run.status != 0
+    retries = [run.output.count(f"FAILED - RETRYING: [{name}]") for name in ("debian12", "debian13", "debian12-plain")]
+    assert retries[0] > 1
+    assert retries[1:] == [0, 0]
+
+
+def test_where_hosts_are_not_reached_by_ssh_a_pam_session_is_the_proof(play, servers, receiver):
+    """Also where no test alert is wanted, since logins are proven."""
+    mark = receiver.last()
+    by_docker = {"ansible_connection": "community.docker.docker", "ansible_host": f"debian12-{SCENARIO}"}
+    extra = ("-e", "target=debian12", "-e", "ssh_login_notify_send_test_alert=false")
+    run = play("deploy", extra, debian12=by_docker)
+    assert run.status == 0, run.output
     receiver.settle()
-    assert receiver.attempts(after=mark) == []
+    assert ["Test alert" in message.text for message in receiver.messages(after=mark)] == [True]
+    assert deployed(servers["debian12"])
 
 
 def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
@@ -89,8 +128,15 @@ def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
     assert "Hosts that were not reached yet: debian12-plain." in " ".join(run.output.split())
 
 
+# As a site's ansible.cfg may have it.
+ELSEWHERE = {"ANSIBLE_STRATEGY": "free", "ANSIBLE_ANY_ERRORS_FATAL": "true"}
+
+
+@pytest.mark.parametrize("settings", [{}, ELSEWHERE], ids=["", "settings of ansible.cfg"])
 @pytest.mark.parametrize("lost", [SILENT, NOBODY], ids=["failed", "unreachable"])
-def test_a_batch_that_loses_a_host_is_the_last(play, servers, lost):
+def test_a_batch_that_loses_a_host_is_the_last(play, servers, lost, settings, monkeypatch):
+    for name, value in settings.items():
+        monkeypatch.setitem(ENVIRONMENT, name, value)
     run = play("deploy", ("-e", "prove_login_seconds=3", "-e", '{"deploy_batches": [2, 1]}'), debian13=lost)
     assert run.status != 0
     assert deployed(servers["debian12"]), "it was of the same batch, and is well"
@@ -176,10 +222,13 @@ def test_a_host_that_is_refused_is_left_alone_and_named(play, servers):
     server = servers["debian12"]
     server.check_output("cp -a /etc/ssh/sshd_config /root/sshd_config")
     server.check_output("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config")
+    # Nor is a module needed for what is done there, so that a host whose Python runs none is left alone, too.
+    no_module = {"ansible_python_interpreter": "/bin/false"}
     try:
         before = server.check_output(FOOTPRINT)
-        run = play("deploy")
+        run = play("deploy", debian12=no_module)
         assert server.check_output(FOOTPRINT) == before
+        assert server.run("ls /root/ssh-login-notify-kept.*").rc != 0
     finally:
         server.check_output("cp -a /root/sshd_config /etc/ssh/sshd_config")
     assert run.status != 0

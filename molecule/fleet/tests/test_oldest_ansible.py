@@ -16,6 +16,8 @@ from shared.deploy import PROJECT
 
 PROGRAM = PROJECT / ".dev" / "oldest-ansible" / "bin" / "ansible-playbook"
 FOOTPRINT = "sh /root/footprint.sh"
+# Nothing listens there.
+DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="`./dev test` installs it, where a Python for it is there")
@@ -78,6 +80,22 @@ def test_verify(oldest, tmp_path):
 def test_safety_valve(oldest):
     run = oldest("safety_valve", ("-e", "target=debian12"))
     assert run.status == 0, run.output
+
+
+def test_a_webhook_that_delivers_nothing_reaches_no_host(oldest, webhooks):
+    before = webhooks()
+    run = oldest("rotate_webhook", (*AT_ONCE, "-e", f"ssh_login_notify_webhook_url={DEAD}"))
+    assert run.status != 0
+    assert "The test alert was not delivered" in run.output
+    assert "The canary debian12 has not shown that the new webhook delivers" in " ".join(run.output.split())
+    assert "TASK [Keep what the host has]" not in run.output, "the roll-out has begun"
+    assert webhooks() == before
+
+
+def test_a_target_that_is_no_host_is_an_error(oldest):
+    run = oldest("deploy", ("-e", "target=wbe"))
+    assert run.status != 0
+    assert "no host is wbe" in run.output
 
 
 def test_rotate_webhook(oldest, webhooks):

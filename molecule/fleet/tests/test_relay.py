@@ -58,6 +58,14 @@ def authority(tmp_path_factory) -> Authority:
     return authority
 
 
+def begin(server) -> None:
+    """Start Redis, and when it has read what it kept, the relay; return when that listens."""
+    server.check_output(START_REDIS)
+    wait_for(lambda: server.run(f"{REDIS} ping").stdout.strip() == "PONG", LIMIT_SECONDS)
+    server.check_output(START_RELAY)
+    wait_for(lambda: server.run(f"bash -c '< /dev/tcp/127.0.0.1/{PORT}'").succeeded, LIMIT_SECONDS)
+
+
 @pytest.fixture(scope="module")
 def relay(authority, tmp_path_factory) -> Iterator[testinfra.host.Host]:
     """A server with the relay at work, as its page describes it."""
@@ -81,8 +89,7 @@ def relay(authority, tmp_path_factory) -> Iterator[testinfra.host.Host]:
         fetch = "import sys, urllib.request as u; print(u.urlopen('http://receiver:8080/ca.pem').read().decode())"
         server.check_output(f'python3 -c "{fetch}" > /srv/receiver.pem')
         server.check_output(f"set -e; {INSTALL}")
-        server.check_output(START_REDIS)
-        server.check_output(START_RELAY)
+        begin(server)
         yield server
     finally:
         run("docker", "rm", "--force", "--volumes", CONTAINER, stdout=subprocess.DEVNULL)
@@ -154,9 +161,7 @@ def test_a_host_is_done_when_the_relay_has_it_and_slack_hears_of_it_after_an_out
             # Both at once, as when the machine loses its power.
             relay.check_output("pkill -9 -f '[r]elay.py'; pkill -9 redis-server")
         assert not any(times(end, told(receiver, mark)) for end in ends), "Slack was away"
-        relay.check_output(START_REDIS)
-        time.sleep(1)
-        relay.check_output(START_RELAY)
+        begin(relay)
         wait_for(lambda: all(times(end, told(receiver, mark)) for end in ends), LIMIT_SECONDS)
     receiver.settle()
     assert [times(end, told(receiver, mark)) for end in ends] == [1] * len(ends)

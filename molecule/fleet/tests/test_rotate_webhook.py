@@ -25,6 +25,7 @@ def test_a_webhook_that_delivers_nothing_reaches_no_host(play, servers, webhooks
     assert run.recap("debian12")["failed"] == 1
     assert run.output.count("TASK [loginwatch.pam.ssh_login_notify : Send a test alert with it]") == 1
     assert "changed: [debian13]" not in run.output, "only the canary was asked for anything"
+    assert "TASK [Keep what the host has]" not in run.output, "the roll-out has begun"
     assert servers["debian12"].run("ls /root/ssh-login-notify-candidate.*").rc != 0
 
 

@@ -12,8 +12,8 @@ from operating import wait_for
 pytestmark = pytest.mark.usefixtures("deployed")
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-# Longer than it takes to begin a run on each host and cut it off, and shorter than anybody wants to wait.
-SWITCH_SECONDS = 45
+# Longer than a run that was cut off can go on for, and shorter than anybody wants to wait.
+SWITCH_SECONDS = 30
 START_SECONDS = 60
 
 
@@ -51,7 +51,7 @@ def test_cut_off_in_between_the_host_mends_itself(start, servers):
         with start("safety_valve", ("-e", f"safety_valve_seconds={SWITCH_SECONDS}", "-e", f"target={name}")) as kill:
             wait_for(lambda server=server: mode(server) == 0, START_SECONDS)
             kill()
-    assert [mode(server) for server in servers.values()] == [0, 0, 0], "it was cut off before it could mend anything"
-    assert all(switches(server) for server in servers.values())
+        assert mode(server) == 0, "it was cut off before it could mend anything"
+        assert switches(server)
     wait_for(lambda: all(mode(server) == 0o755 for server in servers.values()), SWITCH_SECONDS + 10)
     wait_for(lambda: not any(switches(server) for server in servers.values()), 10)

@@ -67,8 +67,9 @@ def test_when_no_host_can_be_reached_the_report_says_so(verify, servers):
     assert set(records) == set(servers)
 
 
-def test_a_target_that_is_no_host_is_an_error(play):
-    run = play("verify", ("-e", "target=wbe"))
+@pytest.mark.parametrize("playbook", ["verify", "deploy", "rotate_webhook", "safety_valve", "remove"])
+def test_a_target_that_is_no_host_is_an_error(play, playbook):
+    run = play(playbook, ("-e", "target=wbe"))
     assert run.status != 0
     assert "no host is wbe" in run.output
 
@@ -81,6 +82,21 @@ def test_where_no_login_is_wanted_a_test_alert_is_the_proof(play, servers, recei
     tests = [message.fields["Server"] for message in receiver.messages(after=mark) if "Test alert" in message.text]
     assert sorted(tests) == sorted(servers)
     assert "TASK [Log in anew]" not in run.output
+
+
+def test_a_program_that_breaks_down_is_told_in_its_own_words(verify, servers):
+    """It ends with 1, as with a warning."""
+    server = servers["debian13"]
+    module = "/usr/local/lib/ssh-login-notify/ssh_login_notify/cli.py"
+    server.check_output(f"cp -a {module} /root/cli.py && sed -i '1i raise RuntimeError(\"damaged\")' {module}")
+    try:
+        run, records = verify()
+    finally:
+        server.check_output(f"cp -a /root/cli.py {module}")
+    assert run.status != 0
+    (problem,) = records["debian13"]["problems"]
+    assert re.search(r"(?s)does not answer \(.*RuntimeError: damaged\): deploy it", problem), problem
+    assert records["debian13"]["real_login"] == "not tried"
 
 
 def test_a_unit_that_the_next_boot_would_not_start_is_told(verify, servers):

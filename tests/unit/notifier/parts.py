@@ -68,7 +68,7 @@ def alert(number=1, **changes):
     """An alert as it waits in the spool; its number gives it its place in time."""
     values = {
         "version": VERSION,
-        "id": f"17638848{number:02}.123456-4242",
+        "id": f"{1763884800 + number}.123456-4242",
         "time": 1763884800.123456 + number,
         "host": "web-3",
         "service": "sshd",

@@ -29,6 +29,7 @@ from ssh_login_notify.sender import (
     State,
     retry_after,
 )
+from ssh_login_notify.state import RECENT
 from ssh_login_notify.transport import Transport
 
 
@@ -117,11 +118,11 @@ def test_what_was_delivered_is_remembered(queue):
 
 
 def test_only_the_last_deliveries_are_remembered(queue):
-    for start in range(0, 80, 8):
+    for start in range(0, RECENT + 40, 8):
         queue.put(*range(start, start + 8))
         queue.send()
     recent = State(queue.spool).recent
-    assert [entry["id"] for entry in recent] == ids(*range(30, 80))
+    assert [entry["id"] for entry in recent] == ids(*range(40, RECENT + 40))
 
 
 @pytest.mark.parametrize(
