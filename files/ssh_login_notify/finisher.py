@@ -6,6 +6,7 @@ what is needed here takes 20 ms, and a disk or a log may take their time.
 
 import os
 import signal
+import time
 
 from .journal import login, trouble
 from .processes import set_priority
@@ -13,9 +14,11 @@ from .spool import LARGEST_FILE, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Dict, Iterable, List
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
+PATIENCE = 10.0  # seconds for whoever else is at a capture; then it is the timer's run that looks what has become of it
+AGAIN = 0.05  # seconds between two tries
 SYSTEMD = "/run/systemd/system"  # sd_booted(3)
 PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
 
@@ -78,25 +81,37 @@ class Finisher:
             os.close(self._pipe)
             set_priority(0)
             with os.fdopen(its_end, encoding="utf-8") as lines:
-                for line in lines:
-                    name, _space, kind = line.rstrip("\n").partition(" ")
-                    finish(self._spool, self._unkept, name, kind)
+                self._finish_all(lines)
         finally:
             os._exit(0)
 
+    def _finish_all(self, lines: "Iterable[str]") -> None:
+        given = (line.rstrip("\n").partition(" ")[::2] for line in lines)
+        claimed = [(name, kind) for name, kind in given if not finish(self._spool, self._unkept, name, kind)]
+        until = time.monotonic() + PATIENCE
+        while claimed and time.monotonic() < until:
+            time.sleep(AGAIN)
+            claimed = [(name, kind) for name, kind in claimed if not finish(self._spool, self._unkept, name, kind)]
 
-def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> None:
-    """Make the alert of one capture and hand it over; whatever happens, the system's log has the login."""
+
+def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> bool:
+    """Make the alert of one capture and hand it over; whatever happens, the system's log has the login.
+
+    Return False where another process is at it, which may be killed before it has done so.
+    """
     if name in unkept:
         _finish(spool, name, unkept[name], kind)
-        return
+        return True
     try:
         with spool.claim(name) as capture:
             _finish(spool, name, capture.read(LARGEST_FILE), kind)
-    except (FileNotFoundError, BlockingIOError):
-        pass  # the child of an observer that was killed has finished it, or is at it still
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        pass  # the child of an observer that was killed has finished it
     except OSError as error:
         _stays(name, error)
+    return True
 
 
 def _finish(spool: Spool, name: str, raw: bytes, kind: str) -> None:

@@ -94,7 +94,7 @@ def test_all_hosts_of_a_batch_have_the_same_time(play):
     run = play("deploy", ("-e", "prove_login_seconds=5", "--forks=1", *AT_ONCE), **silent)
     assert run.status != 0
     retries = [run.output.count(f"FAILED - RETRYING: [{name}]") for name in ("debian12", "debian13", "debian12-plain")]
-    assert retries[0] > 1
+    assert retries[0] > 0
     assert retries[1:] == [0, 0]
 
 

@@ -114,11 +114,23 @@ def test_a_capture_that_two_finish_at_a_time_makes_one_alert(spool, capture, mon
 
 
 def test_a_capture_whose_finisher_is_killed_is_the_next_ones(spool, capture):
+    child = Finisher(spool, {})
     with parts.another_process(spool.claim, NAME):
-        finish(spool, {}, NAME, "rsync")
-        assert spool.names("outgoing") == []
-    finish(spool, {}, NAME, "rsync")
-    assert spool.names("outgoing") == [NAME]
+        child.finish(NAME, "rsync")
+        child.finish(LATER, "git")
+        parts.wait_for(lambda: spool.names("outgoing") == [LATER])  # it does not wait for the one before
+        assert not child.is_done()
+    parts.wait_for(child.is_done)
+    assert spool.names("outgoing") == [NAME, LATER]
+
+
+def test_a_capture_that_another_keeps_for_long_is_left_to_it(spool, capture, monkeypatch):
+    monkeypatch.setattr(finisher, "PATIENCE", 0.2)
+    child = Finisher(spool, {})
+    with parts.another_process(spool.claim, NAME):
+        child.finish(NAME, "rsync")
+        parts.wait_for(child.is_done)
+    assert spool.names("incoming") == [NAME, LATER]
 
 
 def test_the_systems_log_has_every_login(spool, capture, said):

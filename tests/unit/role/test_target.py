@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which hosts a playbook is for, as Ansible works it out of `target` and the inventory."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+PLAYBOOKS = ["deploy", "verify", "safety_valve", "rotate_webhook", "remove"]
+FLEET = "web-1,web-2,db"
+
+
+def run(playbook, *options):
+    """(exit code, what was printed)"""
+    done = subprocess.run(  # noqa: S603
+        [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *options],
+        env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(PROJECT / ".dev" / "collections")),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def hosts(output):
+    """Those of each play."""
+    return [set(play.split()) for play in re.findall(r"hosts \(\d+\):\n((?: {6}\S+\n)*)", output)]
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize(
+    ("target", "chosen"),
+    [
+        (None, {"web-1", "web-2", "db"}),
+        ("db", {"db"}),
+        ("web-*:!web-2", {"web-1"}),
+        ("web-1,db", {"web-1", "db"}),
+        (["web-1", "db"], {"web-1", "db"}),
+    ],
+)
+def test_the_target_is_any_pattern_of_the_inventory(playbook, target, chosen):
+    extra = [] if target is None else ["-e", json.dumps({"target": target})]
+    code, output = run(f"loginwatch.pam.{playbook}", "-i", FLEET, "--list-hosts", *extra)
+    assert code == 0, output
+    assert {frozenset(each) for each in hosts(output)} == {frozenset(chosen)}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize(
+    "options", [("-i", FLEET, "-e", "target=wbe"), ("-i", "/nonexistent", "-e", "target=web-1"), ("-i", "/nonexistent")]
+)
+def test_nobody_is_not_taken_for_a_fleet_on_which_all_is_well(playbook, options):
+    code, output = run(f"loginwatch.pam.{playbook}", *options)
+    assert code != 0
+    assert re.search("no host is (wbe|web-1|all) in this inventory", output)
+
+
+def test_a_site_s_own_playbook_can_be_checked_without_an_inventory(tmp_path):
+    site = tmp_path / "site.yml"
+    deploy = {"ansible.builtin.import_playbook": "loginwatch.pam.deploy", "vars": {"target": "web"}}
+    site.write_text(json.dumps([deploy]))
+    code, output = run(str(site), "--syntax-check")
+    assert code == 0, output
