@@ -132,8 +132,11 @@ def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
 ELSEWHERE = {"ANSIBLE_STRATEGY": "free", "ANSIBLE_ANY_ERRORS_FATAL": "true"}
 
 
-@pytest.mark.parametrize("settings", [{}, ELSEWHERE], ids=["", "settings of ansible.cfg"])
-@pytest.mark.parametrize("lost", [SILENT, NOBODY], ids=["failed", "unreachable"])
+@pytest.mark.parametrize(
+    ("lost", "settings"),
+    [(SILENT, {}), (NOBODY, {}), (SILENT, ELSEWHERE)],
+    ids=["failed", "unreachable", "failed, with the site's ansible.cfg"],
+)
 def test_a_batch_that_loses_a_host_is_the_last(play, servers, lost, settings, monkeypatch):
     for name, value in settings.items():
         monkeypatch.setitem(ENVIRONMENT, name, value)
