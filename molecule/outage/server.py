@@ -107,7 +107,7 @@ class Server:
 
     def log(self, since: float) -> str:
         """What the notifier wrote into the journal since then."""
-        return self.run(f"journalctl --quiet --no-pager -o cat -t ssh-login-notify --since @{since:.0f}")
+        return self.run(f"journalctl --quiet --no-pager -o cat -t ssh-login-notify --since @{since:.6f}")
 
     def names(self, directory: str) -> list[str]:
         """All that lies in a directory of the spool."""

@@ -21,7 +21,7 @@ SENDER = "pgrep -o -f '[s]sh-login-notify send$'"
 PROCESSES = "/proc/[0-9]*/cmdline /proc/[0-9]*/environ /proc/[0-9]*/maps /proc/[0-9]*/mem /proc/[0-9]*/fd/*"
 PLACES = "/usr/local /var/spool /var/log /var/lib /run /etc /tmp /var/tmp /dev/shm"
 TRANSPORT = "/usr/local/lib/ssh-login-notify/ssh_login_notify/transport.py"
-LOGS = "journalctl --output=export --since=@{since:.0f}; cat /var/log/*"
+LOGS = "journalctl --output=export --since=@{since:.6f}; cat /var/log/*"
 
 
 @pytest.fixture
