@@ -85,11 +85,13 @@ def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seco
     )
     deadline = time.monotonic() + LIMIT_SECONDS
     try:
-        while not gate.exists():
+        tunnel = way_through(gate)
+        while tunnel is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise LoginError(f"{shlex.join(command)} opened no tunnel")
             time.sleep(0.02)
-        wait_for_an_answer(gate)
+            tunnel = way_through(gate)
+        wait_for_an_answer(tunnel)
         time.sleep(seconds)
         if process.poll() is not None:
             raise LoginError(f"{shlex.join(command)} ended by itself:\n{process.communicate()}")
@@ -99,12 +101,22 @@ def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seco
     return output, errors
 
 
-def wait_for_an_answer(gate: Path) -> None:
+def way_through(gate: Path) -> socket.socket | None:
+    """Return a connection to a tunnel's near end; None as long as nobody listens there, be it that it has its name."""
+    tunnel = socket.socket(socket.AF_UNIX)
+    tunnel.settimeout(LIMIT_SECONDS)
+    try:
+        tunnel.connect(str(gate))
+    except (FileNotFoundError, ConnectionRefusedError):
+        tunnel.close()
+        return None
+    return tunnel
+
+
+def wait_for_an_answer(tunnel: socket.socket) -> None:
     """Wait until something comes back through a tunnel, if only that the far end is closed."""
-    with socket.socket(socket.AF_UNIX) as tunnel:
-        tunnel.settimeout(LIMIT_SECONDS)
+    with tunnel:
         try:
-            tunnel.connect(str(gate))
             tunnel.recv(1)
         except OSError as error:
-            raise LoginError(f"nothing came through the tunnel {gate}: {error}") from error
+            raise LoginError(f"nothing came through the tunnel: {error}") from error
