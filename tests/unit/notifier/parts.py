@@ -126,9 +126,11 @@ def another_process(action, *arguments):
     os.close(ours)
     with os.fdopen(its_end, "rb") as done:
         assert done.read(4) == b"done"
-    yield
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 class Installation:
