@@ -68,7 +68,6 @@ def unit() -> Iterator[Check]:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
     others = [f"tests/unit/{name}" for name in ("plugins", "role", "examples", "bench")]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
-    yield Check(f"ansible-core {OLDEST_ANSIBLE}", provide_oldest_ansible, Turn.FIRST)
     yield Check(f"unit: plugins, role, ansible-core {OLDEST_ANSIBLE}", test_with_oldest_ansible)
 
 

@@ -14,7 +14,7 @@ from .spool import LARGEST_FILE, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List
+    from typing import Dict, Iterable, List, Tuple
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 PATIENCE = 10.0  # seconds for whoever else is at a capture; then it is the timer's run that looks what has become of it
@@ -86,12 +86,15 @@ class Finisher:
             os._exit(0)
 
     def _finish_all(self, lines: "Iterable[str]") -> None:
-        given = (line.rstrip("\n").partition(" ")[::2] for line in lines)
-        claimed = [(name, kind) for name, kind in given if not finish(self._spool, self._unkept, name, kind)]
+        claimed = self._finish_unclaimed(line.rstrip("\n").partition(" ")[::2] for line in lines)
         until = time.monotonic() + PATIENCE
         while claimed and time.monotonic() < until:
             time.sleep(AGAIN)
-            claimed = [(name, kind) for name, kind in claimed if not finish(self._spool, self._unkept, name, kind)]
+            claimed = self._finish_unclaimed(claimed)
+
+    def _finish_unclaimed(self, given: "Iterable[Tuple[str, str]]") -> "List[Tuple[str, str]]":
+        """Finish these, (name, kind) each; return those that another process is at."""
+        return [(name, kind) for name, kind in given if not finish(self._spool, self._unkept, name, kind)]
 
 
 def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> bool:

@@ -41,5 +41,6 @@ class ActionModule(ActionBase):
     def _text_of(self, value: Any) -> Any:
         # Up to ansible-core 2.18 a text in JSON becomes a dictionary, unless told not to. Later ones have no such
         # conversion, and warn of the option (Templar.template in ansible-core's lib/ansible/template/__init__.py).
-        converts = not hasattr(self._templar, "evaluate_expression")
-        return self._templar.template(value, **({"convert_data": False} if converts else {}))
+        if hasattr(self._templar, "evaluate_expression"):
+            return self._templar.template(value)
+        return self._templar.template(value, convert_data=False)
