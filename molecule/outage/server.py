@@ -135,8 +135,10 @@ class Server:
         else:
             # Not by its file, which `status` finds changed.
             self.run("pkill -STOP -x cron")
-            yield
-            self.run("pkill -CONT -x cron")
+            try:
+                yield
+            finally:
+                self.run("pkill -CONT -x cron")
 
     @contextmanager
     def impatient_clock(self) -> Iterator[None]:

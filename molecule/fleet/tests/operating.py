@@ -27,6 +27,8 @@ CLEAN = ("-e", "ssh_login_notify_remove_spool=true")
 PLAYBOOK_SECONDS = 240
 # Nobody is there (RFC 5737), and Ansible does not wait long to find out.
 NOBODY: dict[str, object] = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}
+# Nothing listens there.
+DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
 # For hosts whose keys nobody has confirmed.
 STRANGERS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 # As Ansible's own.
@@ -46,6 +48,10 @@ class Run:
         lines = [line for line in self.output.partition("PLAY RECAP")[2].splitlines() if line.split(" ")[0] == host]
         counts = [word.partition("=") for line in lines for word in line.split()[2:]]
         return {name: int(value) for name, _equals, value in counts}
+
+    def results_of(self, task: str) -> list[str]:
+        """What was printed below this task's heading, batch by batch."""
+        return [part.partition("TASK [")[0] for part in self.output.split(f"TASK [{task}]")[1:]]
 
 
 def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[str, object]) -> Path:

@@ -50,7 +50,7 @@ def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, server
         assert order.index((name, "deploy")) > order.index((name, "test")), "when all is installed, Ansible logs in"
     last = max(place for place, entry in enumerate(order) if entry[0] == "debian12")
     assert last < order.index(("debian13", "test")), "the first host has proven itself before the next is touched"
-    waits = [part.partition("TASK [")[0] for part in run.output.split("TASK [Wait for the alert of this login]")[1:]]
+    waits = run.results_of("Wait for the alert of this login")
     assert len(waits) == len(servers), "one at a time: a tenth of three is one"
     assert ["ok: [" in wait for wait in waits] == [True] * len(servers)
 
@@ -62,11 +62,14 @@ def test_a_second_run_changes_nothing(play, servers):
     assert [run.recap(name)["changed"] for name in servers] == [0, 0, 0]
 
 
-def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers):
+def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers, receiver):
+    mark = receiver.last()
     run = play("deploy", ("--check",))
     assert run.status == 0, run.output
     assert not any(deployed(server) for server in servers.values())
     assert "TASK [Log in anew]" not in run.output
+    receiver.settle()
+    assert receiver.attempts(after=mark) == []
 
 
 def test_a_name_that_sshd_has_looked_up_does_not_hide_the_login(play, servers):

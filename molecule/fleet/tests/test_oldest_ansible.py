@@ -11,13 +11,11 @@ import subprocess
 
 import pytest
 import yaml
-from operating import AT_ONCE, CLEAN, NAMES, NOBODY, Operator
+from operating import AT_ONCE, CLEAN, DEAD, NAMES, NOBODY, Operator
 from shared.deploy import PROJECT
 
 PROGRAM = PROJECT / ".dev" / "oldest-ansible" / "bin" / "ansible-playbook"
 FOOTPRINT = "sh /root/footprint.sh"
-# Nothing listens there.
-DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="`./dev test` installs it, where a Python for it is there")
@@ -29,13 +27,17 @@ def oldest(tmp_path_factory) -> Operator:
     return Operator(tmp_path_factory.mktemp("oldest"), program=PROGRAM)
 
 
+def footprints(servers) -> dict[str, str]:
+    return {name: server.check_output(FOOTPRINT) for name, server in servers.items()}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _removed(oldest, servers):
-    before = {name: server.check_output(FOOTPRINT) for name, server in servers.items()}
+    before = footprints(servers)
     yield
     run = oldest("remove", CLEAN)
     assert run.status == 0, run.output
-    assert {name: server.check_output(FOOTPRINT) for name, server in servers.items()} == before
+    assert footprints(servers) == before
 
 
 def test_it_is_the_oldest():
@@ -45,10 +47,10 @@ def test_it_is_the_oldest():
 
 
 def test_check_mode(oldest, servers):
-    before = {name: server.check_output(FOOTPRINT) for name, server in servers.items()}
+    before = footprints(servers)
     run = oldest("deploy", ("--check",))
     assert run.status == 0, run.output
-    assert {name: server.check_output(FOOTPRINT) for name, server in servers.items()} == before
+    assert footprints(servers) == before
 
 
 def test_a_host_that_is_lost_stops_the_roll_out(oldest):
@@ -62,7 +64,7 @@ def test_a_host_that_is_lost_stops_the_roll_out(oldest):
 def test_deploy_proves_each_host_and_changes_nothing_the_second_time(oldest):
     run = oldest("deploy")
     assert run.status == 0, run.output
-    waits = [part.partition("TASK [")[0] for part in run.output.split("TASK [Wait for the alert of this login]")[1:]]
+    waits = run.results_of("Wait for the alert of this login")
     assert ["ok: [" in wait for wait in waits] == [True] * len(NAMES)
     run = oldest("deploy", AT_ONCE)
     assert run.status == 0, run.output

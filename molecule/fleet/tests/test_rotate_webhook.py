@@ -7,13 +7,11 @@
 from __future__ import annotations
 
 import pytest
-from operating import AT_ONCE
+from operating import AT_ONCE, DEAD
 
 pytestmark = pytest.mark.usefixtures("deployed")
 
 NEW = "https://receiver:8443/services/T00000000/B00000001/not-a-real-secret"
-# Nothing listens there.
-DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
 
 
 def test_a_webhook_that_delivers_nothing_reaches_no_host(play, servers, webhooks):
