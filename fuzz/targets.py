@@ -79,7 +79,7 @@ def pam(data: bytes) -> None:
     """A PAM file is edited and restored to the byte, or left alone with a reason."""
     try:
         text = pam_stack.decode(data)
-        before = pam_stack.find(text, PROGRAM)
+        holds_ours = pam_stack.find(text, PROGRAM) is not None or pam_stack.WITHHOLDING in text
         edited = pam_stack.present(text, PROGRAM)
     except pam_stack.PamStackError:
         return
@@ -88,7 +88,7 @@ def pam(data: bytes) -> None:
     assert pam_stack.present(edited, PROGRAM) == edited, "a second run changes nothing"
     pam_stack.user_environment_readers("/etc/pam.d/sshd", edited)
     pam_stack.written_by(edited)
-    if before is None:
+    if not holds_ours:
         assert pam_stack.absent(edited, PROGRAM) == text, "and back again"
 
 

@@ -9,7 +9,7 @@ import os
 import time
 
 from . import authinfo
-from .capture import Capture
+from .capture import AUTHENTICATION, Capture
 from .text import printable
 
 TYPE_CHECKING = False
@@ -25,6 +25,8 @@ TEST_SERVICE = "ssh-login-notify-test"
 HEARTBEAT_SERVICE = "ssh-login-notify-heartbeat"
 WATCH_SERVICE = "ssh-login-notify-watch"
 OWN_SERVICES = (TEST_SERVICE, HEARTBEAT_SERVICE, WATCH_SERVICE)
+# In the place of a login's methods, where the hook was not given them.
+WITHHELD = {"method": "too long to show"}
 FIELDS: "Dict[str, Any]" = {
     "version": int,
     "id": str,
@@ -57,7 +59,7 @@ def build(capture: Capture, kind: str) -> "Alert":
         # With `UseDNS yes` sshd gives the name that the peer's DNS claims: shown beside the address, never instead.
         "name": "" if name in (address, "UNKNOWN") else name,
         "type": kind,
-        "methods": authinfo.parse(capture.get(b"SSH_AUTH_INFO_0")),
+        "methods": [WITHHELD] if capture.is_withheld else authinfo.parse(capture.get(AUTHENTICATION)),
         "notes": capture.notes,
     }
 

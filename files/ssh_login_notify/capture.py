@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 FORMAT = b"1"
 
+# What files/pam_env.conf puts in the place of SSH_AUTH_INFO_0 where the hook could not be run with it.
+AUTHENTICATION, WITHHELD = b"SSH_AUTH_INFO_0", b"withheld"
+
 # Nothing of an honest login sets these, and each would run code or redirect a connection in a root process.
 SUSPICIOUS = (b"LD_", b"PYTHON", b"GCONV_PATH", b"OPENSSL_", b"SSL_CERT_", b"LOCPATH", b"NLSPATH", b"MALLOC_")
 
@@ -29,6 +32,7 @@ class Capture:
     parent: pid of the sshd process that serves the connection.
     parent_start: its start time in clock ticks after boot (proc(5), field 22), None when /proc did not tell.
     environment: the variables, the last of equal names.
+    is_withheld: the hook was not given what sshd says about the authentication (docs/pam-line.md).
     notes: what an operator should know about the environment, in sentences.
     """
 
@@ -43,6 +47,12 @@ class Capture:
         self.parent_start = start_time(header.get(b"parent_stat", b""))
         self.environment = dict(pairs)
         self.notes = _notes(self.environment, repeated)
+        self.is_withheld = self.get(AUTHENTICATION) == WITHHELD
+        if self.is_withheld:
+            self.notes.append(
+                "the hook could not be run with what sshd said about the key or certificate, most likely because it is"
+                " too long; the system's log (sshd) has its fingerprint"
+            )
         if not separator or header.get(b"capture") != FORMAT or not tail:
             self.notes.append("what the hook wrote down about this login is damaged, or of another version")
 

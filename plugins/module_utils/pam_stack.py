@@ -1,15 +1,22 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One pam_exec line in the session part of a PAM service: text in, text out.
+"""The notifier's rules in the session part of a PAM service: text in, text out.
 
 Nothing here touches a file. A service's text is read as libpam reads it (``pam.conf(5)``; libpam's ``pam_handlers.c``
 and ``pam_misc.c``; Debian's ``@include``), and an edit adds or removes whole lines, so that every other byte stays.
 
+There are three rules, one block that is placed, moved, judged and removed as one:
+
+1. Run the program. When it succeeds, skip the other two (``pam.conf(5)``: ``success=2``).
+2. Put a short word in the place of ``SSH_AUTH_INFO_0``, in which sshd hands over the user's whole key or certificate.
+   Linux takes no variable of more than 128 KiB (``execve(2)``: ``MAX_ARG_STRLEN``), and users can make larger ones.
+3. Run the program once more.
+
 The rules of placement:
 
-* The line is the first session rule, so that nothing that reads the user's own environment, and nothing that puts the
-  process into the user's session or SELinux context, comes before it.
+* The block is the first of the session part, so that nothing that reads the user's own environment, and nothing that
+  puts the process into the user's session or SELinux context, comes before it.
 * Only a leading ``pam_selinux.so close`` stays in front of it, as ``pam_selinux(8)`` asks.
 """
 
@@ -22,6 +29,8 @@ Reader = Callable[[str], Optional[Tuple[str, str]]]
 # libpam splits at these and nothing else: a carriage return belongs to the word before it.
 BLANKS = " \t\n"
 OPTIONS = ("type=open_session", "quiet", "seteuid")
+# What the second rule reads (pam_env.conf(5)). The path holds the program's name, so a search for it finds all rules.
+WITHHOLDING = "conffile=/usr/local/lib/ssh-login-notify/pam_env.conf"
 # Controls after which libpam goes on to the next rule when the module succeeds.
 PLAIN_CONTROLS = ("required", "requisite", "optional")
 INCLUDE_CONTROLS = ("include", "substack")
@@ -95,13 +104,20 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def rule_line(program: str) -> str:
-    """The line, without its line end, that runs ``program`` at the opening of each session.
+def rule_lines(program: str) -> List[str]:
+    """The lines, without their line ends, that run ``program`` at the opening of each session.
 
+    Nothing here can refuse a login: whatever fails is ignored, and a module that is missing counts as one that fails.
+    The options of ``pam_env.so`` are given because their defaults differ between versions of Linux-PAM.
     Raises PamStackError for a program that a PAM line can't name.
     """
     check_program(program)
-    return " ".join(["session", "optional", "pam_exec.so", *OPTIONS, program])
+    run = " ".join(["pam_exec.so", *OPTIONS, program])
+    return [
+        "session [success=2 default=ignore] " + run,
+        f"session [default=ignore] pam_env.so {WITHHOLDING} readenv=0 user_readenv=0",
+        "session optional " + run,
+    ]
 
 
 def check_program(program: str) -> None:
@@ -114,55 +130,59 @@ def check_program(program: str) -> None:
 
 
 def present(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
-    """``text`` with exactly one rule that runs ``program``, as ``rule_line`` writes it and in its place.
+    """``text`` with the rules that run ``program``, once, as ``rule_lines`` writes them and in their place.
 
     Rules of the session part that run ``program`` otherwise or elsewhere, or that run one of ``replaces``, go.
-    The rule has a plain line feed for its end even in a file with CRLF: libpam would take the carriage return for
+    The rules have plain line feeds for their ends even in a file with CRLF: libpam would take the carriage return for
     a part of the program's name. Raises PamStackError where an edit could keep users from logging in.
     """
-    line = rule_line(program)
+    lines = rule_lines(program)
     stack = _Stack(text, read)
-    ours = stack.running(program, replaces)
+    ours = stack.ours(program, replaces)
     others = [rule for rule in stack.rules if rule not in ours]
     if not any(stack.adds_session_rules(rule) for rule in others):
         raise PamStackError(
-            "ours would be the only session rule, and an optional rule alone can refuse every login."
+            "ours would be the only session rules, and rules that may fail can refuse every login when they are alone."
             " Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
         )
-    if stack.fault(ours, line) is None:
+    if stack.fault(ours, lines) is None:
         return text
     stack.check_extents()
-    rest = stack.without(ours)
-    return _Stack(rest, read).with_line(line)
+    rest = stack.without(ours, lines)
+    return _Stack(rest, read).with_lines(lines)
 
 
 def absent(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
     """``text`` without the session rules that run ``program`` or one of ``replaces``; undoes ``present`` exactly."""
-    check_program(program)
+    lines = rule_lines(program)
     stack = _Stack(text, read)
-    ours = stack.running(program, replaces)
+    ours = stack.ours(program, replaces)
     if not ours:
         return text
     stack.check_extents()
     if not any(stack.adds_session_rules(rule) for rule in stack.rules if rule not in ours):
         raise PamStackError(
-            "ours is the only session rule; without it PAM takes those of the service 'other', which may refuse every"
-            " login. Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
+            "ours are the only session rules; without them PAM takes those of the service 'other', which may refuse"
+            " every login. Restore the file from its package, or put a rule such as 'session required pam_permit.so'"
+            " into it."
         )
-    return stack.without(ours)
+    return stack.without(ours, lines)
 
 
 def fault(text: str, program: str, read: Optional[Reader] = None) -> Optional[str]:
-    """What is wrong with the rule that runs ``program``, as ``is gone``; None if it is as ``present`` leaves it."""
+    """What is wrong with the rules that run ``program``, as ``is gone``; None if they are as ``present`` has them."""
     stack = _Stack(text, read)
-    return stack.fault(stack.running(program, ()), rule_line(program))
+    return stack.fault(stack.ours(program, ()), rule_lines(program))
 
 
 def find(text: str, program: str) -> Optional[str]:
-    """The first session rule that runs ``program``, as it stands in ``text`` but without its line end, or None."""
+    """The last session rule that runs ``program``, as it stands in ``text`` without its line end, or None.
+
+    The last, because it skips nothing: in a stack of its own, the session fails if the program does.
+    """
     stack = _Stack(text, None)
-    ours = stack.running(program, ())
-    return "".join(stack.lines[ours[0].start : ours[0].end]).rstrip("\n") if ours else None
+    running = stack.running(program, ())
+    return "".join(stack.lines[running[-1].start : running[-1].end]).rstrip("\n") if running else None
 
 
 def user_environment_readers(path: str, text: str, read: Optional[Reader] = None) -> List[Dict[str, object]]:
@@ -253,6 +273,10 @@ def _command(rule: Rule) -> List[str]:
     return []
 
 
+def _is_withholding(rule: Rule) -> bool:
+    return rule.facility == "session" and rule.module == "pam_env.so" and WITHHOLDING in rule.arguments
+
+
 def _reads_user_environment(arguments: List[str]) -> bool:
     # pam_env reads the number with atoi(3), and the last one counts.
     values = [argument[len("user_readenv=") :] for argument in arguments if argument.startswith("user_readenv=")]
@@ -298,6 +322,11 @@ class _Stack:
             and any(_command(rule)[: len(command)] == command for command in commands)
         ]
 
+    def ours(self, program: str, replaces: Iterable[str]) -> List[Rule]:
+        """The rules that run ``program`` or one of ``replaces``, and the one that makes a second try possible."""
+        running = self.running(program, replaces)
+        return [rule for rule in self.rules if rule in running or _is_withholding(rule)]
+
     def adds_session_rules(self, rule: Rule) -> bool:
         """Whether a rule certainly puts rules into the session part, by itself or by what it includes."""
         return self._contribution(rule) is True
@@ -333,14 +362,19 @@ class _Stack:
     def session_rules_before(self, limit: Rule) -> List[Rule]:
         return [rule for rule in self.rules if rule.start < limit.start and self.may_add_session_rules(rule)]
 
-    def fault(self, ours: List[Rule], line: str) -> Optional[str]:
-        """What keeps ``ours``, the rules that run our program, from being ``line``, once and in its place."""
-        if not ours:
+    def fault(self, ours: List[Rule], lines: List[str]) -> Optional[str]:
+        """What keeps ``ours``, all rules of ours, from being ``lines``, once and in their place."""
+        wanted = [_words(line) for line in lines]
+        found = [rule.words for rule in ours]
+        if not any(rule.module == "pam_exec.so" for rule in ours):
             return "is gone"
-        if len(ours) > 1:
-            return f"is there {len(ours)} times"
-        if ours[0].words != line.split():
-            return "was changed"
+        if len(found) > len(wanted):
+            return "is there more than once"
+        if found != wanted:
+            return "is not complete" if all(words in wanted for words in found) else "was changed"
+        between = [rule for rule in self.rules if ours[0].start < rule.start < ours[-1].start and rule not in ours]
+        if any(self.may_add_session_rules(rule) for rule in between):
+            return "is torn apart by another rule"
         others = [rule for rule in self.rules if rule not in ours]
         if self.session_rules_before(ours[0]) != self.leading_close(others):
             return "is not the first of the session part"
@@ -352,36 +386,39 @@ class _Stack:
             if rule.defect:
                 raise PamStackError(f"{rule.defect}. Remove the backslash, or what separates the lines.")
 
-    def without(self, ours: List[Rule]) -> str:
+    def without(self, ours: List[Rule], lines: List[str]) -> str:
+        """The text without ``ours``. ``lines``: those whose jump is known to be meant for rules of ours."""
+        known = [_words(line) for line in lines]
         for rule in ours:
-            self._check_removal(rule)
+            self._check_removal(rule, ours, known)
         gone = {index for rule in ours for index in range(rule.start, rule.end)}
         kept = [line for index, line in enumerate(self.lines) if index not in gone]
         if kept and len(self.lines) - 1 in gone and not self.lines[-1].endswith("\n"):
             kept[-1] = kept[-1][:-1]
         return "".join(kept)
 
-    def _check_removal(self, ours: Rule) -> None:
+    def _check_removal(self, rule: Rule, ours: List[Rule], known: List[List[str]]) -> None:
         """Refuse to take a rule from where a jump counts it: the jump would skip another rule, perhaps a vital one."""
         distance = 1
-        if ours.jump:
-            raise _jump_error(ours, "itself skips rules")
-        for rule in reversed([rule for rule in self.rules if rule.facility == "session" and rule.start < ours.start]):
-            if rule.jump >= distance:
-                raise _jump_error(ours, f"is counted by the jump in line {rule.start + 1}")
-            # What an include brings is not counted, so that the distance is never overrated.
-            if rule.control != "include":
+        if rule.jump and rule.words not in known:
+            raise _jump_error(rule, "itself skips rules")
+        before = [other for other in self.rules if other.facility == "session" and other.start < rule.start]
+        for other in reversed([other for other in before if other not in ours]):
+            if other.jump >= distance:
+                raise _jump_error(rule, f"is counted by the jump in line {other.start + 1}")
+            # What an include brings is not counted, nor what goes with this rule: the distance is never overrated.
+            if other.control != "include":
                 distance += 1
 
-    def with_line(self, line: str) -> str:
-        """The text with ``line`` in its place."""
+    def with_lines(self, ours: List[str]) -> str:
+        """The text with ``ours`` in their place."""
         leading = self.leading_close(self.rules)
         first = next(rule for rule in self.rules if self.may_add_session_rules(rule))
         index = leading[0].end if leading else first.start
         lines = list(self.lines)
         if index == len(lines) and not lines[-1].endswith("\n"):
-            return "".join(lines) + "\n" + line
-        lines.insert(index, line + "\n")
+            return "".join(lines) + "".join("\n" + line for line in ours)
+        lines[index:index] = [line + "\n" for line in ours]
         return "".join(lines)
 
 

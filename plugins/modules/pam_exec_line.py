@@ -6,14 +6,17 @@
 
 DOCUMENTATION = r"""
 module: pam_exec_line
-short_description: Run a program at each login through one line in a PAM service
+short_description: Run a program at each login through a PAM service
 version_added: 0.1.0
 description:
-  - Keeps exactly one line C(session optional pam_exec.so type=open_session quiet seteuid PROGRAM) in a PAM service,
-    in the one place where it is safe, or takes it out again.
-  - The line becomes the first rule of the session part, behind a leading C(pam_selinux.so close) if there is one.
+  - Keeps one block of three lines in a PAM service, in the one place where it is safe, or takes it out again.
+  - The first line, C(session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid PROGRAM), runs the
+    program. When that succeeds, the other two are skipped. They are for a login whose key or certificate is so long
+    that Linux runs no program with it in the environment. One puts a word in its place, the other runs it again.
+  - The block becomes the first of the session part, behind a leading C(pam_selinux.so close) if there is one.
     There it runs before anything reads the user's own environment, which could otherwise make any user root,
     and outside the user's own session, which the user may kill.
+  - A block that is not complete, as after somebody has removed one of its lines, is put right as a whole.
   - Every other byte of the file stays as it is, comments, spacing, continued lines, line ends and a missing last
     line feed included. The file is replaced in one step and keeps its owner, mode and SELinux context.
   - Files in which an edit could keep people from logging in are refused, with the reason and the mend.
@@ -35,8 +38,8 @@ attributes:
 options:
   program:
     description:
-      - The program that the line runs. An absolute path without blanks, brackets, C(#) and backslashes.
-      - It need not exist yet; have it installed before the line, and remove it after the line.
+      - The program that the block runs. An absolute path without blanks, brackets, C(#) and backslashes.
+      - It need not exist yet; have it installed before the block, and remove it after the block.
     type: path
     default: /usr/local/bin/ssh-login-notify
   service:
@@ -46,7 +49,8 @@ options:
     default: sshd
   state:
     description:
-      - V(present) puts the line in its place, moves one that stands elsewhere, and takes duplicates out.
+      - V(present) puts the block in its place, moves one that stands elsewhere, completes one that is not whole,
+        replaces the single line of earlier versions, and takes duplicates out.
       - V(absent) takes it out. A file that V(present) had changed is then byte for byte what it was before,
         unless lines of O(replaces) were taken out of it.
     type: str
@@ -130,10 +134,19 @@ path:
   type: str
   sample: /etc/pam.d/sshd
 line:
-  description: The line as this module writes it.
+  description: The first line of the block as this module writes it.
   returned: always
   type: str
-  sample: session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
+  sample: session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
+lines:
+  description: All lines of the block as this module writes them.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
+    - session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
+    - session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
 backup_file:
   description: The copy of the file as it was before.
   returned: when O(backup=true) and an existing file was changed
@@ -295,23 +308,24 @@ def refuse(params: Dict[str, Any], before: Optional[str], after: str, readers: L
             )
     tool = pam_stack.written_by(after)
     if tool and after != before and "managed_file" not in params["accept"]:
+        lines = ", then ".join(f"'{line}'" for line in pam_stack.rule_lines(params["program"]))
         raise pam_stack.PamStackError(
-            f"it says '{tool}', so another tool would take the line out again. Put the line into that tool's template,"
-            f" first in the session part: '{pam_stack.rule_line(params['program'])}'."
-            f" To have it put in here all the same, {ACCEPT.format('managed_file')}."
+            f"it says '{tool}', so another tool would take the lines out again. Put them into that tool's template,"
+            f" first in the session part: {lines}."
+            f" To have them put in here all the same, {ACCEPT.format('managed_file')}."
         )
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Bring the file to what is wanted, and report. Raises PamStackError and OSError."""
     params = module.params
-    line = pam_stack.rule_line(params["program"])
+    lines = pam_stack.rule_lines(params["program"])
     file = ServiceFile(params["service"], params["pam_d"], params["vendor_pam_d"])
     before = file.read()
     after, vendor = desired(params, file, before)
     path = str(file.path)
     texts = {"before": _printable(before), "after": _printable(after)}
-    result = {"changed": after != before, "path": path, "line": line}  # type: Dict[str, Any]
+    result = {"changed": after != before, "path": path, "line": lines[0], "lines": lines}  # type: Dict[str, Any]
     result["diff"] = dict(texts, before_header=path, after_header=path)
     if vendor is not None:
         result["copied_from"] = str(vendor)

@@ -19,7 +19,7 @@ IS_EARLIER = f"test $(date +%s) -lt $(cat {SEEN})"
 
 def above(line: str) -> str:
     """Put a line above the notifier's into the PAM stack."""
-    return f"cp -a {STACK} {KEPT}; sed -i '/ssh-login-notify/i {line}' {STACK}"
+    return f"cp -a {STACK} {KEPT}; sed -i -e '0,/ssh-login-notify/{{/ssh-login-notify/i {line}' -e '}}' {STACK}"
 
 
 def of_stack(name: str, breaks: str, shows: str, mends: str = "true", written: Written = Written.ALL) -> Fault:

@@ -19,17 +19,20 @@ PROGRAM = "/usr/local/bin/ssh-login-notify"
 LIBRARY = "/usr/local/lib/ssh-login-notify"
 STATE = "/var/spool/ssh-login-notify/state"
 PAM = "/etc/pam.d/sshd"
-LINE = f"session optional pam_exec.so type=open_session quiet seteuid {PROGRAM}"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 # What is broken, how, and what is said of it.
 FAULTS = {
     "the line is gone": (f"sed -i /pam_exec/d {PAM}", f"the PAM line in {PAM} is gone"),
     "the line is a comment": (f"sed -i 's/.*pam_exec/#&/' {PAM}", f"the PAM line in {PAM} is gone"),
+    "the last of the lines is gone": (
+        f"sed -i '/session optional pam_exec/d' {PAM}",
+        f"the PAM line in {PAM} is not complete",
+    ),
     "the line is misplaced": (
-        f"sed -i /pam_exec/d {PAM} && echo '{LINE}' >> {PAM}",
+        f"grep ssh-login-notify {PAM} > /root/lines && sed -i /ssh-login-notify/d {PAM} && cat /root/lines >> {PAM}",
         f"the PAM line in {PAM} is not the first of the session part",
     ),
-    "the line is doubled": (f"sed -i 's/.*pam_exec.*/&\\n&/' {PAM}", f"the PAM line in {PAM} is there 2 times"),
+    "the line is doubled": (f"sed -i 's/.*pam_exec.*/&\\n&/' {PAM}", f"the PAM line in {PAM} is there more than once"),
     "the configuration is open": (f"chmod 0644 {CONFIGURATION}", f"others than root may read {CONFIGURATION}"),
     "the program is another": (f"echo >> {PROGRAM}", f"not as the role installed it, {PROGRAM}"),
     "a module is another": (

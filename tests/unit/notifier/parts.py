@@ -30,7 +30,10 @@ WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-s
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
 DIRECTORIES = ("incoming", "outgoing", "failed", "state")
 FINGERPRINT = "SHA256:" + "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
-PAM_LINE = "session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
+PAM_LINE = """\
+session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
+session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
+session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"""
 LONGEST_WAIT = 10  # seconds that any test waits for what must come
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")

@@ -3,11 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """capture: the last of equal names is true, an attempt to forge is noted, and no bytes at all make it fail."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ssh_login_notify.capture import Capture, start_time
 
+FILES = Path(__file__).resolve().parents[3] / "files"
 NAME = "1763884862.123456-4242"
 HEADER = b"capture=1\0parent=4200\0parent_stat=4200 (sshd) S 1 " + b"0 " * 17 + b"98765 0\0\0"
 DAMAGED = ["what the hook wrote down about this login is damaged, or of another version"]
@@ -31,6 +34,16 @@ def test_of_two_equal_names_the_last_is_true_and_the_first_is_noted_as_an_attemp
 
 def test_a_name_that_the_login_may_repeat_is_not_worth_a_note():
     assert Capture(NAME, HEADER + b"LANG=a\0LANG=b\0").notes == []
+
+
+def test_a_login_whose_key_was_too_long_for_the_hook_is_an_anomaly():
+    word = (FILES / "pam_env.conf").read_text(encoding="utf-8").rpartition("\nSSH_AUTH_INFO_0 DEFAULT=")[2].strip()
+    capture = Capture(NAME, HEADER + b"SSH_AUTH_INFO_0=" + word.encode() + b"\0PAM_USER=x\0")
+    assert capture.is_withheld
+    assert "most likely because it is too long" in capture.notes[0]
+    honest = Capture(NAME, HEADER + b"SSH_AUTH_INFO_0=password\0PAM_USER=x\0")
+    assert not honest.is_withheld
+    assert honest.notes == []
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "GCONV_PATH", "OPENSSL_CONF", "SSL_CERT_FILE"])

@@ -97,8 +97,10 @@ def test_where_nothing_is_wrong_there_is_no_problem(host):
     ("text", "fault"),
     [
         ("session required pam_unix.so\n", "is gone"),
-        (f"#{PAM_LINE}\nsession required pam_unix.so\n", "is gone"),
-        (f"{PAM_LINE}\n{PAM_LINE}\nsession required pam_unix.so\n", "is there 2 times"),
+        (PAM_LINE.replace("session", "#session") + "\nsession required pam_unix.so\n", "is gone"),
+        (f"{PAM_LINE}\n{PAM_LINE}\nsession required pam_unix.so\n", "is there more than once"),
+        (PAM_LINE.rpartition("\n")[0] + "\nsession required pam_unix.so\n", "is not complete"),
+        (PAM_LINE.rpartition("\n")[2] + "\nsession required pam_unix.so\n", "is not complete"),
         (f"session required pam_unix.so\n{PAM_LINE}\n", "is not the first of the session part"),
         (PAM_LINE.replace("optional", "required") + "\nsession required pam_unix.so\n", "was changed"),
         (PAM_LINE.replace(" quiet", "") + "\nsession required pam_unix.so\n", "was changed"),

@@ -6,6 +6,7 @@
 import ctypes
 import os
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.module_utils import libpam, pam_stack
@@ -139,3 +140,92 @@ def test_a_jump_skips_the_rule_that_follows_it(pam):
     # The reason why a leading close that jumps does not stay in front of our line.
     pam.open("session [success=1 default=ignore] pam_permit.so\n" + LINE + "session required pam_permit.so\n")
     assert pam.seen() is None
+
+
+# -- the block: what it does when the program can't be run ------------------------------------------------------------
+
+PERMIT = "session required pam_permit.so\n"
+LONGEST_STRING = 128 * 1024  # bytes that Linux takes for one variable, its name and the NUL included (execve(2))
+
+
+@pytest.fixture
+def block(pam):
+    """The three lines as pam_stack writes them, with the real second file in a place of its own."""
+    real = Path(__file__).resolve().parents[4] / "files" / "pam_env.conf"
+    pam.second = pam.confdir.parent / "pam_env.conf"
+    pam.second.write_bytes(real.read_bytes())
+    lines = "".join(line + "\n" for line in pam_stack.rule_lines(str(pam.program)))
+    return lines.replace(pam_stack.WITHHOLDING, f"conffile={pam.second}")
+
+
+def count_runs(pam, then=""):
+    runs = pam.confdir.parent / "runs"
+    pam.write_program(f"echo run >> {runs}; env > {pam.environment}; {then}")
+    return lambda: runs.read_text(encoding="ascii").count("run") if runs.exists() else 0
+
+
+def test_a_program_that_succeeds_runs_once_with_all_that_sshd_said(pam, block):
+    runs = count_runs(pam)
+    pam.open(block + PERMIT, SSH_AUTH_INFO_0="publickey ssh-ed25519 AAAA")
+    assert (runs(), pam.seen()["SSH_AUTH_INFO_0"]) == (1, "publickey ssh-ed25519 AAAA")
+
+
+@pytest.mark.parametrize("length", [LONGEST_STRING, LONGEST_STRING + 1, 1 << 20])
+def test_a_variable_that_no_program_can_be_run_with_is_withheld(pam, block, length):
+    key = "k" * (length - len("SSH_AUTH_INFO_0="))
+    pam.open(LINE + PERMIT, SSH_AUTH_INFO_0=key)
+    assert pam.seen() is None, "with a single line nothing is run"
+    runs = count_runs(pam)
+    pam.open(block + PERMIT, SSH_AUTH_INFO_0=key, SSH_CONNECTION="192.0.2.1 4711 192.0.2.2 22")
+    assert (runs(), pam.seen()["SSH_AUTH_INFO_0"]) == (1, "withheld")
+    assert pam.seen()["SSH_CONNECTION"] == "192.0.2.1 4711 192.0.2.2 22"
+    assert pam.seen()["PAM_USER"] == "loginwatch-test"
+
+
+def test_the_longest_variable_that_a_program_can_be_run_with_is_not_withheld(pam, block):
+    key = "k" * (LONGEST_STRING - len("SSH_AUTH_INFO_0=") - 1)
+    pam.open(block + PERMIT, SSH_AUTH_INFO_0=key)
+    assert pam.seen()["SSH_AUTH_INFO_0"] == key
+
+
+@pytest.mark.parametrize("broken", ["program", "mode", "interpreter", "exit", "pam_exec", "pam_env", "file", "all"])
+def test_whatever_of_it_is_missing_or_broken_the_login_goes_on(pam, block, broken):
+    if broken in ("program", "all"):
+        pam.program.unlink()
+    elif broken == "mode":
+        pam.program.chmod(0)
+    elif broken == "interpreter":
+        pam.program.write_text("#!/nonexistent/python3\n", encoding="ascii")
+    elif broken == "exit":
+        pam.write_program("exit 7")
+    if broken in ("pam_exec", "all"):
+        block = block.replace("pam_exec.so", "pam_not_there.so")
+    if broken in ("pam_env", "all"):
+        block = block.replace("pam_env.so", "pam_not_there_either.so")
+    if broken in ("file", "all"):
+        pam.second.unlink()
+    for key in ("publickey ssh-ed25519 AAAA", "k" * LONGEST_STRING):
+        messages = pam.open(block + "session required pam_echo.so reached\n" + PERMIT, SSH_AUTH_INFO_0=key)
+        assert [message.strip() for message in messages] == ["reached"], "no rule that follows is skipped"
+
+
+def test_a_program_that_fails_is_run_twice_and_no_more(pam, block):
+    runs = count_runs(pam, "exit 1")
+    pam.open(block + PERMIT)
+    assert runs() == 2
+
+
+def test_a_block_that_is_not_whole_skips_the_rule_of_somebody_else(pam, block):
+    # The reason why `status` is critical for such a block, and why the role puts it right.
+    first = block.splitlines(keepends=True)[0]
+    echo = "session required pam_echo.so skipped\n"
+    assert pam.open(first + echo + echo + PERMIT) == []
+
+
+def test_what_find_gives_decides_alone_whether_the_session_opens(pam, block):
+    # The reason why it is the last line: the service of a test alert holds nothing else.
+    last = pam_stack.find(block, str(pam.program))
+    assert pam.open(last + "\n") == []
+    pam.write_program("exit 1")
+    with pytest.raises(libpam.PamError):
+        pam.open(last + "\n")

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-LINE = "session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
+RUN = "pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
+LINE = "session [success=2 default=ignore] " + RUN
+BLOCK = f"""{LINE}
+session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
+session optional {RUN}
+"""
 PERMIT = "session required pam_permit.so\n"
 
 
@@ -69,6 +74,7 @@ def test_the_line_is_put_in(run, etc):
     assert result["changed"] is True
     assert result["path"] == str(etc.sshd)
     assert result["line"] == LINE
+    assert result["lines"] == BLOCK.splitlines()
     lines = etc.sshd.read_text(encoding="utf-8").splitlines()
     assert "pam_selinux.so close" in lines[lines.index(LINE) - 1]
     assert etc.names() == sorted(etc.files)
@@ -117,7 +123,7 @@ def test_bytes_that_are_no_utf8_survive(run, etc):
     result = run(diff=True)
     assert result["changed"] is True
     assert result["diff"]["before"].startswith("# caf\ufffd \ufffd\r\n")
-    assert etc.sshd.read_bytes().replace(LINE.encode() + b"\n", b"") == before
+    assert etc.sshd.read_bytes().replace(BLOCK.encode(), b"") == before
     run(state="absent")
     assert etc.sshd.read_bytes() == before
 
@@ -148,7 +154,19 @@ def test_another_service_and_program(run, etc):
     (etc.pam_d / "login").write_text(PERMIT, encoding="utf-8")
     result = run(service="login", program="/opt/notify")
     assert result["line"].endswith(" seteuid /opt/notify")
-    assert (etc.pam_d / "login").read_text(encoding="utf-8") == result["line"] + "\n" + PERMIT
+    assert (etc.pam_d / "login").read_text(encoding="utf-8") == "\n".join(result["lines"]) + "\n" + PERMIT
+
+
+def test_the_single_line_of_earlier_versions_and_a_block_that_is_not_whole_are_replaced(run, etc):
+    run()
+    whole = etc.sshd.read_bytes()
+    for missing in BLOCK.splitlines():
+        etc.sshd.write_bytes(whole.replace(missing.encode() + b"\n", b""))
+        assert run()["changed"] is True
+        assert etc.sshd.read_bytes() == whole
+    etc.sshd.write_bytes(whole.replace(BLOCK.encode(), f"session optional {RUN}\n".encode()))
+    assert run()["changed"] is True
+    assert etc.sshd.read_bytes() == whole
 
 
 # -- reports ----------------------------------------------------------------------------------------------------------
@@ -201,7 +219,7 @@ def test_a_file_that_another_tool_writes_is_refused(run, etc, comment, tool):
     etc.sshd.write_text(comment + "\n" + PERMIT, encoding="utf-8")
     before = etc.sshd.read_bytes()
     if tool:
-        refused(run(), "another tool would take the line out again", LINE, "accept: [managed_file]")
+        refused(run(), "another tool would take the lines out again", *BLOCK.splitlines(), "accept: [managed_file]")
         refused(run(check=True), "another tool")
         assert etc.sshd.read_bytes() == before
     assert run(accept=["managed_file"])["changed"] is True
@@ -305,7 +323,7 @@ def test_a_file_of_the_vendor_is_copied_on_request(run, etc):
     assert result["diff"]["before"] == ""
     assert result["diff"] == foretold["diff"]
     assert "backup_file" not in result
-    assert etc.sshd.read_bytes().replace(LINE.encode() + b"\n", b"") == etc.before
+    assert etc.sshd.read_bytes().replace(BLOCK.encode(), b"") == etc.before
     assert stat.S_IMODE(etc.sshd.stat().st_mode) == 0o640
     assert (etc.vendor / "sshd").read_bytes() == etc.before
     assert run(copy_vendor=True)["changed"] is False

@@ -12,7 +12,11 @@ import pytest
 
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
 SECRET = WEBHOOK.rsplit("/", 1)[1]
-LINE = "session optional pam_exec.so type=open_session quiet seteuid {program}\n"
+LINE = """\
+session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid {program}
+session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
+session optional pam_exec.so type=open_session quiet seteuid {program}
+"""
 # Called by PAM it notes the connection; asked for its status it has delivered what was noted.
 NOTIFIER = """#!{python} -ISB
 import json, os, sys, time
@@ -292,7 +296,7 @@ def test_a_link_in_the_place_of_the_service_is_not_followed(run_pam, notifier):
 
 
 def test_a_service_without_the_line_fails_and_names_the_mend(run_pam, notifier):
-    notifier.sshd.write_text("# " + LINE.format(program=notifier.program), encoding="utf-8")
+    notifier.sshd.write_text(LINE.format(program=notifier.program).replace("session", "# session"), encoding="utf-8")
     result = run_pam()
     assert f"No line in the session part of {notifier.sshd}" in result["msg"]
     assert "pam_exec_line" in result["msg"]
