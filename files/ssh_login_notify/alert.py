@@ -10,11 +10,11 @@ import time
 
 from . import authinfo
 from .capture import AUTHENTICATION, Capture
-from .text import printable
+from .text import LOGFMT_ENDS, LONGEST_PHRASE, plain_or_quoted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, Iterator, List, Tuple
 
     Alert = Dict[str, Any]
 
@@ -25,6 +25,7 @@ TEST_SERVICE = "ssh-login-notify-test"
 HEARTBEAT_SERVICE = "ssh-login-notify-heartbeat"
 WATCH_SERVICE = "ssh-login-notify-watch"
 OWN_SERVICES = (TEST_SERVICE, HEARTBEAT_SERVICE, WATCH_SERVICE)
+LOGIN = "login"
 # In the place of a login's methods, where the hook was not given them.
 WITHHELD = {"method": "too long to show"}
 FIELDS: "Dict[str, Any]" = {
@@ -47,13 +48,15 @@ def build(capture: Capture, kind: str) -> "Alert":
     """Return the alert for a login of a kind (see kind.py)."""
     address, port = _peer(capture.get(b"SSH_CONNECTION"))
     name = printable(capture.get(b"PAM_RHOST"))
+    service = printable(capture.get(b"PAM_SERVICE"))
     return {
         "version": VERSION,
         "id": capture.name,
         "time": capture.time,
         "host": printable(os.uname().nodename),
-        "service": printable(capture.get(b"PAM_SERVICE")),
-        "user": printable(capture.get(b"PAM_USER")),
+        "service": service,
+        # The user of a test is made up, so it stands nowhere.
+        "user": _event(service) if service in OWN_SERVICES else printable(capture.get(b"PAM_USER")),
         "address": address,
         "port": port,
         # With `UseDNS yes` sshd gives the name that the peer's DNS claims: shown beside the address, never instead.
@@ -70,7 +73,7 @@ def own(service: str, notes: "List[str]") -> "Alert":
     service: one of OWN_SERVICES. notes: sentences, what is wrong or was.
     """
     now = time.time()
-    what = service.rpartition("-")[2]
+    what = _event(service)
     return {
         "version": VERSION,
         "id": f"{now:017.6f}-{os.getpid()}",
@@ -112,26 +115,45 @@ def from_json(raw: bytes) -> "Alert":
 
 
 def log_line(alert: "Alert") -> str:
-    """Return the login as one structured line (logfmt) for the system's own log."""
-    pairs = [
-        ("user", alert["user"]),
-        ("from", alert["address"]),
-        ("port", alert["port"]),
-        ("name", alert["name"]),
-        ("type", alert["type"]),
-        ("auth", ",".join(method["method"] for method in alert["methods"])),
-        ("key", ",".join(method["fingerprint"] for method in alert["methods"] if "fingerprint" in method)),
-        ("service", alert["service"]),
-        ("id", alert["id"]),
-        ("note", "; ".join(alert["notes"])),
-    ]
-    return "login " + " ".join(f"{name}={_quoted(value)}" for name, value in pairs if value != "")
+    """Return the alert as one structured line for the system's own log: the event, then logfmt.
+
+    The event is `login`, or what the notifier does itself: `test`, `heartbeat`, `watch`. Those have no user and no
+    address. What is not known is left out.
+    """
+    pairs = [("type", alert["type"])]
+    if not is_own(alert):
+        pairs = [
+            ("user", alert["user"]),
+            ("from", alert["address"]),
+            ("port", alert["port"]),
+            ("name", alert["name"]),
+            *pairs,
+            ("auth", ",".join(method["method"] for method in alert["methods"])),
+            ("key", ",".join(method["fingerprint"] for method in alert["methods"] if "fingerprint" in method)),
+        ]
+    pairs += [("service", alert["service"]), ("id", alert["id"]), ("note", "; ".join(alert["notes"]))]
+    if not is_own(alert):
+        # The last, since they are long, and logs cut lines.
+        pairs += [pair for method in alert["methods"] for pair in _said(method)]
+    shown = [f"{name}={_logged(value)}" for name, value in pairs if value != ""]
+    return " ".join([_event(alert["service"]), *shown])
 
 
-def _quoted(value: "str | int") -> str:
-    text = str(value)
-    plain = text and not any(character in text for character in ' "=\\')
-    return text if plain else '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
+def _logged(value: "str | int") -> str:
+    return plain_or_quoted(str(value), LOGFMT_ENDS, LONGEST_PHRASE)
+
+
+def _said(method: "Dict[str, Any]") -> "Iterator[Tuple[str, Any]]":
+    """Yield what else is known of a method. Where several have the same, each stands for itself, in their order."""
+    certificate = method.get("certificate", {})
+    for name in ("serial", "ca", "key_id"):
+        yield name, certificate.get(name, "")
+    for name in ("signature_count", "client_user", "client_host", "detail"):
+        yield name, method.get(name, "")
+
+
+def _event(service: str) -> str:
+    return service.rpartition("-")[2] if service in OWN_SERVICES else LOGIN
 
 
 def _peer(connection: bytes) -> "Tuple[str, int]":

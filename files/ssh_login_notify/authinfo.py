@@ -1,14 +1,20 @@
 """By whose key: what sshd says in SSH_AUTH_INFO_0 about how a user was authenticated.
 
-A line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info):
+A line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method, the key as a
+type and a blob, and what sshd wrote down besides (auth2_record_info: auth2-pubkey.c, auth2-hostbased.c, monitor.c).
 
     publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…
+    publickey sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9w… signature count = 17
+    hostbased ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… client user "alice", client host "node1.example.org"
     keyboard-interactive/pam
+    gssapi-with-mic alice@EXAMPLE.ORG
 
-Keys and certificates are blobs of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys).
+Blobs are of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys, PROTOCOL.u2f). A key
+is named only when its blob is read to the last byte.
 """
 
 import binascii
+import re
 
 from .text import printable
 
@@ -17,7 +23,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
 CERTIFICATE = b"-cert-v01@openssh.com"
-# The fields of a public key in a certificate, between the nonce and the serial number.
+# In the name of every version of certificates. The fingerprint is that of the key in it, so its form must be known.
+ANY_CERTIFICATE = b"-cert-"
+# The fields of a public key behind its type; in a certificate, between the nonce and the serial number.
 KEY_FIELDS = {
     b"ssh-rsa": 2,
     b"ssh-dss": 4,
@@ -27,6 +35,7 @@ KEY_FIELDS = {
     b"ecdsa-sha2-nistp521": 2,
     b"sk-ssh-ed25519@openssh.com": 2,
     b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
+    b"ssh-mldsa44-ed25519@openssh.com": 1,
 }
 # As `ssh-keygen -lf` prints them (sshkey.c, the keytypes' short names).
 SHORT_NAMES = {
@@ -38,16 +47,26 @@ SHORT_NAMES = {
     b"ecdsa-sha2-nistp521": "ECDSA",
     b"sk-ssh-ed25519@openssh.com": "ED25519-SK",
     b"sk-ecdsa-sha2-nistp256@openssh.com": "ECDSA-SK",
+    b"ssh-mldsa44-ed25519@openssh.com": "MLDSA44-ED25519",
 }
+# Their certificates have `@openssh.com` once only, at the end.
+PLAIN_TYPES = {name.replace(b"@openssh.com", b"") + CERTIFICATE: name for name in KEY_FIELDS}
+SIGNATURE_COUNT = re.compile(rb"signature count = ([0-9]{1,10})\Z")
+# The methods for which sshd has a key. What it says of others is none, even if a principal's name looks like one.
+METHODS_WITH_A_KEY = (b"publickey", b"hostbased")
+CLIENT_USER, CLIENT_HOST, CLIENT_END = b'client user "', b'", client host "', b'"'
 
 
 def parse(text: bytes) -> "List[Dict[str, Any]]":
     """Return a dictionary for each method, with `method` in any case.
 
     A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `serial` and `ca`, the
-    authority's fingerprint. Whatever else sshd said is `detail`: what can't be read is shown as it stands.
+    authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has `client_user` and
+    `client_host`, which the client's host claims. Whatever else sshd said is `detail`: what can't be read for certain
+    is shown as it stands.
     """
-    return [_method(line) for line in text.splitlines() if line.strip()]
+    # At line feeds alone, which sshd keeps out of its words: a carriage return may be in a client user's name.
+    return [_method(line) for line in text.split(b"\n") if line]
 
 
 def fingerprint(blob: bytes) -> str:
@@ -56,40 +75,56 @@ def fingerprint(blob: bytes) -> str:
 
 
 def _method(line: bytes) -> "Dict[str, Any]":
-    method, _space, rest = line.strip().partition(b" ")
+    method, _space, rest = line.partition(b" ")
     found: Dict[str, Any] = {"method": printable(method, 60)}
-    key_type, _space, encoded = rest.partition(b" ")
-    if not rest:
-        return found
+    key_type, _space, behind = rest.partition(b" ")
+    encoded, _space, said = behind.partition(b" ")
     try:
-        blob = binascii.a2b_base64(encoded)
-        if not blob or _string(blob, 0)[0] != key_type:
-            raise ValueError("not a key")
-        if key_type.endswith(CERTIFICATE):
-            found.update(_certificate(key_type[: -len(CERTIFICATE)], blob))
-        else:
-            found.update(key_type=_short(key_type), fingerprint=fingerprint(blob))
+        if method not in METHODS_WITH_A_KEY:
+            raise ValueError("no key")
+        found.update(_key(key_type, _decoded(encoded)))
+        found.update(_said(method, said))
     except ValueError:
-        found["detail"] = printable(rest)
+        if rest:
+            found["detail"] = printable(rest)
     return found
 
 
-def _certificate(plain_type: bytes, blob: bytes) -> "Dict[str, Any]":
-    if plain_type == b"sk-ssh-ed25519" or plain_type == b"sk-ecdsa-sha2-nistp256":
-        plain_type += b"@openssh.com"
-    if plain_type not in KEY_FIELDS:
+def _decoded(encoded: bytes) -> bytes:
+    """Return what a word stands for in base64; raise ValueError unless it is the one form of it that sshd writes."""
+    blob = binascii.a2b_base64(encoded)
+    # binascii skips what it does not know, up to Python 3.10 in any case.
+    if not blob or binascii.b2a_base64(blob, newline=False) != encoded:
+        raise ValueError("not base64, or not all of it")
+    return blob
+
+
+def _key(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
+    """Return what is known of a key or a certificate; raise ValueError for a blob that is not just one of this type."""
+    name, position = _string(blob, 0)
+    if name != key_type:
+        raise ValueError("a key of another type")
+    if ANY_CERTIFICATE in key_type:
+        return _certificate(key_type, blob)
+    # The fields of a type of the future are not known. Its fingerprint is that of all its bytes, as any key's.
+    if key_type in KEY_FIELDS and _skip(blob, position, KEY_FIELDS[key_type]) != len(blob):
+        raise ValueError("more than a key")
+    return {"key_type": _short(key_type), "fingerprint": fingerprint(blob)}
+
+
+def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
+    if key_type not in PLAIN_TYPES:
         raise ValueError("a certificate of an unknown type")
-    position = _string(blob, 0)[1]
-    start = _string(blob, position)[1]  # after the nonce
-    end = start
-    for _field in range(KEY_FIELDS[plain_type]):
-        end = _string(blob, end)[1]
+    plain_type = PLAIN_TYPES[key_type]
+    start = _skip(blob, 0, 2)  # after the type and the nonce
+    end = _skip(blob, start, KEY_FIELDS[plain_type])
     serial = int.from_bytes(blob[end : end + 8], "big")
     key_id, position = _string(blob, end + 12)  # after the serial number and the certificate's type
-    position = _string(blob, position)[1] + 16  # after the principals and the two times
-    for _part in ("critical options", "extensions", "reserved"):
-        position = _string(blob, position)[1]
-    authority = _string(blob, position)[0]
+    position = _skip(blob, position, 1) + 16  # after the principals and the two times
+    position = _skip(blob, position, 3)  # after critical options, extensions and what is reserved
+    authority, position = _string(blob, position)
+    if _skip(blob, position, 1) != len(blob) or not authority:  # after the signature
+        raise ValueError("more than a certificate, or one of nobody")
     # ssh-keygen prints the fingerprint of the key in the certificate, not that of the certificate.
     key = len(plain_type).to_bytes(4, "big") + plain_type + blob[start:end]
     return {
@@ -99,8 +134,29 @@ def _certificate(plain_type: bytes, blob: bytes) -> "Dict[str, Any]":
     }
 
 
+def _said(method: bytes, said: bytes) -> "Dict[str, Any]":
+    """Return what sshd wrote down behind the key."""
+    count = SIGNATURE_COUNT.match(said)
+    if method == b"publickey" and count:
+        return {"signature_count": int(count.group(1))}
+    if method == b"hostbased" and said.startswith(CLIENT_USER) and said.endswith(CLIENT_END):
+        names = said[len(CLIENT_USER) : -len(CLIENT_END)]
+        # sshd escapes nothing. With the words between the two names in one of them, either end could be the true one.
+        if CLIENT_HOST in names and names.find(CLIENT_HOST) == names.rfind(CLIENT_HOST):
+            user, _words, host = names.partition(CLIENT_HOST)
+            return {"client_user": printable(user), "client_host": printable(host)}
+    return {"detail": printable(said)} if said else {}
+
+
 def _short(key_type: bytes) -> str:
     return SHORT_NAMES.get(key_type) or printable(key_type, 60)
+
+
+def _skip(blob: bytes, position: int, strings: int) -> int:
+    """Return the position after this many strings; raise ValueError where there are fewer."""
+    for _string_number in range(strings):
+        position = _string(blob, position)[1]
+    return position
 
 
 def _string(blob: bytes, position: int) -> "Tuple[bytes, int]":

@@ -9,7 +9,7 @@ pam_exec(8) hands over the PAM environment first and the genuine PAM_* items aft
 equal names the last one is true, and the first is somebody's attempt to look like another.
 """
 
-from .text import printable
+from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,5 +109,5 @@ def _differ(connection: bytes, host: bytes) -> bool:
 
 
 def _names(names: "List[bytes]") -> str:
-    shown = [printable(name, 40) for name in names[:8]]
+    shown = [plain_or_quoted(printable(name, 40)) for name in names[:8]]
     return ", ".join(shown) + (" and more" if len(names) > len(shown) else "")

@@ -6,7 +6,7 @@ import json
 import os
 from urllib.parse import urlsplit
 
-from . import kind
+from . import client_networks, kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,9 +200,6 @@ def check_rule(rule: object) -> None:
         raise ConfigurationError(f"a rule of ignore may hold texts for {keys}, and nothing else" + mend)
     if rule.get("type", TYPES[0]) not in TYPES:
         raise ConfigurationError("in a rule of ignore, type must be one of {}".format(", ".join(TYPES)) + mend)
-    if "from" in rule:
-        try:
-            ipaddress.ip_network(rule["from"])
-        except ValueError:
-            wrong = "in a rule of ignore, {!r} is no address and no network".format(rule["from"])
-            raise ConfigurationError(wrong + mend) from None
+    wrong = client_networks.problem(rule["from"]) if "from" in rule else ""
+    if wrong:
+        raise ConfigurationError("in a rule of ignore, " + wrong + mend)

@@ -14,7 +14,7 @@ from .installation import changed_files, installed_at
 from .observer import ABANDONED
 from .spool import SKEW, Spool, is_older, written_at
 from .state import State
-from .text import printable
+from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -275,5 +275,5 @@ def as_line(health: Health, word: str) -> str:
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))
-        parts.append("last delivery {}: {} from {}".format(when, last["user"], last["from"]))
+        parts.append("last delivery {}: {} from {}".format(when, plain_or_quoted(last["user"]), last["from"]))
     return f"{word.upper()}: {label}: " + "; ".join(parts)

@@ -1,12 +1,11 @@
 """Whose key it is, and which logins need no message.
 
-A rule of `ignore` is a dictionary of `user`, `from` (an address or a network), `key` (a fingerprint) and `type` (the
+A rule of `ignore` is a dictionary of `user`, `from` (see client_networks.py), `key` (a fingerprint) and `type` (the
 type without a program's name); a login is ignored when every one that the rule gives matches. Each matches as a whole
 value or as a network, never as a part of a text, and only what sshd vouches for: the numeric address, no DNS name.
 """
 
-import ipaddress
-
+from . import client_networks
 from .alert import is_own
 from .config import Configuration
 
@@ -36,17 +35,10 @@ def is_ignored(alert: "Alert", configuration: Configuration) -> bool:
 def _matches(rule: "Dict[str, str]", alert: "Alert") -> bool:
     return (
         rule.get("user", alert["user"]) == alert["user"]
-        and ("from" not in rule or _is_from(alert["address"], rule["from"]))
+        and ("from" not in rule or client_networks.holds(rule["from"], alert["address"]))
         and ("key" not in rule or rule["key"] in _fingerprints(alert))
         and ("type" not in rule or rule["type"] == _plain_type(alert["type"]))
     )
-
-
-def _is_from(address: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]) in ipaddress.ip_network(network)
-    except ValueError:
-        return False
 
 
 def _plain_type(kind: str) -> str:

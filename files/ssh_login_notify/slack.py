@@ -3,6 +3,11 @@
 Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using
 incoming webhooks", "Rate limits"). Labels are ours, in bold; every value is a plain_text object, in which Slack looks
 for no formatting, no mentions, no links and no emoji. `&`, `<` and `>` are escaped, and nothing else is.
+
+In one value several are put together, and in a line all of them. There what strangers choose is one plain word or in
+quotes (text.py), and what sshd and the administrator vouch for comes before it. The line's form:
+
+    USER: TYPE · from ADDRESS port PORT (NAME) · TIME · Person: PERSON · Note: NOTE · METHOD (FACT, FACT) · id ID
 """
 
 from datetime import datetime
@@ -10,7 +15,7 @@ from datetime import datetime
 from . import rules
 from .alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, is_own
 from .config import Configuration
-from .text import printable
+from .text import LONGEST_SHOWN, SEPARATOR, phrase, plain_or_quoted, printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,13 +24,22 @@ if TYPE_CHECKING:
     from .alert import Alert
 
 HEADER_LIMIT = 150  # characters
+HEADER_USER_LIMIT = 80
 FIELD_LIMIT = 2000
+# For all that others chose in the field Key, so that what sshd vouches for has its place there, too.
+QUOTED_LIMIT = 1200
 FIELDS_LIMIT = 10  # in a section: five pairs of a label and a value
 SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000  # Slack cuts at 40,000; a notification shows far less
 DIGEST_LIMIT = 40  # logins in one message, well within Slack's 50 blocks
 DIGEST_CHARACTERS = 12000  # in all its blocks; above 13,200 Slack has been seen to answer msg_blocks_too_long
-LINE = ("Type", "Problem", "From", "Time", "Key", "Person", "Note")  # what stands in a line, in this order
+# What stands in a line, in this order and behind these words. The key is the last, for what does not fit is cut.
+LINE = {"Type": "", "Problem": "", "From": "from ", "Time": "", "Person": "Person: ", "Note": "Note: ", "Key": ""}
+# Of a method (authinfo.py).
+CHOSEN = ("key_id", "client_user", "client_host", "detail")
+# In place of what is not known. Not one word, as which a user's or a host's name would stand there.
+NO_USER = "an unknown user"
+NOT_KNOWN = "not known"
 LATE = 120  # seconds after which a message says that it is late
 
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
@@ -74,17 +88,17 @@ def escape(text: str) -> str:
 
 def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return the message for one login."""
-    headline = _headline(alert, _server(alert, configuration))
+    server = _server(alert, configuration)
     pairs = fields(alert, configuration, now)
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
-    blocks: List[Dict[str, Any]] = [_header(headline)]
+    blocks: List[Dict[str, Any]] = [_header(_headline(alert, server, HEADER_USER_LIMIT))]
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
-    return _message(f"{headline}: {line(alert, configuration, now)}", blocks)
+    return _message(f"{_headline(alert, server)}: {line(alert, configuration, now)}", blocks)
 
 
-def _headline(alert: "Alert", server: str) -> str:
+def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) -> str:
     if alert["service"] == TEST_SERVICE:
         return "Test alert from " + server
     if alert["service"] == HEARTBEAT_SERVICE:
@@ -93,7 +107,7 @@ def _headline(alert: "Alert", server: str) -> str:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["service"] == WATCH_SERVICE:
         return server + " is well again"
-    return "{} logged in on {}".format(alert["user"] or "somebody", server)
+    return f"{_user(alert, longest_user)} logged in on {server}"
 
 
 def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
@@ -122,15 +136,14 @@ def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "
     for alert in alerts:
         text = {"type": "plain_text", "text": _digest_line(alert, configuration, now), "emoji": False}
         blocks.append({"type": "section", "text": text})
-    users = ", ".join(sorted({alert["user"] or "somebody" for alert in alerts}))
+    users = ", ".join(sorted({_user(alert) for alert in alerts}))
     span = "{} to {}".format(_time(alerts[0]["time"]), _time(alerts[-1]["time"]))
     return _message(f"{headline}, {span}: {users}", blocks)
 
 
 def _digest_line(alert: "Alert", configuration: Configuration, now: float) -> str:
-    user = alert["user"] or "somebody"
-    end = escape(" · id " + alert["id"])
-    return _cut(escape(f"{user}: {line(alert, configuration, now)}"), SECTION_LIMIT - len(end)) + end
+    end = escape(f"{SEPARATOR}id {alert['id']}")
+    return _cut(escape(f"{_user(alert)}: {line(alert, configuration, now)}"), SECTION_LIMIT - len(end)) + end
 
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
@@ -143,7 +156,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         notes.append("sent {} late".format(_duration(now - alert["time"])))
     pairs = [
         ("Server", _server(alert, configuration)),
-        ("User", alert["user"] or "not known"),
+        ("User", plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN),
         ("From", origin(alert)),
         ("Type", alert["type"]),
         ("Time", _time(alert["time"])),
@@ -170,31 +183,48 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return a login, but for its user and server, in one line."""
     found = dict(fields(alert, configuration, now))
-    if "From" in found:
-        found["From"] = "from " + found["From"]
-    return " · ".join(found[label] for label in LINE if label in found)
+    vouched = {label: phrase(found[label]) for label in found if label not in ("From", "Key")}
+    found.update(vouched)
+    return SEPARATOR.join(words + found[label] for label, words in LINE.items() if label in found)
 
 
 def origin(alert: "Alert") -> str:
     """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`."""
     if not alert["address"]:
-        return alert["name"] or "not known"
-    name = " ({})".format(alert["name"]) if alert["name"] else ""
-    return "{} port {}{}".format(alert["address"], alert["port"], name)
+        known = alert["name"] if is_own(alert) else alert["name"] and plain_or_quoted(alert["name"])
+        return known or NOT_KNOWN
+    name = " ({})".format(plain_or_quoted(alert["name"])) if alert["name"] else ""
+    return "{} port {}{}".format(plain_or_quoted(alert["address"]), alert["port"], name)
 
 
 def authentication(alert: "Alert") -> str:
     """Return by which key, or by what else, the user was let in."""
-    return ", then ".join(_method(method) for method in alert["methods"]) or "sshd did not say"
+    chosen = sum(len(_chosen(method)) for method in alert["methods"])
+    shown = [_method(method, QUOTED_LIMIT // max(chosen, 1)) for method in alert["methods"]]
+    return ", then ".join(shown) or "sshd did not say"
 
 
-def _method(method: "Dict[str, Any]") -> str:
-    words = [method["method"], method.get("key_type"), method.get("fingerprint"), method.get("detail")]
-    text = " ".join(word for word in words if word)
+def _method(method: "Dict[str, Any]", longest: int) -> str:
+    """Return a method with its key, and in parentheses what else is known; what others chose is the last, in quotes."""
+    facts = []
     certificate = method.get("certificate")
     if certificate:
-        text += ' (certificate "{key_id}", serial {serial}, CA {ca})'.format(**certificate)
-    return text
+        facts += ["certificate serial {}".format(certificate["serial"]), "CA " + plain_or_quoted(certificate["ca"])]
+    if "signature_count" in method:
+        facts.append("signature count {}".format(method["signature_count"]))
+    facts += [f"{label} {quoted(text, longest)}" for label, text in _chosen(method)]
+    words = [plain_or_quoted(method[name]) for name in ("method", "key_type", "fingerprint") if method.get(name)]
+    return " ".join(words) + (" ({})".format(", ".join(facts)) if facts else "")
+
+
+def _chosen(method: "Dict[str, Any]") -> "List[Tuple[str, str]]":
+    """Return what the user, an authority or the client's host chose, with labels."""
+    found = dict(method, key_id=method["certificate"]["key_id"]) if "certificate" in method else method
+    return [(name.replace("_", " "), found[name]) for name in CHOSEN if name in found]
+
+
+def _user(alert: "Alert", longest: int = LONGEST_SHOWN) -> str:
+    return plain_or_quoted(alert["user"], longest=longest) if alert["user"] else NO_USER
 
 
 def _server(alert: "Alert", configuration: Configuration) -> str:

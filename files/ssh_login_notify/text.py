@@ -1,6 +1,35 @@
-"""Text that strangers choose (user names, key ids, host names), made safe to show to people."""
+"""Text that strangers choose (user names, key ids, host names), made safe to show to people.
+
+One rule for every form (Slack's fields and lines, the system's log, `status`): such a value stands as a single plain
+word, or in double quotes as a JSON string (RFC 8259) in which a quote, a backslash, our separator and whatever looks
+like them are escapes. So it can't end its own quotes, and whoever splits the form gets exactly the value back.
+"""
 
 LONGEST = 300
+# The same text with escapes in it, which take up to twelve characters for one.
+LONGEST_SHOWN = 2 * LONGEST
+LONGEST_PHRASE = 10 * LONGEST
+# Slack and HTML write these so.
+ENTITY_LENGTHS = {"&": len("&amp;"), "<": len("&lt;"), ">": len("&gt;")}
+# Between the parts of a line. No value holds it.
+SEPARATOR = " · "
+CUT = "…"
+# What ends a word in our forms, and what ends one in logfmt.
+WORD_ENDS = ' ",;()'
+LOGFMT_ENDS = ' "=\\'
+# Letters that stand for themselves beyond ASCII: Latin, Greek, Cyrillic, Georgian, kana, Han, Hangul. All others are
+# escapes: those that are written from right to left move what stands beside them, and some scripts have letters that
+# look like a quote, a dot or a blank.
+LETTERS = (
+    ("\u00c0", "\u024f"),
+    ("\u0386", "\u052f"),
+    ("\u10d0", "\u10ff"),
+    ("\u1e00", "\u1fff"),
+    ("\u3041", "\u30ff"),
+    ("\u3400", "\u4dbf"),
+    ("\u4e00", "\u9fff"),
+    ("\uac00", "\ud7a3"),
+)
 
 
 def printable(raw: "bytes | str", longest: int = LONGEST) -> str:
@@ -14,4 +43,49 @@ def printable(raw: "bytes | str", longest: int = LONGEST) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text[: longest + 1]
     )
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+    return shown if len(shown) <= longest else shown[: longest - 1] + CUT
+
+
+def quoted(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """Return the text as a JSON string of printing characters. What would be longer is cut, and ends in an ellipsis."""
+    shown = []
+    left = longest
+    for character in text:
+        piece = character if _is_plain(character) and character not in '"\\' else _escape(character)
+        left -= ENTITY_LENGTHS.get(piece, len(piece))
+        if left < 0:
+            shown.append(CUT)
+            break
+        shown.append(piece)
+    return '"{}"'.format("".join(shown))
+
+
+def plain_or_quoted(text: str, ends: str = WORD_ENDS, longest: int = LONGEST_SHOWN) -> str:
+    """Return the text as it stands where it is one plain word, else quoted. Only what is quoted begins with a quote.
+
+    ends: the characters that would end a word in the form that this is for.
+    """
+    plain = text and all(_is_plain(character) and character not in ends for character in text)
+    return text if plain and len(text) <= longest else quoted(text, longest)
+
+
+def phrase(text: str) -> str:
+    """Return a text of ours or of the administrator's for a line: as it stands, unless the separator is in it."""
+    return quoted(text, LONGEST_PHRASE) if SEPARATOR.strip() in text or text.startswith('"') else text
+
+
+def _is_plain(character: str) -> bool:
+    if character == CUT or " " <= character <= "~":
+        return True
+    return character.isalpha() and any(first <= character <= last for first, last in LETTERS)
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    number = ord(character)
+    if number < 0x10000:
+        return f"\\u{number:04x}"
+    # A pair of surrogates (RFC 8259, 7), as JSON has them.
+    number -= 0x10000
+    return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"

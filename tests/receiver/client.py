@@ -37,7 +37,7 @@ class Alert:
     @classmethod
     def of_line(cls, id_: str, line: str) -> Alert:
         """The login of a digest's line (files/ssh_login_notify/slack.py)."""
-        what, source, shown_time, key = line.split(" · ")[:4]
+        what, source, shown_time, *_more, key, _id = line.split(" · ")
         user, _colon, type_ = what.partition(": ")
         return cls.of(id_, source=source.removeprefix("from "), type=type_, user=user, shown_time=shown_time, key=key)
 

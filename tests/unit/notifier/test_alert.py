@@ -6,11 +6,13 @@
 import json
 import os
 
+import forms
 import parts
 import pytest
+from forms import CHOSEN
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify.alert import FIELDS, build, from_json, log_line, to_json
+from ssh_login_notify.alert import FIELDS, OWN_SERVICES, TEST_SERVICE, build, from_json, log_line, own, to_json
 from ssh_login_notify.capture import Capture
 
 NAME = "1763884862.123456-4242"
@@ -119,3 +121,51 @@ def test_the_line_for_the_log_leaves_out_what_is_not_known():
     line = log_line(parts.alert(address="", port=0, methods=[], service=""))
     assert line.startswith("login user=deploy ")
     assert "auth=" not in line
+
+
+def test_the_line_for_the_log_has_all_that_is_known_of_a_key():
+    certificate = {"key_id": 'ada", serial=4711', "serial": 7, "ca": "SHA256:ca"}
+    methods = [
+        {"method": "publickey", "fingerprint": "SHA256:a", "certificate": certificate, "signature_count": 17},
+        {"method": "hostbased", "fingerprint": "SHA256:b", "client_user": "alice", "client_host": "node1.example.org"},
+        {"method": "gssapi-with-mic", "detail": "alice@EXAMPLE.ORG"},
+    ]
+    line = log_line(parts.alert(methods=methods))
+    assert line.endswith(
+        ' serial=7 ca=SHA256:ca key_id="ada\\", serial=4711" signature_count=17 client_user=alice '
+        "client_host=node1.example.org detail=alice@EXAMPLE.ORG"
+    )
+    assert "auth=publickey,hostbased,gssapi-with-mic key=SHA256:a,SHA256:b service=sshd" in line
+
+
+@given(CHOSEN, CHOSEN, CHOSEN, CHOSEN, CHOSEN, st.lists(CHOSEN, max_size=3))
+def test_the_line_for_the_log_gives_back_what_strangers_chose(user, name, key_id, client_user, detail, notes):
+    certificate = {"key_id": key_id, "serial": 7, "ca": "SHA256:ca"}
+    methods = [{"method": "publickey", "certificate": certificate, "client_user": client_user, "detail": detail}]
+    line = log_line(parts.alert(user=user, name=name, methods=methods, notes=notes))
+    event, pairs = forms.read_log_line(line)
+    expected = {
+        "user": user, "from": "203.0.113.50", "port": "45006", "name": name, "type": "SSH (interactive)",
+        "auth": "publickey", "service": "sshd", "id": parts.alert()["id"], "note": "; ".join(notes), "serial": "7",
+        "ca": "SHA256:ca", "key_id": key_id, "client_user": client_user, "detail": detail,
+    }  # fmt: skip
+    assert event == "login"
+    assert len(dict(pairs)) == len(pairs)
+    assert dict(pairs) == {label: value for label, value in expected.items() if value}
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("service", OWN_SERVICES)
+def test_the_notifiers_own_events_are_no_logins_in_the_log(service):
+    for found in (own(service, ["x is gone: mend it"]), built(PAM_SERVICE=service, PAM_USER="loginwatch-test")):
+        event, pairs = forms.read_log_line(log_line(found))
+        assert event == service.rpartition("-")[2]
+        assert {"user", "from", "port", "name", "auth", "key"} & set(dict(pairs)) == set()
+        assert dict(pairs)["id"] == found["id"]
+        assert "loginwatch-test" not in json.dumps(found)
+
+
+def test_a_test_that_carries_something_suspicious_says_so_in_the_log():
+    line = log_line(built(PAM_SERVICE=TEST_SERVICE, LD_PRELOAD="x.so"))
+    assert line.startswith("test type=")
+    assert line.endswith('note="the login\'s environment held LD_PRELOAD"')

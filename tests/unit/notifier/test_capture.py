@@ -127,3 +127,9 @@ def test_the_start_time_of_a_line_that_is_cut_is_not_known(stat):
 def test_the_start_time_of_this_process_is_what_proc_tells():
     with open("/proc/self/stat", "rb") as file:
         assert start_time(file.read()) > 0
+
+
+def test_a_variables_name_adds_no_words_to_a_note():
+    names = [b"LD_PRELOAD", "LD_X, y; z · Note: all is well, as usual".encode()]
+    (note,) = Capture(NAME, HEADER + b"".join(name + b"=x\0" for name in names)).notes
+    assert note == 'the login\'s environment held LD_PRELOAD, "LD_X, y; z \\u00b7 Note: all is well, as usual"'

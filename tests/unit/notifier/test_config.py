@@ -222,6 +222,20 @@ def test_a_proxy_is_a_host_and_a_port(proxy):
         {"from": "10.0.0.0/33"},
         {"from": "10.0.0.5/8"},
         {"from": "office.example"},
+        {"from": "fe80::1"},
+        {"from": "fe80::/64"},
+        {"from": "fe80::1%"},
+        {"from": "fe80::1%eth0%eth1"},
+        {"from": "fe80::1%eth0/64"},
+        {"from": "fe80::1/64%eth0"},
+        {"from": "2001:db8::1%eth0"},
+        {"from": "10.0.0.1%eth0"},
+        {"from": "010.0.0.1"},
+        {"from": "::ffff:010.0.0.1"},
+        {"from": "10.0.0.0/255.0.0.08"},
+        {"from": "::ffff:192.0.2.1/120"},
+        {"from": " 10.0.0.1"},
+        {"from": "10.0.0.1\n"},
         {"user": "deploy", "from": ""},
     ],
 )
@@ -234,3 +248,22 @@ def test_every_address_has_a_host_or_is_refused(text, allow_http):
     for url in (text, "https://" + text, "http://" + text):
         with contextlib.suppress(ConfigurationError):
             assert configuration(url, allow_http=allow_http).webhook_host
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("10.0.0.5/8", "write 10.0.0.0/8 for the network, 10.0.0.5 for the address"),
+        ("fe80::1%eth0/64", "write fe80::%eth0/64 for the network, fe80::1%eth0 for the address"),
+        ("fe80::1", "there is one on every interface; write which, fe80::1%eth0"),
+        ("fe80::/64", "write which, fe80::%eth0/64"),
+        ("2001:db8::1%eth0", "has a zone, as only link-local addresses do"),
+        ("010.0.0.1", "a leading zero"),
+        ("office.example", "is no address and no network"),
+        ("a\x1b\nb", "'a\\x1b\\nb' is no address"),
+    ],
+)
+def test_what_is_wrong_with_a_network_is_said_with_what_to_write(network, words):
+    said = refusal(webhook_url=WEBHOOK, ignore=[{"from": network}])
+    assert words in said
+    assert "correct ssh_login_notify_ignore" in said

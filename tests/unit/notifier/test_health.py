@@ -293,6 +293,13 @@ def test_the_worst_problem_counts(host):
     assert "\n" not in line
 
 
+def test_a_users_name_adds_no_words_to_the_line(host):
+    delivery = {"id": "1-1", "user": "x", "from": "x", "login_time": 0, "status": 200, "delivered_at": time.time()}
+    State(host.spool).delivered([dict(delivery, user="ada from 192.0.2.9; all is well")])
+    line = health.as_line(Health(host.spool), "ok")
+    assert line.endswith(': "ada from 192.0.2.9; all is well" from x')
+
+
 def test_looking_changes_nothing(host):
     host.put_now(1000)
     parts.Path(host.spool.path("outgoing", "README")).touch()

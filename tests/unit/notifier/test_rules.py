@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify.alert import TEST_SERVICE
+from ssh_login_notify.client_networks import IPV4_IN_IPV6, LINK_LOCAL, holds, problem
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.rules import is_ignored, people
 
@@ -34,8 +35,26 @@ def ignored(rule, **changes):
         ("2001:db8::/32", "2001:db8:ffff::1", True),
         ("2001:db8::1", "2001:0db8:0:0:0:0:0:1", True),
         ("2001:db8::1", "2001:db8::10", False),
-        ("fe80::/10", "fe80::1%eth0", True),
-        ("fe80::1", "fe80::1%eth0", True),
+        ("fe80::1%eth0", "fe80::1%eth0", True),
+        ("fe80::1%eth0", "fe80::1%eth1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", False),
+        ("fe80::1%eth0", "fe80::1", False),
+        ("fe80::%eth0/64", "fe80::1%eth0", True),
+        ("fe80::%eth0/64", "fe80::1%eth1", False),
+        ("fe80::%eth0/64", "fe80:0:0:1::1%eth0", False),
+        ("fe80::%eth0/10", "febf::1%eth0", True),
+        ("::/0", "fe80::1%eth0", True),
+        ("2001:db8::/32", "2001:db8::1%eth0", False),
+        ("192.0.2.0/24", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "::ffff:c000:201", True),
+        ("::ffff:192.0.2.0/120", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.0/120", "192.0.3.1", False),
+        ("192.0.2.0/24", "::192.0.2.1", False),
+        ("10.0.0.0/255.0.0.0", "10.0.0.1", True),
+        ("10.0.0.1", "010.0.0.1", False),
+        ("10.0.0.1", "10.0.0.1%eth0", False),
+        ("fe80::1%eth0", "fe80::1%", False),
         ("10.0.0.0/8", "", False),
         ("10.0.0.0/8", "UNKNOWN", False),
         ("10.0.0.0/8", "10.0.0.1\\n", False),
@@ -54,6 +73,41 @@ def test_one_address_never_matches_another(one, other):
 def test_a_network_matches_what_ipaddress_says(base, length, address):
     network = ipaddress.ip_network(f"{base}/{length}", strict=False)
     assert ignored({"from": str(network)}, address=str(address)) is (address in network)
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 128), st.ip_addresses(v=6))
+def test_a_network_without_a_zone_is_refused_or_matches_what_ipaddress_says(base, length, address):
+    network = ipaddress.ip_network(f"{base}/{length}", strict=False)
+    if problem(str(network)):
+        assert network.network_address in LINK_LOCAL
+    elif network.network_address not in IPV4_IN_IPV6 and not address.ipv4_mapped:
+        assert ignored({"from": str(network)}, address=str(address)) is (address in network)
+
+
+@given(st.ip_addresses(v=4), st.integers(0, 32), st.ip_addresses(v=4))
+def test_ipv4_in_the_form_of_ipv6_is_ipv4_on_either_side(base, length, address):
+    network = ipaddress.ip_network(f"{base}/{length}", strict=False)
+    mapped = f"::ffff:{network.network_address}/{length + 96}"
+    for rule in (str(network), mapped):
+        for shown in (str(address), f"::ffff:{address}"):
+            assert ignored({"from": rule}, address=shown) is (address in network)
+
+
+@given(st.integers(0, (1 << 118) - 1), st.sampled_from(["eth0", "eth1", "2"]), st.sampled_from(["eth0", "eth1", "2"]))
+def test_a_link_local_address_matches_on_its_own_interface_alone(host, zone, other):
+    address = ipaddress.ip_address((0xFE80 << 112) | host)
+    assert ignored({"from": f"{address}%{zone}"}, address=f"{address}%{other}") is (zone == other)
+    assert problem(str(address))
+
+
+PIECES = st.text(alphabet="0123456789abcdef:.%/ eth", max_size=24)
+
+
+@given(PIECES, PIECES)
+def test_no_text_makes_it_fail(rule, address):
+    if not problem(rule):
+        holds(rule, address)
+        assert holds(rule, rule.partition("/")[0])
 
 
 def test_a_name_that_the_peers_dns_claims_never_matches():

@@ -8,8 +8,10 @@ import re
 import sys
 import time
 
+import forms
 import parts
 import pytest
+from forms import CHOSEN
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
@@ -155,7 +157,7 @@ def test_a_cut_is_never_within_an_escape(text, limit):
 def test_what_is_not_known_is_said_to_be_not_known():
     found = shown(single(user="", address="", port=0, name="", methods=[]))
     assert (found["User"], found["From"], found["Key"]) == ("not known", "not known", "sshd did not say")
-    assert "somebody logged in on web-3" in single(user="")["text"]
+    assert "an unknown user logged in on web-3" in single(user="")["text"]
 
 
 def test_a_name_stands_for_the_address_where_there_is_none():
@@ -165,8 +167,101 @@ def test_a_name_stands_for_the_address_where_there_is_none():
 def test_a_certificate_is_told_by_its_id_serial_and_authority():
     certificate = {"key_id": "ada@example.org", "serial": 7, "ca": "SHA256:ca"}
     method = {"method": "publickey", "key_type": "ED25519-CERT", "fingerprint": "SHA256:k", "certificate": certificate}
-    expected = 'publickey ED25519-CERT SHA256:k (certificate "ada@example.org", serial 7, CA SHA256:ca)'
+    expected = 'publickey ED25519-CERT SHA256:k (certificate serial 7, CA SHA256:ca, key id "ada@example.org")'
     assert shown(single(methods=[method]))["Key"] == expected
+
+
+def test_a_fido_keys_counter_is_told():
+    method = {"method": "publickey", "key_type": "ED25519-SK", "fingerprint": "SHA256:k", "signature_count": 7}
+    assert shown(single(methods=[method]))["Key"] == "publickey ED25519-SK SHA256:k (signature count 7)"
+
+
+def test_a_hostbased_login_is_told_by_the_hosts_key_its_user_and_its_name():
+    method = {"method": "hostbased", "key_type": "RSA", "fingerprint": "SHA256:k"}
+    method.update(client_user="alice", client_host="node1.example.org")
+    expected = 'hostbased RSA SHA256:k (client user "alice", client host "node1.example.org")'
+    assert shown(single(methods=[method]))["Key"] == expected
+    assert expected in slack.digest([alert(methods=[method])], configuration(), NOW)["blocks"][1]["text"]["text"]
+
+
+ATTACK = 'alice@corp", serial 4711, CA SHA256:GOOD) · Alice (on call) · Note: "reviewed'
+CERTIFICATE = {"method": "publickey", "key_type": "ED25519-CERT", "fingerprint": FINGERPRINT}
+
+
+def certified(key_id):
+    return dict(CERTIFICATE, certificate={"key_id": key_id, "serial": 0, "ca": "SHA256:true"})
+
+
+def test_a_key_id_invents_no_serial_no_authority_no_person_and_no_note():
+    values = alert(methods=[certified(ATTACK)])
+    for text in (single(methods=[certified(ATTACK)])["text"], slack._digest_line(values, configuration(), NOW)):
+        assert "·" not in text[text.index("key id ") :].partition(" · id ")[0]
+        assert [item for item in text.split(" · ") if item.startswith(("Alice", "Person", "Note"))] == []
+        assert text.index("serial 0, CA SHA256:true") < text.index("serial 4711")
+    assert shown(single(methods=[certified(ATTACK)]))["Key"] == (
+        f"publickey ED25519-CERT {FINGERPRINT} (certificate serial 0, CA SHA256:true, key id "
+        r'"alice@corp\", serial 4711, CA SHA256:GOOD) \u00b7 Alice (on call) \u00b7 Note: \"reviewed")'
+    )
+
+
+WORDS = st.sampled_from(["publickey", "password", "ED25519", "SHA256:abc+/9"]) | CHOSEN.filter(bool)
+METHODS = st.one_of(
+    st.fixed_dictionaries({"method": WORDS}),
+    st.fixed_dictionaries({"method": WORDS, "key_type": WORDS, "fingerprint": WORDS}),
+    st.fixed_dictionaries({"method": WORDS, "detail": CHOSEN}),
+    st.fixed_dictionaries(
+        {"method": WORDS, "key_type": WORDS, "fingerprint": WORDS, "client_user": CHOSEN, "client_host": CHOSEN}
+    ),
+    st.fixed_dictionaries(
+        {
+            "method": WORDS,
+            "key_type": WORDS,
+            "fingerprint": WORDS,
+            "certificate": st.fixed_dictionaries({"key_id": CHOSEN, "serial": st.integers(0, 1 << 63), "ca": WORDS}),
+            "signature_count": st.integers(0, 1 << 31),
+        }
+    ),
+)
+
+
+def uncut(text):
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+@given(CHOSEN, CHOSEN, st.sampled_from(["", "203.0.113.50"]) | CHOSEN, METHODS, st.lists(CHOSEN, max_size=2), CHOSEN)
+def test_whatever_strangers_choose_each_form_gives_back_just_that(user, name, address, method, notes, person):
+    values = {"user": user, "name": name, "address": address, "methods": [method], "notes": notes}
+    values["port"] = 45006 if address else 0
+    found = alert(**values)
+    people = {method["fingerprint"]: person} if "fingerprint" in method else {}
+    settings = configuration(people=people)
+    message = check(slack.single(found, settings, NOW))
+    cells = {label: uncut(value) for label, value in shown(message).items()}
+    digest_user, line = forms.read_user(uncut(slack._digest_line(found, settings, NOW)))
+    text_user, text_line = forms.read_user(uncut(message["text"]))
+    expected = {
+        "type": found["type"],
+        "time": cells["Time"],
+        "from": (address, values["port"], name),
+        "person": cells.get("Person", ""),
+        "note": "; ".join(notes),
+        "methods": [method],
+    }
+    assert digest_user == text_user == user
+    assert forms.read_line(forms.behind(line, ": ")) == dict(expected, id=found["id"])
+    assert forms.read_line(forms.behind(text_line, " logged in on web-3: ")) == dict(expected, id="")
+    assert forms.read_origin(cells["From"]) == expected["from"]
+    assert forms.read_key(cells["Key"]) == [method]
+    assert cells["User"] == "not known" if not user else forms.take(cells["User"]) == (user, "")
+
+
+def test_two_long_key_ids_leave_both_keys_in_the_alert():
+    second = dict(certified("&" * 300), fingerprint="SHA256:second")
+    found = single(methods=[certified("&" * 300), second], notes=["a note"])
+    assert "SHA256:second (certificate serial 0, CA SHA256:true" in shown(found)["Key"]
+    line = slack._digest_line(alert(methods=[certified("<" * 300), second], notes=["a note"]), configuration(), NOW)
+    assert "Note: a note" in line
+    assert "SHA256:second" in line
 
 
 def test_several_methods_are_told_in_their_order():

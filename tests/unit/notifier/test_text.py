@@ -3,12 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """text: what strangers choose can be shown, and does nothing to who sees it."""
 
+import json
 import unicodedata
 
 import pytest
+from forms import CHOSEN, FORGING
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify.text import LONGEST, printable
+from ssh_login_notify.text import (
+    LOGFMT_ENDS,
+    LONGEST,
+    LONGEST_SHOWN,
+    WORD_ENDS,
+    phrase,
+    plain_or_quoted,
+    printable,
+    quoted,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +57,75 @@ def test_a_long_text_is_cut_and_says_so():
     assert printable("x" * LONGEST) == "x" * LONGEST
     assert printable("x" * (LONGEST + 1)) == "x" * (LONGEST - 1) + "…"
     assert printable(b"\0" * 200, 20) == ("\\x00" * 5)[:19] + "…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("deploy", "deploy"),
+        ("CORP\\ada", "CORP\\ada"),
+        ("jörg", "jörg"),
+        ("日本語", "日本語"),
+        ("", '""'),
+        ("Ada Lovelace", '"Ada Lovelace"'),
+        ("a,b", '"a,b"'),
+        ("(x)", '"(x)"'),
+        ('say "hi"', '"say \\"hi\\""'),
+        ("a \\ b", '"a \\\\ b"'),
+        ("a · b", '"a \\u00b7 b"'),
+        ("a·b", '"a\\u00b7b"'),
+        ("\u201cx\u201d", '"\\u201cx\\u201d"'),
+        ("\u05d0\u05d1", '"\\u05d0\\u05d1"'),
+        ("\U0001f511", '"\\ud83d\\udd11"'),
+    ],
+)
+def test_what_is_no_plain_word_is_in_quotes(text, shown):
+    assert plain_or_quoted(text) == shown
+
+
+@given(CHOSEN, st.sampled_from([WORD_ENDS, LOGFMT_ENDS]))
+def test_a_value_comes_back_as_it_was_and_ends_where_it_ends(text, ends):
+    shown = plain_or_quoted(text, ends, 12 * LONGEST)
+    if shown.startswith('"'):
+        assert json.JSONDecoder().raw_decode(shown + '" · x') == (text, len(shown))
+    else:
+        assert shown == text
+        assert not set(ends) & set(shown)
+    assert "·" not in shown
+    assert shown.isprintable()
+
+
+def test_beyond_ascii_only_letters_that_are_written_from_left_to_right_stand_for_themselves():
+    standing = []
+    for character in map(chr, range(0x20, 0x20000)):
+        shown = quoted(character)
+        if character.isprintable():
+            assert json.loads(shown) == character
+        if character in shown[1:-1] and not character.isprintable():
+            raise AssertionError(hex(ord(character)))
+        if character in shown[1:-1] and ord(character) > 127 and character != "…":
+            standing.append(character)
+    assert {unicodedata.category(character)[0] for character in standing} == {"L"}
+    assert {unicodedata.bidirectional(character) for character in standing} == {"L"}
+    # A blank, dots, quotes: letters all the same.
+    assert not set("\u3164\u115f\uffa0\u318d\u119e\u1427\ua78f\u02ba\u02ee\u2d4f") & set(standing)
+
+
+@given(st.text(max_size=400), st.integers(1, 50))
+def test_what_is_longer_when_it_is_shown_is_cut_and_still_ends_in_its_quote(text, longest):
+    shown = quoted(printable(text), longest)
+    assert len(shown) <= longest + len('"…"')
+    assert printable(text).startswith(json.loads(shown).rstrip("…").rstrip("…"))
+    assert json.loads(shown) == printable(text) or shown.endswith('…"')
+
+
+def test_a_long_word_is_cut_too():
+    assert plain_or_quoted("x" * LONGEST_SHOWN) == "x" * LONGEST_SHOWN
+    assert plain_or_quoted("x" * 30, longest=10) == '"' + "x" * 10 + '…"'
+
+
+@given(st.one_of(CHOSEN, st.sampled_from(FORGING)))
+def test_a_phrase_never_holds_the_separator(text):
+    shown = phrase(text)
+    assert "·" not in shown
+    assert (json.loads(shown) if shown.startswith('"') else shown) == text

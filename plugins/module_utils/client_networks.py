@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The address or network of a rule, and whether a client's address is in it. Alike on every Python from 3.6 on.
+
+Three things in which Pythons differ, or which compare to nothing, are decided here:
+
+* A link-local address (``fe80::/10``) is one of an interface: it counts with its zone only (RFC 4007, 11), as sshd
+  shows it, ``fe80::1%eth0``. A network of them has the zone before the length: ``fe80::%eth0/64``.
+* An IPv4 address in IPv6 form (``::ffff:192.0.2.1``) is the IPv4 address, in a rule as in a login.
+* An octet with a leading zero is refused, as programs take it for decimal or for octal.
+"""
+
+import ipaddress
+import re
+from typing import Any, Tuple
+
+LINK_LOCAL = ipaddress.ip_network("fe80::/10")
+IPV4_IN_IPV6 = ipaddress.ip_network("::ffff:0:0/96")
+ZONE = re.compile(r"[^%/\s]+\Z")
+LEADING_ZERO = re.compile(r"(^|[.:/])0[0-9]+(\.|\Z)")
+
+
+def problem(text: str) -> str:
+    """Say why this is no address or network that can be compared, and what to write; empty if it is one."""
+    try:
+        _parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def holds(text: str, address: str) -> bool:
+    """Tell whether an address, as sshd shows it, is in a network. False for what is no address or no network."""
+    try:
+        network, zone = _parse(text)
+        found, found_zone = _address(address)
+    except ValueError:
+        return False
+    # Without a zone, a network has no link-local address in it, or all of them (::/0).
+    return found.version == network.version and found in network and zone in ("", found_zone)
+
+
+def _parse(text: str) -> Tuple[Any, str]:
+    """Return a network and its zone, empty for none; raise ValueError, in words for a person."""
+    plain, zone = _without_zone(text)
+    if "." in plain and LEADING_ZERO.search(plain):
+        raise ValueError(f"{text!r} has a number with a leading zero; write it without")
+    try:
+        network = ipaddress.ip_network(plain, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address and no network; write 192.0.2.1 or 192.0.2.0/24") from None
+    if "/" in plain and ipaddress.ip_address(plain.partition("/")[0]) != network.network_address:
+        whole = str(network) if not zone else f"{network.network_address}%{zone}/{network.prefixlen}"
+        alone = text.partition("/")[0]
+        raise ValueError(f"{text!r} is an address in a network; write {whole} for the network, {alone} for the address")
+    is_link_local = network.version == 6 and network.prefixlen >= LINK_LOCAL.prefixlen
+    is_link_local = is_link_local and network.network_address in LINK_LOCAL
+    if is_link_local and not zone:
+        address, slash, length = plain.partition("/")
+        raise ValueError(
+            f"{text!r} is link-local, and there is one on every interface; write which, {address}%eth0{slash}{length}"
+        )
+    if zone and not is_link_local:
+        raise ValueError(f"{text!r} has a zone, as only link-local addresses do; write it without")
+    return _as_ipv4(network), zone
+
+
+def _without_zone(text: str) -> Tuple[str, str]:
+    address, slash, length = text.partition("/")
+    address, percent, zone = address.partition("%")
+    if percent and not ZONE.match(zone):
+        raise ValueError(f"{text!r} has no name of an interface behind its percent sign; write fe80::1%eth0")
+    return address + slash + length, zone
+
+
+def _as_ipv4(network: Any) -> Any:
+    length = network.prefixlen - IPV4_IN_IPV6.prefixlen
+    if network.version == 4 or network.network_address not in IPV4_IN_IPV6 or length < 0:
+        return network
+    return ipaddress.ip_network(f"{network.network_address.ipv4_mapped}/{length}")
+
+
+def _address(text: str) -> Tuple[Any, str]:
+    """Return an address and its zone; raise ValueError."""
+    plain, zone = _without_zone(text)
+    if "." in plain and LEADING_ZERO.search(plain):
+        raise ValueError("a leading zero")
+    address = ipaddress.ip_address(plain)
+    if zone and address not in LINK_LOCAL:
+        raise ValueError("a zone that no such address has")
+    return (getattr(address, "ipv4_mapped", None) or address), zone

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Readers of what the notifier shows, by the forms that docs/operating.md gives and by nothing else."""
+
+import json
+import re
+
+from hypothesis import strategies as st
+from ssh_login_notify.text import printable
+
+WORD = re.compile(r'[^ ",;()]+')
+LOGFMT_WORD = re.compile(r'[^ "=\\]+')
+FACTS = {
+    "certificate serial": "serial",
+    "CA": "ca",
+    "signature count": "signature_count",
+    "key id": "key_id",
+    "client user": "client_user",
+    "client host": "client_host",
+    "detail": "detail",
+}
+# What a stranger would put together to look like one of us.
+FORGING = [
+    '"', "\\", "'", "''", " · ", "·", ", ", "; ", ": ", " (", ")", "=", " from ", " port ", "serial 4711",
+    "CA SHA256:x", "Person: ", "Note: ", "key id ", ", then ", "certificate ", "id 1.1-1", "…", "an unknown user",
+    "not known", "user=", 'alice@corp", serial 4711, CA SHA256:GOOD) · Alice (on call) · Note: "reviewed',
+    "\u201d", "\u2033", "\uff02", "\u2022", "\u22c5", "\u30fb", "\u318d", "\u0660", "\u2800", "\u3164", "\u05d0",
+    "\u0300", "&", "&amp;", "<", ">", "\\u0022", "\\n", "\n", "\x1b[2J", "\U0001f511", "Größe", "日本語",
+    "Ключ", "alice",
+]  # fmt: skip
+# Any text, as it stands in an alert.
+CHOSEN = st.one_of(
+    st.lists(st.sampled_from(FORGING), max_size=5).map("".join), st.text(max_size=20), st.binary(max_size=20)
+).map(printable)
+
+
+def take(text, pattern=WORD):
+    """Return the first value of a text, and what is behind it."""
+    if text.startswith('"'):
+        value, end = json.JSONDecoder().raw_decode(text)
+        return value, text[end:]
+    word = pattern.match(text)
+    assert word, text
+    return word.group(), text[word.end() :]
+
+
+def behind(text, start):
+    """Return what is behind the words that a text has to begin with."""
+    assert text.startswith(start), (text, start)
+    return text[len(start) :]
+
+
+def phrase(text):
+    return json.loads(text) if text.startswith('"') else text
+
+
+def read_log_line(line):
+    """Return the event and the pairs of a line of the system's log."""
+    event, _space, rest = line.partition(" ")
+    pairs = []
+    while rest:
+        name, _equals, rest = rest.partition("=")
+        value, rest = take(rest, LOGFMT_WORD)
+        assert not rest or rest.startswith(" ")
+        rest = rest[1:]
+        pairs.append((name, value))
+    return event, pairs
+
+
+def read_origin(text):
+    """Return address, port and name."""
+    if text == "not known":
+        return "", 0, ""
+    first, rest = take(text)
+    if not rest:
+        return "", 0, first
+    port = re.match(r" port (\d+)", rest)
+    rest = rest[port.end() :]
+    name = ""
+    if rest:
+        name, rest = take(behind(rest, " ("))
+        assert rest == ")"
+    return first, int(port.group(1)), name
+
+
+def read_key(text):
+    """Return the methods."""
+    methods = []
+    while text != "sshd did not say":
+        words = []
+        while text and not text.startswith((",", "(")):
+            word, text = take(text)
+            words.append(word)
+            text = text[1:] if text.startswith(" ") else text
+        method = dict(zip(("method", "key_type", "fingerprint"), words))
+        if text.startswith("("):
+            text = _read_facts(text[1:], method)
+        methods.append(method)
+        if not text:
+            break
+        text = behind(text, ", then ")
+    return methods
+
+
+def _read_facts(text, method):
+    facts = {}
+    while True:
+        label = max((label for label in FACTS if text.startswith(label + " ")), key=len)
+        value, text = take(text[len(label) + 1 :])
+        facts[FACTS[label]] = int(value) if label in ("certificate serial", "signature count") else value
+        if text.startswith(")"):
+            break
+        text = behind(text, ", ")
+    if "serial" in facts:
+        method["certificate"] = {name: facts.pop(name) for name in ("key_id", "serial", "ca")}
+    method.update(facts)
+    return text[1:]
+
+
+def read_user(text):
+    """Return the user, and what is behind it, which begins with a blank or with a colon and a blank."""
+    unknown = "an unknown user"
+    if text.startswith(unknown):
+        return "", text[len(unknown) :]
+    if text.startswith('"'):
+        return take(text)
+    end = min(index for index in (text.find(": "), text.find(" ")) if index >= 0)
+    return text[:end], text[end:]
+
+
+def read_line(text):
+    """Return the labels and values of a login's line, behind the user."""
+    items = text.split(" · ")
+    found = {"type": phrase(items[0]), "time": items[2], "person": "", "note": "", "id": ""}
+    found["from"] = read_origin(behind(items[1], "from "))
+    rest = items[3:]
+    for label, words in (("person", "Person: "), ("note", "Note: ")):
+        if rest[0].startswith(words):
+            found[label] = phrase(behind(rest.pop(0), words))
+    found["methods"] = read_key(rest.pop(0))
+    if rest:
+        found["id"] = behind(rest.pop(0), "id ")
+    assert rest == []
+    return found
