@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
 SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
-UNITS = ("ssh-login-notify.path", "ssh-login-notify.timer")
+UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
 SHOWN = 3  # names in a sentence

@@ -199,12 +199,19 @@ class Spool:
             pass  # whoever had begun is at it still
 
     def wake(self) -> None:
-        """Say that there is something to send: the file that the path unit watches."""
+        """Say that there is something to send: the file that the path unit watches.
+
+        A file that is there already is replaced: the run that it was for may never have begun, and systemd before 240
+        looks again only when something happens to the file (inotify(7)). So is a link, which need not lead anywhere.
+        """
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            os.close(os.open(self.path("state", "wake"), flags, 0o600))
+            self.write("state", "wake", b"", 0o600)
         except OSError:
-            pass  # it is there already; or there is no room even for an empty file, and the timer's run needs none
+            # A directory, which systemd takes for the sign as well; or no room even for an empty file.
+            try:
+                os.utime(self.path("state", "wake"), follow_symlinks=False)
+            except OSError:
+                pass  # the timer's run needs no sign
 
     # The sender's part.
 

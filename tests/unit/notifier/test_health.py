@@ -196,9 +196,10 @@ def systemd(monkeypatch, tmp_path):
     monkeypatch.setattr(health, "PATH_UNIT", str(tmp_path))
     monkeypatch.setattr(health, "SYSTEMCTL", str(program))
 
-    def says(path, timer):
-        asked = "is-active ssh-login-notify.path ssh-login-notify.timer"
-        program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{path}\\n{timer}\\n"\nexit 3\n')
+    def says(path, timer, path_timer="active"):
+        asked = "is-active ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
+        told = f"{path}\\n{path_timer}\\n{timer}\\n"
+        program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{told}"\nexit 3\n')
         program.chmod(0o755)
 
     return says
@@ -211,6 +212,8 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
     assert host.only().sentence == "systemd's unit ssh-login-notify.path is failed: run the role again"
     systemd("active", "inactive")
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.timer")
+    systemd("active", "active", "inactive")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-path.timer")
 
 
 def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):
