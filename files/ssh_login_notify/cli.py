@@ -98,15 +98,23 @@ def _parser() -> argparse.ArgumentParser:
 def send() -> int:
     """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
-    overflow.stop_waking()
-    try:
-        spool.stop_waking()
-    except OSError:
+    stopped = _stop_waking(spool)
+    code = _send(spool)
+    if not stopped:
         # systemd would start us again at once, for ever.
-        code = _send(spool)
         time.sleep(CAN_NOT_STOP_WAKING)
-        return code
-    return _send(spool)
+    return code
+
+
+def _stop_waking(spool: Spool) -> bool:
+    """Take both signs to wake away; return False if one of them stays."""
+    stopped = True
+    for stop in (overflow.stop_waking, spool.stop_waking):
+        try:
+            stop()
+        except OSError:
+            stopped = False
+    return stopped
 
 
 def _send(spool: Spool) -> int:

@@ -7,6 +7,7 @@ the rest from here: whoever fills a disk that he shares with the spool holds no 
 
 import errno
 import os
+import time
 
 from .spool import ALERT_MODE, Spool, is_name
 
@@ -39,8 +40,17 @@ def keep(name: str, contents: bytes) -> None:
 
 
 def stop_waking() -> None:
-    """Take the sign to wake away, if it is there."""
-    forget(WAKE)
+    """Take the sign to wake away, if it is there. Raise OSError where that can't be done."""
+    sign = os.path.join(ROOT, WAKE)
+    try:
+        os.unlink(sign)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except IsADirectoryError:
+        os.rename(sign, f"{sign}-{time.time():.6f}")
+    except OSError:
+        if os.path.lexists(sign):
+            raise
 
 
 def names() -> "List[str]":

@@ -147,6 +147,7 @@ class Installation:
         self.change(self.hook, r"#!.*", f"#!{sys.executable} -ISB")
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
+        self.change(self.hook, r"SIGNS = .*", 'SIGNS = (SPOOL + "/state/wake", "{}")'.format(root / "overflow" / "wake"))
         self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
         self.change(self.library / "overflow.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")

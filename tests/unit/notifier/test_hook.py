@@ -442,9 +442,21 @@ def run_as_monitoring(installation, *arguments):
 def test_a_sender_beside_one_at_work_does_not_even_load_the_program(installation):
     (installation.library / "cli.py").write_text("import nothing_of_that_name")
     installation.spool.wake()
+    (installation.root / "overflow").mkdir()
+    (installation.root / "overflow" / "wake").touch()
     with another_process_holding(installation.spool.path("sender.lock")):
         assert subprocess.run([str(installation.hook), "send"], env={}).returncode == 0
     done = subprocess.run([str(installation.hook), "send"], env={}, stderr=subprocess.PIPE)
     assert done.returncode == 2
     assert b"nothing_of_that_name" in done.stderr, "with nobody at work it is loaded"
     assert not os.path.exists(installation.spool.path("state", "wake")), "or systemd would start it for ever"
+    assert not (installation.root / "overflow" / "wake").exists()
+
+
+@needs_root
+def test_a_sender_without_a_spool_is_not_taken_for_needless(installation):
+    shutil.rmtree(installation.spool.root)
+    code, _, err = run_as_monitoring(installation, "send")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "run the role again" in err
