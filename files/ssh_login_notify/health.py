@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from . import config, overflow, pam_stack, trust
+from . import config, labels, overflow, pam_stack, trust
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
 from .installation import changed_files, installed_at
@@ -64,6 +64,7 @@ class Health:
             *self._of_directories(),
             *_of_installation(),
             *_of_units(),
+            *self._of_labels(),
             *self._of_spool(),
             *self._of_deliveries(),
         ]
@@ -109,6 +110,10 @@ class Health:
         if writable:
             mend = "chown root:root and chmod go-w"
             yield Problem(CRITICAL, "directories", f"others than root can write {_listed(writable)}: {mend}")
+
+    def _of_labels(self) -> "Iterator[Problem]":
+        for key, fault in labels.faults(self.spool).items():
+            yield Problem(CRITICAL, "selinux " + key, fault)
 
     def _of_spool(self) -> "Iterator[Problem]":
         try:

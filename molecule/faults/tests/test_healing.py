@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever keeps the sender from running, systemd starts it now and then instead of without end; mended, it goes by itself.
+"""Whatever keeps the sender from running, systemd starts it once a minute; mended, it sends by itself.
 
 Nobody runs `flush` here, and no login comes after the mend. The minute between two starts is made short, so that the
 tests are; that it is a minute is a test of its own.
@@ -73,7 +73,8 @@ def _impatient(host):
         "ssh-login-notify.timer": "[Timer]\\nOnCalendar=\\nOnCalendar=*-02-29",
     }
     for unit, text in pauses.items():
-        host.check_output(f"mkdir -p /run/systemd/system/{unit}.d && printf '{text}\\n' > /run/systemd/system/{unit}.d/p.conf")
+        drop_in = f"/run/systemd/system/{unit}.d"
+        host.check_output(f"mkdir -p {drop_in} && printf '{text}\\n' > {drop_in}/pause.conf")
     reload = f"systemctl daemon-reload && systemctl restart {PATH_TIMER} ssh-login-notify.timer"
     host.check_output(reload)
     yield

@@ -221,6 +221,12 @@ def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkey
     assert host.problems() == {}
 
 
+def test_what_selinux_keeps_from_sshd_is_critical(host, monkeypatch):
+    found = {"label x": "x has the wrong label: restore it"}
+    monkeypatch.setattr("ssh_login_notify.labels.faults", lambda _spool: found)
+    assert (host.only().severity, host.only().key) == (CRITICAL, "selinux label x")
+
+
 def test_what_is_foreign_in_the_spool_is_a_warning(host):
     parts.Path(host.spool.path("outgoing", "READ\x1bME")).touch()
     problem = host.only()

@@ -300,8 +300,8 @@ def test_an_alert_is_set_aside_also_where_there_is_no_room_for_its_answer(spool,
     assert everything(spool) == ["failed/" + NAME]
 
 
-# What systemd's path unit asks inotify(7) for, of a file that is there (src/core/path.c, path_spec_watch). Before 240 it
-# looks again only when one of them has happened.
+# What systemd's path unit asks inotify(7) for, of a file that is there (src/core/path.c, path_spec_watch).
+# Before 240 it looks again only when one of them has happened.
 IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF = 0x4, 0x400, 0x800
 
 
@@ -323,7 +323,7 @@ class Watch:
             os.close(self._descriptor)
 
 
-@pytest.mark.parametrize("stands_there", ["a sign of before", "a directory", "a link that leads nowhere", "a foreign file"])
+@pytest.mark.parametrize("stands_there", ["a sign of before", "a directory", "a dangling link", "a foreign file"])
 def test_a_second_sign_is_seen_whatever_a_run_that_never_began_has_left(spool, stands_there):
     sign = spool.path("state", "wake")
     if stands_there == "a sign of before":
