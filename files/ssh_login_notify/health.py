@@ -10,7 +10,7 @@ import time
 from . import config, labels, overflow, pam_stack, trust
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
-from .installation import changed_files, installed_at
+from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
 from .spool import SKEW, Spool, is_older, written_at
 from .state import State
@@ -177,6 +177,9 @@ def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
 
 
 def _of_installation() -> "Iterator[Problem]":
+    hindrance = cannot_run()
+    if hindrance:
+        yield Problem(CRITICAL, "python", f"{printable(hindrance)}: repair that, and {AGAIN}")
     try:
         changed = changed_files()
     except (OSError, ValueError) as error:

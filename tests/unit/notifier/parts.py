@@ -52,9 +52,13 @@ def make_well(root, monkeypatch):
     (library / "ssh_login_notify").mkdir(parents=True)
     module = library / "ssh_login_notify" / "cli.py"
     module.write_text("installed")
-    digests = {str(module): hashlib.sha256(b"installed").hexdigest()}
+    program = root / "program"
+    program.write_text(f"#!{os.path.realpath(sys.executable)} -ISB\n")
+    program.chmod(0o755)
+    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (module, program)}
     (library / "manifest.json").write_text(json.dumps({"files": digests}))
     monkeypatch.setattr(installation, "LIBRARY", str(library))
+    monkeypatch.setattr(installation, "PROGRAM", str(program))
     monkeypatch.setattr(trust, "TRUSTED", ())  # what is tested is below a directory that everybody may write
     monkeypatch.setattr(health, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
     return pam / "sshd", library
