@@ -12,6 +12,7 @@ from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
 from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
+from .privileges import PrivilegeError, find_user
 from .spool import SKEW, Spool, is_older, written_at
 from .state import State
 from .text import printable
@@ -63,6 +64,7 @@ class Health:
             *self._of_pam(),
             *self._of_directories(),
             *_of_installation(),
+            *_of_user(),
             *_of_units(),
             *self._of_labels(),
             *self._of_spool(),
@@ -187,6 +189,13 @@ def _of_installation() -> "Iterator[Problem]":
         return
     if changed:
         yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
+
+
+def _of_user() -> "Iterator[Problem]":
+    try:
+        find_user()
+    except PrivilegeError as error:
+        yield Problem(CRITICAL, "user", str(error))
 
 
 def _of_units() -> "Iterator[Problem]":

@@ -167,8 +167,8 @@ class Spool:
         """Put the finished alert beside its capture."""
         self.write("incoming", name + ".alert", contents, ALERT_MODE, durable=True)
 
-    def hand_over(self, name: str) -> None:
-        """Replace a capture by its finished alert in outgoing/, and wake the sender."""
+    def hand_over(self, name: str) -> bool:
+        """Replace a capture by its finished alert in outgoing/, and wake the sender. Return what wake() does."""
         self.remove("incoming", name)
         ready = self.path("incoming", name + ".alert")
         try:
@@ -177,7 +177,7 @@ class Spool:
             if os.path.lexists(ready):
                 raise
             # Another process has handed it over.
-        self.wake()
+        return self.wake()
 
     def finish_handing_over(self, age: float = float("-inf")) -> None:
         """End what an observer that was killed had begun.
@@ -198,11 +198,12 @@ class Spool:
         except BlockingIOError:
             pass  # whoever had begun is at it still
 
-    def wake(self) -> None:
+    def wake(self) -> bool:
         """Say that there is something to send: the file that the path unit watches.
 
         A file that is there already is replaced: the run that it was for may never have begun, and systemd before 240
         looks again only when something happens to the file (inotify(7)). So is a link, which need not lead anywhere.
+        Return False where there can be no sign: the directory can only be read, or there is no room.
         """
         try:
             self.write("state", "wake", b"", 0o600)
@@ -211,7 +212,8 @@ class Spool:
             try:
                 os.utime(self.path("state", "wake"), follow_symlinks=False)
             except OSError:
-                pass  # the timer's run needs no sign
+                return False
+        return True
 
     # The sender's part.
 

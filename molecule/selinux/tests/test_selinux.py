@@ -116,7 +116,7 @@ def test_the_verification_of_a_fleet_finds_a_wrong_label(host, tmp_path):
     ("fault", "mend", "told"),
     [
         (
-            f"chcon -R -t var_spool_t {SPOOL}",
+            f"chcon -R {LABEL.replace('var_auth_t', 'var_spool_t')} {SPOOL}",
             f"restorecon -R {SPOOL}",
             f"{SPOOL} has the SELinux type var_spool_t, sshd can only write to var_auth_t",
         ),

@@ -44,7 +44,7 @@ def make_spool(root):
 
 def make_well(root, monkeypatch):
     """Have the notifier find its PAM line, and what was installed, below a directory, and all of it in order."""
-    from ssh_login_notify import health, installation, trust
+    from ssh_login_notify import health, installation, privileges, trust
 
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
@@ -59,6 +59,7 @@ def make_well(root, monkeypatch):
     (library / "manifest.json").write_text(json.dumps({"files": digests}))
     monkeypatch.setattr(installation, "LIBRARY", str(library))
     monkeypatch.setattr(installation, "PROGRAM", str(program))
+    monkeypatch.setattr(privileges, "USER", "daemon")
     monkeypatch.setattr(trust, "TRUSTED", ())  # what is tested is below a directory that everybody may write
     monkeypatch.setattr(health, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
     return pam / "sshd", library

@@ -280,6 +280,11 @@ def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkey
     assert host.problems() == {}
 
 
+def test_without_the_system_user_nothing_is_sent_which_is_critical(host, monkeypatch):
+    monkeypatch.setattr("ssh_login_notify.privileges.USER", "nobody-of-that-name")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "user")
+
+
 def test_what_selinux_keeps_from_sshd_is_critical(host, monkeypatch):
     found = {"label x": "x has the wrong label: restore it"}
     monkeypatch.setattr("ssh_login_notify.labels.faults", lambda _spool: found)

@@ -375,7 +375,7 @@ def test_a_disk_that_can_only_be_read_matters_where_the_sign_is_there(spool, mon
 
 def test_where_there_is_no_room_even_to_wake_it_is_no_trouble(spool):
     os.rmdir(spool.path("state"))
-    spool.wake()
+    assert spool.wake() is False
 
 
 def test_removing_what_is_gone_is_no_trouble(spool):
