@@ -33,7 +33,7 @@ HEAD = [
     "server", "bare Python", "hook, observer runs", "hook, starts it", "shell hook",
     "÷ bare, observer runs", "÷ bare, starts it", "÷ shell hook",
 ]  # fmt: skip
-UNITS = "ssh-login-notify.path ssh-login-notify.timer"
+UNITS = "ssh-login-notify-path.timer ssh-login-notify.path ssh-login-notify.timer"
 
 Times = dict[str, list[float]]  # milliseconds of each run, by program
 

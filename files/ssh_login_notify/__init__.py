@@ -15,6 +15,7 @@ The way of a login, in the order of the modules:
     rules       whose key it is, and which logins need no message
     slack       an alert as a Slack message, and Slack's answers in words that name the mend
     transport   one HTTPS POST
+    labels      whether SELinux lets sshd write where it must
     cli         test, status, flush
 """
 

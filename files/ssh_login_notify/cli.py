@@ -1,7 +1,7 @@
 """The command line: `ssh-login-notify send | heartbeat | test | status | flush`.
 
 Exit codes: 0 well; 1 something was not delivered, or waits; 2 the configuration or the call is wrong, or alerts failed;
-3 not known (not root, or a defect).
+3 not known (not root, or a defect). `send` ends with 75 where others end with 1.
 """
 
 import argparse
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # journal loads syslog late: when root is given up, and the service user may not be able to read it.
 WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
+# EX_TEMPFAIL (sysexits.h), for systemd: not 1, with which a Python ends that can't even start the program.
+TRY_LATER = 75
 SLACKS_WAIT = 30.0  # seconds that `test` waits, when Slack has asked for it
 CAN_NOT_STOP_WAKING = 60.0  # seconds that a run lasts longer when the sign that has started it can't be taken away
 SENDER_AT_WORK = 5.0  # seconds that `flush` waits for a sender that is at work already
@@ -43,7 +45,8 @@ def main(arguments: "List[str]") -> int:
     commands = {"test": test, "status": status, "flush": flush, "heartbeat": beat}
     try:
         if options.command == "send":
-            return send()
+            code = send()
+            return TRY_LATER if code == UNDELIVERED else code
         code, found, lines = commands[options.command](options)
     except Exception as error:  # a traceback would show values, and monitoring would take its exit code for a warning
         sentence = journal.defect(error)
@@ -95,15 +98,23 @@ def _parser() -> argparse.ArgumentParser:
 def send() -> int:
     """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
-    overflow.stop_waking()
-    try:
-        spool.stop_waking()
-    except OSError:
+    stopped = _stop_waking(spool)
+    code = _send(spool)
+    if not stopped:
         # systemd would start us again at once, for ever.
-        code = _send(spool)
         time.sleep(CAN_NOT_STOP_WAKING)
-        return code
-    return _send(spool)
+    return code
+
+
+def _stop_waking(spool: Spool) -> bool:
+    """Take both signs to wake away; return False if one of them stays."""
+    stopped = True
+    for stop in (overflow.stop_waking, spool.stop_waking):
+        try:
+            stop()
+        except OSError:
+            stopped = False
+    return stopped
 
 
 def _send(spool: Spool) -> int:

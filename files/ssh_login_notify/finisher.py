@@ -151,7 +151,8 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
         except OSError:
             pass  # a disk that can only be read; when it takes alerts again, the capture goes
         return
-    spool.hand_over(name)
+    if not spool.hand_over(name):
+        overflow.wake()
     overflow.forget(name)  # by the observer of a capture that such a disk has kept
     start_sender(spool)
 

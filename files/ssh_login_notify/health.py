@@ -7,11 +7,12 @@ import os
 import subprocess
 import time
 
-from . import config, overflow, pam_stack, trust
+from . import config, labels, overflow, pam_stack, trust
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
-from .installation import changed_files, installed_at
+from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
+from .privileges import PrivilegeError, find_user
 from .spool import SKEW, Spool, is_older, written_at
 from .state import State
 from .text import plain_or_quoted, printable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
 SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
-UNITS = ("ssh-login-notify.path", "ssh-login-notify.timer")
+UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
 SHOWN = 3  # names in a sentence
@@ -63,7 +64,9 @@ class Health:
             *self._of_pam(),
             *self._of_directories(),
             *_of_installation(),
+            *_of_user(),
             *_of_units(),
+            *self._of_labels(),
             *self._of_spool(),
             *self._of_deliveries(),
         ]
@@ -109,6 +112,10 @@ class Health:
         if writable:
             mend = "chown root:root and chmod go-w"
             yield Problem(CRITICAL, "directories", f"others than root can write {_listed(writable)}: {mend}")
+
+    def _of_labels(self) -> "Iterator[Problem]":
+        for key, fault in labels.faults(self.spool).items():
+            yield Problem(CRITICAL, "selinux " + key, fault)
 
     def _of_spool(self) -> "Iterator[Problem]":
         try:
@@ -172,6 +179,9 @@ def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
 
 
 def _of_installation() -> "Iterator[Problem]":
+    hindrance = cannot_run()
+    if hindrance:
+        yield Problem(CRITICAL, "python", f"{printable(hindrance)}: repair that, and {AGAIN}")
     try:
         changed = changed_files()
     except (OSError, ValueError) as error:
@@ -179,6 +189,13 @@ def _of_installation() -> "Iterator[Problem]":
         return
     if changed:
         yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
+
+
+def _of_user() -> "Iterator[Problem]":
+    try:
+        find_user()
+    except PrivilegeError as error:
+        yield Problem(CRITICAL, "user", str(error))
 
 
 def _of_units() -> "Iterator[Problem]":

@@ -4,9 +4,11 @@ import json
 import os
 import stat
 
+from .finisher import PROGRAM
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from typing import List, Optional
 
 LIBRARY = "/usr/local/lib/ssh-login-notify"
 MANIFEST = "manifest.json"  # in LIBRARY, written by the role: {"files": {path: SHA-256}}
@@ -21,7 +23,8 @@ def installed_at() -> float:
 
 
 def changed_files() -> "List[str]":
-    """Return the paths that are not as the role has left them: changed, gone, added, or open to others than root.
+    """Return the paths that are not as the role has left them: changed, gone, added, open to others than root, or
+    closed to root.
 
     Raise OSError or ValueError when the manifest can't be read.
     """
@@ -31,6 +34,7 @@ def changed_files() -> "List[str]":
     if not isinstance(files, dict):
         raise ValueError("it names no files")
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
+    changed += [path for path in (LIBRARY, os.path.join(LIBRARY, "ssh_login_notify")) if not _is_open_to_root(path)]
     # A module beside the package would be taken for one of Python's own.
     known = {os.path.join(LIBRARY, MANIFEST), *files}
     package = os.path.join(LIBRARY, "ssh_login_notify")
@@ -49,4 +53,40 @@ def _is_as_installed(path: str, digest: object) -> bool:
             same = hashlib.sha256(file.read()).hexdigest() == digest
     except OSError:
         return False
-    return same and stat.S_ISREG(status.st_mode) and status.st_uid == 0 and not status.st_mode & 0o022
+    needed = 0o500 if path == PROGRAM else 0o400
+    return same and stat.S_ISREG(status.st_mode) and _is_roots(status, needed)
+
+
+def _is_open_to_root(directory: str) -> bool:
+    status = os.stat(directory)
+    return stat.S_ISDIR(status.st_mode) and _is_roots(status, 0o500)
+
+
+def _is_roots(status: os.stat_result, needed: int) -> bool:
+    """Tell whether root owns a file, nobody else can write it, no bit gives other rights, and root has those needed.
+
+    By the bits, not by access(2): the sender is root without CAP_DAC_OVERRIDE, and whoever asks may have it.
+    """
+    mode = status.st_mode
+    return status.st_uid == 0 and not mode & 0o6022 and mode & needed == needed
+
+
+def cannot_run() -> "Optional[str]":
+    """Return why the kernel can't run the installed program although it is as the role has left it, None if it can."""
+    try:
+        if os.statvfs(PROGRAM).f_flag & os.ST_NOEXEC:
+            return f"{PROGRAM} is on a file system that is mounted noexec"
+        with open(PROGRAM, "rb") as file:
+            words = file.readline(1 << 12).decode("utf-8", "replace").split()
+    except OSError:
+        return None  # changed_files() has it
+    python = words[0][len("#!"):] if words and words[0].startswith("#!/") else ""
+    try:
+        status = os.stat(python)
+    except OSError:
+        return f"the Python that {PROGRAM} needs is missing ({python or 'its first line names none'})"
+    if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o100:
+        return f"the Python that {PROGRAM} needs can't be executed ({python})"
+    if status.st_uid != 0 or status.st_mode & 0o6022:
+        return f"the Python that {PROGRAM} needs belongs to others than root, or they can write it ({python})"
+    return None

@@ -15,6 +15,9 @@ def trouble(sentence: str) -> None:
 
 def defect(error: BaseException) -> str:
     """Return what went wrong in the program itself, and where; not the error's own words, which may quote a secret."""
+    if isinstance(error, (ImportError, SyntaxError)):  # of a module that is loaded late
+        what = getattr(error, "name", None) or getattr(error, "filename", None) or "?"
+        return f"the installed program is damaged, {what} can't be loaded: run the role again"
     places = []
     trace = error.__traceback__
     while trace:

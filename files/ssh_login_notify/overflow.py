@@ -7,6 +7,7 @@ the rest from here: whoever fills a disk that he shares with the spool holds no 
 
 import errno
 import os
+import time
 
 from .spool import ALERT_MODE, Spool, is_name
 
@@ -22,25 +23,44 @@ WAKE = "wake"  # what systemd's path unit looks for here, as for state/wake
 
 def keep(name: str, contents: bytes) -> None:
     """Keep an alert; raise OSError where that can't be done either."""
-    try:
-        os.mkdir(ROOT, 0o700)
-    except FileExistsError:
-        pass
+    _make()
     status = os.lstat(ROOT)
     if len(os.listdir(ROOT)) >= MOST:
         raise OSError(errno.ENOSPC, f"{MOST} alerts are there already", ROOT)
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise OSError(errno.EPERM, "others than root may write it", ROOT)
     Spool(ROOT).write("", name, contents, ALERT_MODE)
+    wake()
+
+
+def _make() -> None:
     try:
+        os.mkdir(ROOT, 0o700)
+    except FileExistsError:
+        pass
+
+
+def wake() -> None:
+    """Say here that there is something to send, for alerts that are here, or where the spool takes no sign."""
+    try:
+        _make()
         Spool(ROOT).write("", WAKE, b"", ALERT_MODE)
     except OSError:
         pass  # the timer's run comes in any case
 
 
 def stop_waking() -> None:
-    """Take the sign to wake away, if it is there."""
-    forget(WAKE)
+    """Take the sign to wake away, if it is there. Raise OSError where that can't be done."""
+    sign = os.path.join(ROOT, WAKE)
+    try:
+        os.unlink(sign)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except IsADirectoryError:
+        os.rename(sign, f"{sign}-{time.time():.6f}")
+    except OSError:
+        if os.path.lexists(sign):
+            raise
 
 
 def names() -> "List[str]":

@@ -4,6 +4,10 @@ import grp
 import os
 import pwd
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Tuple
+
 USER = "ssh-login-notify"
 
 
@@ -11,8 +15,8 @@ class PrivilegeError(Exception):
     """Why root could not be given up, in one sentence that names the mend."""
 
 
-def give_up() -> None:
-    """Become the system user for good; raise PrivilegeError. Nothing may be sent after that."""
+def find_user() -> "Tuple[int, int]":
+    """Return the numbers of the system user and its group; raise PrivilegeError where they are not usable."""
     try:
         user = pwd.getpwnam(USER)
         group = grp.getgrnam(USER)
@@ -20,7 +24,13 @@ def give_up() -> None:
         raise PrivilegeError(f"the system user {USER} or its group is missing: run the role again") from None
     if user.pw_uid == 0:
         raise PrivilegeError(f"the system user {USER} has root's number: remove it and run the role again")
+    return user.pw_uid, group.gr_gid
+
+
+def give_up() -> None:
+    """Become the system user for good; raise PrivilegeError. Nothing may be sent after that."""
+    uid, gid = find_user()
     os.setgroups([])
-    os.setresgid(group.gr_gid, group.gr_gid, group.gr_gid)
-    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
     os.umask(0o027)

@@ -167,8 +167,8 @@ class Spool:
         """Put the finished alert beside its capture."""
         self.write("incoming", name + ".alert", contents, ALERT_MODE, durable=True)
 
-    def hand_over(self, name: str) -> None:
-        """Replace a capture by its finished alert in outgoing/, and wake the sender."""
+    def hand_over(self, name: str) -> bool:
+        """Replace a capture by its finished alert in outgoing/, and wake the sender. Return what wake() does."""
         self.remove("incoming", name)
         ready = self.path("incoming", name + ".alert")
         try:
@@ -177,7 +177,7 @@ class Spool:
             if os.path.lexists(ready):
                 raise
             # Another process has handed it over.
-        self.wake()
+        return self.wake()
 
     def finish_handing_over(self, age: float = float("-inf")) -> None:
         """End what an observer that was killed had begun.
@@ -198,13 +198,22 @@ class Spool:
         except BlockingIOError:
             pass  # whoever had begun is at it still
 
-    def wake(self) -> None:
-        """Say that there is something to send: the file that the path unit watches."""
+    def wake(self) -> bool:
+        """Say that there is something to send: the file that the path unit watches.
+
+        A file that is there already is replaced: the run that it was for may never have begun, and systemd before 240
+        looks again only when something happens to the file (inotify(7)). So is a link, which need not lead anywhere.
+        Return False where there can be no sign: the directory can only be read, or there is no room.
+        """
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            os.close(os.open(self.path("state", "wake"), flags, 0o600))
+            self.write("state", "wake", b"", 0o600)
         except OSError:
-            pass  # it is there already; or there is no room even for an empty file, and the timer's run needs none
+            # A directory, which systemd takes for the sign as well; or no room even for an empty file.
+            try:
+                os.utime(self.path("state", "wake"), follow_symlinks=False)
+            except OSError:
+                return False
+        return True
 
     # The sender's part.
 

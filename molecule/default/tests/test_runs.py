@@ -83,7 +83,7 @@ def test_the_line_stands_in_the_services_of_the_list_and_in_no_other(host, tmp_p
     assert host.check_output(found) == "/etc/pam.d/sshd"
 
 
-UNITS = "ssh-login-notify.service ssh-login-notify.path ssh-login-notify.timer"
+UNITS = "ssh-login-notify.service ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
 STALE = f"systemctl show --property NeedDaemonReload {UNITS} | grep -c =yes"
 STARTED = "systemctl show --property ActiveEnterTimestampMonotonic ssh-login-notify.timer"
 
@@ -117,10 +117,10 @@ def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host,
     """Nothing would repeat what could not be sent. The run that a login causes sees it, from its sandbox."""
     mark = receiver.last()
     spool = "/var/spool/ssh-login-notify"
-    host.check_output("systemctl stop ssh-login-notify.timer ssh-login-notify.path")
+    host.check_output("systemctl stop ssh-login-notify-path.timer ssh-login-notify.timer ssh-login-notify.path")
     try:
         found = json.loads(host.run("ssh-login-notify status --json").stdout)
-        units = ("ssh-login-notify.path", "ssh-login-notify.timer")
+        units = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
         assert found["problems"] == [f"systemd's unit {unit} is inactive: run the role again" for unit in units]
         installed = "/usr/local/lib/ssh-login-notify/manifest.json /usr/local/etc/ssh-notify.conf"
         host.check_output(f"touch -d -10min {installed} {spool}/state/watch.json")
@@ -128,6 +128,6 @@ def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host,
         receiver.wait_for(lambda message: "systemd's unit ssh-login-notify.timer" in message.header, after=mark)
         assert host.service("ssh-login-notify.path").is_running
     finally:
-        host.check_output("systemctl start ssh-login-notify.timer")
+        host.check_output("systemctl start ssh-login-notify.timer ssh-login-notify-path.timer")
         host.check_output(f"touch -d -10min {spool}/state/watch.json && systemctl start ssh-login-notify.service")
     receiver.wait_for(lambda message: message.header.endswith(" is well again"), after=mark)

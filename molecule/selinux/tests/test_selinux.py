@@ -112,6 +112,34 @@ def test_the_verification_of_a_fleet_finds_a_wrong_label(host, tmp_path):
     assert f"{SPOOL} or what is in it has not the label var_auth_t" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("fault", "mend", "told"),
+    [
+        (
+            f"chcon -R {LABEL.replace('var_auth_t', 'var_spool_t')} {SPOOL}",
+            f"restorecon -R {SPOOL}",
+            f"{SPOOL} has the SELinux type var_spool_t, sshd can only write to var_auth_t",
+        ),
+        (f"rmdir {OVERFLOW}", f"mkdir -m 700 {OVERFLOW}; restorecon -R {OVERFLOW}", f"{OVERFLOW} is missing"),
+        (
+            "mv /etc/tmpfiles.d/ssh-login-notify.conf /root/",
+            "mv /root/ssh-login-notify.conf /etc/tmpfiles.d/",
+            "not as the role installed it, /etc/tmpfiles.d/ssh-login-notify.conf",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("only_called")
+def test_status_compares_the_labels_with_what_is_needed(host, fault, mend, told):
+    """It runs unconfined, and can write where sshd can't."""
+    assert host.run("ssh-login-notify status").rc == 0
+    host.check_output(fault)
+    found = host.run("ssh-login-notify status")
+    host.check_output(mend)
+    assert found.rc == 2
+    assert told in found.stdout
+    assert host.run("ssh-login-notify status").rc == 0
+
+
 @pytest.mark.usefixtures("only_called")
 def test_a_wrong_label_is_found_and_mended(host, tmp_path):
     host.check_output(f"chcon -t var_spool_t {SPOOL}/incoming && rmdir {OVERFLOW}")

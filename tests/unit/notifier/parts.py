@@ -47,7 +47,7 @@ def make_spool(root):
 
 def make_well(root, monkeypatch):
     """Have the notifier find its PAM line, and what was installed, below a directory, and all of it in order."""
-    from ssh_login_notify import health, installation, trust
+    from ssh_login_notify import health, installation, privileges, trust
 
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
@@ -55,9 +55,14 @@ def make_well(root, monkeypatch):
     (library / "ssh_login_notify").mkdir(parents=True)
     module = library / "ssh_login_notify" / "cli.py"
     module.write_text("installed")
-    digests = {str(module): hashlib.sha256(b"installed").hexdigest()}
+    program = root / "program"
+    program.write_text(f"#!{os.path.realpath(sys.executable)} -ISB\n")
+    program.chmod(0o755)
+    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (module, program)}
     (library / "manifest.json").write_text(json.dumps({"files": digests}))
     monkeypatch.setattr(installation, "LIBRARY", str(library))
+    monkeypatch.setattr(installation, "PROGRAM", str(program))
+    monkeypatch.setattr(privileges, "USER", "daemon")
     monkeypatch.setattr(trust, "TRUSTED", ())  # what is tested is below a directory that everybody may write
     monkeypatch.setattr(health, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
     return pam / "sshd", library
@@ -150,6 +155,8 @@ class Installation:
         self.change(self.hook, r"#!.*", f"#!{sys.executable} -ISB")
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
+        signs = 'SIGNS = (SPOOL + "/state/wake", "{}")'.format(root / "overflow" / "wake")
+        self.change(self.hook, r"SIGNS = .*", signs)
         self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
         self.change(self.library / "overflow.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")

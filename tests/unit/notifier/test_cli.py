@@ -196,7 +196,7 @@ def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
     assert host.run("test")[0] == UNDELIVERED
     host.put(1)
-    assert host.run("send")[0] == UNDELIVERED
+    assert host.run("send")[0] == cli.TRY_LATER
     assert len(host.webhook.requests) == 1
     assert 499 < State(host.spool).seconds_left(asked=True) <= 500
 
@@ -426,10 +426,10 @@ def test_a_terminal_that_knows_ascii_alone_is_no_defect(monkeypatch):
     assert shown.getvalue() == b"OK: web-\\xe9\\u2026\n"
 
 
-def test_send_that_leaves_something_ends_with_1(host, slept):
+def test_send_that_leaves_something_ends_with_a_code_that_is_no_failure_for_systemd(host, slept):
     host.put(1)
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 600"))
-    assert host.run("send")[0] == UNDELIVERED
+    assert host.run("send")[0] == cli.TRY_LATER
 
 
 def test_the_configuration_that_others_may_read_is_critical_and_the_alerts_go_on(host):

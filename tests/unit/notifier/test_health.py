@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """health: what is wrong on a host is told with its mend, and what is not is no problem."""
 
+import hashlib
 import json
 import os
 import time
@@ -146,7 +147,10 @@ def test_a_configuration_that_others_may_read_is_critical(host, mode):
     assert (host.only().severity, host.only().key) == (CRITICAL, "exposed")
 
 
-@pytest.mark.parametrize("damage", ["changed", "gone", "writable", "linked", "owned", "added", "beside"])
+MODES = {"writable": 0o664, "closed": 0o000, "setuid": 0o4644, "setgid": 0o2644}
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "linked", "owned", "added", "beside", *MODES])
 def test_a_file_that_is_not_as_installed_is_critical_and_named(host, damage, tmp_path):
     module = host.library / "ssh_login_notify" / "cli.py"
     named = module
@@ -154,8 +158,8 @@ def test_a_file_that_is_not_as_installed_is_critical_and_named(host, damage, tmp
         module.write_text("changed")
     elif damage == "gone":
         module.unlink()
-    elif damage == "writable":
-        module.chmod(0o664)
+    elif damage in MODES:
+        module.chmod(MODES[damage])
     elif damage == "owned":
         os.chown(str(module), 65534, 65534)
     elif damage == "linked":
@@ -167,6 +171,61 @@ def test_a_file_that_is_not_as_installed_is_critical_and_named(host, damage, tmp
     problem = host.only()
     assert (problem.severity, problem.key) == (CRITICAL, "files")
     assert problem.sentence == f"not as the role installed it, {named}: run the role again"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o000, 0o055, 0o4755, 0o2755, 0o775])
+def test_a_program_that_can_not_be_executed_as_it_should_is_critical(host, mode):
+    """`python3 PROGRAM status` still runs."""
+    program = host.library.parent / "program"
+    program.chmod(mode)
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "files")
+    assert problem.sentence == f"not as the role installed it, {program}: run the role again"
+    program.chmod(0o700)
+    assert host.problems() == {}
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o655, 0o777, 0o2755])
+@pytest.mark.parametrize("name", ["library", "library/ssh_login_notify"])
+def test_a_directory_of_the_program_that_is_closed_to_root_or_open_to_others_is_critical(host, name, mode):
+    directory = host.library.parent / name
+    directory.chmod(mode)
+    problem = host.only()
+    assert problem.sentence == f"not as the role installed it, {directory}: run the role again"
+
+
+@pytest.mark.parametrize("damage", ["missing", "a directory", "not executable", "others'", "writable"])
+def test_the_programs_python_must_be_there_executable_and_roots(host, damage, tmp_path):
+    python, program = tmp_path / "python", tmp_path / "program"
+    program.write_text(f"#!{python} -ISB\n")
+    digests = json.loads((host.library / "manifest.json").read_text())
+    digests["files"][str(program)] = hashlib.sha256(program.read_bytes()).hexdigest()
+    (host.library / "manifest.json").write_text(json.dumps(digests))
+    python.write_text("")
+    python.chmod(0o755)
+    assert host.problems() == {}
+    if damage == "missing":
+        python.unlink()
+    elif damage == "a directory":
+        python.unlink()
+        python.mkdir(0o755)
+    elif damage == "others'":
+        os.chown(str(python), 65534, 65534)
+    else:
+        python.chmod({"not executable": 0o644, "writable": 0o775}[damage])
+    problem = host.only()
+    assert (problem.severity, problem.key) == (CRITICAL, "python")
+    assert str(python) in problem.sentence
+
+
+def test_a_program_where_nothing_may_be_executed_is_critical(host, monkeypatch):
+    found = os.statvfs(str(host.library))
+
+    class Flags:
+        f_flag = found.f_flag | os.ST_NOEXEC
+
+    monkeypatch.setattr(os, "statvfs", lambda _path: Flags)
+    assert "is on a file system that is mounted noexec" in host.problems()["python"].sentence
 
 
 def test_byte_code_is_python_s_own_matter(host):
@@ -198,9 +257,10 @@ def systemd(monkeypatch, tmp_path):
     monkeypatch.setattr(health, "PATH_UNIT", str(tmp_path))
     monkeypatch.setattr(health, "SYSTEMCTL", str(program))
 
-    def says(path, timer):
-        asked = "is-active ssh-login-notify.path ssh-login-notify.timer"
-        program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{path}\\n{timer}\\n"\nexit 3\n')
+    def says(path, timer, path_timer="active"):
+        asked = "is-active ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
+        told = f"{path}\\n{path_timer}\\n{timer}\\n"
+        program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{told}"\nexit 3\n')
         program.chmod(0o755)
 
     return says
@@ -213,11 +273,24 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
     assert host.only().sentence == "systemd's unit ssh-login-notify.path is failed: run the role again"
     systemd("active", "inactive")
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.timer")
+    systemd("active", "active", "inactive")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-path.timer")
 
 
 def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):
     monkeypatch.setattr(health, "SYSTEMCTL", "/nonexistent")
     assert host.problems() == {}
+
+
+def test_without_the_system_user_nothing_is_sent_which_is_critical(host, monkeypatch):
+    monkeypatch.setattr("ssh_login_notify.privileges.USER", "nobody-of-that-name")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "user")
+
+
+def test_what_selinux_keeps_from_sshd_is_critical(host, monkeypatch):
+    found = {"label x": "x has the wrong label: restore it"}
+    monkeypatch.setattr("ssh_login_notify.labels.faults", lambda _spool: found)
+    assert (host.only().severity, host.only().key) == (CRITICAL, "selinux label x")
 
 
 def test_what_is_foreign_in_the_spool_is_a_warning(host):

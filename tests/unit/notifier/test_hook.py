@@ -5,8 +5,10 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -399,12 +401,62 @@ def test_with_arguments_it_is_the_command_line_and_nothing_that_it_says_is_lost(
     assert b"ssh-login-notify 0." in done.stdout
 
 
+DAMAGES = {
+    "a module is gone": lambda library: (library / "cli.py").unlink(),
+    "a module that others import is gone": lambda library: (library / "spool.py").unlink(),
+    "a module that is loaded late is gone": lambda library: (library / "health.py").unlink(),
+    "the package is gone": lambda library: library.rename(library.with_name("elsewhere")),
+    "a module is cut off": lambda library: (library / "config.py").write_text("def (\n"),
+    "a module that is loaded late is cut off": lambda library: (library / "pam_stack.py").write_text("def (\n"),
+    "a module is empty": lambda library: (library / "state.py").write_text(""),
+    "a module fails": lambda library: (library / "text.py").write_text("raise OSError(5, 'an \\x22error\\x22\\n')"),
+    "a module is a directory": lambda library: [(library / "alert.py").unlink(), (library / "alert.py").mkdir()],
+}
+
+
+@needs_root
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_monitoring_is_told_in_one_line_that_the_package_can_not_be_loaded(installation, damage):
+    DAMAGES[damage](installation.library)
+    shutil.rmtree(str(installation.library / "__pycache__"), ignore_errors=True)
+    ran = [run_as_monitoring(installation, *words) for words in (["status"], ["status", "--json"], ["send"])]
+    for code, out, err in ran:
+        assert code in (2, 3)
+        assert "Traceback" not in out + err
+    (_, line, _), (_, machine, _), (_, _, told) = ran
+    assert line.count("\n") == 1
+    assert line.endswith("run the role again\n")
+    assert json.loads(machine)["state"] in ("critical", "unknown")
+    assert "run the role again" in json.loads(machine)["answer"]
+    assert told.count("\n") <= 1
+
+
+def run_as_monitoring(installation, *arguments):
+    done = subprocess.run(
+        [str(installation.hook), *arguments], env={}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
 @needs_root
 def test_a_sender_beside_one_at_work_does_not_even_load_the_program(installation):
     (installation.library / "cli.py").write_text("import nothing_of_that_name")
     installation.spool.wake()
+    (installation.root / "overflow").mkdir()
+    (installation.root / "overflow" / "wake").touch()
     with another_process_holding(installation.spool.path("sender.lock")):
         assert subprocess.run([str(installation.hook), "send"], env={}).returncode == 0
     done = subprocess.run([str(installation.hook), "send"], env={}, stderr=subprocess.PIPE)
+    assert done.returncode == 2
     assert b"nothing_of_that_name" in done.stderr, "with nobody at work it is loaded"
     assert not os.path.exists(installation.spool.path("state", "wake")), "or systemd would start it for ever"
+    assert not (installation.root / "overflow" / "wake").exists()
+
+
+@needs_root
+def test_a_sender_without_a_spool_is_not_taken_for_needless(installation):
+    shutil.rmtree(installation.spool.root)
+    code, _, err = run_as_monitoring(installation, "send")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "run the role again" in err

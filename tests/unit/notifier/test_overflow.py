@@ -108,3 +108,21 @@ def test_it_wakes_the_sender_until_that_begins(spool):
     overflow.stop_waking()
     assert os.listdir(overflow.ROOT) == [NAME]
     overflow.stop_waking()
+
+
+def test_a_directory_in_the_place_of_its_sign_is_set_aside(spool):
+    """Or systemd would start the sender without end."""
+    os.makedirs(os.path.join(overflow.ROOT, overflow.WAKE, "deep"))
+    overflow.stop_waking()
+    assert not os.path.lexists(os.path.join(overflow.ROOT, overflow.WAKE))
+    assert len(os.listdir(overflow.ROOT)) == 1
+
+
+def test_a_sign_that_can_not_be_taken_away_is_told(spool, monkeypatch):
+    def refuse(path):
+        raise OSError(30, "Read-only file system", path)
+
+    overflow.keep(NAME, b"x")
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only"):
+        overflow.stop_waking()

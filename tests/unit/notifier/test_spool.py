@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """spool: a kill at any point loses nothing, doubles nothing and leaves nothing half-done."""
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -299,6 +300,52 @@ def test_an_alert_is_set_aside_also_where_there_is_no_room_for_its_answer(spool,
     assert everything(spool) == ["failed/" + NAME]
 
 
+# What systemd's path unit asks inotify(7) for, of a file that is there (src/core/path.c, path_spec_watch).
+# Before 240 it looks again only when one of them has happened.
+IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF = 0x4, 0x400, 0x800
+
+
+class Watch:
+    """What happens to one file, as the kernel tells systemd."""
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = libc.inotify_init1(os.O_NONBLOCK)
+        mask = IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
+        assert libc.inotify_add_watch(self._descriptor, os.fsencode(path), mask) >= 0
+
+    def has_seen_something(self):
+        try:
+            return bool(os.read(self._descriptor, 4096))
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(self._descriptor)
+
+
+@pytest.mark.parametrize("stands_there", ["a sign of before", "a directory", "a dangling link", "a foreign file"])
+def test_a_second_sign_is_seen_whatever_a_run_that_never_began_has_left(spool, stands_there):
+    sign = spool.path("state", "wake")
+    if stands_there == "a sign of before":
+        spool.wake()
+    elif stands_there == "a directory":
+        os.mkdir(sign)
+    elif stands_there == "a foreign file":
+        with open(sign, "w") as file:
+            file.write("whose is it?")
+    else:
+        os.symlink("/nonexistent", sign)
+        spool.wake()
+        assert os.path.exists(sign), "what PathExists= asks"
+        assert not os.path.exists("/nonexistent")
+        return
+    watch = Watch(sign)
+    spool.wake()
+    assert os.path.exists(sign)
+    assert watch.has_seen_something()
+    assert [name for name in os.listdir(spool.path("state")) if name != "wake"] == []
+
+
 def test_the_sign_to_wake_is_taken_away_whatever_stands_there(spool):
     sign = spool.path("state", "wake")
     spool.stop_waking()
@@ -328,7 +375,7 @@ def test_a_disk_that_can_only_be_read_matters_where_the_sign_is_there(spool, mon
 
 def test_where_there_is_no_room_even_to_wake_it_is_no_trouble(spool):
     os.rmdir(spool.path("state"))
-    spool.wake()
+    assert spool.wake() is False
 
 
 def test_removing_what_is_gone_is_no_trouble(spool):

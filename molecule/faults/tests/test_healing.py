@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever keeps the sender from running, systemd starts it once a minute; mended, it sends by itself.
+
+Nobody runs `flush` here, and no login comes after the mend. The minute between two starts is made short, so that the
+tests are; that it is a minute is a test of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
+
+testinfra_hosts = ["ansible://debian12-faults", "ansible://debian13-faults"]
+
+SERVICE, PATH, PATH_TIMER = "ssh-login-notify.service", "ssh-login-notify.path", "ssh-login-notify-path.timer"
+OVERFLOW = "/run/ssh-login-notify"
+SIGN = f"{SPOOL}/state/wake"
+# Instead of a minute.
+PAUSE_SECONDS = 2
+WATCHED_SECONDS = 5
+# One at once, and one after each pause.
+MOST_STARTS = 3
+# From the mend to the channel: the pause, and the way.
+HEALED_SECONDS = 8
+
+# name -> (breaks, mends). With each a login comes, or an alert waits for a sender that can't run.
+FAULTS = {
+    "spool missing": (f"mv {SPOOL} {KEPT}", f"mv {KEPT} {SPOOL}"),
+    "a file in the spool's place": (f"mv {SPOOL} {KEPT}; echo x > {SPOOL}", f"rm {SPOOL}; mv {KEPT} {SPOOL}"),
+    "configuration missing": (f"mv {CONFIGURATION} {KEPT}", f"mv {KEPT} {CONFIGURATION}"),
+    "system user missing": (
+        f"cp -a /etc/passwd {KEPT}; sed -i /^ssh-login-notify:/d /etc/passwd",
+        f"cp -a {KEPT} /etc/passwd; rm {KEPT}",
+    ),
+}
+# Nothing of ours runs, so the sign to wake stays. What waits, and the sign, are there before.
+NOTHING_RUNS = {
+    "program missing": (f"mv {PROGRAM} {KEPT}", f"mv {KEPT} {PROGRAM}"),
+    "program not executable": (f"chmod 644 {PROGRAM}", f"chmod 755 {PROGRAM}"),
+    "interpreter missing": (
+        f"cp -a {PROGRAM} {KEPT}; sed -i '1c #!/nonexistent/python3' {PROGRAM}",
+        f"mv {KEPT} {PROGRAM}",
+    ),
+    "syntax error": (f"cp -a {PROGRAM} {KEPT}; sed -i '2i def (' {PROGRAM}", f"mv {KEPT} {PROGRAM}"),
+    "module missing": (
+        f"cp -a {LIBRARY} {KEPT}; rm -r {LIBRARY}/__pycache__ {LIBRARY}/sender.py",
+        f"rm -r {LIBRARY}; mv {KEPT} {LIBRARY}",
+    ),
+    "program missing, the spool read-only": (
+        f"mv {PROGRAM} {KEPT}; mount --bind {SPOOL} {SPOOL}; mount -o remount,bind,ro {SPOOL}",
+        f"umount -l {SPOOL}; mv {KEPT} {PROGRAM}",
+    ),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _impatient(host):
+    """The pauses are short, and the clock does not come."""
+    pauses = {
+        SERVICE: f"[Service]\\nRestartSec={PAUSE_SECONDS}",
+        PATH_TIMER: f"[Timer]\\nOnUnitInactiveSec=\\nOnUnitInactiveSec={PAUSE_SECONDS}",
+        "ssh-login-notify.timer": "[Timer]\\nOnCalendar=\\nOnCalendar=*-02-29",
+    }
+    for unit, text in pauses.items():
+        drop_in = f"/run/systemd/system/{unit}.d"
+        host.check_output(f"mkdir -p {drop_in} && printf '{text}\\n' > {drop_in}/pause.conf")
+    reload = f"systemctl daemon-reload && systemctl restart {PATH_TIMER} ssh-login-notify.timer"
+    host.check_output(reload)
+    yield
+    host.check_output(f"rm -r /run/systemd/system/ssh-login-notify* && {reload}")
+
+
+@contextmanager
+def broken(host, breaks: str, mends: str) -> Iterator[float]:
+    """The fault is there inside the block, which knows since when."""
+    since = time.time()
+    host.check_output(f"set -e; {breaks}")
+    try:
+        yield since
+    finally:
+        host.check_output(f"set -e; {mends}")
+
+
+def starts(host, since: float) -> int:
+    """How many processes of the sender have ended in a failure since then."""
+    told = f"journalctl -q --no-pager -o cat -u {SERVICE} --since @{since:.6f}"
+    return int(host.run(f"{told} | grep -c 'Main process exited'").stdout)
+
+
+def assert_quiet(host, since: float) -> None:
+    """It is tried again, and seldom."""
+    time.sleep(WATCHED_SECONDS)
+    assert 2 <= starts(host, since) <= MOST_STARTS
+
+
+def test_a_minute_passes_between_two_starts_and_no_more(host):
+    shown = host.check_output(f"systemctl cat {SERVICE} {PATH_TIMER}")
+    assert "\nRestartSec=58s\n" in shown
+    assert "\nOnUnitInactiveSec=50s\n" in shown
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_login_that_the_sender_can_not_send_arrives_after_the_mend(host, ada, receiver, fault):
+    mark = receiver.last()
+    with broken(host, *FAULTS[fault]) as since:
+        login = ada.command()
+        assert_quiet(host, since)
+        assert host.run("ssh-login-notify status").rc == 2
+    receiver.wait_for(lambda message: login.source in str(message.raw), after=mark, timeout=HEALED_SECONDS)
+
+
+def test_where_the_sign_to_wake_can_not_be_written_the_one_in_run_does(host, ada, receiver):
+    mark = receiver.last()
+    state = f"{SPOOL}/state"
+    with broken(host, f"mount --bind {state} {state}; mount -o remount,bind,ro {state}", f"umount -l {state}"):
+        login = ada.command()
+        receiver.wait_for(lambda message: login.source in str(message.raw), after=mark, timeout=HEALED_SECONDS)
+
+
+@pytest.mark.parametrize("fault", NOTHING_RUNS)
+def test_a_sign_that_nobody_takes_away_starts_nothing_without_end(host, ada, receiver, fault):
+    """The login has come before: its observer was at work when the program went."""
+    mark = receiver.last()
+    host.check_output(f"systemctl stop {PATH_TIMER} {PATH} {SERVICE}")
+    login = ada.command()
+    host.check_output(f"timeout 9 sh -c 'until ls {SPOOL}/outgoing | grep .; do sleep 0.1; done'")
+    with broken(host, *NOTHING_RUNS[fault]) as since:
+        host.check_output(f"systemctl start {PATH_TIMER} {PATH}")
+        assert host.file(SIGN).exists
+        assert_quiet(host, since)
+    receiver.wait_for(lambda message: login.source in str(message.raw), after=mark, timeout=HEALED_SECONDS)
+
+
+@pytest.mark.parametrize("place", [SPOOL, OVERFLOW])
+def test_the_path_unit_comes_back_where_a_file_stood_in_a_directorys_place(host, ada, receiver, place):
+    mark = receiver.last()
+    host.check_output(f"mkdir -p {OVERFLOW}; sleep 1")
+    with broken(host, f"mv {place} {KEPT}; echo x > {place}", f"rm {place}; mv {KEPT} {place}"):
+        assert host.check_output(f"sleep 1; systemctl is-active {PATH} || true") == "failed"
+    host.check_output(f"timeout {HEALED_SECONDS} sh -c 'until systemctl -q is-active {PATH}; do sleep 0.2; done'")
+    login = ada.command()
+    receiver.wait_for(lambda message: login.source in str(message.raw), after=mark)

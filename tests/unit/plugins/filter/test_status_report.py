@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""status_report: whatever a host answers, the report of a fleet can be made of it."""
+
+import copy
+import json
+from datetime import datetime, timezone
+
+import pytest
+from ansible_collections.loginwatch.pam.plugins.filter.status_report import FilterModule, status_report
+
+STATUS = {
+    "configuration": {"path": "/usr/local/etc/ssh-notify.conf", "host_label": "web-3"},
+    "captured": 0,
+    "waiting": 2,
+    "oldest_waiting_seconds": 7.5,
+    "failed": 1,
+    "dropped": 0,
+    "last_delivery": {"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5},
+    "recent_deliveries": [{"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5}],
+    "last_answer": None,
+    "last_ping": None,
+    "problems": ["1 alerts were refused, the last with 404 no_service"],
+    "version": "0.1.0",
+    "state": "critical",
+}
+
+
+def test_a_status_is_taken_as_it_is():
+    assert FilterModule().filters() == {"status_report": status_report}
+    assert status_report(json.dumps(STATUS)) == {
+        "understood": True,
+        "fault": "",
+        "state": "critical",
+        "version": "0.1.0",
+        "label": "web-3",
+        "last_delivery": 1763884862.5,
+        "waiting": 2,
+        "failed": 1,
+        "problems": STATUS["problems"],
+        "deliveries": ["203.0.113.50 port 45006"],
+    }
+
+
+def test_what_a_host_does_not_know_is_null():
+    unknown = dict.fromkeys(("waiting", "failed", "last_delivery"))
+    found = status_report(json.dumps(dict(STATUS, configuration={"path": "x"}, recent_deliveries=[], **unknown)))
+    assert found["understood"]
+    assert [found[name] for name in ("label", "waiting", "failed", "last_delivery")] == ["", None, None, None]
+
+
+def test_a_program_that_is_damaged_says_so_instead():
+    found = status_report('{"state": "critical", "answer": "it is damaged", "problems": ["it is damaged"]}')
+    assert (found["understood"], found["state"], found["problems"]) == (True, "critical", ["it is damaged"])
+
+
+VALUES = [
+    None, True, False, 0, 1, -1, 1.5, -0.5, 1e300, 10**30, float("nan"), float("inf"), "", "x", "1763884862", "\ud800",
+    "\x1b[2J\n\u202e", "x" * 100_000, [], [[]], ["x"] * 1000, {}, {"x": "y"}, {"delivered_at": "yesterday"},
+    {"delivered_at": [1]}, {"delivered_at": True}, {"host_label": ["x"]}, [{"from": ["x"]}], [{"from": 5}], [5], [None],
+]  # fmt: skip
+
+
+def used(report):
+    """Do with it what the table, the report and the playbooks do."""
+    assert isinstance(report["understood"], bool)
+    assert report["understood"] is (report["fault"] == "")
+    assert report["state"] in ("ok", "warning", "critical", "unknown")
+    if report["last_delivery"] is not None:
+        datetime.fromtimestamp(report["last_delivery"], timezone.utc).strftime("%Y-%m-%d %H:%M")
+    for name in ("waiting", "failed"):
+        assert report[name] is None or type(report[name]) is int
+    texts = [report["version"], report["label"], report["fault"], *report["problems"], *report["deliveries"]]
+    for text in texts:
+        assert text.isprintable()
+        assert len(text) <= 600
+    assert len(report["problems"]) <= 50
+    json.dumps(report, allow_nan=False).encode("utf-8")
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("name", [*STATUS, "answer", "something else"])
+def test_no_value_of_any_key_spoils_it(name, value):
+    used(status_report(json.dumps(dict(copy.deepcopy(STATUS), **{name: value}))))
+
+
+@pytest.mark.parametrize("name", STATUS)
+def test_no_missing_key_spoils_it(name):
+    report = status_report(json.dumps({key: STATUS[key] for key in STATUS if key != name}))
+    used(report)
+    used_by_nobody = ("captured", "oldest_waiting_seconds", "dropped", "last_answer", "last_ping", "version")
+    assert report["understood"] is (name in used_by_nobody)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None, 5, [], {}, b"{}", "", "ok", "[]", "null", "{}", "{", "{" * 100_000, '{"a":' * 100_000, "\ud800",
+        " " * (1 << 22) + "{}",
+    ],
+    ids=lambda answer: repr(answer)[:20],
+)
+def test_what_is_no_status_at_all_is_said_to_be_none(answer):
+    report = status_report(answer)
+    used(report)
+    assert not report["understood"]

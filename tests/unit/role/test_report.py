@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report of a fleet is made whatever one host answers, and that host is the one that is not well."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+STATUS = {
+    "configuration": {"host_label": "web-3"},
+    "waiting": 0,
+    "failed": 0,
+    "last_delivery": {"delivered_at": 1763884862.5},
+    "recent_deliveries": [],
+    "problems": [],
+    "version": "0.1.0",
+    "state": "ok",
+}
+HOSTILE = {
+    "no-number": {"last_delivery": {"delivered_at": "yesterday"}},
+    "no-time": {"last_delivery": {"delivered_at": 1e300}},
+    "unknown-state": {"state": "splendid"},
+    "lists": {"problems": [["x"]], "version": ["x"], "configuration": {"host_label": ["x"]}},
+    "no-list": {"problems": 5},
+    "huge": {"problems": ["x" * 3_000_000]},
+    "terminal": {"problems": ["\x1b[2J\n\ud800"], "state": "warning"},
+}
+
+
+def test_hostile_hosts_spoil_nobodys_report(tmp_path):
+    answers = {"well": json.dumps(STATUS), **{name: json.dumps({**STATUS, **HOSTILE[name]}) for name in HOSTILE}}
+    answers.update({"no-json": "{", "nothing": ""})
+    tasks = [
+        {"ansible.builtin.set_fact": {"verify_status": {"stdout": "{{ answers[inventory_hostname] }}", "rc": 0}}},
+        {"ansible.builtin.set_fact": {"__ssh_login_notify_preflight_result": {"unreachable": False}}},
+        {"ansible.builtin.include_tasks": str(PROJECT / "playbooks" / "tasks" / "report.yml"), "run_once": True},
+    ]
+    play = {"hosts": "all", "gather_facts": False, "vars_files": [str(tmp_path / "answers.json")], "tasks": tasks}
+    (tmp_path / "answers.json").write_text(json.dumps({"answers": answers}))
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    (tmp_path / "playbooks").symlink_to(PROJECT / "playbooks")
+    # As verify.yml has it, whose directory Ansible looks for templates in.
+    (tmp_path / "templates").symlink_to(PROJECT / "playbooks" / "templates")
+    done = subprocess.run(  # noqa: S603
+        [
+            Path(sys.executable).with_name("ansible-playbook"), "-i", ",".join(answers) + ",", "-c", "local",
+            "-e", f"verify_report={tmp_path}/report", tmp_path / "play.yml",
+        ],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    records = {host["host"]: host for host in json.loads((tmp_path / "report" / "report.json").read_text())["hosts"]}
+    assert set(records) == set(answers)
+    assert (tmp_path / "report" / "report.html").exists()
+    assert (records["well"]["state"], records["well"]["last_delivery"]) == ("ok", 1763884862.5)
+    assert records["terminal"]["problems"] == ["\\x1b[2J\\n\\ud800"]
+    others = set(answers) - {"well", "terminal"}
+    assert {records[name]["state"] for name in others} == {"unknown"}
+    assert all("understood" in records[name]["problems"][0] for name in others)
