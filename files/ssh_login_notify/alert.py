@@ -27,7 +27,7 @@ WATCH_SERVICE = "ssh-login-notify-watch"
 OWN_SERVICES = (TEST_SERVICE, HEARTBEAT_SERVICE, WATCH_SERVICE)
 LOGIN = "login"
 # In the place of a login's methods, where the hook was not given them.
-WITHHELD = {"method": "too long to show"}
+WITHHELD = {"method": "too-long-to-show"}
 FIELDS: "Dict[str, Any]" = {
     "version": int,
     "id": str,

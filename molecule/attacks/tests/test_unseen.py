@@ -55,7 +55,7 @@ def test_a_certificate_that_is_too_long_for_any_program(host, certified, length,
         usual = "" if is_told_by_the_usual(person.command()) else "no trace"
     messages = verdict(f"a certificate with a key id of {length:,} bytes", usual, "", [person.command()])
     (message,) = messages
-    assert message.alerts[0].key == "too long to show"
+    assert message.alerts[0].key == "too-long-to-show"
     assert "the hook could not be run with what sshd said" in message.text
 
 

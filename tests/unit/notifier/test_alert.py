@@ -48,7 +48,7 @@ def test_an_alert_tells_who_from_where_how_what_and_when():
 
 def test_an_alert_says_what_it_can_not_show():
     found = built(SSH_AUTH_INFO_0="withheld")
-    assert found["methods"] == [{"method": "too long to show"}]
+    assert found["methods"] == [{"method": "too-long-to-show"}]
     assert "the hook could not be run with what sshd said" in found["notes"][0]
 
 
