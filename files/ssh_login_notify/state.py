@@ -116,6 +116,8 @@ class State:
         kept = {name: getattr(self, name) for name in KEPT}
         try:
             self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
+        except FileNotFoundError:
+            pass  # there is no spool, which whoever uses it has said
         except OSError as error:  # a full disk, say: what can be sent is sent all the same
             trouble(f"what the sender did could not be written down: {error}")
 

@@ -408,3 +408,15 @@ def test_a_sender_beside_one_at_work_does_not_even_load_the_program(installation
     done = subprocess.run([str(installation.hook), "send"], env={}, stderr=subprocess.PIPE)
     assert b"nothing_of_that_name" in done.stderr, "with nobody at work it is loaded"
     assert not os.path.exists(installation.spool.path("state", "wake")), "or systemd would start it for ever"
+
+
+@needs_root
+@pytest.mark.parametrize("missing", ["", "outgoing"])
+def test_a_sender_without_a_spool_says_so_in_one_line(installation, missing):
+    """An exit code of 0 would tell systemd, and whoever runs it by hand, that all is sent."""
+    os.rename(installation.spool.path(missing), str(installation.root / "away"))
+    done = subprocess.run([str(installation.hook), "send"], env={}, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"the spool can't be used: " in done.stderr
+    assert b"run the role again" in done.stderr
