@@ -408,7 +408,7 @@ WAYS = {
     "set aside": (lambda spool: spool.set_aside(NAME, b"400"), "failed/" + NAME, ["failed/" + NAME]),
     "its answer": (lambda spool: spool.set_aside(NAME, b"400"), f"failed/{NAME}.answer", [f"failed/{NAME}.answer"]),
     "put back": (lambda spool: spool.retry(LATER), "outgoing/" + LATER, ["outgoing/" + LATER]),
-    "the answer of what is put back": (lambda spool: spool.retry(LATER), f"failed/{LATER}.answer", ["outgoing/" + LATER]),
+    "the answer of that": (lambda spool: spool.retry(LATER), f"failed/{LATER}.answer", ["outgoing/" + LATER]),
     "forgotten": (lambda spool: spool.forget("failed", LATER), f"failed/{LATER}.answer", []),
     "handed over": (
         lambda spool: hand_over(spool, "1.5-1", b"x"), "outgoing/1.5-1", ["outgoing/1.5-1", "state/wake"]
