@@ -1,4 +1,4 @@
-"""The command line: `ssh-login-notify send | heartbeat | test | status | flush`.
+"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush`.
 
 Exit codes: 0 well; 1 something was not delivered, or waits; 2 the configuration or the call is wrong, or alerts failed;
 3 not known (not root, or a defect).
@@ -41,7 +41,7 @@ def main(arguments: "List[str]") -> int:
         print("ssh-login-notify: only root may use it, its configuration holds a secret; try sudo", file=sys.stderr)
         return NOT_KNOWN
     os.umask(0o077)
-    commands = {"test": test, "status": status, "flush": flush, "heartbeat": beat}
+    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat}
     try:
         if options.command == "send":
             return send()
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.required = True
     commands.add_parser("send", help="send what waits, and stay while there is hope (for systemd and cron)")
     texts = {
+        "check": "tell whether a configuration can be used, and send nothing",
         "test": "send a test alert now, and say what Slack answered",
         "status": "tell in one line what is wrong, what waits, what failed, the last delivery",
         "flush": "send what waits now, and wait for nothing but what Slack has asked for",
@@ -82,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
-        if name == "test":
-            other = "test this configuration instead, which need not be installed"
+        if name in ("check", "test"):
+            other = f"{name} this configuration instead, which need not be installed"
             command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="first put back what was refused")
@@ -172,6 +173,15 @@ def _complain(spool: Spool, sentence: str) -> int:
     journal.trouble(sentence)
     print("ssh-login-notify: " + sentence, file=sys.stderr)
     return WRONG
+
+
+def check(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
+    """Say whether a configuration can be used."""
+    try:
+        Transport(config.load(options.configuration))
+    except ConfigurationError as error:
+        return WRONG, {"usable": False, "problem": str(error)}, [str(error)]
+    return WELL, {"usable": True, "problem": None}, ["it can be used"]
 
 
 def test(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":

@@ -171,9 +171,9 @@ def _check_address(name: str, url: object, allow_http: bool) -> None:
     if not all(0 < len(label) < 64 for label in host.rstrip(".").split(".")):  # RFC 1035, 2.3.4
         raise ConfigurationError(f"{name} has no name that a host can have: {mend}")
     if name == "webhook_url" and host.rstrip(".") in SLACKS_HOSTS and not parts.path.startswith(INCOMING):
-        what = "an address of Slack's"
+        what = "another address of Slack"
         if parts.path.startswith(WORKFLOWS):
-            what = "a workflow's webhook, which takes variables instead of messages,"
+            what = "the webhook of a workflow, which takes variables instead of messages,"
         raise ConfigurationError(f"{name} is {what} and not an incoming webhook: create one, and {mend}")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ConfigurationError(

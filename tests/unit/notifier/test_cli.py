@@ -78,7 +78,7 @@ def host(monkeypatch, capsys, tmp_path, spool, webhook, said):
     return Host(monkeypatch, capsys, tmp_path, spool, webhook)
 
 
-@pytest.mark.parametrize("command", ["test", "status", "flush", "send"])
+@pytest.mark.parametrize("command", ["check", "test", "status", "flush", "send"])
 def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     code, out, err = host.run(command)
@@ -761,3 +761,26 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     assert run_installed(installed, "send") == (WELL, "", "")
     assert installed.names("outgoing") == []
     assert len(webhook.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({}, None),
+        ({"host_label": 42}, "host_label must be text: correct ssh_login_notify_host_label and run the role again"),
+        ({"host_label": None}, "host_label must be text: correct ssh_login_notify_host_label and run the role again"),
+        ({"ca_file": "/missing.pem"}, None),
+        ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
+        ({"people": None}, "people must be an object"),
+        ({"ignore": {}}, "ignore must be a list"),
+    ],
+)
+def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, values, problem):
+    other = tmp_path / "other.conf"
+    other.write_text(json.dumps(dict({"webhook_url": host.webhook.url}, **values)))
+    other.chmod(0o600)
+    code, found = host.json("check", "--configuration", str(other))
+    assert (code, found["usable"]) == ((WRONG, False) if problem else (WELL, True))
+    assert (found["problem"] or "").startswith(problem or "")
+    assert host.run("check")[:2] == (WELL, "it can be used\n")
+    assert host.webhook.requests == []
