@@ -1,4 +1,4 @@
-"""The command line: `ssh-login-notify send | heartbeat | test | status | flush`.
+"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush`.
 
 Exit codes: 0 well; 1 something was not delivered, or waits; 2 the configuration or the call is wrong, or alerts failed;
 3 not known (not root, or a defect). `send` ends with 75 where others end with 1.
@@ -7,6 +7,7 @@ Exit codes: 0 well; 1 something was not delivered, or waits; 2 the configuration
 import argparse
 import json
 import os
+import signal
 import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
@@ -15,7 +16,7 @@ from . import VERSION, alert, config, journal, limits, overflow, slack, watch
 from .config import Configuration, ConfigurationError
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
-from .sender import WAY, Sender, retry_after
+from .sender import MAKE_WAY, WAY, Sender, retry_after
 from .spool import Lock, Spool
 from .state import State
 from .text import printable
@@ -42,7 +43,7 @@ def main(arguments: "List[str]") -> int:
         print("ssh-login-notify: only root may use it, its configuration holds a secret; try sudo", file=sys.stderr)
         return NOT_KNOWN
     os.umask(0o077)
-    commands = {"test": test, "status": status, "flush": flush, "heartbeat": beat}
+    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat}
     try:
         if options.command == "send":
             code = send()
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.required = True
     commands.add_parser("send", help="send what waits, and stay while there is hope (for systemd and cron)")
     texts = {
+        "check": "tell whether a configuration can be used, and send nothing",
         "test": "send a test alert now, and say what Slack answered",
         "status": "tell in one line what is wrong, what waits, what failed, the last delivery",
         "flush": "send what waits now, and wait for nothing but what Slack has asked for",
@@ -84,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
-        if name == "test":
-            other = "test this configuration instead, which need not be installed"
+        if name in ("check", "test"):
+            other = f"{name} this configuration instead, which need not be installed"
             command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="first put back what was refused")
@@ -98,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
 def send() -> int:
     """Look whether all is well, when that is due, and send what waits. It looks again after giving up the lock."""
     spool = Spool()
+    # Whenever somebody asks for it, it is heard in the next wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [MAKE_WAY])
     stopped = _stop_waking(spool)
     code = _send(spool)
     if not stopped:
@@ -125,14 +129,17 @@ def _send(spool: Spool) -> int:
         _tidy(spool)
         if watch.is_due(spool):
             _watch(spool)
-        rest = overflow.Rest()
+        rest: Optional[overflow.Rest] = overflow.Rest()
         configuration, transport = _begin(spool)
         while lock.take():
-            settled = Sender(spool, configuration, transport, rest).run()
-            rest.close()
+            sender = Sender(spool, configuration, transport, rest)
+            settled = sender.run()
+            if rest:
+                rest.close()
+            rest = None
             lock.give_up()
             # An observer that found the lock held has left it to this run.
-            if not settled or not spool.names("outgoing"):
+            if not settled or not sender.is_due():
                 return WELL if settled else UNDELIVERED
     except (ConfigurationError, PrivilegeError, TransportError) as error:
         return _complain(spool, str(error))
@@ -177,6 +184,15 @@ def _complain(spool: Spool, sentence: str) -> int:
     journal.trouble(sentence)
     print("ssh-login-notify: " + sentence, file=sys.stderr)
     return WRONG
+
+
+def check(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
+    """Say whether a configuration can be used."""
+    try:
+        Transport(config.load(options.configuration))
+    except ConfigurationError as error:
+        return WRONG, {"usable": False, "problem": str(error)}, [str(error)]
+    return WELL, {"usable": True, "problem": None}, ["it can be used"]
 
 
 def test(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":
@@ -240,7 +256,7 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
     try:
         lock = Lock(spool.path("sender.lock"))
         if not _take(lock):
-            found["answer"] = "a sender is at work on it already; see `ssh-login-notify status`"
+            found["sender"] = "a sender is at work and sends it: `ssh-login-notify status` tells what becomes of it"
         else:
             _tidy(spool)
             rest = overflow.Rest()
@@ -261,7 +277,8 @@ def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]
         return WRONG, found, [found["answer"]]
     line = "delivered {delivered}, waiting {waiting}, failed {failed}".format(**found)
     code = WRONG if found["failed"] else UNDELIVERED if found["waiting"] else WELL
-    return code, found, [line] + (["Slack's last answer: {}".format(found["answer"])] if found["answer"] else [])
+    lines = [line, found.get("sender"), found["answer"] and "what came of it: {}".format(found["answer"])]
+    return code, found, [text for text in lines if text]
 
 
 def _why_not(spool: Spool) -> "Optional[str]":
@@ -271,12 +288,25 @@ def _why_not(spool: Spool) -> "Optional[str]":
 
 
 def _take(lock: Lock) -> bool:
+    """Take the lock of a sender, and have one that only waits make way; return False if it is at work."""
     until = time.monotonic() + SENDER_AT_WORK
+    asked = 0
     while not lock.take():
         if time.monotonic() > until:
             return False
+        holder = lock.holder()
+        if holder and holder != asked:
+            _ask_to_make_way(holder)
+            asked = holder
         time.sleep(0.05)
     return True
+
+
+def _ask_to_make_way(pid: int) -> None:
+    try:
+        os.kill(pid, MAKE_WAY)
+    except ProcessLookupError:
+        pass  # it has just ended
 
 
 def status(_options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":

@@ -31,6 +31,10 @@ DEFAULTS: "Dict[str, Any]" = {
 }
 TYPE_NAMES = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
+# Where Slack's webhooks are, and which of them take messages.
+SLACKS_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
+INCOMING = "/services/"
+WORKFLOWS = ("/triggers/", "/workflows/")
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
 RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
@@ -109,6 +113,14 @@ def load(path: str = PATH) -> Configuration:
     return Configuration(values, exposed=bool(status.st_mode & 0o044))
 
 
+def changed_at() -> float:
+    """Return when the configuration was last written, in seconds since the epoch; 0 if that can't be told."""
+    try:
+        return os.stat(PATH).st_mtime
+    except OSError:
+        return 0.0
+
+
 def _check(values: "Dict[str, Any]") -> None:
     unknown = sorted(set(values) - set(DEFAULTS) - {"webhook_url"})
     if unknown:
@@ -158,6 +170,11 @@ def _check_address(name: str, url: object, allow_http: bool) -> None:
         raise ConfigurationError(f"{name} is not an https:// address: {mend}")
     if not all(0 < len(label) < 64 for label in host.rstrip(".").split(".")):  # RFC 1035, 2.3.4
         raise ConfigurationError(f"{name} has no name that a host can have: {mend}")
+    if name == "webhook_url" and host.rstrip(".") in SLACKS_HOSTS and not parts.path.startswith(INCOMING):
+        what = "another address of Slack"
+        if parts.path.startswith(WORKFLOWS):
+            what = "the webhook of a workflow, which takes variables instead of messages,"
+        raise ConfigurationError(f"{name} is {what} and not an incoming webhook: create one, and {mend}")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ConfigurationError(
             f"{name} is plain http://, and everybody on the way could read it: use https://, "

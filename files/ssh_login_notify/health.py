@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from . import config, labels, overflow, pam_stack, trust
+from . import config, labels, overflow, pam_stack, slack, trust
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
 from .installation import cannot_run, changed_files, installed_at
@@ -141,8 +141,15 @@ class Health:
         trouble = "the sender has not come to it"
         if self.state.trouble:
             trouble = "{what}: {mend}".format(**self.state.trouble)
-        oldest = self.oldest_waiting_seconds
-        if (oldest or 0) > WAITS_TOO_LONG:
+        names = [*(self.waiting or []), *self.overflowing]
+        stuck = [name for name in names if self.state.is_stuck(name)]
+        if stuck:
+            yield self._of_stuck(stuck)
+        oldest = _age([name for name in names if name not in stuck])
+        answer = self.state.last_answer
+        if oldest is not None and answer and slack.is_closed(answer["status"] or 0, answer["answer"]):
+            yield Problem(CRITICAL, "waiting", "alerts wait: " + trouble, about_delivery=True)
+        elif (oldest or 0) > WAITS_TOO_LONG:
             what = f"alerts have waited for {(oldest or 0) / 60:.0f} minutes"
             yield Problem(CRITICAL, "waiting", f"{what}: {trouble}", about_delivery=True)
         elif oldest is not None and self.state.trouble:
@@ -160,6 +167,17 @@ class Health:
         if switch and self.state.last_ping and not self.state.last_ping["well"]:
             what = "the dead man's switch was not reached ({answer})".format(**self.state.last_ping)
             yield Problem(WARNING, "ping", what + ": see ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
+
+    def _of_stuck(self, names: "List[str]") -> Problem:
+        """Tell of alerts that others overtake. Without what was answered: that may be what does not pass."""
+        tried = [self.state.tried[name] for name in names]
+        last = max(tried, key=lambda entry: float(entry["at"]))
+        what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
+        host = self.configuration.webhook_host if self.configuration else "the webhook's host"
+        mend = f"look for a proxy or a filter on the way to {host}, which does not let their contents pass"
+        if any(entry["unsure"] for entry in tried):
+            mend = f"they may stand in the channel: {host} does not answer as Slack does, look for what does instead"
+        return Problem(CRITICAL, "stuck", f"{what}: {mend}; then `ssh-login-notify flush`")
 
     def _last_sign(self) -> float:
         """Return when something last left this host for sure; none of it can be of the future."""

@@ -1,26 +1,30 @@
 """The sender: takes alerts from outgoing/, the oldest first, sends them, keeps those that must wait.
 
 One per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends when
-nothing is left, or when what is left must wait for longer than a run stays: a timer starts it again, and each new alert
-does.
+nothing is left, or when it has tried for a while: a timer starts it again within a minute, and each new alert does.
+
+Only Slack's own words settle a message. Whatever else is answered, the alert waits and is tried again. Where it is one
+message that does not pass, and not the way, the others overtake it: after a few tries others are tried as well, and
+what fails once more after one of them was delivered is stuck. That one is tried now and then.
 """
 
 import json
 import random
+import signal
 import time
 from email.utils import parsedate_to_datetime
 
-from . import alert, heartbeat, limits, rules, slack
+from . import alert, config, heartbeat, limits, rules, slack
 from .config import Configuration
 from .journal import trouble
 from .spool import ALERT_MODE, Spool
-from .state import State
+from .state import NEVER, State
 from .text import printable
 from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Dict, List, Optional
 
     from .alert import Alert
     from .overflow import Rest
@@ -34,7 +38,23 @@ LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
 LONGEST_WAIT = 3600  # seconds; no more than that is waited at Slack's wish, which never asks for as much
 LONGEST_RUN = 600  # seconds; then the next run goes on, before systemd takes this one for stuck
 WAY = "look at the way to the webhook's host: DNS, firewall, proxy, CA file"
-UNDELIVERED = 300  # seconds until the next try, once a run has tried for as long as it does
+# Between two tries once a run has tried for as long as it does. The timer, or cron, comes within a minute.
+UNDELIVERED_SECONDS = 40
+# The same, when Slack has said for an hour that the webhook is closed: only a person can change that.
+CLOSED_SECONDS = 300
+CLOSED_FOR_LONG_SECONDS = 3600
+# Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
+FEW_TRIES = 3
+# Other messages that are tried each time to find out whether the way is open.
+PROBES = 2
+# The first wait of a stuck alert; the next ones double, up to the longest.
+STUCK_SECONDS = 600
+LONGEST_STUCK_SECONDS = 3600
+# How often a message is repeated that may have been taken each time. After that only a person, or another
+# configuration, has it sent again.
+MOST_UNSURE = 8
+# Asks a sender that waits to leave the rest to somebody who flushes. To all who don't wait for it, it does nothing.
+MAKE_WAY = signal.SIGURG
 
 
 class Sender:
@@ -50,35 +70,52 @@ class Sender:
         self._transport = transport
         self._state = State(spool)
         self._one_by_one: set[str] = set()
-        self._tries = 0
+        # Alerts to try next, out of turn.
+        self._probes: List[str] = []
+        self._is_probe = False
+        # Since the last wait: what failed, and whether it was alone in its message; whether something was delivered.
+        self._failed: Dict[str, bool] = {}
+        self._is_open = False
+        # Whether this run has tried for as long as it does.
+        self._is_over = False
         # How many times in a row Slack has asked for a wait, if only in the run before.
         self._asked = int(self._state.asked)
         self.delivered = 0
         self.last_answer = ""
 
     def run(self, patient: bool = True) -> bool:
-        """Send what waits. Return True when nothing is left.
+        """Send what waits. Return True when nothing is left that is due.
 
         patient: obey an earlier run's wait, and try again for a while; else obey only what Slack asked for, and end at
         the first trouble.
         """
         self._keep_to_limits()
-        if not self._pause(self._state.seconds_left(asked=not patient)):
+        if config.changed_at() > self._state.agreed_at and not self._state.asked:
+            self._state.failures = 0  # another webhook, perhaps
+        elif not self._pause(self._state.seconds_left(asked=not patient)):
             return False
         began = time.monotonic()
         while True:
             self._spool.stop_waking()
-            names = self._names()
+            waiting = self._names()
+            self._state.keep_tried(waiting)
+            names = self._next(waiting, patient)
             if not names:
                 return True
             if time.monotonic() - began > LONGEST_RUN:
                 self._spool.wake()
                 return False
-            seconds = self._send(self._next(names))
-            if seconds and not (patient and self._pause(seconds)):
+            seconds = self._send(names)
+            if seconds and (not patient or self._is_over or not self._pause(seconds)):
                 return False
             if seconds:
                 self._keep_to_limits()
+                self._failed = {}
+                self._is_open = False
+
+    def is_due(self) -> bool:
+        """Tell whether something waits that is to be tried now."""
+        return any(self._state.is_due(name, config.changed_at()) for name in self._names())
 
     def _keep_to_limits(self) -> None:
         limits.enforce(self._spool, self._state, self._configuration.most_waiting, self._configuration.most_waiting_mib)
@@ -97,14 +134,21 @@ class Sender:
         if self._rest:
             self._rest.remove(name)
 
-    def _next(self, names: "List[str]") -> "List[str]":
+    def _next(self, names: "List[str]", patient: bool) -> "List[str]":
         """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
+        self._is_probe = bool(self._probes)
+        if self._is_probe:
+            return [self._probes.pop(0)]
+        waiting = [name for name in names if not self._state.is_stuck(name)]
+        if not waiting:
+            stuck = [name for name in names if name not in self._failed]
+            return [name for name in stuck if not patient or self._state.is_due(name, config.changed_at())][:1]
         enough = DIGEST_FROM_LIMITED if self._asked else DIGEST_FROM
-        backlog = len(names) >= enough and names[0] not in self._one_by_one
-        return names[: slack.DIGEST_LIMIT] if backlog else names[:1]
+        backlog = len(waiting) >= enough and waiting[0] not in self._one_by_one
+        return waiting[: slack.DIGEST_LIMIT] if backlog else waiting[:1]
 
     def _send(self, names: "List[str]") -> float:
-        """Send a message for these alerts; return the seconds to wait before the next try, 0 when it is settled."""
+        """Send a message for these alerts; return the seconds to wait before the next try, 0 for none."""
         alerts = [found for found in map(self._load, names) if found]
         if not alerts:
             return 0
@@ -121,36 +165,102 @@ class Sender:
         except TransportError as error:
             self.last_answer = str(error)
             self._state.refused(_refusal(alerts[0], None, str(error), WAY))
+            if error.sent:
+                return self._in_vain(alerts, None, "it is tried again")
             return self._later(str(error), "it is tried again", None)
         self.last_answer = f"{answer.status} {printable(answer.text)}"
         return self._settle(alerts, answer)
 
     def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
-        if answer.status == 200 and answer.text == "ok":
-            for sent in alerts:
-                self._remove(sent["id"])
-            self._tries = self._asked = 0
-            self.delivered += len(alerts)
-            self._state.delivered([_delivery(sent, answer.status) for sent in alerts])
-            for sent in alerts:
-                if sent["service"] == alert.HEARTBEAT_SERVICE:
-                    self._ping(sent)
+        if slack.is_delivered(answer.status, answer.text):
+            self._done(alerts, answer)
             return 0
         mend = slack.mend(answer.status, answer.text)
         self._state.refused(_refusal(alerts[0], answer.status, printable(answer.text), mend))
-        if answer.status not in slack.PERMANENT:
-            return self._later(self.last_answer, mend, retry_after(answer.retry_after))
-        if len(alerts) > 1 and answer.status == 400:
+        asked = retry_after(answer.retry_after)
+        if asked is not None or answer.status == 429:
+            return self._later(self.last_answer, mend, asked)
+        if slack.is_refused(answer.status, answer.text):
+            self._refuse(alerts, f"{self.last_answer}: {mend}\n".encode())
+            return 0
+        if slack.is_closed(answer.status, answer.text) or slack.may_be_taken(answer.status, answer.text):
+            alerts = self._without_tests(alerts)
+        return self._in_vain(alerts, answer, mend)
+
+    def _done(self, alerts: "List[Alert]", answer: Answer) -> None:
+        for sent in alerts:
+            self._remove(sent["id"])
+        self._asked = 0
+        self._is_open = True
+        self._probes = []
+        self.delivered += len(alerts)
+        self._state.delivered([_delivery(sent, answer.status) for sent in alerts], forgive=not self._failed)
+        for sent in alerts:
+            if sent["service"] == alert.HEARTBEAT_SERVICE:
+                self._ping(sent)
+
+    def _refuse(self, alerts: "List[Alert]", reason: bytes) -> None:
+        """Be done with what Slack refuses for the message's sake."""
+        if len(alerts) > 1:
             # One of them may be to blame: each on its own, and only that one is set aside.
             self._one_by_one.update(refused["id"] for refused in alerts)
+            return
+        for refused in self._without_tests(alerts):
+            self._set_aside(refused["id"], reason)
+
+    def _without_tests(self, alerts: "List[Alert]") -> "List[Alert]":
+        """Be done with test alerts, and return the others: who waits for a test has the answer from the state."""
+        for test in alerts:
+            if test["service"] == alert.TEST_SERVICE:
+                self._remove(test["id"])
+        return [other for other in alerts if other["service"] != alert.TEST_SERVICE]
+
+    def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", mend: str) -> float:
+        """Return the seconds until the next try after a message that was seen and not taken.
+
+        It may be the way, or it may be the message. Others tell: see the module's text.
+        """
+        names = [tried["id"] for tried in alerts]
+        if not names:
             return 0
-        reason = f"{self.last_answer}: {mend}\n".encode()
-        for refused in alerts:
-            if refused["service"] == alert.TEST_SERVICE:
-                self._remove(refused["id"])  # who waits for a test has the answer from the state
-            else:
-                self._set_aside(refused["id"], reason)
-        return 0
+        status = answer.status if answer else None
+        unsure = answer is not None and slack.may_be_taken(answer.status, answer.text)
+        was_stuck = self._state.is_stuck(names[0])
+        self._state.in_vain(names, status, unsure)
+        self._failed.update(dict.fromkeys(names, len(names) == 1))
+        if was_stuck or min(map(self._state.tries, names)) >= FEW_TRIES:
+            if was_stuck or unsure or self._is_open:
+                if len(names) == 1:
+                    self._stick(names[0], mend)
+                else:
+                    self._one_by_one.update(names)
+                return 0
+            if not self._is_probe:
+                self._probes = self._others()
+        if self._probes:
+            return 0
+        closed = answer is not None and slack.is_closed(answer.status, answer.text)
+        return self._later(self.last_answer, mend, None, closed)
+
+    def _others(self) -> "List[str]":
+        """Return alerts by which to find out whether the way is open: those that were tried least, the newest first.
+
+        What somebody has made not to pass may have been made in numbers; what came after that is the best guess.
+        """
+        others = [name for name in self._names() if not self._failed.get(name) and not self._state.is_stuck(name)]
+        others.reverse()
+        return sorted(others, key=self._state.tries)[:PROBES]
+
+    def _stick(self, name: str, mend: str) -> None:
+        """Let others go before an alert, and have it tried again after a while, each time a longer one."""
+        entry = self._state.tried.get(name)
+        if not entry:
+            return  # there are too many of them to keep account of
+        if not entry["again_at"]:
+            trouble(f"{name} is stuck, others are sent before it: {self.last_answer}: {mend}")
+        seconds = min(STUCK_SECONDS * 2.0 ** max(entry["tries"] - FEW_TRIES - 1, 0), LONGEST_STUCK_SECONDS)
+        never = entry["unsure"] >= MOST_UNSURE
+        self._state.stick(name, NEVER if never else seconds * random.uniform(1, 1.25))  # noqa: S311
 
     def _set_aside(self, name: str, reason: bytes) -> None:
         kept = self._rest.get(name) if self._rest else None
@@ -190,29 +300,35 @@ class Sender:
             self._ping(found)
         return None
 
-    def _later(self, why: str, mend: str, asked: "Optional[float]") -> float:
+    def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:
         """Return the seconds until the next try: what Slack asked for, or longer each time.
 
         A part of it is left to chance, so that a fleet that shares a webhook does not come back as one.
+        closed: Slack says that it takes nothing from this webhook.
         """
-        self._tries += 1
+        self._state.failures += 1
+        self._probes = []
         if asked is not None:
             seconds = asked + random.uniform(0, min(2**self._asked, WIDEST_SPREAD))  # noqa: S311
             self._asked += 1
         else:
-            delay = DELAYS[self._tries - 1] if self._tries <= len(DELAYS) else UNDELIVERED
-            seconds = delay * random.uniform(1, 1.25)  # noqa: S311
+            seconds = self._delay(closed) * random.uniform(1, 1.25)  # noqa: S311
         self._state.waiting(why, mend, seconds, asked is not None)
         return seconds
 
+    def _delay(self, closed: bool) -> float:
+        if self._state.failures <= len(DELAYS):
+            return DELAYS[self._state.failures - 1]
+        self._is_over = True
+        seconds = time.time() - self._state.trouble["since"] if self._state.trouble else 0
+        return CLOSED_SECONDS if closed and seconds > CLOSED_FOR_LONG_SECONDS else UNDELIVERED_SECONDS
+
     @staticmethod
     def _pause(seconds: float) -> bool:
-        """Wait; return False if that is longer than a run may stay."""
+        """Wait; return False if that is longer than a run may stay, or if somebody who flushes asks us to leave."""
         if seconds > LONGEST_STAY:
             return False
-        if seconds > 0:
-            time.sleep(seconds)
-        return True
+        return seconds <= 0 or signal.sigtimedwait([MAKE_WAY], seconds) is None
 
 
 def _delivery(sent: "Alert", status: int) -> "Entry":

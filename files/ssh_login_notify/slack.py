@@ -63,22 +63,52 @@ MENDS = {
     "msg_blocks_too_long": DEFECT,
     "no_text": DEFECT,
 }
-PERMANENT = (400, 403, 404, 410)
+RATE_LIMITED = MENDS["rate_limited"]
+HTML = ("<!doctype", "<html", "<head", "<body", "<?xml")  # how a page begins, in lower case
+
+
+def is_delivered(status: int, answer: str) -> bool:
+    """Tell whether Slack has taken the message."""
+    return status == 200 and answer == "ok"
+
+
+def is_refused(status: int, answer: str) -> bool:
+    """Tell whether Slack refuses this very message, for good. By its own words alone: others answer 400 as well."""
+    return 400 <= status < 500 and MENDS.get(answer) == DEFECT
+
+
+def is_closed(status: int, answer: str) -> bool:
+    """Tell whether Slack takes nothing from this webhook, in its own words; somebody may open it again."""
+    return 400 <= status < 500 and answer in MENDS and MENDS[answer] not in (DEFECT, RATE_LIMITED)
+
+
+def may_be_taken(status: int, answer: str) -> bool:
+    """Tell whether the message may stand in the channel although the answer is not Slack's.
+
+    So answers a workflow's webhook, or a relay. A page of HTML comes from a portal or a filter, which took nothing.
+    """
+    return 200 <= status < 300 and not is_delivered(status, answer) and not answer.lower().startswith(HTML)
 
 
 def mend(status: int, answer: str) -> str:
     """Return what an operator can do about an answer that was not `200 ok`."""
     if answer in MENDS:
         return MENDS[answer]
-    if status == 200:
-        return "something else than Slack answered; look for a proxy or a portal in between, and at the address's host"
     if 300 <= status < 400:
         return "redirects are not followed; give the webhook's final address"
     if status == 429:
-        return "too many messages for this workspace just now; it is tried again when Slack allows"
-    if status >= 500:
+        return RATE_LIMITED
+    if may_be_taken(status, answer):
+        return (
+            "this is not how Slack's incoming webhooks answer, but the message may stand in the channel; "
+            "look for a proxy or a portal on the way, and whether the address is an incoming webhook's"
+        )
+    if status >= 500 and not answer.lower().startswith(HTML):
         return "Slack is in trouble (status.slack.com); it is tried again"
-    return "the address is not a webhook's, or no longer; " + NEW_WEBHOOK
+    return (
+        "something else than Slack answered; look for a proxy, a filter or a portal on the way to the webhook's host, "
+        "and whether the address is a webhook's; it is tried again"
+    )
 
 
 def escape(text: str) -> str:

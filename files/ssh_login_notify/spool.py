@@ -61,6 +61,17 @@ def is_older(name: str, age: float) -> bool:
     return passed > age or passed < -SKEW
 
 
+def _move_away(path: str) -> bool:
+    """Rename a directory that has the path of a file of ours; return False where there is none. Raise OSError.
+
+    Its new name is none of ours, so that `status` tells of it.
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        return False
+    os.rename(path, f"{path}-in-the-way-{time.time():.6f}")
+    return True
+
+
 class Spool:
     """The spool below a directory. Every method raises OSError where the file system does."""
 
@@ -127,17 +138,34 @@ class Spool:
                 if durable:
                     file.flush()
                     os.fsync(descriptor)
-            os.rename(unfinished, self.path(directory, name))
+            self._rename(unfinished, self.path(directory, name))
         except OSError:
             self.remove(directory, os.path.basename(unfinished))
             raise
 
     def remove(self, directory: str, name: str) -> None:
-        """Remove a file; one that is gone already is as good."""
+        """Remove a file; one that is gone already is as good. A directory in its place is moved out of the way."""
+        path = self.path(directory, name)
         try:
-            os.unlink(self.path(directory, name))
+            os.unlink(path)
         except FileNotFoundError:
             pass
+        except (IsADirectoryError, PermissionError):  # unlink(2): EISDIR on Linux, EPERM by POSIX
+            if not _move_away(path):
+                raise
+
+    @staticmethod
+    def _rename(source: str, target: str) -> None:
+        """Give a file its name. A directory that has it already is moved out of the way.
+
+        Somebody with the service user's rights can put one there; nothing may wait for it.
+        """
+        try:
+            os.rename(source, target)
+        except OSError as error:
+            if not _move_away(target):
+                raise error from None
+            os.rename(source, target)
 
     # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/
     # only after it: a kill in between never makes two alerts of one login, and the next run ends what this one began.
@@ -172,7 +200,7 @@ class Spool:
         self.remove("incoming", name)
         ready = self.path("incoming", name + ".alert")
         try:
-            os.rename(ready, self.path("outgoing", name))
+            self._rename(ready, self.path("outgoing", name))
         except FileNotFoundError:
             if os.path.lexists(ready):
                 raise
@@ -218,17 +246,11 @@ class Spool:
     # The sender's part.
 
     def stop_waking(self) -> None:
-        """Take the sign to wake away, before the look at what waits. Raise OSError where that can't be done.
-
-        Somebody with the service user's rights may have put a directory there, which is set aside.
-        """
-        sign = self.path("state", "wake")
+        """Take the sign to wake away, before the look at what waits. Raise OSError where that can't be done."""
         try:
             self.remove("state", "wake")
-        except IsADirectoryError:
-            os.rename(sign, self.path("state", f"wake-{time.time():.6f}"))
         except OSError:  # a disk that can only be read says so of what is not there, too
-            if os.path.lexists(sign):
+            if os.path.lexists(self.path("state", "wake")):
                 raise
 
     def set_aside(self, name: str, answer: bytes) -> None:
@@ -238,7 +260,7 @@ class Spool:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise  # a move would fail as well
-        os.rename(self.path("outgoing", name), self.path("failed", name))
+        self._rename(self.path("outgoing", name), self.path("failed", name))
 
     def forget(self, directory: str, name: str) -> None:
         """Remove an alert, and the answer that it may have."""
@@ -247,7 +269,7 @@ class Spool:
 
     def retry(self, name: str) -> None:
         """Put a refused alert back among those that wait."""
-        os.rename(self.path("failed", name), self.path("outgoing", name))
+        self._rename(self.path("failed", name), self.path("outgoing", name))
         self.remove("failed", name + ".answer")
 
     # What kills leave, whoever's.
@@ -283,6 +305,16 @@ class Lock:
                 return False
             raise
         return True
+
+    def holder(self) -> int:
+        """Return the pid of another process that has the lock, 0 if none has, or none that can be named."""
+        import fcntl  # a file to load; only somebody who flushes needs it
+        import struct
+
+        layout = "hhqqi"  # struct flock of fcntl(2), its offsets of 64 bits as Python is built
+        asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _whence, _start, _length, pid = struct.unpack(layout, fcntl.fcntl(self._descriptor, fcntl.F_GETLK, asked))
+        return 0 if kind == fcntl.F_UNLCK else max(pid, 0)
 
     def keep_through_exec(self) -> None:
         """Keep the lock for the program that this process is going to run (execve(2)); there, it may be taken again."""

@@ -24,10 +24,17 @@ LATEST = 1 << 33  # the year 2242; localtime(3) has an end too
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
+# What was tried in vain although its contents were seen; unsure: how often it may have been taken all the same.
+TRIED = {"tries": int, "unsure": int, "status": (int, type(None)), "at": NUMBER, "again_at": NUMBER}
+MOST_TRIED = 1000  # entries of these
+NEVER = float(LATEST - 1)  # seconds since the epoch
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
 
 # In state/sender.json, by their names here.
-KEPT = ("recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold")
+KEPT = (
+    "recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold",
+    "failures", "tried",
+)  # fmt: skip
 
 
 class State:
@@ -37,6 +44,8 @@ class State:
     whether Slack asked for it, so that it holds for everybody on this host.
     last_ping: what became of the last request to the dead man's switch, None before the first.
     dropped: alerts that a limit forced out, all in all; untold: those of them that no message has told of yet.
+    failures: tries in vain since the last delivery. tried: what is known of alerts that were tried in vain (TRIED), by
+    their ids; one with again_at is stuck: others go before it, and it is tried at that time.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -50,6 +59,8 @@ class State:
         self.last_ping: Optional[Entry] = None
         self.dropped = 0
         self.untold = 0
+        self.failures = 0
+        self.tried: Dict[str, Entry] = {}
         try:
             kept = json.loads(spool.read("state", "sender.json", LARGEST).decode("utf-8"))
             recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
@@ -61,16 +72,27 @@ class State:
             self.asked = kept.get("asked") is True
             self.last_ping = _checked(kept.get("last_ping"), PING)
             self.dropped, self.untold = _count(kept.get("dropped")), _count(kept.get("untold"))
+            self.failures = _count(kept.get("failures"))
+            tried = {name: _checked(entry, TRIED) for name, entry in (kept.get("tried") or {}).items()}
+            self.tried = {name: entry for name, entry in tried.items() if entry}
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # none yet, or not ours: nothing is known then, and nothing depends on it
 
-    def delivered(self, deliveries: "List[Entry]") -> None:
-        """Remember deliveries (DELIVERY); their message has told of all that was dropped."""
+    def delivered(self, deliveries: "List[Entry]", forgive: bool = True) -> None:
+        """Remember deliveries (DELIVERY); their message has told of all that was dropped.
+
+        forgive: it was the way that was shut, so what was tried in vain is not to blame, unless it is stuck.
+        """
         self.recent = (self.recent + deliveries)[-RECENT:]
         self.trouble = self.last_answer = None
         self.not_before = self.agreed_at = 0.0
         self.asked = False
-        self.untold = 0
+        self.untold = self.failures = 0
+        for sent in deliveries:
+            self.tried.pop(sent["id"], None)
+        if forgive:
+            kept = {name: entry for name, entry in self.tried.items() if entry["again_at"] or entry["unsure"]}
+            self.tried = kept
         self._keep()
 
     def refused(self, answer: "Entry") -> None:
@@ -83,6 +105,43 @@ class State:
         now = time.time()
         self.not_before, self.agreed_at, self.asked = now + seconds, now, asked
         self.troubled(why, mend)
+
+    def in_vain(self, names: "List[str]", status: "Optional[int]", unsure: bool) -> None:
+        """Remember that a message with these alerts was seen and not taken, or, if unsure, may have been."""
+        for name in names:
+            if name in self.tried or len(self.tried) < MOST_TRIED:
+                entry = self.tried.setdefault(name, {"tries": 0, "unsure": 0, "again_at": 0.0})
+                entry.update(tries=entry["tries"] + 1, unsure=entry["unsure"] + unsure, status=status, at=time.time())
+        self._keep()
+
+    def tries(self, name: str) -> int:
+        """Return how often an alert was tried in vain although its contents were seen."""
+        return int(self.tried[name]["tries"]) if name in self.tried else 0
+
+    def stick(self, name: str, seconds: float) -> None:
+        """Have others go before an alert, and have it tried again after so many seconds. It was tried in vain."""
+        if name in self.tried:
+            self.tried[name]["again_at"] = min(time.time() + seconds, NEVER)
+            self._keep()
+
+    def is_stuck(self, name: str) -> bool:
+        """Tell whether others go before an alert."""
+        return name in self.tried and bool(self.tried[name]["again_at"])
+
+    def is_due(self, name: str, changed_at: float) -> bool:
+        """Tell whether it is time to try an alert: at any time, one that is not stuck.
+
+        changed_at: when the configuration was changed; what was tried before that is tried again.
+        """
+        if not self.is_stuck(name):
+            return True
+        entry = self.tried[name]
+        return not entry["at"] < time.time() < entry["again_at"] or entry["at"] < changed_at
+
+    def keep_tried(self, names: "List[str]") -> None:
+        """Forget what is known of other alerts than these; they are gone."""
+        there = set(names)
+        self.tried = {name: entry for name, entry in self.tried.items() if name in there}
 
     def troubled(self, why: str, mend: str) -> None:
         """Remember why alerts wait; what was agreed for how long stands."""
@@ -116,6 +175,8 @@ class State:
         kept = {name: getattr(self, name) for name in KEPT}
         try:
             self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
+        except FileNotFoundError:
+            pass  # there is no spool, which whoever uses it has said
         except OSError as error:  # a full disk, say: what can be sent is sent all the same
             trouble(f"what the sender did could not be written down: {error}")
 

@@ -10,6 +10,7 @@ import http.client
 import signal
 import socket
 import ssl
+import time
 from urllib.parse import urlsplit
 
 from . import VERSION
@@ -19,12 +20,16 @@ from .text import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Iterator, Optional
+    from typing import Any, Iterator, Optional, Tuple
 
 # http.client loads encodings.idna late: when root is given up, and the service user may not be able to read it.
-TIMEOUT = 15  # seconds for each step: connecting, the handshake, each read
+TIMEOUT = 15  # seconds for each step: connecting to an address, the handshake, each read
 DEADLINE = 60  # seconds for all of it, or an answer that drips would take for ever
 PING_DEADLINE = 20  # the same, for a request that holds up those behind it for little
+# For all addresses of a host together, so that a live one behind dead ones is reached well before the deadline.
+CONNECT_SECONDS = 30
+# The deadline's signal comes again after so long, in case that something has caught the first one.
+DEADLINE_AGAIN_SECONDS = 1
 LARGEST_ANSWER = 4096  # bytes; Slack's are a word
 HTTPS_PORT = 443
 HTTP_PORT = 80
@@ -40,7 +45,18 @@ class Answer:
 
 
 class TransportError(Exception):
-    """Why no answer came, in one sentence without the address."""
+    """Why no answer came, in one sentence without the address.
+
+    sent: whether the host had the request by then, and may have acted on it.
+    """
+
+    def __init__(self, sentence: str, sent: bool = False) -> None:
+        super().__init__(sentence)
+        self.sent = sent
+
+
+class _TimeIsUp(BaseException):
+    """The deadline. No Exception, which libraries catch to go on: socket.create_connection tries the next address."""
 
 
 class Transport:
@@ -59,6 +75,7 @@ class Transport:
         self._proxy = urlsplit(configuration.proxy) if configuration.proxy and not is_loopback(self._host) else None
         self._tls = (tls or _tls(configuration)) if parts.scheme == "https" else None
         self._connection: Optional[http.client.HTTPConnection] = None
+        self._sent = False
 
     def to(self, url: str) -> "Transport":
         """Return a transport to another address by the same way; the system's authorities count there, too."""
@@ -80,12 +97,17 @@ class Transport:
         return self._exchange("GET", None, PING_DEADLINE)
 
     def _exchange(self, method: str, body: "Optional[bytes]", deadline: int) -> Answer:
+        self._sent = False
+        why: Exception
         try:
             with _deadline(deadline):
                 return self._request_again(method, body) if self._connection else self._request(method, body)
         except (OSError, http.client.HTTPException, ssl.CertificateError, UnicodeError) as error:
-            self.close()
-            raise TransportError(self._why(error)) from None
+            why = error
+        except _TimeIsUp:
+            why = socket.timeout()
+        self.close()
+        raise TransportError(self._why(why), self._sent) from None
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -103,10 +125,12 @@ class Transport:
 
     def _request(self, method: str, body: "Optional[bytes]") -> Answer:
         if self._connection is None:
-            self._connection = self._connect()
+            self._connection = self._connection_to_host()
+            self._connection.connect()
         headers = {"User-Agent": "ssh-login-notify/" + VERSION}
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
+        self._sent = True
         self._connection.request(method, self._target, body, headers)
         response = self._connection.getresponse()
         raw = response.read(LARGEST_ANSWER)
@@ -118,13 +142,15 @@ class Transport:
             self.close()  # there is more than any answer of Slack's: not worth the reading
         return Answer(response.status, text, retry_after)
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connection_to_host(self) -> http.client.HTTPConnection:
         host, port = (self._proxy.hostname or "", self._proxy.port) if self._proxy else (self._host, self._port)
         connection = (
             http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._tls)
             if self._tls
             else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
         )
+        # http.client has no public way to this; the attribute is the same from Python 3.5 to 3.14.
+        connection._create_connection = _connect  # type: ignore[attr-defined]
         if self._proxy:
             # CONNECT also for plain http://, so that the proxy is no more than a way.
             connection.set_tunnel(self._host, self._port)
@@ -164,15 +190,46 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
         ) from None
 
 
+def _connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) -> socket.socket:
+    """Connect to the first address of a host that lets us, as socket.create_connection does; raise OSError.
+
+    The time is shared: each address gets its part of what those before it have left, and none more than the timeout.
+    """
+    host, port = address
+    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    until = time.monotonic() + CONNECT_SECONDS
+    failure: OSError = socket.gaierror(socket.EAI_NONAME, "it has no address")
+    for number, (family, kind, protocol, _name, target) in enumerate(found):
+        connection = None
+        try:
+            connection = socket.socket(family, kind, protocol)
+            connection.settimeout(max(0.1, min(timeout, (until - time.monotonic()) / (len(found) - number))))
+            connection.connect(target)
+            connection.settimeout(timeout)
+            return connection
+        except OSError as error:
+            failure = error
+            if connection:
+                connection.close()
+    raise failure
+
+
 @contextlib.contextmanager
-def _deadline(seconds: int) -> "Iterator[None]":
+def _deadline(seconds: float) -> "Iterator[None]":
+    """Raise _TimeIsUp in the block after so many seconds, and again for as long as something in it goes on."""
+    is_over = False
+
     def give_up(_number: int, _frame: "Optional[FrameType]") -> None:
-        raise socket.timeout
+        if not is_over:
+            raise _TimeIsUp
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(seconds)
     try:
-        yield
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds, DEADLINE_AGAIN_SECONDS)
+            yield
+        finally:
+            is_over = True
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

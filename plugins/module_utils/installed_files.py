@@ -22,6 +22,8 @@ from typing import Any, Callable, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 
 CACHE = "__pycache__"
+# Characters that a command that failed is quoted with.
+MOST_SAID = 500
 
 # Runs below the interpreter that will import the package, which need not be the one that runs this module.
 # Validation by time stamp (PEP 552) on purpose: importlib looks at the source's stat result in every mode, so that the
@@ -115,7 +117,8 @@ class InstalledFiles:
     def file_present(self, wanted: Dict[str, Any], outline: bool = False) -> bool:
         """Write the file in one step if its bytes differ, and set owner, group and mode. Return whether they differed.
 
-        wanted: with ``content`` or, if that is not to be shown, ``secret_content``.
+        wanted: with ``content`` or, if that is not to be shown, ``secret_content``; with ``validate``, a command that
+        has to accept the new file before it takes the place of the old one.
         outline: of a new file, show the number of lines only.
         """
         path = Path(wanted["path"])
@@ -139,7 +142,7 @@ class InstalledFiles:
             if not shown and kind == "file":
                 # The new file takes over the mode of this one.
                 self._set_attributes(path, wanted)
-            self._write(path, content, kind, umask=0o022 if shown else 0o077)
+            self._write(path, content, kind, 0o022 if shown else 0o077, wanted.get("validate") or [])
             self._set_attributes(path, wanted)
         return True
 
@@ -182,20 +185,36 @@ class InstalledFiles:
             else:
                 self.absent(compiled)
 
-    def _write(self, path: Path, content: bytes, kind: str, umask: int) -> None:
+    def _write(self, path: Path, content: bytes, kind: str, umask: int, validate: List[str]) -> None:
         """umask: what keeps others from a new file until its mode is set."""
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if kind == "symbolic link":
-            # atomic_move would take over mode and context of the link's target.
-            path.unlink()
         handle, temporary = tempfile.mkstemp(dir=self._module.tmpdir)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+        if validate:
+            self._validate(path, temporary, validate)
+        if kind == "symbolic link":
+            # atomic_move would take over mode and context of the link's target.
+            path.unlink()
         before = os.umask(umask)
         try:
             self._module.atomic_move(temporary, str(path))
         finally:
             os.umask(before)
+
+    def _validate(self, path: Path, temporary: str, command: List[str]) -> None:
+        """Raise InstalledFilesError unless the command accepts the file."""
+        try:
+            code, out, err = self._module.run_command(
+                [word.replace("%s", temporary) for word in command], handle_exceptions=False
+            )
+            said = " ".join((err + out).split())[:MOST_SAID] or f"it ended with {code} and said nothing"
+        except OSError as error:
+            code, said = 1, f"the command that validates it can not be run: {error.strerror}"
+        if code != 0:
+            Path(temporary).unlink()
+            stays = f"{path} stays as it was" if _kind(path) != "absent" else f"{path} was not written"
+            raise InstalledFilesError(f"{stays}, for the new one is refused: {said.replace(temporary, str(path))}")
 
     # -- absent -------------------------------------------------------------------------------------------------------
 

@@ -135,6 +135,15 @@ options:
         description: Octal mode, as a string.
         type: str
         default: '0644'
+      validate:
+        description:
+          - A command that is run before a new text takes the place of the old one. Not in check mode, and by no shell.
+          - C(%s) in it becomes the path of a file with the new text, which only the user of the task can read.
+          - Unless it ends with 0, the task fails with what the command has said, and the old file stays.
+          - The package is in place by then.
+        type: list
+        elements: str
+        default: []
   package:
     description: A Python package without subpackages.
     type: dict
@@ -257,7 +266,11 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import InstalledFiles, InstalledFilesError
+from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import (
+    MOST_SAID,
+    InstalledFiles,
+    InstalledFilesError,
+)
 
 OWNER_AND_GROUP = {"owner": {"type": "str", "default": "root"}, "group": {"type": "str", "default": "root"}}
 DIRECTORY = dict(
@@ -274,9 +287,8 @@ FILE = dict(
     # The action plugin puts secret_content in its place.
     secret_variable={"type": "str", "no_log": False},
     mode={"type": "str", "default": "0644"},
+    validate={"type": "list", "elements": "str", "default": []},
 )
-# Characters that a command that failed is quoted with.
-MOST_SAID = 500
 PACKAGE = dict(
     OWNER_AND_GROUP,
     path={"type": "path", "required": True},

@@ -88,10 +88,13 @@ def said(monkeypatch):
 @pytest.fixture
 def slept(monkeypatch):
     """The waits that were asked for, none of which is waited for."""
+    import signal
     import time
 
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)
+    # A sender waits for this signal, too, which does not come.
+    monkeypatch.setattr(signal, "sigtimedwait", lambda _signals, seconds: waits.append(seconds))
     return waits
 
 

@@ -8,7 +8,9 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 
 import parts
@@ -76,7 +78,7 @@ def host(monkeypatch, capsys, tmp_path, spool, webhook, said):
     return Host(monkeypatch, capsys, tmp_path, spool, webhook)
 
 
-@pytest.mark.parametrize("command", ["test", "status", "flush", "send"])
+@pytest.mark.parametrize("command", ["check", "test", "status", "flush", "send"])
 def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     code, out, err = host.run(command)
@@ -289,11 +291,48 @@ def test_a_capture_that_nobody_finishes_is_a_warning(host):
 
 def test_alerts_that_were_refused_are_critical_with_slacks_words(host):
     host.put(1)
-    host.webhook.instructions.append(answer(404, "no_service"))
+    host.webhook.instructions.append(answer(400, "invalid_payload"))
     host.run("send")
     code, found = host.json("status")
     assert (code, found["failed"]) == (WRONG, 1)
-    assert "404 no_service: the webhook was removed" in found["problems"][0]
+    assert "400 invalid_payload: " in found["problems"][0]
+
+
+def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
+    host.put_now()
+    host.webhook.instructions.append(answer(404, "no_service"))
+    host.run("flush")
+    code, found = host.json("status")
+    assert (code, found["failed"], found["waiting"]) == (WRONG, 0, 1)
+    assert found["problems"] == [
+        "alerts wait: 404 no_service: the webhook was removed or switched off; "
+        "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "said"),
+    [
+        (answer(413, "EICAR"), "the last try ended with 413: look for a proxy or a filter on the way to 127.0.0.1,"),
+        (parts.reset, "the last try ended with no answer: look for a proxy or a filter on the way to 127.0.0.1,"),
+        (answer(200, "EICAR"), "200: they may stand in the channel: 127.0.0.1 does not answer as Slack does,"),
+    ],
+)
+def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(host, slept, instruction, said):
+    host.put_now(age=2000)
+    # The others pass, and so they show that it is this one.
+    host.webhook.instructions.extend([instruction] * 3)
+    host.put(1999999999)
+    if "200" not in said:
+        # A kept connection that is reset is opened again.
+        host.webhook.instructions.extend([answer(200, "ok"), *[instruction] * (2 if instruction is parts.reset else 1)])
+    assert host.run("send")[0] == WELL, "it is nothing that another run within a minute could do"
+    code, found = host.json("status")
+    assert (code, found["waiting"]) == (WRONG, 1)
+    (problem,) = found["problems"]
+    assert problem.startswith("1 alerts are stuck, ")
+    assert said in problem
+    assert "EICAR" not in problem, "the watch tells of it by the same way"
 
 
 def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):
@@ -325,9 +364,9 @@ def test_a_flush_that_does_not_get_through_says_what_waits_and_why(host):
 
 def test_a_flush_can_send_again_what_was_refused(host):
     host.put(1)
-    host.webhook.instructions.append(answer(404, "no_service"))
+    host.webhook.instructions.append(answer(400, "invalid_payload"))
     code, found = host.json("flush")
-    assert (code, found["failed"], found["answer"]) == (WRONG, 1, "404 no_service")
+    assert (code, found["failed"], found["answer"]) == (WRONG, 1, "400 invalid_payload")
     code, found = host.json("flush", "--failed")
     assert (code, found) == (WELL, {"delivered": 1, "waiting": 0, "failed": 0, "answer": "200 ok"})
     assert os.listdir(host.spool.path("failed")) == []
@@ -344,10 +383,68 @@ def test_a_flush_beside_a_sender_at_work_leaves_it_to_that(host, monkeypatch):
     host.put(1)
     with parts.another_process_holding(host.spool.path("sender.lock")):
         code, found = host.json("flush")
-        assert (code, found["waiting"]) == (UNDELIVERED, 1)
-        assert "a sender is at work" in found["answer"]
+        assert (code, found["waiting"], found["answer"]) == (UNDELIVERED, 1, None)
+        assert "a sender is at work" in found["sender"]
+        assert host.run("flush")[1].splitlines() == ["delivered 0, waiting 1, failed 0", found["sender"]]
         assert host.run("send")[0] == WELL
         assert host.webhook.requests == []
+
+
+def waiting_sender(spool, webhook):
+    """A sender in a process of its own, as `send` runs it."""
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from ssh_login_notify import cli, config, overflow, spool\n"
+        "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
+        "overflow.ROOT = sys.argv[2] + '/overflow'\n"
+        "cli._begin = lambda _: (found, cli.Transport(found))\n"
+        "cli._watch = lambda _: None\n"
+        "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
+        "os._exit(cli.send())\n"
+    )
+    return subprocess.Popen([sys.executable, "-ISBc", code, str(parts.FILES), spool.root, webhook.url])
+
+
+@pytest.mark.parametrize("status", [503, 404])
+def test_a_flush_beside_a_sender_that_waits_sends_itself(host, status):
+    host.put(1, 2)
+    State(host.spool).waiting("503", "x", 60)
+    sender = waiting_sender(host.spool, host.webhook)
+    try:
+        wait_for(lambda: Lock(host.spool.path("sender.lock")).holder() == sender.pid)
+        code, found = host.json("flush")
+        assert (code, found) == (WELL, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
+        assert sender.wait(parts.LONGEST_WAIT) == UNDELIVERED
+    finally:
+        sender.kill()
+        sender.wait()
+
+
+def test_a_sender_that_is_asked_to_make_way_ends_no_request_for_it(host):
+    host.put(1, 2)
+    received = threading.Event()
+    go_on = threading.Event()
+    host.webhook.instructions.append(
+        lambda connection: received.set() or (go_on.wait(parts.LONGEST_WAIT) and parts.OK(connection))
+    )
+    sender = waiting_sender(host.spool, host.webhook)
+    try:
+        assert received.wait(parts.LONGEST_WAIT)
+        os.kill(sender.pid, cli.MAKE_WAY)
+        go_on.set()
+        assert sender.wait(parts.LONGEST_WAIT) == WELL
+    finally:
+        sender.kill()
+        sender.wait()
+    assert [alert(number)["id"].encode() in host.webhook.requests[number - 1].body for number in (1, 2)] == [True, True]
+    assert len(host.webhook.requests) == 2
+
+
+def test_what_asks_a_sender_to_make_way_harms_nobody_else():
+    child = subprocess.Popen([sys.executable, "-ISc", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    child.send_signal(cli.MAKE_WAY)
+    child.stdin.close()
+    assert child.wait() == 0
 
 
 @pytest.mark.parametrize("missing", ["", "incoming", "outgoing"])
@@ -664,3 +761,26 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     assert run_installed(installed, "send") == (WELL, "", "")
     assert installed.names("outgoing") == []
     assert len(webhook.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({}, None),
+        ({"host_label": 42}, "host_label must be text: correct ssh_login_notify_host_label and run the role again"),
+        ({"host_label": None}, "host_label must be text: correct ssh_login_notify_host_label and run the role again"),
+        ({"ca_file": "/missing.pem"}, None),
+        ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
+        ({"people": None}, "people must be an object"),
+        ({"ignore": {}}, "ignore must be a list"),
+    ],
+)
+def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, values, problem):
+    other = tmp_path / "other.conf"
+    other.write_text(json.dumps(dict({"webhook_url": host.webhook.url}, **values)))
+    other.chmod(0o600)
+    code, found = host.json("check", "--configuration", str(other))
+    assert (code, found["usable"]) == ((WRONG, False) if problem else (WELL, True))
+    assert (found["problem"] or "").startswith(problem or "")
+    assert host.run("check")[:2] == (WELL, "it can be used\n")
+    assert host.webhook.requests == []

@@ -6,6 +6,7 @@
 import contextlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -267,3 +268,18 @@ def test_what_is_wrong_with_a_network_is_said_with_what_to_write(network, words)
     said = refusal(webhook_url=WEBHOOK, ignore=[{"from": network}])
     assert words in said
     assert "correct ssh_login_notify_ignore" in said
+
+
+# Addresses, and whether they are an incoming webhook's; the role has the same rule (tests/unit/role/test_settings.py).
+ADDRESSES = json.loads((Path(__file__).resolve().parents[1] / "webhook_addresses.json").read_text())
+
+
+@pytest.mark.parametrize("url", sorted(ADDRESSES))
+def test_of_slacks_addresses_only_an_incoming_webhooks_is_taken(url):
+    if not ADDRESSES[url]:
+        assert configuration(url, allow_http=True).webhook_url == url
+        return
+    sentence = refusal(webhook_url=url, allow_http=True)
+    assert ADDRESSES[url] in sentence
+    assert "not an incoming webhook: create one" in sentence
+    assert "not-a-real-secret" not in sentence

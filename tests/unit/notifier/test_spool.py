@@ -16,8 +16,10 @@ from pathlib import Path
 
 import parts
 import pytest
+from ssh_login_notify import overflow
 from ssh_login_notify import spool as module
 from ssh_login_notify.spool import ABANDONED, ALERT_MODE, LARGEST_FILE, Lock, is_name, is_older
+from ssh_login_notify.state import State
 
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
@@ -343,7 +345,8 @@ def test_a_second_sign_is_seen_whatever_a_run_that_never_began_has_left(spool, s
     spool.wake()
     assert os.path.exists(sign)
     assert watch.has_seen_something()
-    assert [name for name in os.listdir(spool.path("state")) if name != "wake"] == []
+    left = [name for name in os.listdir(spool.path("state")) if name != "wake"]
+    assert [name.rpartition("-")[0] for name in left] == ["wake-in-the-way"] * (stands_there == "a directory")
 
 
 def test_the_sign_to_wake_is_taken_away_whatever_stands_there(spool):
@@ -446,3 +449,52 @@ def test_a_lock_that_is_kept_through_exec_may_be_taken_again_there_and_by_nobody
     os.close(end)
     os.waitpid(pid, 0)
     assert Lock(path).take()
+
+
+WAYS = {
+    # What is done, where a directory stands meanwhile, and where the file has to be afterwards.
+    "set aside": (lambda spool: spool.set_aside(NAME, b"400"), "failed/" + NAME, ["failed/" + NAME]),
+    "its answer": (lambda spool: spool.set_aside(NAME, b"400"), f"failed/{NAME}.answer", [f"failed/{NAME}.answer"]),
+    "put back": (lambda spool: spool.retry(LATER), "outgoing/" + LATER, ["outgoing/" + LATER]),
+    "the answer of that": (lambda spool: spool.retry(LATER), f"failed/{LATER}.answer", ["outgoing/" + LATER]),
+    "forgotten": (lambda spool: spool.forget("failed", LATER), f"failed/{LATER}.answer", []),
+    "handed over": (
+        lambda spool: hand_over(spool, "1.5-1", b"x"), "outgoing/1.5-1", ["outgoing/1.5-1", "state/wake"]
+    ),
+    "what a killed observer had begun": (
+        lambda spool: [spool.finish("1.5-1", b"x"), spool.finish_handing_over()], "outgoing/1.5-1", ["outgoing/1.5-1"]
+    ),
+    "brought back": (
+        lambda spool: [overflow.keep("1.5-1", b"x"), overflow.bring_back(spool)], "outgoing/1.5-1", ["outgoing/1.5-1"]
+    ),
+    "removed": (lambda spool: spool.remove("outgoing", "1.5-1"), "outgoing/1.5-1", []),
+    "the sender's memory": (lambda spool: State(spool).delivered([]), "state/sender.json", ["state/sender.json"]),
+    "the watch's memory": (
+        lambda spool: spool.write("state", "watch.json", b"{}", 0o640), "state/watch.json", ["state/watch.json"]
+    ),
+    "the sign to wake": (lambda spool: [spool.stop_waking(), spool.wake()], "state/wake", ["state/wake"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_directory_in_the_way_is_moved_away_and_told(spool, way, said):
+    """Somebody with the service user's rights can make one wherever the sender puts a file."""
+    action, obstacle, expected = WAYS[way]
+    put(spool, "outgoing", NAME)
+    put(spool, "failed", LATER)
+    os.makedirs(spool.path(obstacle, "deep"))
+    action(spool)
+    for path in expected:
+        assert os.path.isfile(spool.path(path))
+    (moved,) = spool.foreign()
+    assert moved.startswith(obstacle + "-in-the-way-")
+    assert os.listdir(spool.path(moved)) == ["deep"]
+    assert said == []
+
+
+def test_a_link_to_a_directory_is_no_directory(spool, tmp_path):
+    os.symlink(str(tmp_path), spool.path("failed", NAME))
+    put(spool, "outgoing", NAME, b"alert")
+    spool.set_aside(NAME, b"400")
+    assert spool.read("failed", NAME) == b"alert"
+    assert spool.foreign() == []

@@ -286,6 +286,87 @@ def test_an_answer_that_drips_is_given_up_in_the_end(webhook, plain, monkeypatch
     assert time.monotonic() - began < 3
 
 
+@contextlib.contextmanager
+def dead_addresses(count):
+    """Addresses at which nobody answers: the queue of the listening socket is full, so the kernel drops what comes."""
+    with contextlib.ExitStack() as opened:
+        found = []
+        for _number in range(count):
+            listener = opened.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            for _filler in range(3):
+                filler = opened.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+            found.append(listener.getsockname())
+        yield found
+
+
+def resolve_to(monkeypatch, addresses):
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments: found)
+
+
+def test_the_deadline_ends_a_trickle_behind_dead_addresses(webhook, plain, monkeypatch):
+    """The first signal comes while a dead address is tried, where http.client takes an OSError for that address's."""
+    monkeypatch.setattr(transport, "DEADLINE", 1)
+    monkeypatch.setattr(transport, "TIMEOUT", 0.4)
+    webhook.instructions.append(drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.1))
+    with dead_addresses(5) as dead:
+        resolve_to(monkeypatch, [*dead, ("127.0.0.1", webhook.port)])
+        began = time.monotonic()
+        assert failure(plain) == f"no answer from 127.0.0.1 port {webhook.port} in time"
+    assert time.monotonic() - began < 2
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_a_live_address_behind_dead_ones_is_reached_well_before_the_deadline(webhook, plain, monkeypatch, count):
+    monkeypatch.setattr(transport, "TIMEOUT", 2)
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 2.1, raising=False)
+    monkeypatch.setattr(transport, "DEADLINE", 4)
+    with dead_addresses(count) as dead:
+        resolve_to(monkeypatch, [*dead, ("127.0.0.1", webhook.port)])
+        assert plain.post(BODY).text == "ok"
+
+
+@pytest.mark.parametrize("caught", [Exception, OSError, BaseException])
+def test_the_deadline_comes_again_until_it_is_heard(plain, monkeypatch, caught):
+    """Whatever a library catches on the way."""
+    monkeypatch.setattr(transport, "DEADLINE", 1)
+    tries = []
+
+    def go_on(*_arguments):
+        while len(tries) < 9:
+            tries.append(time.monotonic())
+            try:
+                time.sleep(3)
+            except caught:
+                if len(tries) == 2:
+                    raise
+
+    monkeypatch.setattr(plain, "_request", go_on)
+    began = time.monotonic()
+    assert "in time" in failure(plain)
+    assert time.monotonic() - began < 2.9
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize(
+    ("instruction", "sent"), [(reset, True), (raw(b"garbage\r\n\r\n", keep=False), True), (None, False)]
+)
+def test_an_error_says_whether_the_host_may_have_the_message(webhook, plain, monkeypatch, instruction, sent):
+    webhook.instructions.append(instruction)
+    if not sent:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            resolve_to(monkeypatch, [unused.getsockname()])
+    with pytest.raises(TransportError) as failed:
+        plain.post(BODY)
+    assert failed.value.sent is sent
+
+
 @pytest.mark.parametrize("kind", ["plain", "trusted"])
 def test_a_host_that_takes_the_request_and_says_nothing_is_given_up(request, monkeypatch, kind):
     monkeypatch.setattr(transport, "TIMEOUT", 0.2)
@@ -298,7 +379,7 @@ def test_a_host_that_takes_the_request_and_says_nothing_is_given_up(request, mon
 def test_the_deadline_leaves_no_alarm_behind(plain):
     before = signal.getsignal(signal.SIGALRM)
     plain.post(BODY)
-    assert signal.alarm(0) == 0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) == before
 
 

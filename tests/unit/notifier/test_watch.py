@@ -4,6 +4,7 @@
 """watch: what has become wrong is told once, and once that it is well again; nothing is told twice."""
 
 import json
+import errno
 import os
 import time
 
@@ -102,11 +103,15 @@ def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
     assert host.look() == [[f"the PAM line in {host.pam} is gone"]] * 2
 
 
-def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(host):
+def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(host, monkeypatch):
     host.pam.write_text(GONE)
-    os.mkdir(host.spool.path("state", watch.FILE))
+
+    def refuse(directory, name, *_arguments):
+        raise OSError(errno.ENOSPC, "no space left on the device", name)
+
+    monkeypatch.setattr(host.spool, "write", refuse)
     for _ in range(2):
-        with pytest.raises(OSError, match="directory"):
+        with pytest.raises(OSError, match="no space left"):
             watch.look(host.spool)
     assert host.spool.names("outgoing") == []
 

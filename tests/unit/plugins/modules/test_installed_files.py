@@ -418,3 +418,49 @@ def test_what_is_needed_is_asked_for(program, lacking):
     del (arguments["package"] if lacking == "python" else arguments["files"][0])[lacking]
     result = program.run(arguments=arguments)
     assert lacking + " is missing" in result["msg"]
+
+
+def validated(program, text, *command, kind="content"):
+    return dict(ME, path=str(program.file), mode="0600", validate=list(command), **{kind: text})
+
+
+@pytest.mark.parametrize("kind", ["content", "secret_content"])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_refused_takes_nothings_place(program, tmp_path, kind, there):
+    refuses = ["/bin/sh", "-c", '! grep -n bad "$1"', "sh", "%s"]
+    if there:
+        program.run(files=[validated(program, "good", *refuses, kind=kind)])
+    before = everything(tmp_path / "home")
+    result = program.run(files=[validated(program, "a bad one", *refuses, kind=kind)])
+    assert result["failed"]
+    expected = f"{program.file} " + ("stays as it was" if there else "was not written")
+    said = "1:a bad one" if kind == "content" else "1:********"
+    assert result["msg"] == f"{expected}, for the new one is refused: {said}"
+    after = everything(tmp_path / "home")
+    assert {path: after[path] for path in before} == before
+    assert program.file.exists() == there
+    assert program.run(files=[validated(program, "another good", *refuses, kind=kind)])["changed"]
+    assert program.file.read_text() == "another good"
+
+
+def test_what_is_validated_is_seen_by_nobody_else_and_not_in_check_mode(program, tmp_path):
+    log = tmp_path / "log"
+    asks = ["/bin/sh", "-c", f'stat -c %a "$1" >> {log}', "sh", "%s"]
+    program.run(files=[validated(program, "x", *asks)], check=True)
+    assert not log.exists()
+    program.run(files=[validated(program, "x", *asks)])
+    program.run(files=[validated(program, "x", *asks)])
+    assert log.read_text() == "600\n", "once: the second time nothing was new"
+
+
+def test_a_command_that_can_not_be_run_accepts_nothing(program):
+    result = program.run(files=[validated(program, "x", "/no/such/command", "%s")])
+    assert "the command that validates it can not be run: No such file or directory" in result["msg"]
+    assert not program.file.exists()
+
+
+def test_a_link_stays_one_when_what_would_take_its_place_is_refused(program, tmp_path):
+    program.file.parent.mkdir(parents=True)
+    program.file.symlink_to(tmp_path / "elsewhere")
+    program.run(files=[validated(program, "x", "/bin/false", "%s")])
+    assert program.file.is_symlink()
