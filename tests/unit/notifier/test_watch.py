@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """watch: what has become wrong is told once, and once that it is well again; nothing is told twice."""
 
-import json
 import errno
+import json
 import os
 import time
 
