@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
+    from .exits import Exits
+
 LARGEST = 1 << 16  # bytes of a file that are read
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
@@ -17,8 +19,9 @@ MOST_KEPT = 400  # descriptors, of the 1024 that a process may have on most syst
 class Processes:
     """The processes of this host as one /proc shows them."""
 
-    def __init__(self, root: str = "/proc") -> None:
+    def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None) -> None:
         self.root = root
+        self._exits = exits
         self._kept: Dict[Tuple[int, str], int] = {}
 
     def keep(self, pid: int) -> None:
@@ -69,6 +72,15 @@ class Processes:
         except OSError:
             return []
 
+    def ended_children(self, pid: int) -> "List[Tuple[int, bytes]]":
+        """Return pid and name of the children that have just ended; none where the kernel does not tell."""
+        return self._exits.of(pid) if self._exits else []
+
+    def make_room_for_ended(self, now: float) -> None:
+        """Take what the kernel has told of processes that have ended: only so much can wait."""
+        if self._exits:
+            self._exits.take(now)
+
     def _children_by_search(self, pid: int) -> "List[int]":
         if not os.path.isdir(f"{self.root}/{pid}"):
             return []
@@ -99,3 +111,14 @@ def set_priority(nice: int) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except OSError:
         pass  # then looks come late on a busy host, and more kinds stay unknown
+
+
+def run_first(wanted: bool) -> None:
+    """Have this process run before all ordinary ones (sched(7)), or no longer; what it forks never does."""
+    try:
+        if wanted:
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        else:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except (OSError, AttributeError):
+        pass  # not allowed, or not in this Python: then set_priority has to do
