@@ -8,7 +8,7 @@ import os
 import time
 
 from .journal import login, trouble
-from .processes import set_priority
+from .processes import lift_file_size_limit, set_priority
 from .spool import LARGEST_FILE, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
@@ -80,6 +80,7 @@ class Finisher:
             os.close(self._pipe)
             os.setsid()  # a scheduling group of its own (sched(7), autogroup): the observer's hurries
             set_priority(0)
+            lift_file_size_limit()
             with os.fdopen(its_end, encoding="utf-8") as lines:
                 self._finish_all(lines)
         finally:

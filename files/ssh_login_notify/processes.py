@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 LARGEST = 1 << 16  # bytes of a file that are read
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
+# Of /proc/self/limits. With less the kernel ends a process that runs before all others for that long.
+UNLIMITED = b"\nMax realtime timeout      unlimited "
 MOST_KEPT = 400  # descriptors, of the 1024 that a process may have on most systems; the rest is opened for each look
 
 
@@ -116,9 +118,24 @@ def set_priority(nice: int) -> None:
 def run_first(wanted: bool) -> None:
     """Have this process run before all ordinary ones (sched(7)), or no longer; what it forks never does."""
     try:
-        if wanted:
+        if wanted and _runs_first_without_limit():
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         else:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     except (OSError, AttributeError):
         pass  # not allowed, or not in this Python: then set_priority has to do
+
+
+def _runs_first_without_limit() -> bool:
+    with open("/proc/self/limits", "rb", buffering=0) as file:
+        return UNLIMITED in (file.read(LARGEST) or b"")
+
+
+def lift_file_size_limit() -> None:
+    """Be free of the limit on the size of files (RLIMIT_FSIZE) that this process may have of sshd."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (OSError, ValueError, ImportError):
+        pass  # in a container: then what is larger goes the way that it goes when a disk is full
