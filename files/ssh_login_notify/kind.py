@@ -142,6 +142,8 @@ class Connection:
             return []
         if self._server:
             return [self._server] if self._is_session_own else []
+        if self._processes.start(self._monitor) not in (None, self._monitor_start):
+            return []  # a stranger has the pid, and may have had children
         return [child for child, name in self._processes.ended_children(self._monitor) if name in SERVERS]
 
     def close(self) -> None:

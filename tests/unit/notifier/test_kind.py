@@ -269,6 +269,12 @@ def test_a_title_of_a_stranger_who_has_the_pid_proves_nothing(host):
     assert host.look() == UNKNOWN
 
 
+def test_what_ended_below_a_stranger_who_has_the_pid_is_not_taken_for_the_session(host, tmp_path):
+    host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
+    ended = Exits(p100=[(SERVER, host.program.encode())], p101=[(CHILD, b"secret-of-eve")])
+    assert Connection(Processes(str(tmp_path), ended), MONITOR, START, b"deploy").look(1.0) == UNKNOWN
+
+
 def test_a_session_that_begins_late_in_a_connection_is_seen(host):
     host.serve("")
     assert host.look() is None
