@@ -13,7 +13,7 @@ from types import ModuleType
 
 from tools.command import ROOT, Failure, say
 
-from . import cost, faults, fleet, hook, kinds, login, machine, report, servers, storm, webhook
+from . import cost, faults, fleet, hook, kinds, login, machine, report, servers, short, storm, webhook
 
 # In this order: what is timed comes first, while the machine is as it was found.
 PARTS: dict[str, tuple[ModuleType, str]] = {
@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "cost": (cost, "processor time and memory of observer and sender for a login"),
     "storm": (storm, "a thousand logins in a minute: nothing lost or doubled, at a small price; ends non-zero if not"),
     "kinds": (kinds, "whether each of many logins is one alert of the right kind; ends non-zero if not"),
+    "short": (short, "whether the shortest sessions are seen; ends non-zero if not"),
     "fleet": (fleet, "how long Ansible takes for fifty hosts; ends non-zero if a second run is slow"),
     "webhook": (webhook, "how long many hosts behind one webhook take (simulated); ends non-zero if one is left out"),
 }
@@ -46,24 +47,33 @@ def main() -> int:
     parser.add_argument("part", nargs="?", choices=PARTS, metavar="PART", help="only this part (default: all)")
     defaults = ", ".join(f"{name} {module.RUNS}" for name, (module, _summary) in PARTS.items())
     parser.add_argument("runs", nargs="?", type=int, metavar="N", help=f"how many runs of each (default: {defaults})")
+    parser.add_argument("--against", default="", metavar="COMMIT", help="short: its program takes turns with this one")
+    parser.add_argument("--processors", type=int, default=0, metavar="N", help="short: how many the servers have")
+    parser.add_argument("--delay", type=float, default=0, metavar="MS", help="short: of a round trip on the network")
     options = parser.parse_args()
+    unusual = short.Options(options.against, options.processors, options.delay)
     try:
-        return measure([options.part] if options.part else list(PARTS), options.runs)
+        return measure([options.part] if options.part else list(PARTS), options.runs, unusual)
     except Failure as failure:
         say(str(failure))
         return 1
 
 
-def measure(parts: list[str], runs: int | None) -> int:
-    """Run these parts and show what they find."""
+def measure(parts: list[str], runs: int | None, how: short.Options) -> int:
+    """Run these parts and show what they find.
+
+    how: to measure the shortest sessions
+    """
     load = machine.load()
     broken = []
     with nullcontext() if set(parts) <= WITHOUT_SERVERS else servers.running() as stage:
         description = machine.description(stage.servers if stage else [], load)
         for name in parts:
             module = PARTS[name][0]
-            finding = module.measure(stage, runs or module.RUNS)
-            publishable = runs is None and (load < machine.BUSY or name in {*SIMULATED, "kinds"})
+            more = [how] if name == "short" else []
+            finding = module.measure(stage, runs or module.RUNS, *more)
+            is_usual = how == short.Options() and runs is None
+            publishable = is_usual and (load < machine.BUSY or name in {*SIMULATED, "kinds", "short"})
             show(name, finding, description, publishable)
             broken += finding.broken
     if runs is None and load >= machine.BUSY:

@@ -21,13 +21,14 @@ from tools.command import say
 
 from .report import Finding, table
 from .servers import Server, Stage
+from .types import UNKNOWN, is_less_and_true
 
 RUNS = 50  # of each kind
 AT_A_TIME = 3
 RIGHT = 0.99
 ENOUGH = 100  # logins of which 99 % can be said
 ALERT_SECONDS = 60.0  # until the last alert is there
-HEAD = ["kind", "logins", "failed", "alerts", "right", "unknown", "wrong", "missing", "doubled"]
+HEAD = ["kind", "logins", "failed", "alerts", "right", "in part", "unknown", "wrong", "missing", "doubled"]
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,12 @@ def verdict(entry: Entry) -> str:
     """What came of a login, in one word of HEAD."""
     if len(entry.alerts) != 1:
         return "doubled" if entry.alerts else "missing"
-    type_ = entry.alerts[0].type
-    return "right" if type_ == entry.kind.type else "unknown" if type_ == "unknown" else "wrong"
+    said = entry.alerts[0].type
+    if said == entry.kind.type:
+        return "right"
+    if said == UNKNOWN:
+        return "unknown"
+    return "in part" if is_less_and_true(said, entry.kind.type) else "wrong"
 
 
 def tally(entries: list[Entry], failures: list[tuple[Kind, str]]) -> str:

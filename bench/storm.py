@@ -33,6 +33,7 @@ from tools.command import Failure, say
 from .cost import LOG, accounted
 from .report import Finding, table
 from .servers import INSIDE, LABEL, NETWORK, Server, Stage
+from .types import UNKNOWN, is_less_and_true
 
 RUNS = 1000
 PEOPLE = "loginwatch-bench-people"
@@ -104,7 +105,12 @@ class Storm:
     @property
     def unknown(self) -> int:
         """Logins whose kind was not seen in time."""
-        return sum(report.type == "unknown" for report in self.reports)
+        return sum(report.type == UNKNOWN for report in self.reports)
+
+    @property
+    def less(self) -> int:
+        """Logins of which it is told that they were over at once, and not what they ran."""
+        return sum(is_less_and_true(report.type, visit.type) for visit, reports in self.told for report in reports)
 
     @property
     def bad(self) -> list[Message]:
@@ -167,11 +173,11 @@ def during(report: Alert, visit: Visit) -> bool:
 
 
 def tells(report: Alert, visit: Visit) -> bool:
-    """Whether a report says what was; a kind that was not seen in time is `unknown`, which is true as well."""
+    """Whether a report says what was; of a kind that was not seen in time it may say less, or `unknown`."""
     shown = datetime.strptime(report.shown_time, "%Y-%m-%d %H:%M:%S %Z (%z)").timestamp()
     return (
         (report.user, report.key) == (visit.user, f"publickey ED25519 {visit.fingerprint}")
-        and report.type in (visit.type, "unknown")
+        and (report.type in (visit.type, UNKNOWN) or is_less_and_true(report.type, visit.type))
         and shown == int(report.time)
     )
 
@@ -210,6 +216,7 @@ FIGURES = [
     Figure("doubled", lambda storm: storm.doubled, highest=0),
     Figure("told of and not true", lambda storm: len(storm.untrue), highest=0),
     Figure("type unknown", lambda storm: storm.unknown),
+    Figure("type told in part", lambda storm: storm.less),
     Figure("messages", lambda storm: len(storm.delivered)),
     Figure("requests above the limit", lambda storm: len(storm.refused)),
     Figure("requests against Slack's rules", lambda storm: len(storm.bad), highest=0),

@@ -67,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
     measure = command("bench", lambda options: bench.start(options.arguments), "measure what an alert costs a login")
     measure.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="[PART [N]]",
-        help="hook, login, faults, cost, storm, kinds or webhook, and how many runs; without any: docs/bench.md anew",
+        help="hook, login, faults, cost, storm, kinds, short, fleet or webhook, and how many runs; without any: all of "
+        "docs/bench.md anew",
     )  # fmt: skip
 
     summary = "build the Docker images of the tests, if need be (molecule calls this)"

@@ -46,6 +46,9 @@ TYPES = (
     kind.GIT,
     kind.TUNNEL,
     kind.UNKNOWN,
+    kind.COMMAND_OVER,
+    kind.SOMETHING_OVER,
+    kind.TERMINAL_OVER,
 )
 
 

@@ -5,11 +5,10 @@ what is needed here takes 20 ms, and a disk or a log may take their time.
 """
 
 import os
-import signal
 import time
 
 from .journal import login, trouble
-from .processes import set_priority
+from .processes import lift_file_size_limit, set_priority
 from .spool import LARGEST_FILE, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
@@ -79,7 +78,9 @@ class Finisher:
             return
         try:
             os.close(self._pipe)
+            os.setsid()  # a scheduling group of its own (sched(7), autogroup): the observer's hurries
             set_priority(0)
+            lift_file_size_limit()
             with os.fdopen(its_end, encoding="utf-8") as lines:
                 self._finish_all(lines)
         finally:
@@ -178,6 +179,8 @@ def start_sender(spool: Spool) -> None:
         return
     if is_locked(spool.path("sender.lock")):
         return  # one is running, and looks once more before it ends
+    import signal  # it takes longer than all that the observer, which loads this module too, needs to begin
+
     # Two forks, so that the sender is nobody's to wait for.
     child = os.fork()
     if child:

@@ -32,6 +32,10 @@ RSYNC = "rsync"
 GIT = "git"
 TUNNEL = "Tunnel (no session)"
 UNKNOWN = "unknown"
+# Of sessions that were over before they had shown more than this.
+COMMAND_OVER = "SSH (command, over at once)"
+SOMETHING_OVER = "SSH (command or transfer, over at once)"
+TERMINAL_OVER = "SSH (with a terminal, over at once)"
 TRANSFERS = (SFTP_OR_SCP, SCP, RSYNC, GIT)
 
 SERVERS = (b"sshd", b"sshd-session")
@@ -47,6 +51,9 @@ SFTP_SERVER_DIRECTORIES = (
 )
 SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
 PROGRAM_DIRECTORIES = (b"", *SYSTEM_DIRECTORIES)
+# By which a process of theirs can go; the kernel cuts the names of git's servers.
+GIT_NAMES = (b"git", b"git-upload-pack", b"git-receive-pac", b"git-upload-arch")
+TRANSFER_NAMES = (b"sftp-server", b"scp", b"rsync", *GIT_NAMES)
 GIT_PROGRAMS = (b"git-upload-pack", b"git-receive-pack", b"git-upload-archive")
 # With one of these a shell does more than run one program: even a variable can, ${LC_A@P} or $[LC_A], and the client
 # may set some. csh looks for an exclamation mark in quotes too.
@@ -55,6 +62,8 @@ SEPARATED = bytes.maketrans(b";&|\n\r", b"     ")
 QUOTED = b"'"  # stands for a quoted part, of which nothing is shown
 OPENERS = b"(`{["  # in an assignment's value: the words that follow may belong to it
 LONGEST_PROGRAM_NAME = 40
+# Bytes of a name in the kernel (TASK_COMM_LEN); one as long as this may have been cut.
+LONGEST_PROCESS_NAME = 15
 DEFAULT_SHELL = b"/bin/sh"  # passwd(5)
 # As ssh clients give them to scp; all of them without a value, so that none can hide an option of another meaning.
 SCP_FLAGS = b"vrpdq"
@@ -80,13 +89,20 @@ class Connection:
         self._server = 0
         self._title = b""
         self._opened: Optional[float] = None
+        self._is_session_own = False
+        self._has_terminal = False
         self.served_since: Optional[float] = None  # when the session's server was first seen
 
     def look(self, now: float) -> "Optional[str]":
-        """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for.
+        """Return the kind if it shows now, what is certain if the connection is over, None if more may come.
 
         now: seconds of a clock that runs evenly.
         """
+        kind = self._look(now)
+        return self._of_what_is_over() if kind == UNKNOWN else kind
+
+    def _look(self, now: float) -> "Optional[str]":
+        """Return the kind if it shows now, `unknown` if the connection is over, None if there is more to wait for."""
         if not self._server:
             self._server = self._find_server()
             if not self._server:
@@ -101,9 +117,34 @@ class Connection:
             return None  # sshd writes a session into the title before it runs anything for it
         if self._opened is None:
             self._opened = now
+            self._has_terminal = not title.endswith(b"@notty")
+            self._is_session_own = not self._is_over()  # otherwise the title is that of a stranger with the same pid
         kind = self._of_children()
         # Looked at last: had the pid become another's, all that was read above would be of strangers.
         return UNKNOWN if kind and self._is_over() else kind
+
+    def _of_what_is_over(self) -> str:
+        """Return what can be said of a connection whose session was over before it had shown what it ran."""
+        for server in self._ended_servers():
+            for _child, name in self._processes.ended_children(server):
+                if name not in SERVERS:
+                    return _of_ended(name)
+        if not self._is_session_own:
+            return UNKNOWN
+        return TERMINAL_OVER if self._has_terminal else SOMETHING_OVER
+
+    def _ended_servers(self) -> "List[int]":
+        """Return the session's server; if it was over before it was seen, those of the monitor's children it may be.
+
+        A monitor that serves the session itself has children of PAM's as well, which tell nothing of it.
+        """
+        if self._monitor_start is None or self._server == self._monitor:
+            return []
+        if self._server:
+            return [self._server] if self._is_session_own else []
+        if self._processes.start(self._monitor) not in (None, self._monitor_start):
+            return []  # a stranger has the pid, and may have had children
+        return [child for child, name in self._processes.ended_children(self._monitor) if name in SERVERS]
 
     def close(self) -> None:
         """Stop looking at it."""
@@ -116,7 +157,10 @@ class Connection:
 
     def last_look(self) -> str:
         """Return what can be said of a connection that has shown nothing in all the time that it had."""
-        return TUNNEL if self._title and not self._has_session() else UNKNOWN
+        if self._title and not self._has_session():
+            return TUNNEL
+        # It stays open, but its session may be over: `ssh -M`.
+        return UNKNOWN if self._processes.children(self._server) else self._of_what_is_over()
 
     def _has_session(self) -> bool:
         """Tell whether the server's title has a terminal, `@pts/0`, or `@notty`. A user's name may itself hold an @."""
@@ -190,6 +234,17 @@ class Connection:
             return file == os.path.realpath(shell)
         directory, _slash, name = file.rpartition(b"/")
         return directory in SYSTEM_DIRECTORIES and name in SHELLS
+
+
+def _of_ended(name: bytes) -> str:
+    """Return what the name alone of a process that has ended says: a command's, and never that it was a transfer.
+
+    A process chooses its name, of which the kernel keeps 15 bytes.
+    """
+    if name in TRANSFER_NAMES:
+        return SOMETHING_OVER
+    # A shell has run a builtin of its own, or what is not there.
+    return COMMAND_OVER if name in SHELLS or len(name) >= LONGEST_PROCESS_NAME else _command(name)
 
 
 def _title(arguments: "List[bytes]") -> bytes:

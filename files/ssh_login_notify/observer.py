@@ -12,40 +12,45 @@ from .capture import Capture
 from .finisher import Finisher
 from .journal import trouble
 from .kind import Connection
-from .processes import Processes, set_priority
+from .processes import Processes, run_first, set_priority
 from .spool import Lock, Spool, is_older
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Optional, Set
 
+    from .exits import Exits
+
 PATIENCE = 3.0  # seconds that a connection, once sshd serves it, may show nothing until it is taken for a tunnel
 LONGEST = 30.0  # seconds until sshd serves it, for the rest of the PAM stack (a slow motd) comes after the hook
 ABANDONED = 60.0  # seconds after which a capture that still lies there is nobody's
-BEFORE = 0.004  # seconds between two looks until then; the client's request has yet to come when sshd begins to serve
+BEFORE = 0.001  # seconds between two looks until then; the client's request has yet to come when sshd begins to serve
 # Most sessions show themselves within a few tenths of a second: (age, seconds between two looks).
-PACE = ((0.3, 0.001), (1.0, 0.002), (PATIENCE, 0.005))
+PACE = ((0.3, 0.0005), (1.0, 0.002), (PATIENCE, 0.005))
 AT_ONCE = 0.0002  # seconds between two looks once the client has opened a session: what it runs is there any moment,
 BRIEFLY = 0.2  # seconds, and may be gone in two milliseconds
-LISTING = 0.004  # seconds between two looks into incoming/; a session shows itself 20 ms after its hook at the soonest
+LISTING = 0.004  # seconds between two looks into incoming/; a session shows itself 10 ms after its hook at the soonest
 REST = 1.0  # of the time that the last looks took, at least, is not spent on looking: never more than half a processor
+YOUNG = 0.3  # seconds for which a connection is looked at before all that the host has to do; REST holds for it too
+MOST_YOUNG = 4  # connections for which that is done: in a storm of logins the host's own work goes on
 HURRY = -15  # nice(2); a look takes a tenth of a millisecond, but on a busy host it must not come too late
 
 
-def main(unkept: "Dict[str, bytes]") -> None:
+def main(unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
     """Finish what is there to finish, and return.
 
     unkept: captures that could not be written into the spool, by name.
+    exits: what the hook has registered for, None where the kernel does not tell it.
     """
     os.environ.clear()  # the login's, not ours: nothing that is loaded from here on may be led by it
     spool = Spool()
     try:
-        observe(spool, unkept)
+        observe(spool, unkept, exits)
     except Exception as error:
         trouble(f"the observer failed; what it had not finished stays in the spool: {error!r}")
 
 
-def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
+def observe(spool: Spool, unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
     """Finish all captures in incoming/, unless another process is at it, and those that could not be kept."""
     try:
         lock = Lock(spool.path("observer.lock"))
@@ -55,11 +60,11 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]") -> None:
         trouble(f"the spool can't be used, see `ssh-login-notify status`: {error}")
         alone = False
     if not alone:
-        Observer(spool, unkept, listing=False).run()
+        Observer(spool, unkept, listing=False, exits=exits).run()
         return
     taken: Set[str] = set()
     while alone:
-        observer = Observer(spool, unkept, listing=True, taken=taken)
+        observer = Observer(spool, unkept, listing=True, taken=taken, exits=exits)
         observer.run()
         unkept, taken = {}, observer.taken
         lock.give_up()
@@ -92,7 +97,12 @@ class Observer:
     """Captures being looked at, from the first look into incoming/ until none is left."""
 
     def __init__(
-        self, spool: Spool, unkept: "Dict[str, bytes]", listing: bool, taken: "Optional[Set[str]]" = None
+        self,
+        spool: Spool,
+        unkept: "Dict[str, bytes]",
+        listing: bool,
+        taken: "Optional[Set[str]]" = None,
+        exits: "Optional[Exits]" = None,
     ) -> None:
         """listing: look into incoming/, which one observer may do at a time.
 
@@ -101,9 +111,10 @@ class Observer:
         self._spool = spool
         self._unkept = unkept
         self._listing = listing
-        self._processes = Processes()
+        self._processes = Processes(exits=exits)
         self._finisher = Finisher(spool, unkept)
         self._watched: Dict[str, Watched] = {}
+        self._runs_first: Optional[bool] = None
         self.taken = set(taken or ())
 
     def run(self) -> None:
@@ -121,10 +132,12 @@ class Observer:
             if self._listing and now - listed >= LISTING:
                 listed = now
                 self._take_new(now)
+            self._run_first_while_it_counts(now)
             if not self._watched and self._finisher.is_done():
                 return
+            used = time.process_time()
             self._look(now)
-            time.sleep(self._pause(now, time.monotonic()))
+            time.sleep(self._pause(time.process_time() - used, time.monotonic()))
 
     def take(self, captures: "Dict[str, bytes]") -> None:
         """Watch what these captures tell of, too."""
@@ -142,6 +155,7 @@ class Observer:
     def _watch(self, name: str, raw: bytes, now: float) -> None:
         capture = Capture(name, raw)
         user = capture.get(b"PAM_USER")
+        self._processes.make_room_for_ended(now)
         connection = Connection(self._processes, capture.parent, capture.parent_start, user)
         self._watched[name] = Watched(connection, now)
 
@@ -153,10 +167,17 @@ class Observer:
                     self._finisher.finish(name, kind)
                     del self._watched[name]
 
-    def _pause(self, began: float, now: float) -> float:
-        """Return the seconds until the next look of any kind is due, after looks that took from `began` until now."""
+    def _run_first_while_it_counts(self, now: float) -> None:
+        """Run before all ordinary processes, as the hook has begun it, while a few sessions may show themselves."""
+        wanted = 0 < sum(watched.is_young(now) for watched in self._watched.values()) <= MOST_YOUNG
+        if wanted != self._runs_first:
+            run_first(wanted)
+            self._runs_first = wanted
+
+    def _pause(self, used: float, now: float) -> float:
+        """Return the seconds until the next look of any kind is due, after looks that took so much of a processor."""
         due = min((watched.due for watched in self._watched.values()), default=now + LISTING)
-        return max(min(due - now, LISTING), REST * (now - began), AT_ONCE)
+        return max(min(due - now, LISTING), REST * used, AT_ONCE)
 
 
 class Watched:
@@ -177,6 +198,10 @@ class Watched:
             self._connection.close()
         self.due = now + self._pace(now - (served or self._since), now)
         return kind
+
+    def is_young(self, now: float) -> bool:
+        """Tell whether the session may show itself any moment."""
+        return now - (self._connection.served_since or self._since) < YOUNG
 
     def _pace(self, age: float, now: float) -> float:
         if self._connection.is_opening(now, BRIEFLY):

@@ -8,17 +8,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
+    from .exits import Exits
+
 LARGEST = 1 << 16  # bytes of a file that are read
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
+# Of /proc/self/limits. With less the kernel ends a process that runs before all others for that long.
+UNLIMITED = b"\nMax realtime timeout      unlimited "
 MOST_KEPT = 400  # descriptors, of the 1024 that a process may have on most systems; the rest is opened for each look
 
 
 class Processes:
     """The processes of this host as one /proc shows them."""
 
-    def __init__(self, root: str = "/proc") -> None:
+    def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None) -> None:
         self.root = root
+        self._exits = exits
         self._kept: Dict[Tuple[int, str], int] = {}
 
     def keep(self, pid: int) -> None:
@@ -69,6 +74,15 @@ class Processes:
         except OSError:
             return []
 
+    def ended_children(self, pid: int) -> "List[Tuple[int, bytes]]":
+        """Return pid and name of the children that have just ended; none where the kernel does not tell."""
+        return self._exits.of(pid) if self._exits else []
+
+    def make_room_for_ended(self, now: float) -> None:
+        """Take what the kernel has told of processes that have ended: only so much can wait."""
+        if self._exits:
+            self._exits.take(now)
+
     def _children_by_search(self, pid: int) -> "List[int]":
         if not os.path.isdir(f"{self.root}/{pid}"):
             return []
@@ -99,3 +113,29 @@ def set_priority(nice: int) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except OSError:
         pass  # then looks come late on a busy host, and more kinds stay unknown
+
+
+def run_first(wanted: bool) -> None:
+    """Have this process run before all ordinary ones (sched(7)), or no longer; what it forks never does."""
+    try:
+        if wanted and _runs_first_without_limit():
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        else:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except (OSError, AttributeError):
+        pass  # not allowed, or not in this Python: then set_priority has to do
+
+
+def _runs_first_without_limit() -> bool:
+    with open("/proc/self/limits", "rb", buffering=0) as file:
+        return UNLIMITED in (file.read(LARGEST) or b"")
+
+
+def lift_file_size_limit() -> None:
+    """Be free of the limit on the size of files (RLIMIT_FSIZE) that this process may have of sshd."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (OSError, ValueError, ImportError):
+        pass  # in a container: then what is larger goes the way that it goes when a disk is full

@@ -55,10 +55,10 @@ def role(pid):
         return None
     if found:
         return "sender"
-    _state, parent, session = status(pid)
+    _state, parent, _session = status(pid)
     # Opened to become the observer, which hands it on to its finisher; the capture is in the spool by then.
     if holds(pid, SPOOL / "observer.lock"):
-        return "observer" if session == pid else "finisher"
+        return "finisher" if holds(parent, SPOOL / "observer.lock") else "observer"
     return "hook" if read(f"/proc/{parent}/comm").startswith(b"sshd") else "fork"
 
 

@@ -195,9 +195,8 @@ class Installation:
         names = sorted(given, key=lambda name: (name.startswith("PAM_"), name == "PAM_TYPE"))
         variables = {name: given[name] for name in names}
         options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen(
-            [str(self.hook)], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-        )
+        command = [str(self.hook), *options.pop("arguments", [])]
+        return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
     def run(self, environment=None, **options):
         """Run the hook as pam_exec does; return how it ended, all that it printed, and the seconds that it took."""

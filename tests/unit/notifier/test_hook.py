@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,9 +38,9 @@ def change_hook(installation, old, new):
     installation.hook.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def log_in(installation, *arguments, **options):
+def log_in(installation, *environment, **options):
     """Run the hook, and wait until what it has left behind is over too."""
-    done = installation.run(*arguments, **options)
+    done = installation.run(*environment, **options)
     installation.wait()
     return done
 
@@ -182,13 +183,25 @@ def clock_wrong(installation):
 
 
 def memory_gone(installation):
-    change_hook(installation, "    name, capture = look()", "    raise MemoryError")
+    change_hook(installation, "    parent = posix.getppid()", "    raise MemoryError")
+
+
+def memory_gone_after_the_fork(installation):
+    change_hook(installation, "        detach()", "        raise MemoryError")
+
+
+def exits_missing(installation):
+    (installation.library / "exits.py").unlink()
+
+
+def exits_that_raise(installation):
+    (installation.library / "exits.py").write_text("raise SystemExit('a word that nobody may see')\n")
 
 
 TROUBLES = [
     spool_missing, spool_a_file, incoming_missing, incoming_a_file, incoming_a_fifo, lock_a_directory,
     lock_a_fifo, package_missing, package_with_a_syntax_error, package_that_raises, package_that_prints,
-    clock_wrong, memory_gone,
+    clock_wrong, memory_gone, memory_gone_after_the_fork, exits_missing, exits_that_raise,
 ]  # fmt: skip
 
 
@@ -212,6 +225,54 @@ def test_where_no_process_can_be_forked_the_login_is_written_down_all_the_same(a
     change_hook(alone, "child = posix.fork()", "child = posix.open('', 0)")
     assert log_in(alone)[:2] == (0, b"")
     assert captured(alone).get(b"PAM_USER") == b"deploy"
+
+
+@needs_root
+def test_a_file_system_that_hangs_where_no_process_can_be_forked_holds_the_login_for_two_seconds(hanging):
+    """The only way in which the alarm kills it: nothing was written down, and PAM may try again."""
+    hanging.change(hanging.hook, "DEADLINE = 2", "DEADLINE = 1")
+    change_hook(hanging, "child = posix.fork()", "child = posix.open('', 0)")
+    returncode, printed, seconds = hanging.run()
+    assert (returncode, printed) == (-signal.SIGALRM, b"")
+    assert seconds < 1 + QUICK
+
+
+LIMITS = {
+    "RLIMIT_STACK": 1 << 18, "RLIMIT_NPROC": 0, "RLIMIT_FSIZE": 0, "RLIMIT_NOFILE": 5, "RLIMIT_AS": 64 << 20,
+    "RLIMIT_MEMLOCK": 0, "RLIMIT_RTPRIO": 0, "RLIMIT_RTTIME": 0, "RLIMIT_NICE": 0, "RLIMIT_SIGPENDING": 0,
+    "RLIMIT_CORE": 0, "RLIMIT_CPU": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", sorted(LIMITS))
+def test_a_login_is_told_of_whatever_limit_sshd_hands_on(installation, limit):
+    number = getattr(resource, limit, 15)  # RLIMIT_RTTIME, which Python names only since 3.11, or never
+    lower = lambda: resource.setrlimit(number, (LIMITS[limit], resource.getrlimit(number)[1]))  # noqa: E731
+    assert log_in(installation, preexec_fn=lower)[:2] == (0, b"")
+    # With two descriptors there is no observer; a later one, or the timer's run, takes it.
+    (name,) = installation.names("incoming" if limit == "RLIMIT_NOFILE" else "outgoing")
+    assert b"deploy" in installation.read("incoming" if limit == "RLIMIT_NOFILE" else "outgoing", name)
+
+
+ODD = [
+    b"", b"=", b"=x", b"NAME", b"NAME=\xff\xfe\n\x1b[2J", b"\xff=\xff", b"A" * 100000, b"PAM_USER=\n=\0"[:-1],
+    b"PAM_RHOST=\xf0\x9f", b"LC_ALL=\xff", b"PYTHONCOERCECLOCALE=1", b"PYTHONUTF8=nonsense", b"TZ=:/dev/zero",
+    b"PAM_TYPE=close_session",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [*([item] for item in ODD), ODD], ids=lambda odd: repr(odd)[:30])
+def test_odd_items_in_the_environment_keep_nothing_from_being_written_down(alone, odd):
+    program = os.fsencode(str(alone.hook))
+    items = [*odd, b"PAM_USER=true", b"PAM_TYPE=open_session"]
+
+    def execve():
+        arguments = (ctypes.c_char_p * 2)(program, None)
+        ctypes.CDLL(None).execve(program, arguments, (ctypes.c_char_p * (len(items) + 1))(*items, None))
+
+    subprocess.run(["/bin/true"], preexec_fn=execve, check=True)
+    alone.wait()
+    assert captured(alone).get(b"PAM_USER") == b"true"
 
 
 def test_two_descriptors_are_enough_to_write_the_login_down(alone):
@@ -286,20 +347,47 @@ def test_a_file_system_that_hangs_holds_no_login(hanging):
     assert seconds < QUICK
 
 
-def test_the_alarm_ends_it_even_where_the_caller_had_ignored_and_blocked_alarms(installation):
+def without_alarms():
+    """As a caller that had ignored and blocked them would have it."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+
+
+@pytest.mark.parametrize("place", ["    try:\n        child = ", "        posix._exit(0)  # at once: nothing"])
+def test_the_alarm_ends_it_also_out_of_a_system_call_and_pam_takes_that_for_success(installation, place):
+    """Or else PAM would run it a second time. Before the fork or after it."""
     installation.change(installation.hook, "DEADLINE = 2", "DEADLINE = 1")
-    change_hook(installation, "    try:\n        child =", "    posix.read(0, 1)\n    try:\n        child =")
-
-    def without_alarms():
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
-
+    change_hook(installation, place, place[: -len(place.lstrip())] + "posix.read(0, 1)\n" + place)
     reader, writer = os.pipe()
     returncode, printed, seconds = installation.run(stdin=reader, preexec_fn=without_alarms)
     os.close(reader)
     os.close(writer)
-    assert (returncode, printed) == (-signal.SIGALRM, b"")
+    assert (returncode, printed) == (0, b"")
     assert 0.9 < seconds < 1 + QUICK
+
+
+def test_what_it_looks_at_may_hang_and_the_login_goes_on_at_once_and_is_written_down(alone):
+    """Longer than its alarm would let it: what the login waits for does not look."""
+    alone.change(alone.hook, "DEADLINE = 2", "DEADLINE = 1")
+    change_hook(alone, "    # Raw, for posix.environ", "    time.sleep(1.5)\n    # Raw, for posix.environ")
+    returncode, printed, seconds = alone.run()
+    assert (returncode, printed) == (0, b"")
+    assert seconds < 1
+    alone.wait()
+    assert captured(alone).get(b"PAM_USER") == b"deploy"
+
+
+def test_of_a_connection_that_is_over_before_it_is_looked_at_nothing_of_a_stranger_is_told(alone):
+    """Its pid may be another's by then."""
+    change_hook(alone, "        capture = look(", "        time.sleep(0.3)\n        capture = look(")
+    monitor = os.fork()
+    if monitor == 0:
+        alone.run()
+        os._exit(0)
+    os.waitpid(monitor, 0)
+    alone.wait()
+    capture = captured(alone)
+    assert (capture.parent, capture.parent_start) == (monitor, None)
 
 
 def test_the_alarm_is_the_hooks_alone_and_the_observer_goes_on(installation):
@@ -322,17 +410,20 @@ def test_the_observer_holds_nothing_of_the_login(installation):
     # It is ended below: on the busiest machine it must not be over before it is looked at.
     installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 60.0")
     reader, writer = os.pipe()
-    process = installation.start(pass_fds=[writer], cwd=str(installation.root))
+    ours, its = socket.socketpair()
+    process = installation.start(pass_fds=[writer, its.fileno()], cwd=str(installation.root))
     os.close(writer)
+    its.close()
     assert process.communicate(timeout=parts.LONGEST_WAIT) == (b"", b"")
-    assert os.read(reader, 1) == b""  # nobody has the other end any more
-    assert installation.names("incoming"), "the observer is still at work"
+    assert os.read(reader, 1) == ours.recv(1) == b""  # nobody has the other end any more
+    wait_for(lambda: installation.names("incoming"))  # and the observer is still at work
     os.close(reader)
+    ours.close()
     (observer,) = wait_for(lambda: installation.processes())
     assert os.getsid(observer) == os.getpgid(observer) == observer
     assert os.readlink(f"/proc/{observer}/cwd") == "/"
     open_files = wait_for(lambda: files_of(observer) if "/dev/null" in files_of(observer) else None)
-    assert not [name for name in open_files if name.startswith(("pipe:", "socket:"))]
+    assert not [name for name in open_files if name.startswith("pipe:")]
     os.kill(observer, signal.SIGKILL)
 
 

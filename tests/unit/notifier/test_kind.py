@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from ssh_login_notify import kind
 from ssh_login_notify.kind import (
     COMMAND,
+    COMMAND_OVER,
     GIT,
     INTERACTIVE,
     RSYNC,
     SCP,
     SFTP_OR_SCP,
+    SOMETHING_OVER,
+    TERMINAL_OVER,
     TUNNEL,
     UNKNOWN,
     Connection,
@@ -178,8 +181,98 @@ def test_a_connection_that_opens_no_session_is_a_tunnel(host):
 
 def test_a_session_that_has_shown_nothing_is_unknown_and_no_tunnel(host):
     host.serve("@notty")
+    host.run()  # something is there, and can't be seen
     assert host.look() is None
     assert host.connection.last_look() == UNKNOWN
+
+
+def test_a_session_that_is_over_in_a_connection_that_stays_was_something(host):
+    """As `ssh -M` leaves it, which may open others."""
+    host.serve("@notty")
+    assert host.look() is None
+    assert host.connection.last_look() == SOMETHING_OVER
+
+
+class Exits:
+    """What the kernel has told: pid and name by parent."""
+
+    def __init__(self, **ended):
+        self.ended = {int(parent[1:]): children for parent, children in ended.items()}
+
+    def of(self, parent):
+        return self.ended.get(parent, [])
+
+
+def over(host, ending, tmp_path, **ended):
+    """The kind of a connection of which the title was seen, unless that is None, and that was over then."""
+    host.connection = Connection(Processes(str(tmp_path), Exits(**ended)), MONITOR, START, host.user.encode())
+    if ending is not None:
+        host.serve(ending)
+        assert host.look() is None
+        host.proc.remove(SERVER)
+    host.proc.remove(MONITOR)
+    return host.look()
+
+
+@pytest.mark.parametrize(
+    ("ending", "found"),
+    [("@notty", SOMETHING_OVER), ("@pts/0", TERMINAL_OVER), ("", UNKNOWN), (None, UNKNOWN)],
+)
+def test_of_a_session_that_was_over_at_once_the_title_alone_says_what_is_certain(host, tmp_path, ending, found):
+    assert over(host, ending, tmp_path) == found
+
+
+@pytest.mark.parametrize("ending", ["@notty", "@pts/0", None])
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (b"true", "SSH (command: true)"),
+        (b"bash", COMMAND_OVER),  # a builtin, or a program that is not there
+        (b"dash", COMMAND_OVER),
+        (b"unattended-upgr", COMMAND_OVER),  # as much of it as the kernel keeps
+        (b"hunter2 \xff", COMMAND),
+        *((name, SOMETHING_OVER) for name in kind.TRANSFER_NAMES),
+    ],
+)
+def test_a_session_that_was_over_at_once_is_named_by_what_the_kernel_tells(host, tmp_path, ending, name, found):
+    ended = {f"p{MONITOR}": [(SERVER, host.program.encode())], f"p{SERVER}": [(CHILD, name)]}
+    assert over(host, ending, tmp_path, **ended) == found
+
+
+def test_no_name_that_a_process_can_choose_makes_it_a_transfer(host, tmp_path):
+    for name in (b"sftp-server", b"scp", b"rsync", b"git-upload-pack", b"sshd: a@internal"):
+        ended = {f"p{SERVER}": [(CHILD, name)]}
+        assert over(Host(tmp_path), "@notty", tmp_path, **ended) not in kind.TRANSFERS
+
+
+def test_what_ended_below_others_is_not_taken_for_the_session(host, tmp_path):
+    helpers = [(90, b"run-parts"), (91, b"uname"), (SERVER, host.program.encode())]
+    ended = {f"p{MONITOR}": helpers, "p90": [(91, b"uname")], f"p{SERVER}": [(CHILD, host.program.encode())]}
+    assert over(host, "@notty", tmp_path, **ended) == SOMETHING_OVER
+    assert over(Host(tmp_path, host.program), None, tmp_path, **ended) == UNKNOWN
+
+
+def test_roots_monitor_that_serves_itself_has_children_of_pams_which_tell_nothing(tmp_path):
+    host = Host(tmp_path, user="root")
+    host.connection = Connection(Processes(str(tmp_path), Exits(p100=[(90, b"run-parts")])), MONITOR, START, b"root")
+    host.serve("@notty", pid=MONITOR, parent=50)
+    assert host.look() is None
+    host.proc.remove(MONITOR)
+    assert host.look() == SOMETHING_OVER
+
+
+def test_a_title_of_a_stranger_who_has_the_pid_proves_nothing(host):
+    host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
+    host.serve("@notty")
+    assert host.look() is None
+    host.proc.remove(SERVER)
+    assert host.look() == UNKNOWN
+
+
+def test_what_ended_below_a_stranger_who_has_the_pid_is_not_taken_for_the_session(host, tmp_path):
+    host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
+    ended = Exits(p100=[(SERVER, host.program.encode())], p101=[(CHILD, b"secret-of-eve")])
+    assert Connection(Processes(str(tmp_path), ended), MONITOR, START, b"deploy").look(1.0) == UNKNOWN
 
 
 def test_a_session_that_begins_late_in_a_connection_is_seen(host):
@@ -198,6 +291,7 @@ def test_a_user_whose_name_holds_an_at_is_no_session_by_that(tmp_path, user):
     assert host.connection.last_look() == TUNNEL
     host.serve("@pts/3")
     assert host.look() is None
+    host.run(name="zsh")
     assert host.connection.last_look() == UNKNOWN
     host.run("-zsh")
     assert host.look() == INTERACTIVE
@@ -291,7 +385,7 @@ def test_a_pid_that_is_used_again_while_it_is_looked_at_is_another_connection(ho
     assert host.look() is None
     host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
     host.run("-bash")
-    assert host.look() == UNKNOWN
+    assert host.look() == TERMINAL_OVER  # so much had been seen before; and nothing of eve's
 
 
 def test_what_is_kept_open_of_a_connection_is_closed_with_it(host):

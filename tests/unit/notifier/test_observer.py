@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import parts
@@ -30,6 +31,7 @@ takes_bash = pytest.mark.skipif(not shutil.which("bash"), reason="takes bash, fo
 def calm(monkeypatch):
     """In this process: no hurry, and no patience."""
     monkeypatch.setattr(observer, "set_priority", lambda nice: None)
+    monkeypatch.setattr(observer, "run_first", lambda wanted: None)
     monkeypatch.setattr(observer, "PATIENCE", 0.1)
 
 
@@ -74,7 +76,7 @@ EXPECTED = {
     "sftp": "SFTP or SCP",
     "tunnel": "Tunnel (no session)",
     "a@b.example": "Tunnel (no session)",
-    "silent": "unknown",
+    "silent": "SSH (command or transfer, over at once)",
     "root": "SSH (interactive)",
 }
 
@@ -109,7 +111,7 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
             process.wait()
     found = alerts_by_user(installation.spool)
     # Over in a millisecond: it may be missed, and is never taken for anything else.
-    assert found.pop("true") in ("SSH (command: true)", "unknown")
+    assert found.pop("true") in ("SSH (command: true)", "SSH (command or transfer, over at once)", "unknown")
     assert found == EXPECTED
     assert seen
     installation.wait()
@@ -370,7 +372,7 @@ def test_a_connection_that_shows_nothing_is_not_watched_for_ever(spool, monkeypa
     proc = parts.FakeProc(tmp_path / "proc")
     proc.add(100, 1, "sshd", "sshd: deploy [priv]")
     proc.add(101, 100, "sshd", "sshd: deploy")
-    monkeypatch.setattr(observer, "Processes", lambda: Processes(str(tmp_path / "proc")))
+    monkeypatch.setattr(observer, "Processes", lambda exits: Processes(str(tmp_path / "proc"), exits))
     stat = (tmp_path / "proc" / "100" / "stat").read_bytes()
     put(spool, NAME, b"capture=1\0parent=100\0parent_stat=" + stat + b"\0\0PAM_USER=deploy\0")
     observe(spool, {})
@@ -408,8 +410,10 @@ def due_after(connection, age):
 def test_it_looks_more_often_when_a_session_is_opening(monkeypatch):
     monkeypatch.setattr(observer, "PATIENCE", 3.0)
     connection = Silent()
-    assert due_after(connection, 0.0) == due_after(connection, 0.5) == observer.BEFORE
+    assert due_after(connection, 0.0) == observer.BEFORE
+    assert due_after(connection, 0.5) == observer.PACE[1][1]
     assert due_after(connection, 2.9) == observer.PACE[2][1]
+    assert observer.BEFORE < 0.002  # in containers the client's request comes as soon
     connection.served_since = 100.0
     assert due_after(connection, 0.1) == observer.PACE[0][1]
     assert due_after(connection, 0.5) == observer.PACE[1][1]
@@ -428,8 +432,9 @@ def test_a_connection_of_which_the_kind_is_clear_is_let_go():
     assert connection.closed
 
 
-def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool):
+def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool, monkeypatch):
     watching = Observer(spool, {}, listing=True)
+    monkeypatch.setattr(observer, "BEFORE", 0.004)
     opening, others = Silent(), [Silent() for _ in range(9)]
     opening.opening = True
     watching._watched = {str(n): Watched(connection, 100.0) for n, connection in enumerate([opening, *others])}
@@ -439,24 +444,110 @@ def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool):
     assert {connection.looks for connection in others} <= {8, 9, 10, 11}  # within rounding, every 4 ms
 
 
-def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_ones_took(spool):
+def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_ones_used_a_processor(spool):
     watching = Observer(spool, {}, listing=True)
-    assert watching._pause(100.0, 100.0) == observer.LISTING
+    assert watching._pause(0.0, 100.0) == observer.LISTING
     watching._watched = {NAME: Watched(Silent(), 100.0)}
     watching._watched[NAME].due = 100.003
-    assert watching._pause(100.0, 100.001) == pytest.approx(0.002)
-    assert watching._pause(100.0, 100.050) == pytest.approx(0.050)  # hundreds of connections: half a processor at most
+    assert watching._pause(0.001, 100.001) == pytest.approx(0.002)
+    assert watching._pause(0.050, 100.050) == pytest.approx(0.050)  # hundreds of connections: half a processor at most
+    assert watching._pause(0.0001, 100.050) == observer.AT_ONCE  # it was not run for 50 ms, and is late already
     watching._watched[NAME].due = 103.0
-    assert watching._pause(100.0, 100.0) == observer.LISTING
+    assert watching._pause(0.0, 100.0) == observer.LISTING
     watching._watched[NAME].due = 99.0
-    assert watching._pause(100.0, 100.0) == observer.AT_ONCE
+    assert watching._pause(0.0, 100.0) == observer.AT_ONCE
+
+
+def test_it_runs_first_while_a_few_connections_are_young_and_no_longer(spool, monkeypatch):
+    wishes = []
+    monkeypatch.setattr(observer, "run_first", wishes.append)
+    watching = Observer(spool, {}, listing=True)
+    first = Silent()
+    watching._watched = {"0": Watched(first, 100.0)}
+    for now in (100.0, 100.2, 100.31, 102.0):  # looked at since 100.0
+        watching._run_first_while_it_counts(now)
+    assert wishes == [True, False]
+    first.served_since = 104.0  # a slow PAM stack is over
+    for now in (104.1, 104.4):
+        watching._run_first_while_it_counts(now)
+    assert wishes == [True, False, True, False]
+    watching._watched = {str(number): Watched(Silent(), 110.0) for number in range(observer.MOST_YOUNG)}
+    watching._run_first_while_it_counts(110.0)
+    watching._watched["one more"] = Watched(Silent(), 110.1)  # a storm: the host's own work goes on
+    watching._run_first_while_it_counts(110.1)
+    watching._run_first_while_it_counts(110.35)  # the one more is the only young one
+    assert wishes == [True, False, True, False, True, False, True]
+    watching._watched = {}
+    watching._run_first_while_it_counts(110.36)
+    assert wishes[-1] is False
+
+
+def test_what_an_observer_leaves_runs_no_longer_first(spool, monkeypatch):
+    """The sender does the same for captures left behind, and goes on afterwards."""
+    wishes = []
+    monkeypatch.setattr(observer, "run_first", wishes.append)
+    put(spool, NAME)
+    finish_abandoned(spool)
+    observe(spool, {})
+    assert wishes[-1] is False
+
+
+def policies(pid):
+    """How a process is scheduled (proc(5), stat): its nice value and its policy without flags."""
+    fields = parts.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[16]), int(fields[38])
+
+
+def may_run_first():
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        finally:
+            os._exit(policies(os.getpid())[1] != os.SCHED_FIFO)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.skipif(not may_run_first(), reason="takes the right to run first")
+def test_a_real_observer_hurries_and_its_finisher_does_not(installation):
+    installation.change(installation.library / "observer.py", "YOUNG = 0.3", "YOUNG = 0.5")
+    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 1.5")
+    slow = installation.library / "alert.py"
+    slow.write_text("import time\ntime.sleep(0.5)\n" + slow.read_text())
+    installation.run()
+    (pid,) = wait_for(lambda: installation.processes())
+    wait_for(lambda: is_held(installation.spool.path("observer.lock")))
+    group = parts.Path(f"/proc/{pid}/autogroup")
+    assert policies(pid) == (observer.HURRY, os.SCHED_FIFO)
+    if group.exists() and group.read_text():
+        assert group.read_text().split()[-1] == str(observer.HURRY)
+    wait_for(lambda: policies(pid) == (observer.HURRY, os.SCHED_OTHER))
+    both = wait_for(lambda: len(installation.processes()) == 2 and installation.processes())
+    (finisher_pid,) = set(both) - {pid}
+    wait_for(lambda: getsid(finisher_pid) == finisher_pid)
+    wait_for(lambda: policies(finisher_pid) == (0, os.SCHED_OTHER))
+    group = parts.Path(f"/proc/{finisher_pid}/autogroup")
+    if group.exists() and group.read_text():
+        assert group.read_text().split()[-1] == "0"
+
+
+# What takes a millisecond and more to load: regular expressions, enumerations, what needs them.
+DEAR = {"signal", "enum", "functools", "collections", "re", "typing", "json", "datetime", "subprocess", "syslog"}
+
+
+def test_an_observer_begins_to_look_without_loading_what_takes_long(installation):
+    code = "import sys; sys.path.insert(0, sys.argv[1])\n"
+    code += "from ssh_login_notify import exits, observer\nprint(*sys.modules)"
+    command = [sys.executable, "-ISBc", code, str(installation.root / "lib")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    assert DEAR.intersection(done.stdout.decode().split()) == set()
 
 
 def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatch, tmp_path):
     """The rest of the PAM stack comes after the hook, and may take longer than all the patience, 0.1 s here."""
     proc = parts.FakeProc(tmp_path / "proc")
     proc.add(100, 1, "sshd", "sshd: deploy [priv]")
-    monkeypatch.setattr(observer, "Processes", lambda: Processes(str(tmp_path / "proc")))
+    monkeypatch.setattr(observer, "Processes", lambda exits: Processes(str(tmp_path / "proc"), exits))
     stat = (tmp_path / "proc" / "100" / "stat").read_bytes()
     put(spool, NAME, b"capture=1\0parent=100\0parent_stat=" + stat + b"\0\0PAM_USER=deploy\0")
     looks = []
@@ -478,7 +569,7 @@ def test_a_connection_that_sshd_never_serves_is_not_waited_for_for_ever(spool, m
     monkeypatch.setattr(observer, "LONGEST", 0.2)
     proc = parts.FakeProc(tmp_path / "proc")
     proc.add(100, 1, "sshd", "sshd: deploy [priv]")
-    monkeypatch.setattr(observer, "Processes", lambda: Processes(str(tmp_path / "proc")))
+    monkeypatch.setattr(observer, "Processes", lambda exits: Processes(str(tmp_path / "proc"), exits))
     stat = (tmp_path / "proc" / "100" / "stat").read_bytes()
     put(spool, NAME, b"capture=1\0parent=100\0parent_stat=" + stat + b"\0\0PAM_USER=deploy\0")
     observe(spool, {})

@@ -4,6 +4,7 @@
 """processes: what /proc tells, and nothing of a process that is gone."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import parts
 import pytest
 from ssh_login_notify.kind import UNKNOWN, Connection
-from ssh_login_notify.processes import Processes, set_priority
+from ssh_login_notify.processes import Processes, lift_file_size_limit, run_first, set_priority
+
+RLIMIT_RTTIME = 15  # asm-generic/resource.h
 
 
 @pytest.fixture
@@ -132,6 +135,67 @@ def test_a_priority_that_may_not_be_set_is_no_trouble():
         set_priority(-15)
         os._exit(0 if done else 1)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def in_a_child(check):
+    """Whether something is true in a process of its own."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(0 if check() else 1)
+        finally:
+            os._exit(2)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.parametrize("error", [PermissionError(), AttributeError()])
+def test_to_run_first_may_be_refused_and_is_no_trouble(error, monkeypatch):
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *_: (_ for _ in ()).throw(error))
+    run_first(True)
+    run_first(False)
+
+
+@pytest.mark.parametrize("limit", [1000, 0])
+def test_where_a_limit_would_end_it_a_process_does_not_run_first(limit, monkeypatch):
+    """RLIMIT_RTTIME: a moment before all others would be the last."""
+    asked = []
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *arguments: asked.append(arguments))
+
+    def check():
+        resource.setrlimit(RLIMIT_RTTIME, (limit, limit))
+        run_first(True)
+        return [policy for _pid, policy, _param in asked] == [os.SCHED_OTHER]
+
+    assert in_a_child(check)
+
+
+def test_a_limit_on_the_size_of_files_is_lifted():
+    def check():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        lift_file_size_limit()
+        return resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+    assert in_a_child(check)
+    lift_file_size_limit()
+
+
+def test_a_process_is_told_of_children_that_have_ended():
+    taken = []
+
+    class Told:
+        def of(self, parent):
+            return [(11, b"true")] if parent == 10 else []
+
+        def take(self, now):
+            taken.append(now)
+
+    processes = Processes(exits=Told())
+    processes.make_room_for_ended(5.0)
+    assert processes.ended_children(10) == [(11, b"true")]
+    assert taken == [5.0]
+    processes = Processes()
+    processes.make_room_for_ended(5.0)
+    assert processes.ended_children(10) == []
 
 
 def test_a_file_that_can_not_be_read_tells_nothing(tmp_path):
