@@ -6,7 +6,7 @@ import json
 import os
 from urllib.parse import urlsplit
 
-from . import kind
+from . import login_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
 RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
-    kind.INTERACTIVE,
-    kind.COMMAND,
-    kind.SFTP_OR_SCP,
-    kind.SCP,
-    kind.RSYNC,
-    kind.GIT,
-    kind.TUNNEL,
-    kind.UNKNOWN,
+    login_types.INTERACTIVE,
+    login_types.COMMAND,
+    login_types.SFTP_OR_SCP,
+    login_types.SCP,
+    login_types.RSYNC,
+    login_types.GIT,
+    login_types.TUNNEL,
+    login_types.UNKNOWN,
 )
 
 
