@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Command lines that clients of file transfers send, one on each line.
 
-RECORDED are those of OpenSSH's scp, of rsync and of git with many options, written down by a program in the place of ssh
+RECORDED are those of OpenSSH's scp, rsync and git with many options, written down by a program in the place of ssh
 (rsync -e, scp -S, GIT_SSH). DOCUMENTED are other clients' and older versions', from their source.
 """
 

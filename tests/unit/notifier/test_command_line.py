@@ -122,7 +122,8 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         (b"scp\r-t x", COMMAND),
         (b"scp\xc2\xa0-t x", COMMAND),
         (b"/usr/bin/scp\x1f-t x", COMMAND),
-        # many to fish, which takes every blank of Unicode for one
+        # blanks that some shell may know: fish takes a carriage return for one
+        (b"rsync --server . x\r--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\xe2\x80\x83--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\xe3\x80\x80--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\xc2\x85--daemon", "SSH (command: rsync)"),

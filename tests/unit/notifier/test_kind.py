@@ -74,6 +74,30 @@ def test_a_command_that_the_shell_was_given_tells_the_kind(host, command, found)
     assert host.look() == found
 
 
+PADDING = 70000 * "a"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bash", "-c", "rsync --server . " + PADDING + "; id"],
+        ["rsync", "--server", ".", PADDING, "--daemon"],
+        ["bash", "-c", "rsync --server . x", PADDING],
+    ],
+)
+def test_what_is_too_long_to_be_read_is_no_transfer(host, arguments):
+    host.serve()
+    host.run(*arguments, executable="/usr/bin/" + arguments[0])
+    assert host.look() == "SSH (command: rsync)"
+
+
+def test_a_script_is_named_and_not_its_interpreter(host):
+    """The kernel starts the interpreter with the script's path (execve(2))."""
+    host.serve()
+    host.run("/bin/bash", "./deploy.sh", "secret", name="deploy.sh")
+    assert host.look() == "SSH (command: deploy.sh)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "executable", "found"),
     [
