@@ -46,6 +46,8 @@ DIGITS = b"0123456789"
 PLAIN = LETTERS + DIGITS + b"_./+-:,%@=~"
 # At a word's beginning zsh replaces =NAME, and older fish %NAME.
 NOT_FIRST = b"=%"
+# Behind these, bash takes a tilde for the home directory in some words, and other shells do not.
+BEFORE_NO_TILDE = b"=:"
 ESCAPABLE = b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 # A shell puts names of files, or several words, in the place of a word that has one of these.
 EXPANDED = b"{}*?[]"
@@ -128,8 +130,8 @@ WRAPPERS: "Dict[bytes, Tuple[bytes, bytes, Tuple[bytes, ...], int]]" = {
 }
 TAKES_ASSIGNMENTS = (b"env", b"sudo")
 DURATION_UNITS = b"smhd"
-# A line that begins with these and goes on is about what follows.
-PREPARATIONS = (b"cd", b"export", b"unset", b"set", b"umask", b"ulimit", b"exit")
+# These only set the stage for what a line is about, or end it.
+PREPARATIONS = (b":", b"cd", b"export", b"unset", b"set", b"umask", b"ulimit", b"exit")
 # How many wrappers and shells, one in the other, and how many words before the program are looked behind.
 DEEPEST = 4
 MOST_WORDS = 32
@@ -239,7 +241,10 @@ def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int
         return meaning, end + 1 if meaning and meaning in ESCAPABLE and not is_half else 0
     if byte in EXPANDED:
         return EXPANDS + byte, 0 if is_first else end
-    if is_first and (byte in NOT_FIRST or (byte == b"~" and not _is_home(line[end : end + 1]))):
+    before = line[position - 1 : position] if position else b""
+    if byte == b"~" and (before in BEFORE_NO_TILDE if not is_first else not _is_home(line[end : end + 1])):
+        return byte, 0
+    if is_first and byte in NOT_FIRST:
         return byte, 0
     return byte, end if byte in PLAIN or byte[0] > LAST_ASCII else 0
 
@@ -368,7 +373,7 @@ def _is_showable(path: bytes) -> bool:
 def _program_of_line(line: bytes, deepest: int) -> "Tuple[bytes, bool]":
     """Return the program that a line is about, empty if that is not clear, and whether the line has more of them."""
     commands, more = _commands(line[:NAMED_BYTES])
-    more = more or any(operator in line[NAMED_BYTES:] for operator in OPERATORS)
+    more = more or CUT in line or any(operator in line[NAMED_BYTES:] for operator in OPERATORS)
     main = [number for number, command in enumerate(commands) if not _is_preparation(command)]
     # What stands behind an unclear word may be the next command to one shell, and a text to another.
     unclear = [number for number, command in enumerate(commands) if any(map(_is_unclear, command))]

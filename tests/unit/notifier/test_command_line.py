@@ -132,10 +132,12 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         ("rsync --server . 一\\ --daemon".encode(), "SSH (command: rsync)"),
         # no text at all
         (b"rsync --server . x\xff", "SSH (command: rsync)"),
-        (b"rsync --server . x\0--daemon", "SSH (command: rsync)"),
+        (b"rsync --server . x\0--daemon", "SSH (command: rsync and more)"),
         # what zsh, csh and ksh put in a word's place
         (b"rsync --server . =sh", "SSH (command: rsync)"),
         (b"rsync --server . ~+", "SSH (command: rsync)"),
+        (b"rsync --server . a=~", "SSH (command: rsync)"),
+        (b"rsync --server --suffix=~ . x", "SSH (command: rsync)"),
         (b"rsync --server . ~[x]", "SSH (command: rsync)"),
     ],
 )
@@ -147,9 +149,9 @@ def test_what_only_looks_like_a_transfer_is_a_command(command, found):
 def test_what_stands_behind_the_end_of_what_is_read_is_not_taken_for_nothing(padding):
     start = b"rsync --server . " + padding * b"a"
     assert of_command(start) == "SSH (command: rsync)"
-    assert of_command(start + CUT) == "SSH (command: rsync)"
+    assert of_command(start + CUT) == "SSH (command: rsync and more)"
     assert of_command(start + b"; id") == "SSH (command: rsync and more)"
-    assert of_command(b"rsync --server . x" + CUT) == "SSH (command: rsync)"
+    assert of_command(b"rsync --server . x" + CUT) == "SSH (command: rsync and more)"
     assert of_program(start.split(b" "), b"/usr/bin/rsync") == RSYNC
     assert of_program((start + CUT).split(b" "), b"/usr/bin/rsync") == "SSH (command: rsync)"
 

@@ -10,9 +10,9 @@ import string
 
 import client_lines
 import pytest
-from conftest import NAMES, record
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from real_shells import NAMES, record
 from ssh_login_notify.command_line import EXPANDS, of_command, of_program, plain_words
 from ssh_login_notify.login_types import TRANSFERS
 
@@ -31,7 +31,7 @@ SYNTAX = [
     b"/", b".", b"a", b"\r", b"''", b'""', b"\\'", b'\\"', b"\\\\", b"\\ ", b"\\\n", b"\\-", b"\\n", b"\\x41",
     b"$'", b'$"', b"'\\''", b"'\"'\"'", b"evil", b" evil ", b"; evil", b"\nevil", b"'; evil #", b"\"; evil #",
     b"\\; evil", b"(evil)", b"$(evil)", b"`evil`", b"$LC_A", b"${LC_A@P}", b"$[LC_B]", b"LC_B", b"{a,-S}",
-    b"{-S,a}", b"a*", b"-*", b"*il", b"~+", b"~-", b"=evil", b"!evil", b"!!", b"%1", b"%self", b"^evil",
+    b"{-S,a}", b"a*", b"-*", b"*il", b"~+", b"~-", b"a=~", b":~", b"=evil", b"!evil", b"!!", b"%1", b"%self", b"^evil",
     b"2>evil", b"eval", b"exec", b"@P", b"-S evil", b"-S", b"-e evil", b"-t", b"--daemon", b"--config=x",
     b"--help", b"-s", b"--", b" -- ", b" . ", b"\x0b", b"\x0c", b"\x1f", b"\x7f", b"\xff", b"\xc2\x85",
     b"\xc2\xa0", b"\xe2\x80\x83", b"\xe3\x80\x80", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xef\x98\x80",
