@@ -136,7 +136,7 @@ PREPARATIONS = (b":", b"cd", b"export", b"unset", b"set", b"umask", b"ulimit", b
 DEEPEST = 4
 MOST_WORDS = 32
 # How much of a line is looked at for its program's name.
-NAMED_BYTES = 1 << 12
+NAMED_BYTES = 1 << 13
 BLANKS = b" \t"
 SEPARATORS = b";&|\n()"
 OPERATORS = b";&|\n(`"

@@ -19,7 +19,7 @@ from real_shells import Shells  # noqa: E402
 
 # The same examples each time, and about half a minute of them: each is run by every shell.
 settings.register_profile(
-    "shells", derandomize=True, deadline=None, max_examples=250, database=None, suppress_health_check=list(HealthCheck)
+    "shells", derandomize=True, deadline=None, max_examples=150, database=None, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile(
     "searching", deadline=None, max_examples=5000, database=None, suppress_health_check=list(HealthCheck)
