@@ -66,6 +66,8 @@ def unit() -> Iterator[Check]:
     for version in pythons.VERSIONS:
         if version not in found:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
+    yield Check("shells", provide_shells, Turn.FIRST)
+    yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"))
     others = [f"tests/unit/{name}" for name in ("plugins", "role", "examples", "bench")]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
     yield Check(f"unit: plugins, role, ansible-core {OLDEST_ANSIBLE}", test_with_oldest_ansible)
@@ -215,6 +217,11 @@ def prepare() -> None:
     environment.link_collection()
     system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
     images.ensure()
+
+
+def provide_shells() -> None:
+    """What the notifier makes of a command line is compared with what the shells that users have make of it."""
+    system.require({name: name for name in ("bash", "dash", "zsh", "fish", "tcsh")})
 
 
 def provide_browser() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 from urllib.parse import urlsplit
 
-from . import client_networks, kind
+from . import client_networks, login_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ WORKFLOWS = ("/triggers/", "/workflows/")
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
 RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
-    kind.INTERACTIVE,
-    kind.COMMAND,
-    kind.SFTP_OR_SCP,
-    kind.SCP,
-    kind.RSYNC,
-    kind.GIT,
-    kind.TUNNEL,
-    kind.UNKNOWN,
-    kind.COMMAND_OVER,
-    kind.SOMETHING_OVER,
-    kind.TERMINAL_OVER,
+    login_types.INTERACTIVE,
+    login_types.COMMAND,
+    login_types.SFTP_OR_SCP,
+    login_types.SCP,
+    login_types.RSYNC,
+    login_types.GIT,
+    login_types.TUNNEL,
+    login_types.UNKNOWN,
+    login_types.COMMAND_OVER,
+    login_types.SOMETHING_OVER,
+    login_types.TERMINAL_OVER,
 )
 
 

@@ -18,62 +18,25 @@ is an SSH command or a shell. What did not show itself in time is unknown, never
 
 import os
 
+from .command_line import SHELLS, SYSTEM_DIRECTORIES, of_command, of_ended, of_program
+from .login_types import (
+    COMMAND,
+    INTERACTIVE,
+    SFTP_OR_SCP,
+    SOMETHING_OVER,
+    TERMINAL_OVER,
+    TRANSFERS,
+    TUNNEL,
+    UNKNOWN,
+)
 from .processes import Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
-INTERACTIVE = "SSH (interactive)"
-COMMAND = "SSH (command)"
-SFTP_OR_SCP = "SFTP or SCP"  # scp speaks SFTP since OpenSSH 9.0, and nothing on the server tells the two apart
-SCP = "SCP"
-RSYNC = "rsync"
-GIT = "git"
-TUNNEL = "Tunnel (no session)"
-UNKNOWN = "unknown"
-# Of sessions that were over before they had shown more than this.
-COMMAND_OVER = "SSH (command, over at once)"
-SOMETHING_OVER = "SSH (command or transfer, over at once)"
-TERMINAL_OVER = "SSH (with a terminal, over at once)"
-TRANSFERS = (SFTP_OR_SCP, SCP, RSYNC, GIT)
-
 SERVERS = (b"sshd", b"sshd-session")
-SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"git-shell")
-# Where the distributions put it; the same name anywhere else is somebody's own program.
-SFTP_SERVER_DIRECTORIES = (
-    b"/usr/lib/openssh",
-    b"/usr/libexec/openssh",
-    b"/usr/lib/ssh",
-    b"/usr/libexec/ssh",
-    b"/usr/libexec",
-    b"/usr/lib/misc",
-)
-SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
-PROGRAM_DIRECTORIES = (b"", *SYSTEM_DIRECTORIES)
-# By which a process of theirs can go; the kernel cuts the names of git's servers.
-GIT_NAMES = (b"git", b"git-upload-pack", b"git-receive-pac", b"git-upload-arch")
-TRANSFER_NAMES = (b"sftp-server", b"scp", b"rsync", *GIT_NAMES)
-GIT_PROGRAMS = (b"git-upload-pack", b"git-receive-pack", b"git-upload-archive")
-# With one of these a shell does more than run one program: even a variable can, ${LC_A@P} or $[LC_A], and the client
-# may set some. csh looks for an exclamation mark in quotes too.
-OPERATORS = b";&|<>()`$!\n\r"
-SEPARATED = bytes.maketrans(b";&|\n\r", b"     ")
-QUOTED = b"'"  # stands for a quoted part, of which nothing is shown
-OPENERS = b"(`{["  # in an assignment's value: the words that follow may belong to it
-LONGEST_PROGRAM_NAME = 40
-# Bytes of a name in the kernel (TASK_COMM_LEN); one as long as this may have been cut.
-LONGEST_PROCESS_NAME = 15
 DEFAULT_SHELL = b"/bin/sh"  # passwd(5)
-# As ssh clients give them to scp; all of them without a value, so that none can hide an option of another meaning.
-SCP_FLAGS = b"vrpdq"
-SCP_MODES = b"tf"
-QUOTES = b"'\"\\"
-EXPANDED = b"{*?["  # a shell puts other words in the place of one that has these
-OPTION_STARTS = tuple(b"-" + EXPANDED)
-# A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own;
-# with secluded arguments, -s, all options come later, over the connection, where nobody sees them.
-RSYNC_UNTOLD = (b"--daemon", b"--secluded-args", b"--protect-args")
 
 
 class Connection:
@@ -128,7 +91,7 @@ class Connection:
         for server in self._ended_servers():
             for _child, name in self._processes.ended_children(server):
                 if name not in SERVERS:
-                    return _of_ended(name)
+                    return of_ended(name)
         if not self._is_session_own:
             return UNKNOWN
         return TERMINAL_OVER if self._has_terminal else SOMETHING_OVER
@@ -199,14 +162,14 @@ class Connection:
             return INTERACTIVE
         is_shell = len(arguments) == 3 and arguments[1] == b"-c" and self._is_shell(arguments[0])
         command = arguments[2] if is_shell else None
-        claimed = of_program(arguments, b"") if command is None else of_command(command)
+        claimed = of_program(arguments, b"", name) if command is None else of_command(command)
         if claimed not in TRANSFERS:
             return claimed
         file = self._processes.executable(child)
         if self._processes.arguments(child) != arguments:
             return None  # it has become another program meanwhile, or is over: whose file it was can't be told
         if command is None:
-            return of_program(arguments, file)
+            return of_program(arguments, file, name)
         return claimed if not file or self._is_file_of_shell(file) else COMMAND
 
     def _of_server(self, child: int) -> "Optional[str]":
@@ -236,134 +199,9 @@ class Connection:
         return directory in SYSTEM_DIRECTORIES and name in SHELLS
 
 
-def _of_ended(name: bytes) -> str:
-    """Return what the name alone of a process that has ended says: a command's, and never that it was a transfer.
-
-    A process chooses its name, of which the kernel keeps 15 bytes.
-    """
-    if name in TRANSFER_NAMES:
-        return SOMETHING_OVER
-    # A shell has run a builtin of its own, or what is not there.
-    return COMMAND_OVER if name in SHELLS or len(name) >= LONGEST_PROCESS_NAME else _command(name)
-
-
 def _title(arguments: "List[bytes]") -> bytes:
     program, _colon, title = b" ".join(arguments).partition(b": ")
     return title if program in SERVERS and not title.endswith((b" [priv]", b" [pam]", b" [net]")) else b""
-
-
-def of_command(command: bytes) -> str:
-    """Return the kind of a command line as the client sent it, or as sshd's configuration forces it."""
-    skeleton = _skeleton(command)
-    words = command.split()
-    if words and not any(operator in skeleton for operator in OPERATORS):
-        transfer = _transfer(words)
-        if transfer:
-            return transfer
-    for word in skeleton.translate(SEPARATED).split():
-        # NAME=value in front of a command is the shell's assignment, and the value may be a secret.
-        name, assigns, value = word.partition(b"=")
-        if not assigns:
-            return _command(word)
-        if not name.replace(b"_", b"").isalnum() or any(opener in value for opener in OPENERS):
-            return COMMAND
-    return COMMAND
-
-
-def of_program(arguments: "List[bytes]", executable: bytes) -> str:
-    """Return the kind of a process that has taken the shell's place.
-
-    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process chooses its arguments
-    itself, but not this.
-    """
-    transfer = _transfer(arguments)
-    if transfer:
-        asked = arguments[0].rpartition(b"/")[2]
-        directory, _slash, runs = executable.rpartition(b"/")
-        trusted = PROGRAM_DIRECTORIES + SFTP_SERVER_DIRECTORIES
-        if not executable or (directory in trusted and runs in (asked, b"git")):
-            return transfer
-    return _command(arguments[0])
-
-
-def _transfer(words: "List[bytes]") -> "Optional[str]":
-    directory, _slash, program = words[0].rpartition(b"/")
-    if program == b"sftp-server" and directory in SFTP_SERVER_DIRECTORIES:
-        return SFTP_OR_SCP
-    if directory not in PROGRAM_DIRECTORIES:
-        return None
-    if program == b"scp" and _is_scp_server(words[1:]):
-        return SCP
-    if program == b"rsync" and words[1:2] == [b"--server"] and _is_rsync_told(words[2:]):
-        return RSYNC
-    if program == b"git":
-        program, words = b"git-" + b"".join(words[1:2]), words[1:]
-    # git's servers are given a directory; --help would show a manual, in a program that gives a shell.
-    if program in GIT_PROGRAMS and not _options(words[1:2]):
-        return GIT
-    return None
-
-
-def _options(words: "List[bytes]") -> "List[bytes]":
-    """Return the words that are options, or that a shell may put some in the place of, without their quotes."""
-    plain = (word.translate(None, QUOTES) for word in words)
-    return [word for word in plain if word[:1] and word[0] in OPTION_STARTS]
-
-
-def _is_rsync_told(words: "List[bytes]") -> bool:
-    """Tell whether the options say what rsync's server does, and that it is to carry files and nothing else."""
-    for option in _options(words):
-        if option[:1] != b"-" or option.startswith(RSYNC_UNTOLD) or any(byte in EXPANDED for byte in option):
-            return False
-        # Of several letters the first that takes a value takes the rest; a client's -e has capabilities, also an s.
-        if option[:2] != b"--" and b"s" in option.partition(b"e")[0]:
-            return False
-    return True
-
-
-def _is_scp_server(options: "List[bytes]") -> bool:
-    """Tell a server, `scp -p -t DIRECTORY`, from a client, which can be told to run any program: `scp -S PROGRAM`."""
-    for option in options:
-        flags = option[1:]
-        if not option.startswith(b"-") or not flags or flags.strip(SCP_FLAGS + SCP_MODES):
-            return False
-        if any(mode in flags for mode in SCP_MODES):
-            return True
-    return False
-
-
-def _command(path: bytes) -> str:
-    """Name the program, and nothing of what it was given, which may be a secret."""
-    name = path.rpartition(b"/")[2]
-    plain = name.translate(None, b"._+-").isalnum() and len(name) <= LONGEST_PROGRAM_NAME
-    return "SSH (command: {})".format(name.decode("ascii")) if plain else COMMAND
-
-
-def _skeleton(command: bytes) -> bytes:
-    """Return the command with QUOTED for all that is quoted (POSIX shell language, 2.2).
-
-    A backtick stands for what is quoted and may still run something ("$(…)"), and ends what can't be read for certain:
-    $'…', a quote that does not end, or one with a character that fish and csh read in another way than sh. So looking
-    for operators errs on the side of finding one.
-    """
-    kept = bytearray()
-    position = 0
-    while position < len(command):
-        byte = command[position : position + 1]
-        end = position + 1
-        if byte == b"\\":
-            byte, end = QUOTED, position + 2
-        elif byte == b"$" and command[end : end + 1] in (b"'", b'"'):
-            return bytes(kept + b"`")
-        elif byte in (b"'", b'"'):
-            end = command.find(byte, end) + 1
-            inside = command[position:end]
-            if not end or b"\\" in inside or b"!" in inside:
-                return bytes(kept + b"`")
-            byte = b"`" if byte == b'"' and (b"`" in inside or b"$" in inside) else QUOTED
-        kept += byte
-        position = end
-    return bytes(kept)
 
 
 def login_shell(user: bytes) -> bytes:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-LARGEST = 1 << 16  # bytes of a file that are read
+# How much of a file is read.
+LARGEST = 1 << 16
+# Ends the last argument when there is more than that. No argument has this byte.
+CUT = b"\0"
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
 # Of /proc/self/limits. With less the kernel ends a process that runs before all others for that long.
@@ -54,9 +57,16 @@ class Processes:
         return self._read(pid, "comm").rstrip(b"\n")
 
     def arguments(self, pid: int) -> "List[bytes]":
-        """Return the arguments, or the one text that setproctitle(3) put in their place; none once it has exited."""
-        text = self._read(pid, "cmdline").rstrip(b"\0")
-        return text.split(b"\0") if text else []
+        """Return the arguments, or the one text that setproctitle(3) put in their place; none once it has exited.
+
+        The last one ends with CUT if that is not all: what can't be seen must not be taken for nothing.
+        """
+        text = self._read(pid, "cmdline")
+        is_cut = len(text) >= LARGEST
+        arguments = text.rstrip(b"\0").split(b"\0")
+        if is_cut:
+            arguments[-1] += CUT
+        return arguments if arguments != [b""] else []
 
     def executable(self, pid: int) -> bytes:
         """Return the path of the file that the process runs, empty where that may not be seen (SELinux, hidepid)."""

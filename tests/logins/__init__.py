@@ -115,9 +115,18 @@ class Person:
         """A file brought by rsync."""
         return self._login(["rsync", "-e", shlex.join(self.ssh), str(self.parcel), f"{self.address}:by-rsync"])
 
-    def rsync_module(self, module: str) -> Login:
-        """A file brought to a module of rsync's daemon, which the login starts."""
-        return self._login(["rsync", "-e", shlex.join(self.ssh), str(self.parcel), f"{self.address}::{module}"])
+    def rsync_module(self, module: str, line: str | None = None) -> Login:
+        """A file brought to a module of rsync's daemon, which the login starts.
+
+        line: the command line to send in the place of rsync's own, `rsync --server --daemon .`
+        """
+        remote_shell = shlex.join(self.ssh)
+        if line is not None:
+            script = self.directory / "remote-shell"
+            script.write_text(f"#!/bin/sh\nexec {shlex.join([*self.ssh, self.address, line])}\n")
+            script.chmod(0o700)
+            remote_shell = str(script)
+        return self._login(["rsync", "-e", remote_shell, str(self.parcel), f"{self.address}::{module}"])
 
     def git(self, repository: str = "repository.git") -> Login:
         """The branches of a repository on the server, listed by git."""

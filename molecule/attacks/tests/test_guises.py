@@ -31,6 +31,17 @@ GUISES = {
     "a program below git-upload-pack's name": "ln -sf /bin/sleep git-upload-pack; PATH=. exec git-upload-pack 0.7",
 }
 
+# Lines of which a reader that is not a shell sees less, or other words, than the user's shell.
+LONG = 70_000 * "a"  # more than the notifier reads
+GIT_CONFIGURATION = f'[man]\nviewer = own\n[man "own"]\ncmd = "{PROGRAM}; :"\n'
+MISREAD = {
+    "rsync --server, a long path, and a program": f"rsync --server . {LONG}; {PROGRAM}; :",
+    "git-upload-pack, a long path, and a program": f"git-upload-pack {LONG}; {PROGRAM}; :",
+    "a program in a directory with vertical tabs": "rsync\v--server\v./run",
+    "a program in a directory with form feeds": "git-upload-pack\fx/run",
+    "git-upload-pack, a joined line, and --help": "git-upload-pack \\\n--help",
+}
+
 
 def less(type_: str) -> str:
     """What the notifier takes the login for, if that is less than it was."""
@@ -57,12 +68,25 @@ def test_a_command_in_the_guise_of_a_transfer(guise, intruder, usual_type, verdi
     verdict(guise, less(usual_type(log_in)), lambda messages: less(messages[0].fields["Type"]), [log_in()])
 
 
-def test_a_daemon_of_rsync_runs_what_the_intruder_has_configured(host, intruder, usual_type, verdict):
+@pytest.mark.parametrize("guise", MISREAD)
+def test_a_command_line_that_only_a_shell_reads_right(guise, intruder, usual_type, verdict):
+    run = shlex.quote(f"#!/bin/sh\n{PROGRAM}\n")
+    for directory in ("rsync\v--server\v.", "git-upload-pack\fx"):
+        place = shlex.quote(directory)
+        intruder.command(f"mkdir -p {place}; printf %s {run} > {place}/run; chmod 755 {place}/run")
+    intruder.command(f"printf %s {shlex.quote(GIT_CONFIGURATION)} > .gitconfig")
+    log_in = partial(intruder.command, MISREAD[guise])
+    verdict(guise, less(usual_type(log_in)), lambda messages: less(messages[0].fields["Type"]), [log_in()])
+
+
+@pytest.mark.parametrize("line", [None, "rsync --server -\\\n-daemon --config=rsyncd.conf ."], ids=["plain", "joined"])
+def test_a_daemon_of_rsync_runs_what_the_intruder_has_configured(line, host, intruder, usual_type, verdict):
     """By `rsync -e ssh file host::module`, for which rsync's server reads ~/rsyncd.conf (rsyncd.conf(5))."""
     configuration = f"[ran]\npath = .\nread only = no\nuse chroot = no\npre-xfer exec = {PROGRAM}; touch ran\n"
-    intruder.command(f"printf %s {shlex.quote(configuration)} > rsyncd.conf")
-    log_in = partial(intruder.rsync_module, "ran")
+    intruder.command(f"rm -f ran; printf %s {shlex.quote(configuration)} > rsyncd.conf")
+    log_in = partial(intruder.rsync_module, "ran", line)
     usual = less(usual_type(log_in))
     login = log_in()
     assert host.file("/home/intruder/ran").exists
-    verdict("rsync's daemon", usual, lambda messages: less(messages[0].fields["Type"]), [login])
+    attack = "rsync's daemon" if line is None else "rsync's daemon by a joined line"
+    verdict(attack, usual, lambda messages: less(messages[0].fields["Type"]), [login])

@@ -1,18 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kind: every way in which a login shows what it is for, and every way to make it look like another."""
+"""kind: every way in which a connection's processes show what it is for, and look like another's."""
 
 import os
-import shutil
-import subprocess
 
 import parts
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from ssh_login_notify import kind
-from ssh_login_notify.kind import (
+from ssh_login_notify.command_line import TRANSFER_NAMES
+from ssh_login_notify.kind import Connection
+from ssh_login_notify.login_types import (
     COMMAND,
     COMMAND_OVER,
     GIT,
@@ -22,11 +20,9 @@ from ssh_login_notify.kind import (
     SFTP_OR_SCP,
     SOMETHING_OVER,
     TERMINAL_OVER,
+    TRANSFERS,
     TUNNEL,
     UNKNOWN,
-    Connection,
-    of_command,
-    of_program,
 )
 from ssh_login_notify.processes import Processes
 
@@ -92,6 +88,30 @@ def test_a_command_that_the_shell_was_given_tells_the_kind(host, command, found)
     assert host.look() == found
 
 
+PADDING = 70000 * "a"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bash", "-c", "rsync --server . " + PADDING + "; id"],
+        ["rsync", "--server", ".", PADDING, "--daemon"],
+        ["bash", "-c", "rsync --server . x", PADDING],
+    ],
+)
+def test_what_is_too_long_to_be_read_is_no_transfer(host, arguments):
+    host.serve()
+    host.run(*arguments, executable="/usr/bin/" + arguments[0])
+    assert host.look() in ("SSH (command: rsync)", "SSH (command: rsync and more)")
+
+
+def test_a_script_is_named_and_not_its_interpreter(host):
+    """The kernel starts the interpreter with the script's path (execve(2))."""
+    host.serve()
+    host.run("/bin/bash", "./deploy.sh", "secret", name="deploy.sh")
+    assert host.look() == "SSH (command: deploy.sh)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "executable", "found"),
     [
@@ -100,7 +120,7 @@ def test_a_command_that_the_shell_was_given_tells_the_kind(host, command, found)
         ([SFTP], SFTP, SFTP_OR_SCP),
         (["git-upload-pack", "x.git"], "/usr/bin/git", GIT),
         (["sleep", "9"], "/usr/bin/sleep", "SSH (command: sleep)"),
-        (["rsync", "--server"], None, RSYNC),  # SELinux or hidepid: not to be seen
+        (["rsync", "--server", "."], None, RSYNC),  # SELinux or hidepid: not to be seen
     ],
 )
 def test_a_program_that_took_the_shells_place_tells_the_kind(host, arguments, executable, found):
@@ -231,7 +251,7 @@ def test_of_a_session_that_was_over_at_once_the_title_alone_says_what_is_certain
         (b"dash", COMMAND_OVER),
         (b"unattended-upgr", COMMAND_OVER),  # as much of it as the kernel keeps
         (b"hunter2 \xff", COMMAND),
-        *((name, SOMETHING_OVER) for name in kind.TRANSFER_NAMES),
+        *((name, SOMETHING_OVER) for name in TRANSFER_NAMES),
     ],
 )
 def test_a_session_that_was_over_at_once_is_named_by_what_the_kernel_tells(host, tmp_path, ending, name, found):
@@ -242,7 +262,7 @@ def test_a_session_that_was_over_at_once_is_named_by_what_the_kernel_tells(host,
 def test_no_name_that_a_process_can_choose_makes_it_a_transfer(host, tmp_path):
     for name in (b"sftp-server", b"scp", b"rsync", b"git-upload-pack", b"sshd: a@internal"):
         ended = {f"p{SERVER}": [(CHILD, name)]}
-        assert over(Host(tmp_path), "@notty", tmp_path, **ended) not in kind.TRANSFERS
+        assert over(Host(tmp_path), "@notty", tmp_path, **ended) not in TRANSFERS
 
 
 def test_what_ended_below_others_is_not_taken_for_the_session(host, tmp_path):
@@ -429,221 +449,6 @@ def test_a_session_is_opening_for_a_moment_after_its_title_says_so(host):
     host.connection.look(5.1)
     assert host.connection.is_opening(5.15, 0.2)
     assert not host.connection.is_opening(5.25, 0.2)
-
-
-TRANSFERS = [
-    (b"scp -t /srv", SCP),
-    (b"scp -v -r -p -d -t -- -x", SCP),
-    (b"scp -qrt .", SCP),
-    (b"/usr/bin/scp -p -f 'a b'", SCP),
-    (b"rsync --server --sender -vlogDtpre.iLsfxCIvu . /a\\ b", RSYNC),
-    (b"/usr/bin/rsync --server .", RSYNC),
-    (b"git-upload-pack '/srv/x.git'", GIT),
-    (b"git-receive-pack 'it'\\''s.git'", GIT),
-    (b'git upload-pack "/srv/x.git"', GIT),
-    (b"git-upload-archive 'x.git'", GIT),
-    (b"/usr/lib/openssh/sftp-server", SFTP_OR_SCP),
-    (b"/usr/libexec/openssh/sftp-server -l INFO", SFTP_OR_SCP),
-    (b"  rsync   --server  . ", RSYNC),
-    (b"rsync --server -vvlogDtprze.iLsfxCIvu --delete --temp-dir /tmp . 'a b' /srv/{x,y}/*", RSYNC),
-]
-
-
-@pytest.mark.parametrize(("command", "found"), TRANSFERS)
-def test_a_transfer_is_named_when_it_is_all_that_the_client_asked_for(command, found):
-    assert of_command(command) == found
-
-
-@pytest.mark.parametrize(
-    ("command", "found"),
-    [
-        # more than one program, or one that can't be told
-        (b"scp -t x; sh", "SSH (command: scp)"),
-        (b"rsync --server . & sh", "SSH (command: rsync)"),
-        (b"rsync --server . && sh", "SSH (command: rsync)"),
-        (b"rsync --server . | sh", "SSH (command: rsync)"),
-        (b"rsync --server .\nsh", "SSH (command: rsync)"),
-        (b"rsync --server $(sh)", "SSH (command: rsync)"),
-        (b"rsync --server `sh`", "SSH (command: rsync)"),
-        (b"rsync --server <(sh)", "SSH (command: rsync)"),
-        (b"rsync --server . > /etc/cron.d/x", "SSH (command: rsync)"),
-        (b'git-upload-pack "$(sh)"', "SSH (command: git-upload-pack)"),
-        (b'git-upload-pack "`sh`"', "SSH (command: git-upload-pack)"),
-        # quotes that hide an operator from a simple reader
-        (b"git-upload-pack \"it's\"; sh #'", "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack '\"'; sh #\"", "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack $'\\''; sh #'", "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack \\'; sh #'", "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack \\\\'' ; sh", "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack 'x", "SSH (command: git-upload-pack)"),
-        # a backslash in quotes: fish ends the first text after the third quote, csh the second after the second
-        (b"git-upload-pack 'a\\'' ; sh #'", "SSH (command: git-upload-pack)"),
-        (b'git-upload-pack "a\\"; sh #"', "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack ';sh;' !#:1", "SSH (command: git-upload-pack)"),
-        # variables that the client may set (AcceptEnv LC_*) and that run what they hold
-        (b"git-upload-pack ${LC_A@P}", "SSH (command: git-upload-pack)"),
-        (b'git-upload-pack "${LC_A@P}"', "SSH (command: git-upload-pack)"),
-        (b"git-upload-pack $[LC_A]", "SSH (command: git-upload-pack)"),
-        # not the server's side, but a client that can be told to run any program
-        (b"scp -S /tmp/evil -o -t host:x .", "SSH (command: scp)"),
-        (b"scp a b", "SSH (command: scp)"),
-        (b"scp", "SSH (command: scp)"),
-        (b"scp - -t", "SSH (command: scp)"),
-        (b"rsync -e sh --server", "SSH (command: rsync)"),
-        (b"git -c core.sshCommand=sh upload-pack x", "SSH (command: git)"),
-        (b"git upload-packs", "SSH (command: git)"),
-        # a manual in a pager, which has a shell
-        (b"git-upload-pack --help", "SSH (command: git-upload-pack)"),
-        (b"git upload-pack '--help'", "SSH (command: git)"),
-        (b"git-receive-pack {--help,x}", "SSH (command: git-receive-pack)"),
-        (b"git-upload-archive *", "SSH (command: git-upload-archive)"),
-        # a daemon, which runs what its configuration says, or what may become one
-        (b"rsync --server --daemon --config=x .", "SSH (command: rsync)"),
-        (b"rsync --server . --daemon", "SSH (command: rsync)"),
-        (b"rsync --server --da''em\\on .", "SSH (command: rsync)"),
-        (b"rsync --server '--daemon' .", "SSH (command: rsync)"),
-        (b"rsync --server {--daemon,.}", "SSH (command: rsync)"),
-        (b"rsync --server -{-daemon,v} .", "SSH (command: rsync)"),
-        (b"rsync --server * .", "SSH (command: rsync)"),
-        (b"rsync --server [-]* .", "SSH (command: rsync)"),
-        (b"rsync --server -se.LsfxCIvu", "SSH (command: rsync)"),
-        (b"rsync --server -v\"s\" .", "SSH (command: rsync)"),
-        (b"rsync --server --secluded-args", "SSH (command: rsync)"),
-        (b"rsync --server --protect-args", "SSH (command: rsync)"),
-        # somebody's own program of the same name
-        (b"/tmp/rsync --server", "SSH (command: rsync)"),
-        (b"./scp -t x", "SSH (command: scp)"),
-        (b"sftp-server", "SSH (command: sftp-server)"),
-        (b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
-        (b"PATH=/tmp rsync --server", "SSH (command: rsync)"),
-        (b"exec -a rsync evil --server", "SSH (command: exec)"),
-        (b"env rsync --server", "SSH (command: env)"),
-        (b"'rsync' --server", COMMAND),
-    ],
-)
-def test_what_only_looks_like_a_transfer_is_a_command(command, found):
-    assert of_command(command) == found
-
-
-@pytest.mark.parametrize(
-    ("command", "found"),
-    [
-        (b"mysql -phunter2", "SSH (command: mysql)"),
-        (b"TOKEN=hunter2 deploy", "SSH (command: deploy)"),
-        (b"TOKEN='hunter2 hunter2' deploy", "SSH (command: deploy)"),
-        (b"A=1 B=2", COMMAND),
-        (b"TOKEN=$(echo hunter2 x) deploy", COMMAND),
-        (b"TOKEN=`echo hunter2 x` deploy", COMMAND),
-        (b"TOKEN=(a hunter2 b) deploy", COMMAND),
-        (b"TOKEN=${X:-a hunter2 b} deploy", COMMAND),
-        (b"TOKEN=$[1 +hunter2 -1] deploy", COMMAND),
-        (b'TOKEN="a\\" hunter2" deploy', COMMAND),
-        (b"TOKEN=$'a\\' hunter2' deploy", COMMAND),
-        (b"TOKEN='hunter2", COMMAND),
-        (b"./a=b hunter2", COMMAND),
-        (b"<<<hunter2 cat", COMMAND),
-        (b">hunter2 echo", COMMAND),
-        (b"'hunter2'", COMMAND),
-        (b"$hunter2", COMMAND),
-        (b"hunter2" * 9, COMMAND),
-        (b"echo\x1bhunter2", COMMAND),
-        ("größe hunter2".encode(), COMMAND),
-        (b"", COMMAND),
-        (b"   ", COMMAND),
-        (b";;", COMMAND),
-        (b"cd /srv && make", "SSH (command: cd)"),
-        (b"/opt/my\\ tools/run hunter2", "SSH (command: run)"),
-        (b"\\ls hunter2", COMMAND),
-    ],
-)
-def test_a_command_shows_its_program_and_nothing_that_may_be_a_secret(command, found):
-    assert of_command(command) == found
-
-
-@pytest.mark.parametrize(
-    ("arguments", "executable", "found"),
-    [
-        ([b"rsync", b"--server"], b"/tmp/evil", "SSH (command: rsync)"),  # exec -a rsync /tmp/evil --server
-        ([b"rsync", b"--server"], b"/tmp/rsync", "SSH (command: rsync)"),
-        ([b"rsync", b"--server"], b"/usr/bin/python3.11", "SSH (command: rsync)"),
-        ([b"/usr/lib/openssh/sftp-server"], b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
-        ([b"sftp-server"], b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
-        ([b"scp", b"-t", b"x"], b"/usr/bin/scp (deleted)", "SSH (command: scp)"),
-        ([b"git-upload-pack", b"x"], b"/usr/bin/git", GIT),
-        ([b"git", b"upload-pack", b"--help"], b"/usr/bin/git", "SSH (command: git)"),
-        ([b"rsync", b"--server", b"--daemon"], b"/usr/bin/rsync", "SSH (command: rsync)"),
-        ([b"postgres: secret"], b"/usr/bin/postgres", COMMAND),
-        ([b""], b"", COMMAND),
-        ([b"/opt/x/deploy", b"secret"], b"/opt/x/deploy", "SSH (command: deploy)"),
-    ],
-)
-def test_a_program_is_a_transfer_only_if_the_file_that_runs_is_that_program(arguments, executable, found):
-    assert of_program(arguments, executable) == found
-
-
-@given(st.binary(max_size=60))
-def test_any_command_has_a_kind_and_shows_only_a_word_of_its_own(command):
-    found = of_command(command)
-    if found.startswith("SSH (command: "):
-        assert found[len("SSH (command: ") : -1].encode() in command
-    else:
-        assert found in (COMMAND, SCP, RSYNC, GIT, SFTP_OR_SCP)
-
-
-# What a shell does with a command that is called a transfer, asked of real shells. They find no program but these on
-# their PATH, and each only writes down its name.
-PROGRAMS = ("scp", "rsync", "git", "git-upload-pack", "git-receive-pack", "git-upload-archive", "evil")
-SHELLS = [shell for shell in ("bash", "dash", "zsh", "fish", "ksh", "mksh") if shutil.which(shell)]
-EVIL = {"LC_A": "$(evil)", "LC_B": "x[$(evil)]", "LC_C": "`evil`"}
-FRAGMENTS = [
-    b"'", b'"', b"\\", b"$", b"`", b"(", b")", b"{", b"}", b"[", b"]", b";", b"&", b"|", b"<", b">", b"#", b"\n", b"\t",
-    b" ", b" ", b" ", b"a", b"!", b"evil", b" evil ", b"; evil", b"$LC_A", b"${LC_A@P}", b"$[LC_B]", b"LC_B", b"~",
-    b"*", b"?", b"=", b",", b"-t", b"-S evil", b"$'", b'$"', b"''", b'""', b"\\'", b"\r", b"eval", b"%", b"^", b"@P",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("programs")
-    for name in PROGRAMS:
-        (directory / name).write_text(f"#!/bin/sh\necho {name} >/dev/fd/$WRITER\n")
-        (directory / name).chmod(0o755)
-    (directory / "cwd").mkdir()
-    return directory
-
-
-def what_runs(shell, command, programs):
-    """The names of the programs that a shell runs, all of them also in the background."""
-    reader, writer = os.pipe()
-    process = subprocess.Popen(
-        [shutil.which(shell), "-c", command], cwd=str(programs / "cwd"), pass_fds=[writer],
-        env=dict(EVIL, PATH=str(programs), HOME=str(programs), WRITER=str(writer)),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(writer)
-    with os.fdopen(reader) as names:
-        ran = names.read().split()
-    process.wait(timeout=parts.LONGEST_WAIT)
-    return ran
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-def test_real_shells_agree_about_what_is_a_transfer(shell, programs):
-    for command, found in TRANSFERS:
-        if b"/" not in command.split()[0] and found != SFTP_OR_SCP:
-            assert what_runs(shell, command, programs) == [command.split()[0].decode()], command
-    assert what_runs(shell, b"rsync --server; evil", programs) == ["rsync", "evil"]
-
-
-@given(
-    shell=st.sampled_from(SHELLS),
-    start=st.sampled_from([b"scp -t ", b"rsync --server ", b"git-upload-pack ", b"git upload-pack "]),
-    rest=st.lists(st.sampled_from(FRAGMENTS), max_size=8).map(b"".join),
-)
-def test_a_real_shell_runs_nothing_else_for_a_command_that_is_called_a_transfer(programs, shell, start, rest):
-    command = start + rest
-    assume(of_command(command) in (SCP, RSYNC, GIT))
-    assert what_runs(shell, command, programs) in ([], [start.split()[0].decode()]), command
 
 
 def test_the_login_shell_is_that_of_passwd():

@@ -17,6 +17,7 @@ import pytest
 from parts import another_process_holding, wait_for
 from ssh_login_notify import finisher, observer
 from ssh_login_notify.finisher import start_sender
+from ssh_login_notify.login_types import COMMAND_OVER, SOMETHING_OVER, UNKNOWN
 from ssh_login_notify.observer import Observer, Watched, finish_abandoned, observe
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.spool import Lock, Spool
@@ -111,7 +112,7 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
             process.wait()
     found = alerts_by_user(installation.spool)
     # Over in a millisecond: it may be missed, and is never taken for anything else.
-    assert found.pop("true") in ("SSH (command: true)", "SSH (command or transfer, over at once)", "unknown")
+    assert found.pop("true") in ("SSH (command: true)", COMMAND_OVER, SOMETHING_OVER, UNKNOWN)
     assert found == EXPECTED
     assert seen
     installation.wait()

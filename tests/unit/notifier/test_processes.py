@@ -12,7 +12,7 @@ from pathlib import Path
 import parts
 import pytest
 from ssh_login_notify.kind import UNKNOWN, Connection
-from ssh_login_notify.processes import Processes, lift_file_size_limit, run_first, set_priority
+from ssh_login_notify.processes import CUT, LARGEST, Processes, lift_file_size_limit, run_first, set_priority
 
 RLIMIT_RTTIME = 15  # asm-generic/resource.h
 
@@ -86,6 +86,18 @@ def test_a_kernel_without_lists_of_children_is_asked_about_every_process(child):
     processes = Processes()
     assert child.pid in processes._children_by_search(os.getpid())
     assert os.getpid() not in processes._children_by_search(os.getpid())
+
+
+@pytest.mark.parametrize("size", [LARGEST - 2, LARGEST - 1, LARGEST, 100000])
+def test_arguments_that_are_not_all_read_say_so(size):
+    process = subprocess.Popen([sys.executable, "-c", "input()", "a" * size, "; id"], stdin=subprocess.PIPE)
+    try:
+        parts.wait_for(lambda: b"input()" in Processes().arguments(process.pid))
+        arguments = Processes().arguments(process.pid)
+        assert arguments[-1].endswith(CUT)
+        assert [argument.count(CUT) for argument in arguments[:-1]] == [0] * (len(arguments) - 1)
+    finally:
+        process.communicate()
 
 
 def test_a_process_that_has_exited_has_a_name_and_no_arguments():

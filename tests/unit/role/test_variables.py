@@ -90,7 +90,7 @@ def test_the_configuration_has_what_the_notifier_reads():
 
 def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
     types = set()
-    for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / "kind.py").read_text(encoding="utf-8")).body:
+    for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / "login_types.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             types.add(node.value.value)
     choices = options()[PREFIX + "ignore"]["options"]["type"]["choices"]

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What real shells make of command lines. Once is enough: that does not depend on the Python that the notifier has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
+sys.path[:0] = [str(ROOT / "files"), str(ROOT / "tests" / "unit" / "notifier")]
+
+from real_shells import Shells  # noqa: E402
+
+# The same examples each time, and about half a minute of them: each is run by every shell.
+settings.register_profile(
+    "shells", derandomize=True, deadline=None, max_examples=150, database=None, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile(
+    "searching", deadline=None, max_examples=5000, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--search", action="store_true", help="try new and many more examples of every property")
+
+
+def pytest_configure(config):
+    settings.load_profile("searching" if config.getoption("--search") else "shells")
+
+
+@pytest.fixture(scope="session")
+def shells(tmp_path_factory):
+    return Shells(tmp_path_factory.mktemp("shells"))
