@@ -35,6 +35,9 @@ def environment(data: bytes) -> None:
     line = alert.log_line(kept)
     assert "\n" not in line
     assert line.isprintable()
+    shown = slack.line(kept, CONFIGURATION, NOW)
+    labels = [label for label, _value in slack.fields(kept, CONFIGURATION, NOW) if label in slack.LINE]
+    assert shown.count("·") == len(labels) - 1, "nothing but ours separates"
     fits(slack.single(kept, CONFIGURATION, NOW))
     fits(slack.digest(slack.fitting([kept] * 12, CONFIGURATION, NOW), CONFIGURATION, NOW))
 

@@ -9,6 +9,9 @@ type and a blob, and what sshd wrote down besides (auth2_record_info: auth2-pubk
     keyboard-interactive/pam
     gssapi-with-mic alice@EXAMPLE.ORG
 
+Of what stands behind a key, sshd 9.2 and 10.0 keep nothing (seen with real logins): the monitor forgets it between the
+message that asks for the key and the one that verifies the signature (monitor.c, monitor_child_preauth). Others may.
+
 Blobs are of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys, PROTOCOL.u2f). A key
 is named only when its blob is read to the last byte.
 """

@@ -264,7 +264,7 @@ def _why(error: Exception) -> str:
 
 
 def _listed(names: "List[str]") -> str:
-    shown = ", ".join(printable(name) for name in names[:SHOWN])
+    shown = ", ".join(plain_or_quoted(printable(name)) for name in names[:SHOWN])
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 

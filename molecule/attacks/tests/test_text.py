@@ -9,7 +9,9 @@ The receiver's page is looked at with such names in tests/unit/receiver.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -27,7 +29,14 @@ AUTHORITY = "/etc/ssh/attacks-authority.pub"
 # Slack's marks, HTML, a line of its own, colours, text that runs backwards, nothing to see, no UTF-8.
 MARKS = "<!channel> <https://evil.example|click> &amp; <b>`x`</b> *b* _i_ ~s~ :bomb: {{1}}"
 CONTROLS = "\n1 login user=root\r\t\x07\x1b[2J\x1b]0;title\x07\u202egnp.exe\u2066\u200b\u2028\x7f\x9b\udcff"
-IDENTITIES = {"marks": MARKS, "control characters": MARKS + CONTROLS, "64 KiB": (MARKS + CONTROLS) * 500}
+# The end of our quotes, and behind it a serial number, an authority, a person and a note as we would show them.
+WORDS = f'{MARKS}", serial 4711, CA SHA256:GOOD) · Person: Alice (on call) · Note: "reviewed'
+IDENTITIES = {
+    "marks": MARKS,
+    "our own words": WORDS,
+    "control characters": MARKS + CONTROLS,
+    "64 KiB": (MARKS + CONTROLS) * 500,
+}
 LONGEST_LINE = 8192  # bytes, of what the system's log gets
 INVISIBLE = set(range(32)) | set(range(127, 160)) | {0x202E, 0x2066, 0x200B, 0x2028}
 
@@ -100,11 +109,23 @@ def abused(receiver):
     return what_it_does
 
 
+def assert_is_told_apart(text: str) -> None:
+    """What sshd vouches for stands first, and the key id is one JSON string, at whose end the parentheses end."""
+    vouched, words, rest = text.partition(", key id ")
+    assert re.search(r"\(certificate serial 0, CA SHA256:[A-Za-z0-9+/]{43}$", vouched), text
+    key_id, end = json.JSONDecoder().raw_decode(rest)
+    assert words
+    assert key_id.startswith("<!channel>")
+    assert rest[end:] == ")"
+
+
 def assert_harmless_on_the_host(host, since: float) -> None:
     """The system's log has a line of its own for the login, and `status` prints nothing that a terminal obeys."""
     lines = host.check_output(f"journalctl -q -o cat -t ssh-login-notify --since=@{int(since)}").split("\n")
     assert len(lines) == 1
     assert lines[0].startswith("login user=")
+    logged = lines[0].partition(" key_id=")[2]
+    assert not logged or json.JSONDecoder().raw_decode(logged)[1] == len(logged), "nothing stands behind the key id"
     assert len(lines[0].encode()) < LONGEST_LINE
     said = host.run("ssh-login-notify status").stdout
     assert not INVISIBLE & {ord(character) for character in lines[0] + said.rstrip("\n")}
@@ -121,6 +142,9 @@ def test_the_identity_of_a_certificate(name, host, with_identity, abused, verdic
     login = person.command()
     (message,) = verdict(f"a certificate's key id: {name}", usual, "", [login])
     assert "<!channel>" in message.fields["Key"], "it is shown, as it is"
+    assert not {"Person", "Note"} & set(message.fields)
+    assert_is_told_apart(message.fields["Key"])
+    assert_is_told_apart(message.text)
     assert_harmless_on_the_host(host, since)
 
 
@@ -152,9 +176,21 @@ def test_the_name_of_a_program(host, intruder, abused, verdict):
     assert message.fields["Type"].startswith("SSH (command")
 
 
-def test_several_of_them_in_one_message(with_identity, receiver, told):
-    person = with_identity(IDENTITIES["control characters"])
+@pytest.mark.parametrize("name", ["control characters", "our own words"])
+def test_several_of_them_in_one_message(name, with_identity, receiver, told):
+    person = with_identity(IDENTITIES[name])
     with receiver.misbehaving({"mode": "status", "status": 429, "retry_after": "2", "times": 1}):
         messages = told(*(person.command() for _login in range(4)))
     assert any(len(message.alerts) > 1 for message in messages)
     assert all(message.harmless for message in messages)
+    for alert in (alert for message in messages for alert in message.alerts):
+        assert_is_told_apart(alert.key)
+
+
+def test_a_test_alert_is_no_login_in_the_log(host):
+    """The role has sent one the whole way when it was installed: a PAM session of nobody, from an address of nobody."""
+    lines = host.check_output("journalctl -q -o cat -t ssh-login-notify").split("\n")
+    tests = [line for line in lines if "service=ssh-login-notify-test" in line]
+    assert tests
+    assert [line for line in tests if not line.startswith("test ") or re.search(r" (user|from|key)=", line)] == []
+    assert [line for line in lines if "loginwatch-test" in line] == []
