@@ -11,7 +11,7 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import VERSION, alert, config, journal, limits, overflow, slack, watch
+from . import VERSION, alert, ballast, config, journal, limits, overflow, slack, watch
 from .config import Configuration, ConfigurationError
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
@@ -156,6 +156,11 @@ def _tidy(spool: Spool) -> None:
     except OSError as error:
         journal.trouble(f"the spool still takes no alerts: {error}")
     finish_abandoned(spool)
+    ballast.report_lost(spool)
+    try:
+        ballast.refill(spool)
+    except OSError:
+        pass  # a full disk, which `status` finds
 
 
 def _begin(spool: Spool) -> "Tuple[Configuration, Transport]":

@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from . import config, labels, overflow, pam_stack, trust
+from . import ballast, config, labels, overflow, pam_stack, trust
 from .config import Configuration, ConfigurationError
 from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
 from .installation import cannot_run, changed_files, installed_at
@@ -27,6 +27,8 @@ SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /
 UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
+# What a disk has left that is called full.
+FULL_BYTES = 1 << 14
 SHOWN = 3  # names in a sentence
 
 
@@ -127,6 +129,13 @@ class Health:
         if self.overflowing:
             what = f"{len(self.overflowing)} alerts wait in {overflow.ROOT}, for the spool took none"
             yield Problem(CRITICAL, "overflow", what + ": look at the spool's disk (df, df -i, mount)")
+        if _is_full(self.spool.root):
+            what = "the spool's disk is full, alerts are kept in what little is reserved for them"
+            yield Problem(CRITICAL, "full", what + ": make room (df, df -i)")
+        lost = ballast.lost(self.spool)
+        if lost:
+            what = f"{lost} alerts were lost, since neither the spool nor {overflow.ROOT} had room"
+            yield Problem(CRITICAL, "lost", what + ": make room; the system's log (authpriv) has the logins")
         if self.failed:
             answer = _answer(self.spool, self.failed[-1])
             yield Problem(CRITICAL, "failed", f"{len(self.failed)} alerts were refused, the last with {answer}")
@@ -148,8 +157,9 @@ class Health:
         elif oldest is not None and self.state.trouble:
             yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
         if self.state.untold:
-            what = f"{self.state.untold} alerts were dropped, as too many waited: the system's log (authpriv) has them"
-            yield Problem(CRITICAL, "dropped", what, about_delivery=True)
+            what = f"{self.state.untold} alerts were dropped, as too many waited or no disk had room"
+            where = "the system's log (authpriv) has them"
+            yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
         hours = self.configuration.longest_silence if self.configuration else 0
         since = self._last_sign()
         if hours and time.time() - since > hours * 3600:
@@ -189,6 +199,12 @@ def _of_installation() -> "Iterator[Problem]":
         return
     if changed:
         yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
+
+
+def _is_full(path: str) -> bool:
+    """Tell whether a disk has no room, even for root; some file systems count no inodes."""
+    disk = os.statvfs(path)
+    return disk.f_bfree * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_ffree == 0)
 
 
 def _of_user() -> "Iterator[Problem]":
