@@ -18,6 +18,7 @@ The way of a login, in the order of the modules:
     slack       an alert as a Slack message, and Slack's answers in words that name the mend
     transport   one HTTPS POST
     labels      whether SELinux lets sshd write where it must
+    units       systemd's units
     cli         test, status, flush
 """
 

@@ -55,6 +55,10 @@ def main(arguments: "List[str]") -> int:
             print("ssh-login-notify: " + sentence, file=sys.stderr)
             return NOT_KNOWN
         code, found, lines = NOT_KNOWN, {"state": STATES[NOT_KNOWN], "answer": sentence}, ["UNKNOWN: " + sentence]
+    if options.command in ("flush", "test") and code in (WELL, UNDELIVERED):
+        from . import units
+
+        units.end_pause()
     _print(json.dumps(found, indent=2, sort_keys=True) if options.json else "\n".join(lines))
     return code
 

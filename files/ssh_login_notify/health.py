@@ -4,12 +4,11 @@ Looking changes nothing and opens no connection. The order is that in which an o
 """
 
 import os
-import subprocess
 import time
 
-from . import ballast, config, labels, overflow, pam_stack, trust
+from . import ballast, config, labels, overflow, pam_stack, trust, units
 from .config import Configuration, ConfigurationError
-from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
+from .finisher import PROGRAM
 from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
 from .privileges import PrivilegeError, find_user
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
-SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
 UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
@@ -216,15 +214,7 @@ def _of_user() -> "Iterator[Problem]":
 
 def _of_units() -> "Iterator[Problem]":
     """Ask systemd, where the role has set up its units."""
-    if not os.path.isdir(SYSTEMD) or not os.path.exists(PATH_UNIT):
-        return
-    try:
-        asked = subprocess.run(  # noqa: S603
-            [SYSTEMCTL, "is-active", *UNITS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return  # systemd does not answer, and has other troubles than ours
-    states = asked.stdout.decode("ascii", "replace").split()
+    states = (units.ask("is-active", *UNITS) or "").split()
     for unit, state in zip(UNITS, states):
         if state != "active":
             yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {AGAIN}")

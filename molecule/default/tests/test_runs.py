@@ -129,5 +129,6 @@ def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host,
         assert host.service("ssh-login-notify.path").is_running
     finally:
         host.check_output("systemctl start ssh-login-notify.timer ssh-login-notify-path.timer")
-        host.check_output(f"touch -d -10min {spool}/state/watch.json && systemctl start --wait ssh-login-notify.service")
+        host.check_output(f"touch -d -10min {spool}/state/watch.json")
+        host.check_output("systemctl start --wait ssh-login-notify.service")
     receiver.wait_for(lambda message: message.header.endswith(" is well again"), after=mark)

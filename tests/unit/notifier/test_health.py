@@ -11,7 +11,7 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import ballast, config, health, overflow
+from ssh_login_notify import ballast, config, health, overflow, units
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, Health
 from ssh_login_notify.state import State
@@ -251,9 +251,9 @@ def test_of_many_files_a_few_are_named(host):
 def systemd(monkeypatch, tmp_path):
     """A systemd that says of the units what it is told to."""
     program = tmp_path / "systemctl"
-    monkeypatch.setattr(health, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(health, "PATH_UNIT", str(tmp_path))
-    monkeypatch.setattr(health, "SYSTEMCTL", str(program))
+    monkeypatch.setattr(units, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(units, "PATH_UNIT", str(tmp_path))
+    monkeypatch.setattr(units, "SYSTEMCTL", str(program))
 
     def says(path, timer, path_timer="active"):
         asked = "is-active ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
@@ -276,7 +276,7 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
 
 
 def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):
-    monkeypatch.setattr(health, "SYSTEMCTL", "/nonexistent")
+    monkeypatch.setattr(units, "SYSTEMCTL", "/nonexistent")
     assert host.problems() == {}
 
 
