@@ -47,6 +47,10 @@ def main(arguments: "List[str]") -> int:
         if options.command == "send":
             code = send()
             return TRY_LATER if code == UNDELIVERED else code
+        if options.command in ("flush", "test"):
+            from . import units
+
+            units.end_pause()  # while this is root: who asks may have mended what kept the sender from running
         code, found, lines = commands[options.command](options)
     except Exception as error:  # a traceback would show values, and monitoring would take its exit code for a warning
         sentence = journal.defect(error)
@@ -55,10 +59,6 @@ def main(arguments: "List[str]") -> int:
             print("ssh-login-notify: " + sentence, file=sys.stderr)
             return NOT_KNOWN
         code, found, lines = NOT_KNOWN, {"state": STATES[NOT_KNOWN], "answer": sentence}, ["UNKNOWN: " + sentence]
-    if options.command in ("flush", "test") and code in (WELL, UNDELIVERED):
-        from . import units
-
-        units.end_pause()
     _print(json.dumps(found, indent=2, sort_keys=True) if options.json else "\n".join(lines))
     return code
 

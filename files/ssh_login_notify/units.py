@@ -28,7 +28,7 @@ def ask(*words: str) -> "Optional[str]":
 
 
 def end_pause() -> None:
-    """End the pause after a failed run of the sender: for an operator who has just seen that all works again.
+    """End the pause after a failed run of the sender: for an operator who may have mended its cause. For root.
 
     The path unit starts the sender at once if there is a sign to wake it.
     """
