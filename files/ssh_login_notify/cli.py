@@ -184,7 +184,8 @@ def _complain(spool: Spool, sentence: str) -> int:
     """Tell systemd's journal or cron, the system's log, and whoever asks for the status. For who has the lock."""
     State(spool).troubled(sentence, "nothing is sent until then")
     journal.trouble(sentence)
-    print("ssh-login-notify: " + sentence, file=sys.stderr)
+    if "JOURNAL_STREAM" not in os.environ:  # systemd's service, whose journal has the line by syslog already
+        print("ssh-login-notify: " + sentence, file=sys.stderr)
     return WRONG
 
 
