@@ -10,12 +10,15 @@ The way of a login, in the order of the modules:
     authinfo    by whose key: sshd's SSH_AUTH_INFO_0
     alert       the finished alert: its fields, and its form in the spool
     spool       the directories between the stages
+    overflow    where alerts go that the spool does not take
+    ballast     and where those go for which no disk has room
     sender      takes alerts, sends them, keeps those that must wait
     state       what the sender last did
     rules       whose key it is, and which logins need no message
     slack       an alert as a Slack message, and Slack's answers in words that name the mend
     transport   one HTTPS POST
     labels      whether SELinux lets sshd write where it must
+    units       systemd's units
     cli         test, status, flush
 """
 

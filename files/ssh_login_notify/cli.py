@@ -12,7 +12,7 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import VERSION, alert, config, journal, limits, overflow, slack, watch
+from . import VERSION, alert, ballast, config, journal, limits, overflow, slack, watch
 from .config import Configuration, ConfigurationError
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
@@ -48,6 +48,10 @@ def main(arguments: "List[str]") -> int:
         if options.command == "send":
             code = send()
             return TRY_LATER if code == UNDELIVERED else code
+        if options.command in ("flush", "test"):
+            from . import units
+
+            units.end_pause()  # while this is root: who asks may have mended what kept the sender from running
         code, found, lines = commands[options.command](options)
     except Exception as error:  # a traceback would show values, and monitoring would take its exit code for a warning
         sentence = journal.defect(error)
@@ -163,6 +167,11 @@ def _tidy(spool: Spool) -> None:
     except OSError as error:
         journal.trouble(f"the spool still takes no alerts: {error}")
     finish_abandoned(spool)
+    ballast.report_lost(spool)
+    try:
+        ballast.refill(spool)
+    except OSError:
+        pass  # a full disk, which `status` finds
 
 
 def _begin(spool: Spool) -> "Tuple[Configuration, Transport]":
@@ -182,7 +191,8 @@ def _complain(spool: Spool, sentence: str) -> int:
     """Tell systemd's journal or cron, the system's log, and whoever asks for the status. For who has the lock."""
     State(spool).troubled(sentence, "nothing is sent until then")
     journal.trouble(sentence)
-    print("ssh-login-notify: " + sentence, file=sys.stderr)
+    if "JOURNAL_STREAM" not in os.environ:  # systemd's service, whose journal has the line by syslog already
+        print("ssh-login-notify: " + sentence, file=sys.stderr)
     return WRONG
 
 

@@ -104,7 +104,10 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> bo
     Return False where another process is at it, which may be killed before it has done so.
     """
     if name in unkept:
-        _finish(spool, name, unkept[name], kind)
+        if not _finish(spool, name, unkept[name], kind):
+            from . import ballast
+
+            ballast.count_lost(spool)
         return True
     try:
         with spool.claim(name) as capture:
@@ -118,7 +121,8 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> bo
     return True
 
 
-def _finish(spool: Spool, name: str, raw: bytes, kind: str) -> None:
+def _finish(spool: Spool, name: str, raw: bytes, kind: str) -> bool:
+    """Return False where there is no room for the alert anywhere; a capture in the spool then stays for a later try."""
     from . import alert
     from .capture import Capture
 
@@ -126,12 +130,15 @@ def _finish(spool: Spool, name: str, raw: bytes, kind: str) -> None:
         finished = alert.build(Capture(name, raw), kind)
     except Exception as error:
         _stays(name, error)
-        return
+        return True
+    queued = True
     try:
         _queue(spool, name, alert.to_json(finished))
     except OSError as error:
         trouble(f"the login {name} was not queued for sending: {error}")
+        queued = False
     login(alert.log_line(finished))
+    return queued
 
 
 def _stays(name: str, error: Exception) -> None:
@@ -144,18 +151,34 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
     try:
         spool.finish(name, contents)
     except OSError as error:
-        overflow.keep(name, contents)
-        trouble(f"the spool took no alert ({error}); {name} waits in {overflow.ROOT}")
-        try:
-            spool.remove("incoming", name)
-            start_sender(spool)
-        except OSError:
-            pass  # a disk that can only be read; when it takes alerts again, the capture goes
-        return
-    if not spool.hand_over(name):
-        overflow.wake()
+        if _keep_elsewhere(spool, name, contents, error):
+            return
+    if not spool.hand_over(name) and not overflow.wake():
+        from . import ballast
+
+        ballast.wake(spool)
     overflow.forget(name)  # by the observer of a capture that such a disk has kept
     start_sender(spool)
+
+
+def _keep_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> bool:
+    """Keep an alert that the spool does not take in /run. Return False if it became ballast of the spool instead."""
+    from . import overflow
+
+    try:
+        overflow.keep(name, contents)
+    except OSError:
+        from . import ballast
+
+        ballast.finish(spool, name, contents)
+        return False
+    trouble(f"the spool took no alert ({error}); {name} waits in {overflow.ROOT}")
+    try:
+        spool.remove("incoming", name)
+        start_sender(spool)
+    except OSError:
+        pass  # a disk that can only be read; when it takes alerts again, the capture goes
+    return True
 
 
 def _is_there(path: str) -> bool:

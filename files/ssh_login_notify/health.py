@@ -4,12 +4,11 @@ Looking changes nothing and opens no connection. The order is that in which an o
 """
 
 import os
-import subprocess
 import time
 
-from . import config, labels, overflow, pam_stack, slack, trust
+from . import ballast, config, labels, overflow, pam_stack, slack, trust, units
 from .config import Configuration, ConfigurationError
-from .finisher import PATH_UNIT, PROGRAM, SYSTEMD
+from .finisher import PROGRAM
 from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
 from .privileges import PrivilegeError, find_user
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
 
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
-SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
 UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
+# What a disk has left that is called full.
+FULL_BYTES = 1 << 14
 SHOWN = 3  # names in a sentence
 
 
@@ -127,6 +127,13 @@ class Health:
         if self.overflowing:
             what = f"{len(self.overflowing)} alerts wait in {overflow.ROOT}, for the spool took none"
             yield Problem(CRITICAL, "overflow", what + ": look at the spool's disk (df, df -i, mount)")
+        if _is_full(self.spool.root):
+            what = "the spool's disk is full, alerts are kept in what little is reserved for them"
+            yield Problem(CRITICAL, "full", what + ": make room (df, df -i)")
+        lost = ballast.lost(self.spool)
+        if lost:
+            what = f"{lost} alerts were lost, since neither the spool nor {overflow.ROOT} had room"
+            yield Problem(CRITICAL, "lost", what + ": make room; the system's log (authpriv) has the logins")
         if self.failed:
             answer = _answer(self.spool, self.failed[-1])
             yield Problem(CRITICAL, "failed", f"{len(self.failed)} alerts were refused, the last with {answer}")
@@ -155,8 +162,9 @@ class Health:
         elif oldest is not None and self.state.trouble:
             yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
         if self.state.untold:
-            what = f"{self.state.untold} alerts were dropped, as too many waited: the system's log (authpriv) has them"
-            yield Problem(CRITICAL, "dropped", what, about_delivery=True)
+            what = f"{self.state.untold} alerts were dropped, as too many waited or no disk had room"
+            where = "the system's log (authpriv) has them"
+            yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
         hours = self.configuration.longest_silence if self.configuration else 0
         since = self._last_sign()
         if hours and time.time() - since > hours * 3600:
@@ -209,6 +217,12 @@ def _of_installation() -> "Iterator[Problem]":
         yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
 
 
+def _is_full(path: str) -> bool:
+    """Tell whether a disk has no room, even for root; some file systems count no inodes."""
+    disk = os.statvfs(path)
+    return disk.f_bfree * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_ffree == 0)
+
+
 def _of_user() -> "Iterator[Problem]":
     try:
         find_user()
@@ -218,15 +232,7 @@ def _of_user() -> "Iterator[Problem]":
 
 def _of_units() -> "Iterator[Problem]":
     """Ask systemd, where the role has set up its units."""
-    if not os.path.isdir(SYSTEMD) or not os.path.exists(PATH_UNIT):
-        return
-    try:
-        asked = subprocess.run(  # noqa: S603
-            [SYSTEMCTL, "is-active", *UNITS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return  # systemd does not answer, and has other troubles than ours
-    states = asked.stdout.decode("ascii", "replace").split()
+    states = (units.ask("is-active", *UNITS) or "").split()
     for unit, state in zip(UNITS, states):
         if state != "active":
             yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {AGAIN}")

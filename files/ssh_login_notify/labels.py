@@ -7,7 +7,7 @@ import errno
 import os
 
 from . import overflow
-from .spool import Spool
+from .spool import BALLAST, Spool
 from .text import printable
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def faults(spool: Spool) -> "Dict[str, str]":
 def _of_spool(spool: Spool) -> "Iterator[str]":
     """Yield what sshd's domain writes to: the directories and locks, and what lies where captures and the sign do."""
     yield from _below(spool.root)
-    for directory in ("incoming", "state"):
+    for directory in ("incoming", "state", BALLAST):
         yield from _below(spool.path(directory))
 
 

@@ -40,13 +40,17 @@ def _make() -> None:
         pass
 
 
-def wake() -> None:
-    """Say here that there is something to send, for alerts that are here, or where the spool takes no sign."""
+def wake() -> bool:
+    """Say here that there is something to send, for alerts that are here, or where the spool takes no sign.
+
+    Return False where there can be no sign here either.
+    """
     try:
         _make()
         Spool(ROOT).write("", WAKE, b"", ALERT_MODE)
     except OSError:
-        pass  # the timer's run comes in any case
+        return False
+    return True
 
 
 def stop_waking() -> None:

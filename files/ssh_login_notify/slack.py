@@ -143,7 +143,8 @@ def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) ->
 def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
     """Have a message tell, below its headline, how many older alerts a limit forced out."""
     count = "an older alert was" if dropped == 1 else f"{dropped} older alerts were"
-    sentence = f"Before this, {count} dropped, since too many waited; the system's log (authpriv) has the logins."
+    why = "too many waited or no disk had room"
+    sentence = f"Before this, {count} dropped, since {why}; the system's log (authpriv) has the logins."
     message["blocks"].insert(1, {"type": "context", "elements": [_plain(sentence, FIELD_LIMIT)]})
 
 

@@ -6,6 +6,7 @@ nothing and leaves nothing half-done.
     failed/     alerts that were refused for good, each with the answer in NAME.answer
     state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the watch
                 last found
+    ballast/    what becomes an alert where no disk has room (ballast.py)  root alone
 
 Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
 DIRECTORIES = ("incoming", "outgoing", "failed", "state")
+BALLAST = "ballast"
 LOCKS = ("observer.lock", "sender.lock")
 STATE_FILES = ("wake", "sender.json", "watch.json")
 BESIDE = {"incoming": ".alert", "failed": ".answer"}  # what the file beside one of ours ends in
@@ -106,7 +108,7 @@ class Spool:
 
     def foreign(self) -> "List[str]":
         """Return what lies in the spool and is none of ours, as `outgoing/README`. It is nobody's to touch."""
-        found = [name for name in os.listdir(self.root) if name not in DIRECTORIES + LOCKS]
+        found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST)]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
             found += [directory + "/" + entry for entry, plain in entries if not _is_ours(directory, entry, plain)]
@@ -276,7 +278,9 @@ class Spool:
 
     def clear_abandoned(self) -> None:
         """Remove files that were being written when their writer was killed."""
-        for directory in DIRECTORIES:
+        for directory in (*DIRECTORIES, BALLAST):
+            if directory == BALLAST and not os.path.isdir(self.path(directory)):
+                continue  # a spool of an older version
             for entry in os.listdir(self.path(directory)):
                 path = self.path(directory, entry)
                 try:

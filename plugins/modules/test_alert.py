@@ -133,6 +133,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils import libpam, pam_stack
 
+SENDER = "ssh-login-notify.service"
 TEST_SERVICE = "ssh-login-notify-test"
 TEST_USER = "loginwatch-test"
 # From 192.0.2.0/24, which RFC 5737 keeps for documentation: no real login comes from there.
@@ -214,9 +215,17 @@ def without_secrets(text: Optional[str]) -> Optional[str]:
     return re.sub(r"/services/[^\s'\"]*", "/services/...", text)
 
 
+def end_pause(module: AnsibleModule) -> None:
+    """End systemd's pause of up to a minute after a failed run of the sender: the task before may have mended it."""
+    systemctl = module.get_bin_path("systemctl")
+    if systemctl and "auto-restart" in module.run_command([systemctl, "show", "--property=SubState", SENDER])[1]:
+        module.run_command([systemctl, "stop", SENDER])
+
+
 def send_by_session(module: AnsibleModule) -> Outcome:
     """Open a PAM session with the installed line and wait for the alert that comes of it."""
     params = module.params
+    end_pause(module)
     line = installed_line(Path(params["pam_d"]) / params["service"], params["program"])
     port = random.SystemRandom().randint(1024, 65535)
     started = time.monotonic()

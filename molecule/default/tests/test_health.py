@@ -59,7 +59,7 @@ def look(host) -> None:
     for path in (f"{LIBRARY}/manifest.json", CONFIGURATION, f"{STATE}/watch.json"):
         host.check_output(f"test ! -e {path} || touch -d '-10min' {path}")
     if host.file("/run/systemd/system").exists:
-        host.check_output("systemctl start ssh-login-notify.service")
+        host.check_output("systemctl start --wait ssh-login-notify.service")
     else:
         host.check_output(f"{PROGRAM} send")
 

@@ -42,6 +42,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 def make_spool(root):
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
+    (root / "ballast").mkdir()
     return Spool(str(root))
 
 

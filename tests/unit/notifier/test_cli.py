@@ -484,6 +484,13 @@ def test_a_mistake_of_our_own_does_not_end_the_wait_that_slack_has_asked_for(hos
     assert state.seconds_left(asked=True) > 1790
 
 
+def test_systemds_journal_has_it_in_one_line(host, said, monkeypatch):
+    monkeypatch.setenv("JOURNAL_STREAM", "8:42")
+    host.path.unlink()
+    assert host.run("send") == (WRONG, "", "")
+    assert len(said) == 1
+
+
 def test_what_nobody_can_send_does_not_fill_the_disk(host, monkeypatch):
     monkeypatch.setitem(config.DEFAULTS, "most_waiting", 3)
     host.put(*range(5))

@@ -11,7 +11,7 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import config, health, overflow
+from ssh_login_notify import ballast, config, health, overflow, units
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, Health
 from ssh_login_notify.state import State
@@ -222,7 +222,7 @@ def test_a_program_where_nothing_may_be_executed_is_critical(host, monkeypatch):
     found = os.statvfs(str(host.library))
 
     class Flags:
-        f_flag = found.f_flag | os.ST_NOEXEC
+        f_flag, f_bfree, f_frsize, f_files, f_ffree = found.f_flag | os.ST_NOEXEC, *found[3:4], found.f_frsize, 0, 0
 
     monkeypatch.setattr(os, "statvfs", lambda _path: Flags)
     assert "is on a file system that is mounted noexec" in host.problems()["python"].sentence
@@ -253,9 +253,9 @@ def test_of_many_files_a_few_are_named(host):
 def systemd(monkeypatch, tmp_path):
     """A systemd that says of the units what it is told to."""
     program = tmp_path / "systemctl"
-    monkeypatch.setattr(health, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(health, "PATH_UNIT", str(tmp_path))
-    monkeypatch.setattr(health, "SYSTEMCTL", str(program))
+    monkeypatch.setattr(units, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(units, "PATH_UNIT", str(tmp_path))
+    monkeypatch.setattr(units, "SYSTEMCTL", str(program))
 
     def says(path, timer, path_timer="active"):
         asked = "is-active ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
@@ -278,13 +278,32 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
 
 
 def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):
-    monkeypatch.setattr(health, "SYSTEMCTL", "/nonexistent")
+    monkeypatch.setattr(units, "SYSTEMCTL", "/nonexistent")
     assert host.problems() == {}
 
 
 def test_without_the_system_user_nothing_is_sent_which_is_critical(host, monkeypatch):
     monkeypatch.setattr("ssh_login_notify.privileges.USER", "nobody-of-that-name")
     assert (host.only().severity, host.only().key) == (CRITICAL, "user")
+
+
+@pytest.mark.parametrize("left", [{"f_bfree": 3}, {"f_ffree": 0}])
+def test_a_full_disk_is_critical_before_anything_is_lost(host, monkeypatch, left):
+    class Disk:
+        f_flag, f_frsize, f_bfree, f_files, f_ffree = 0, 4096, 1000, 500, 400
+
+    monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
+    assert host.problems() == {}
+    for name in left:
+        monkeypatch.setattr(Disk, name, left[name])
+    assert (host.only().severity, host.only().key) == (CRITICAL, "full")
+
+
+def test_alerts_that_were_lost_are_critical(host):
+    ballast.refill(host.spool)
+    ballast.count_lost(host.spool)
+    assert (host.only().severity, host.only().key) == (CRITICAL, "lost")
+    assert host.only().sentence.startswith("1 alerts were lost")
 
 
 def test_what_selinux_keeps_from_sshd_is_critical(host, monkeypatch):

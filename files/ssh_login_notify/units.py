@@ -1,0 +1,36 @@
+"""systemd's units of the notifier: whether they are at work, and the end of a pause that is not needed any more."""
+
+import os
+import subprocess
+
+from .finisher import PATH_UNIT, SYSTEMD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
+SERVICE = "ssh-login-notify.service"
+LONGEST_SECONDS = 10
+
+
+def ask(*words: str) -> "Optional[str]":
+    """Return what systemctl(1) prints; None where the role has set up no units, or systemd does not answer."""
+    if not os.path.isdir(SYSTEMD) or not os.path.exists(PATH_UNIT):
+        return None
+    try:
+        asked = subprocess.run(  # noqa: S603
+            [SYSTEMCTL, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=LONGEST_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # it has other troubles than ours
+    return asked.stdout.decode("ascii", "replace")
+
+
+def end_pause() -> None:
+    """End the pause after a failed run of the sender: for an operator who may have mended its cause. For root.
+
+    The path unit starts the sender at once if there is a sign to wake it.
+    """
+    if "auto-restart" in (ask("show", "--property=SubState", SERVICE) or ""):
+        ask("stop", SERVICE)
