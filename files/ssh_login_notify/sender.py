@@ -44,7 +44,7 @@ UNDELIVERED_SECONDS = 40
 CLOSED_SECONDS = 300
 CLOSED_FOR_LONG_SECONDS = 3600
 # Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
-FEW_TRIES = 3
+FEW_TRIES = 4
 # Other messages that are tried each time to find out whether the way is open.
 PROBES = 2
 # The first wait of a stuck alert; the next ones double, up to the longest.

@@ -157,9 +157,9 @@ class Server:
 
     @contextmanager
     def usual_clock(self) -> Iterator[None]:
-        """The timers, or cron, come as they do on every server."""
+        """What comes within a minute while alerts wait comes as it does on every server: a timer, or cron."""
         if self.has_systemd:
-            with self._timer_at("*:0/5"), self._retry_after("52"):
+            with self._retry_after("52"):
                 yield
         else:
             self.run("pkill -CONT -x cron")
