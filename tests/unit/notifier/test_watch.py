@@ -104,10 +104,11 @@ def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
 
 def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(host):
     host.pam.write_text(GONE)
-    os.mkdir(host.spool.path("state", watch.FILE))
+    os.rmdir(host.spool.path("state"))
     for _ in range(2):
         with pytest.raises(OSError, match="directory"):
             watch.look(host.spool)
+    os.mkdir(host.spool.path("state"))
     assert host.spool.names("outgoing") == []
 
 
