@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 from outage.server import PROGRAM, RETRY, SPOOL
 
 testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 
 LOGINS = 2
 HEALED_SECONDS = 60.0
-# What a sender leaves behind that has tried for as long as a run does.
-GIVEN_UP = '{"recent": [], "trouble": null, "not_before": 0, "failures": 99}'
 
 
 def log_in_during_an_outage(server, ada, receiver, sender_goes_on: bool) -> list:
@@ -49,7 +50,9 @@ def test_the_clock_starts_another_sender_within_a_minute(server, ada, receiver, 
             logins = [ada.command() for _login in range(LOGINS)]
             server.wait_for_waiting(LOGINS)
             server.stop_sender()
-            server.run(f"echo '{GIVEN_UP}' > {SPOOL}/state/sender.json")
+            # What a sender leaves behind that has tried for as long as a run does.
+            given_up = {"recent": [], "trouble": None, "not_before": 0, "agreed_at": time.time(), "failures": 99}
+            server.run(f"echo '{json.dumps(given_up)}' > {SPOOL}/state/sender.json")
             server.run("! systemctl start ssh-login-notify.service" if server.has_systemd else f"! {PROGRAM} send")
         found = outcome(logins, timeout=HEALED_SECONDS)
         found.assert_each_told_once()
