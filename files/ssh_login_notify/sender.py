@@ -50,6 +50,7 @@ PROBES = 2
 # The first wait of a stuck alert; the next ones double, up to the longest.
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
+MOST_DOUBLINGS = 10
 # How often a message is repeated that may have been taken each time. After that only a person, or another
 # configuration, has it sent again.
 MOST_UNSURE = 8
@@ -115,7 +116,8 @@ class Sender:
 
     def is_due(self) -> bool:
         """Tell whether something waits that is to be tried now."""
-        return any(self._state.is_due(name, config.changed_at()) for name in self._names())
+        names = [name for name in self._names() if name not in self._failed]
+        return any(self._state.is_due(name, config.changed_at()) for name in names)
 
     def _keep_to_limits(self) -> None:
         limits.enforce(self._spool, self._state, self._configuration.most_waiting, self._configuration.most_waiting_mib)
@@ -258,7 +260,8 @@ class Sender:
             return  # there are too many of them to keep account of
         if not entry["again_at"]:
             trouble(f"{name} is stuck, others are sent before it: {self.last_answer}: {mend}")
-        seconds = min(STUCK_SECONDS * 2.0 ** max(entry["tries"] - FEW_TRIES - 1, 0), LONGEST_STUCK_SECONDS)
+        doublings = min(max(entry["tries"] - FEW_TRIES - 1, 0), MOST_DOUBLINGS)
+        seconds = min(STUCK_SECONDS * 2**doublings, LONGEST_STUCK_SECONDS)
         never = entry["unsure"] >= MOST_UNSURE
         self._state.stick(name, NEVER if never else seconds * random.uniform(1, 1.25))  # noqa: S311
 
