@@ -45,8 +45,6 @@ CLOSED_SECONDS = 300
 CLOSED_FOR_LONG_SECONDS = 3600
 # Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
 FEW_TRIES = 4
-# Other messages that are tried each time to find out whether the way is open.
-PROBES = 2
 # The first wait of a stuck alert; the next ones double, up to the longest.
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
@@ -245,13 +243,15 @@ class Sender:
         return self._later(self.last_answer, mend, None, closed)
 
     def _others(self) -> "List[str]":
-        """Return alerts by which to find out whether the way is open: those that were tried least, the newest first.
+        """Return alerts by which to find out whether the way is open: of those that were tried least, two.
 
-        What somebody has made not to pass may have been made in numbers; what came after that is the best guess.
+        The oldest, as it would be the next one; and the newest, for what somebody has made not to pass may have been
+        made in numbers.
         """
         others = [name for name in self._names() if not self._failed.get(name) and not self._state.is_stuck(name)]
-        others.reverse()
-        return sorted(others, key=self._state.tries)[:PROBES]
+        fewest = min(map(self._state.tries, others), default=0)
+        others = [name for name in others if self._state.tries(name) == fewest]
+        return sorted({*others[:1], *others[-1:]})
 
     def _stick(self, name: str, mend: str) -> None:
         """Let others go before an alert, and have it tried again after a while, each time a longer one."""

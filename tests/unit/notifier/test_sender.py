@@ -289,6 +289,26 @@ def test_a_message_whose_contents_do_not_pass_is_overtaken(spool, slept, said, r
     assert max(queue.ids.count(ids(each)) for each in bad) < 50
 
 
+def test_what_overtakes_keeps_its_order(spool, slept):
+    webhook = filtered(b"EICAR", answer(413, ""))
+    queue = Queue(spool, webhook)
+    queue.put(1, user="EICAR")
+    queue.put(2, 3, 4, 5)
+    assert queue.send() is True
+    webhook.close()
+    assert [found for found in queue.ids if found != ids(1)] == [ids(2), ids(3), ids(4), ids(5)]
+
+
+def test_the_newest_does_not_wait_behind_many_that_do_not_pass(spool, slept):
+    webhook = filtered(b"EICAR", answer(413, ""))
+    queue = Queue(spool, webhook)
+    queue.put(*range(9), user="EICAR")
+    queue.put(9)
+    queue.send()
+    webhook.close()
+    assert queue.ids.index(ids(9)) <= FEW_TRIES + 1
+
+
 def test_after_it_was_overtaken_nothing_waits_for_it(spool, slept):
     webhook = filtered(b"EICAR", reset)
     queue = Queue(spool, webhook)
