@@ -4,6 +4,7 @@ import copy
 import ipaddress
 import json
 import os
+import time
 from urllib.parse import urlsplit
 
 from . import client_networks, login_types
@@ -119,9 +120,10 @@ def load(path: str = PATH) -> Configuration:
 def changed_at() -> float:
     """Return when the configuration was last written, in seconds since the epoch; 0 if that can't be told."""
     try:
-        return os.stat(PATH).st_mtime
+        written_at = os.stat(PATH).st_mtime
     except OSError:
         return 0.0
+    return written_at if written_at <= time.time() else 0.0  # the clock was set back since
 
 
 def _check(values: "Dict[str, Any]") -> None:

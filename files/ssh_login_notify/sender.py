@@ -44,12 +44,11 @@ UNDELIVERED_SECONDS = 40
 CLOSED_SECONDS = 300
 CLOSED_FOR_LONG_SECONDS = 3600
 # Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
-FEW_TRIES = 3
-# Other messages that are tried each time to find out whether the way is open.
-PROBES = 2
+FEW_TRIES = 4
 # The first wait of a stuck alert; the next ones double, up to the longest.
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
+MOST_DOUBLINGS = 10
 # How often a message is repeated that may have been taken each time. After that only a person, or another
 # configuration, has it sent again.
 MOST_UNSURE = 8
@@ -115,7 +114,8 @@ class Sender:
 
     def is_due(self) -> bool:
         """Tell whether something waits that is to be tried now."""
-        return any(self._state.is_due(name, config.changed_at()) for name in self._names())
+        names = [name for name in self._names() if name not in self._failed]
+        return any(self._state.is_due(name, config.changed_at()) for name in names)
 
     def _keep_to_limits(self) -> None:
         limits.enforce(self._spool, self._state, self._configuration.most_waiting, self._configuration.most_waiting_mib)
@@ -243,13 +243,15 @@ class Sender:
         return self._later(self.last_answer, mend, None, closed)
 
     def _others(self) -> "List[str]":
-        """Return alerts by which to find out whether the way is open: those that were tried least, the newest first.
+        """Return alerts by which to find out whether the way is open: of those that were tried least, two.
 
-        What somebody has made not to pass may have been made in numbers; what came after that is the best guess.
+        The oldest, as it would be the next one; and the newest, for what somebody has made not to pass may have been
+        made in numbers.
         """
         others = [name for name in self._names() if not self._failed.get(name) and not self._state.is_stuck(name)]
-        others.reverse()
-        return sorted(others, key=self._state.tries)[:PROBES]
+        fewest = min(map(self._state.tries, others), default=0)
+        others = [name for name in others if self._state.tries(name) == fewest]
+        return sorted({*others[:1], *others[-1:]})
 
     def _stick(self, name: str, mend: str) -> None:
         """Let others go before an alert, and have it tried again after a while, each time a longer one."""
@@ -258,7 +260,8 @@ class Sender:
             return  # there are too many of them to keep account of
         if not entry["again_at"]:
             trouble(f"{name} is stuck, others are sent before it: {self.last_answer}: {mend}")
-        seconds = min(STUCK_SECONDS * 2.0 ** max(entry["tries"] - FEW_TRIES - 1, 0), LONGEST_STUCK_SECONDS)
+        doublings = min(max(entry["tries"] - FEW_TRIES - 1, 0), MOST_DOUBLINGS)
+        seconds = min(STUCK_SECONDS * 2**doublings, LONGEST_STUCK_SECONDS)
         never = entry["unsure"] >= MOST_UNSURE
         self._state.stick(name, NEVER if never else seconds * random.uniform(1, 1.25))  # noqa: S311
 

@@ -122,7 +122,8 @@ class Server:
             # A start that comes while it is being stopped cancels the stop. So the path unit goes first: a sender that
             # waits has not looked at the last login's wake-up yet.
             path = "ssh-login-notify.path"
-            self.run(f"systemctl stop {path} && systemctl stop ssh-login-notify.service {RETRY}")
+            # The retry timer goes last: a run that fails just now starts it.
+            self.run(f"systemctl stop {path} && systemctl stop ssh-login-notify.service && systemctl stop {RETRY}")
             self.run(f"rm -f {SPOOL}/state/wake && systemctl start {path}")
         else:
             self.run(f"kill $(pgrep -f '{PROCESS} send$') 2> /dev/null || true")
@@ -157,9 +158,9 @@ class Server:
 
     @contextmanager
     def usual_clock(self) -> Iterator[None]:
-        """The timers, or cron, come as they do on every server."""
+        """What comes within a minute while alerts wait comes as it does on every server: a timer, or cron."""
         if self.has_systemd:
-            with self._timer_at("*:0/5"), self._retry_after("52"):
+            with self._retry_after("52"):
                 yield
         else:
             self.run("pkill -CONT -x cron")

@@ -44,7 +44,7 @@ def proofs(receiver):
 
 @contextmanager
 def refusing(host, receiver):
-    """A webhook that was removed: what is sent meanwhile, the sender sets aside."""
+    """A webhook that was removed for a while."""
     with receiver.misbehaving({"mode": "status", "status": 404}):
         yield
     host.check_output("rm -f /var/spool/ssh-login-notify/failed/*")

@@ -72,12 +72,23 @@ def test_an_answer_that_is_lost_makes_the_same_alert_come_again(server, ada, rec
     assert server.flush()[0] == 0
     found = outcome(logins)
     assert found.lost == []
-    assert found.in_order
-    assert {report.id for report in found.again} == {found.first[0].id}, "only the oldest was ever tried"
+    assert found.first[0].id == min(report.id for report in found.first)
+    assert found.first[0].id in {report.id for report in found.again}, "the oldest is tried, and after a while others"
     assert found.contradictions == []
     assert len(found.first) == LOGINS
     assert_all_is_well(server)
     rows.append(found.row(f"{server.name}: reset in mid-answer"))
+
+
+def test_a_flush_does_not_wait_for_a_sender_that_waits(server, ada, receiver, outcome, rows):
+    with receiver.misbehaving({"mode": "status", "status": 503}):
+        logins = log_in(ada)
+        assert_status_says(server, "503")
+        assert server.flush() == (1, {"delivered": 0, "waiting": LOGINS, "failed": 0, "answer": "503 status 503"})
+    assert server.flush() == (0, {"delivered": LOGINS, "waiting": 0, "failed": 0, "answer": "200 ok"})
+    found = outcome(logins)
+    found.assert_each_told_once()
+    rows.append(found.row(f"{server.name}: 503, then a flush"))
 
 
 def test_a_message_that_comes_late_says_so(server, ada, receiver, outcome, rows):

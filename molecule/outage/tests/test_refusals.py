@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A message that Slack refuses for good holds up nobody: it is set aside with the answer, and sent after the mend."""
+"""A message that is refused holds up nobody: what Slack refuses is set aside, what does not pass is overtaken."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from outage.server import SPOOL
 
 testinfra_hosts = ["ansible://debian13-outage"]
 
-# The answer, and how many logins wait beside the one whose message is refused: with eleven it is a digest at first.
-CASES = [(404, "no_service", 2), (400, "invalid_payload", 11)]
+OTHERS = 11  # logins that wait beside the one whose message is refused: with it, they are a digest at first
 
 
-@pytest.mark.parametrize(("code", "answer", "others"), CASES)
-def test_a_refused_message_is_set_aside(code, answer, others, server, ada, people, receiver, outcome, rows):
+def test_a_message_that_slack_refuses_is_set_aside(server, ada, people, receiver, outcome, rows):
     with receiver.misbehaving({"mode": "status", "status": 503}):
         refused = people("rita").command()
-        logins = [ada.command() for _login in range(others)]
-        server.wait_for_waiting(1 + others)
+        logins = [ada.command() for _login in range(OTHERS)]
+        server.wait_for_waiting(1 + OTHERS)
         server.stop_sender()
-    with receiver.misbehaving({"mode": "status", "status": code, "containing": "rita"}):
+    with receiver.misbehaving({"mode": "status", "status": 400, "containing": "rita"}):
         assert server.flush()[0] == 2
         logins.append(ada.command())
         outcome(logins).assert_each_told_once()
-        assert_kept_with_the_answer(server, f"{code} {answer}")
+        assert_kept_with_the_answer(server, "400 invalid_payload")
     assert server.flush("--failed") == (0, {"delivered": 1, "waiting": 0, "failed": 0, "answer": "200 ok"})
     found = outcome([refused, *logins])
     assert found.lost == []
     assert found.again == []
     assert found.reports[-1].tells_of(refused)
     assert server.names("failed") == []
-    rows.append(found.row(f"{server.name}: {code} for one, sent after the mend"))
+    rows.append(found.row(f"{server.name}: 400 for one, sent after the mend"))
 
 
 def assert_kept_with_the_answer(server, answer) -> None:
@@ -43,3 +41,51 @@ def assert_kept_with_the_answer(server, answer) -> None:
     code, status = server.status()
     assert (code, status["failed"], status["waiting"]) == (2, 1, 0)
     assert any(answer in problem for problem in status["problems"]), status["problems"]
+
+
+# A box on the way that does not let one message pass.
+BOXES = {
+    "413": {"mode": "status", "status": 413, "answer": "<html>Request Entity Too Large</html>"},
+    "a reset": {"mode": "reset"},
+}
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_a_message_that_does_not_pass_is_overtaken(box, server, ada, people, receiver, outcome, rows):
+    with receiver.misbehaving(dict(BOXES[box], containing="rita")):
+        stuck = people("rita").command()
+        logins = [ada.command(), ada.command()]
+        assert outcome(logins).lost == []
+        (problem,) = server.wait_for(lambda status: "stuck" in str(status["problems"]))["problems"]
+        assert problem.startswith("1 alerts are stuck, ")
+        assert server.status()[0] == 2
+        logins.append(ada.command())
+        outcome(logins).assert_each_told_once()
+    assert server.flush() == (0, {"delivered": 1, "waiting": 0, "failed": 0, "answer": "200 ok"})
+    found = outcome([stuck, *logins])
+    assert (found.lost, found.again) == ([], [])
+    rows.append(found.row(f"{server.name}: {box} for one, overtaken"))
+
+
+@pytest.mark.parametrize(("status", "answer"), [(404, "no_service"), (403, "<html>Forbidden</html>")])
+def test_what_is_put_right_goes_by_itself(status, answer, server, ada, receiver, outcome, rows):
+    with receiver.misbehaving({"mode": "status", "status": status, "answer": answer}):
+        logins = [ada.command(), ada.command()]
+        found = server.wait_for(lambda status: status["waiting"] == len(logins) and status["problems"])
+        assert (found["failed"], found["last_answer"]["answer"]) == (0, answer)
+        assert server.status()[0] == (1 if answer.startswith("<") else 2)
+    found = outcome(logins)
+    found.assert_each_told_once()
+    rows.append(found.row(f"{server.name}: {status} for a while"))
+
+
+def test_a_directory_in_the_place_of_what_is_set_aside_holds_up_nobody(server, ada, outcome, rows):
+    """Somebody with the service user's rights has made it."""
+    name = "1763884862.123456-4242"
+    server.run(f"runuser -u ssh-login-notify -- mkdir -p {SPOOL}/failed/{name}/deep {SPOOL}/failed/{name}.answer")
+    server.run(f"echo '{{}}' > {SPOOL}/outgoing/{name}")
+    logins = [ada.command(), ada.command()]
+    found = outcome(logins)
+    found.assert_each_told_once()
+    assert server.run(f"test -f {SPOOL}/failed/{name} && test -f {SPOOL}/failed/{name}.answer && echo both") == "both"
+    rows.append(found.row(f"{server.name}: a directory in the place of failed/{name}"))

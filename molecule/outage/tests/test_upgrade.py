@@ -11,7 +11,7 @@ from outage.server import deployed
 testinfra_hosts = ["ansible://debian12-outage"]
 
 PACKAGE = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
-LABEL = "upgraded"
+LABEL = 42  # a number to YAML, and a text to the program
 
 
 def test_what_waits_survives_an_upgrade(host, tmp_path, server, ada, receiver, outcome, rows):
@@ -29,5 +29,5 @@ def test_what_waits_survives_an_upgrade(host, tmp_path, server, ada, receiver, o
             assert server.flush()[0] == 0
             found = outcome(logins)
     found.assert_each_told_once()
-    assert {message.fields["Server"] for message in receiver.messages(after=mark) if message.fields} == {LABEL}
+    assert {message.fields["Server"] for message in receiver.messages(after=mark) if message.fields} == {str(LABEL)}
     rows.append(found.row(f"{server.name}: the role run again during an outage"))

@@ -18,7 +18,7 @@ import pytest
 from parts import FINGERPRINT, alert, answer, needs_root, wait_for
 from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, privileges, watch
 from ssh_login_notify.alert import to_json
-from ssh_login_notify.sender import State
+from ssh_login_notify.sender import FEW_TRIES, State
 from ssh_login_notify.spool import Lock, Spool
 
 pytestmark = needs_root
@@ -321,7 +321,7 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
 def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(host, slept, instruction, said):
     host.put_now(age=2000)
     # The others pass, and so they show that it is this one.
-    host.webhook.instructions.extend([instruction] * 3)
+    host.webhook.instructions.extend([instruction] * FEW_TRIES)
     host.put(1999999999)
     if "200" not in said:
         # A kept connection that is reset is opened again.

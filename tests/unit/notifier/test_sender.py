@@ -289,6 +289,26 @@ def test_a_message_whose_contents_do_not_pass_is_overtaken(spool, slept, said, r
     assert max(queue.ids.count(ids(each)) for each in bad) < 50
 
 
+def test_what_overtakes_keeps_its_order(spool, slept):
+    webhook = filtered(b"EICAR", answer(413, ""))
+    queue = Queue(spool, webhook)
+    queue.put(1, user="EICAR")
+    queue.put(2, 3, 4, 5)
+    assert queue.send() is True
+    webhook.close()
+    assert [found for found in queue.ids if found != ids(1)] == [ids(2), ids(3), ids(4), ids(5)]
+
+
+def test_the_newest_does_not_wait_behind_many_that_do_not_pass(spool, slept):
+    webhook = filtered(b"EICAR", answer(413, ""))
+    queue = Queue(spool, webhook)
+    queue.put(*range(9), user="EICAR")
+    queue.put(9)
+    queue.send()
+    webhook.close()
+    assert queue.ids.index(ids(9)) <= FEW_TRIES + 1
+
+
 def test_after_it_was_overtaken_nothing_waits_for_it(spool, slept):
     webhook = filtered(b"EICAR", reset)
     queue = Queue(spool, webhook)
@@ -334,6 +354,32 @@ def test_a_person_who_flushes_has_what_is_stuck_tried_as_well_and_once(queue, sl
     assert queue.send(patient=False) is True
     assert queue.ids == [ids(1), ids(2)]
     assert queue.names() == ids(1)
+
+
+@pytest.mark.parametrize("tries", [5000, 10**30, 10**400])
+def test_no_number_of_tries_makes_it_fail(queue, slept, tries):
+    """An outage of a week has thousands; and the service user may write any."""
+    queue.put(1, 2)
+    state = State(queue.spool)
+    state.in_vain(ids(1), 413, unsure=False)
+    state.tried[ids(1)[0]]["tries"] = tries
+    state.stick(ids(1)[0], 1)
+    queue.will(OK, answer(413, ""))
+    assert queue.send(patient=False) is True
+    assert queue.names() == ids(1)
+
+
+def test_a_configuration_of_the_future_has_no_stuck_alert_tried_without_end(queue, slept, monkeypatch, tmp_path):
+    monkeypatch.setattr("ssh_login_notify.config.PATH", str(tmp_path / "conf"))
+    (tmp_path / "conf").touch()
+    os.utime(str(tmp_path / "conf"), (time.time() + 5000,) * 2)
+    queue.put(1)
+    state = State(queue.spool)
+    state.in_vain(ids(1) * 5, 413, unsure=False)
+    state.stick(ids(1)[0], STUCK_SECONDS)
+    assert queue.send() is True
+    assert queue.messages == []
+    assert not queue.last.is_due()
 
 
 def test_an_outage_is_nobodys_fault_and_the_order_stays(queue, slept):
