@@ -38,7 +38,11 @@ FIELDS: "Dict[str, Any]" = {
     "type": str,
     "methods": list,
     "notes": list,
+    "follows": str,  # the id of the connection's first alert; empty for that one
+    "was": str,  # the type that was reported of it before
 }
+# What an earlier version did not write; its alerts may wait in the spool when this one comes.
+ADDED: "Dict[str, Any]" = {"follows": "", "was": ""}
 
 
 def build(capture: Capture, kind: str) -> "Alert":
@@ -59,7 +63,22 @@ def build(capture: Capture, kind: str) -> "Alert":
         "type": kind,
         "methods": authinfo.parse(capture.get(b"SSH_AUTH_INFO_0")),
         "notes": capture.notes,
+        "follows": "",
+        "was": "",
     }
+
+
+def following(reported: "Alert", kind: str) -> "Alert":
+    """Return the alert of a connection that was reported, and has shown something more serious since."""
+    now = time.time()
+    return dict(
+        reported,
+        id=f"{now:017.6f}-{os.getpid()}",
+        time=now,
+        type=kind,
+        follows=reported["follows"] or reported["id"],
+        was=reported["type"],
+    )
 
 
 def own(service: str, notes: "List[str]") -> "Alert":
@@ -82,6 +101,8 @@ def own(service: str, notes: "List[str]") -> "Alert":
         "type": what,
         "methods": [],
         "notes": notes,
+        "follows": "",
+        "was": "",
     }
 
 
@@ -101,16 +122,25 @@ def from_json(raw: bytes) -> "Alert":
         alert = json.loads(raw.decode("utf-8"))
     except ValueError:
         raise ValueError("not JSON: not written by this program, or damaged") from None
+    return checked(alert)
+
+
+def checked(alert: "Any") -> "Alert":
+    """Return an alert with all that belongs to it; raise ValueError, in words for a person, for anything else."""
     if not isinstance(alert, dict) or alert.get("version") != VERSION:
         raise ValueError(f"not an alert of this version ({VERSION})")
-    wrong = [name for name in sorted(FIELDS) if not isinstance(alert.get(name), FIELDS[name])]
+    complete: Alert = dict(ADDED, **alert)
+    wrong = [name for name in sorted(FIELDS) if not isinstance(complete.get(name), FIELDS[name])]
     if wrong:
         raise ValueError("damaged: " + ", ".join(wrong))
-    return alert
+    return complete
 
 
 def log_line(alert: "Alert") -> str:
-    """Return the login as one structured line (logfmt) for the system's own log."""
+    """Return the login as one structured line (logfmt) for the system's own log.
+
+    What is seen of a connection later is no login, and begins with another word.
+    """
     pairs = [
         ("user", alert["user"]),
         ("from", alert["address"]),
@@ -121,9 +151,12 @@ def log_line(alert: "Alert") -> str:
         ("key", ",".join(method["fingerprint"] for method in alert["methods"] if "fingerprint" in method)),
         ("service", alert["service"]),
         ("id", alert["id"]),
+        ("follows", alert["follows"]),
+        ("was", alert["was"]),
         ("note", "; ".join(alert["notes"])),
     ]
-    return "login " + " ".join(f"{name}={_quoted(value)}" for name, value in pairs if value != "")
+    event = "followup " if alert["follows"] else "login "
+    return event + " ".join(f"{name}={_quoted(value)}" for name, value in pairs if value != "")
 
 
 def _quoted(value: "str | int") -> str:

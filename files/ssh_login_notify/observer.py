@@ -11,7 +11,7 @@ import time
 from .capture import Capture
 from .finisher import Finisher
 from .journal import trouble
-from .kind import Connection
+from .kind import INTERACTIVE, SOMETHING_OVER, Connection, seriousness
 from .processes import Processes, set_priority
 from .spool import Lock, Spool, is_older
 
@@ -27,6 +27,8 @@ BEFORE = 0.004  # seconds between two looks until then; the client's request has
 PACE = ((0.3, 0.001), (1.0, 0.002), (PATIENCE, 0.005))
 AT_ONCE = 0.0002  # seconds between two looks once the client has opened a session: what it runs is there any moment,
 BRIEFLY = 0.2  # seconds, and may be gone in two milliseconds
+SETTLING = 1.0  # seconds, from the first kind that shows, in which a more serious one still takes its place
+SETTLING_PACE = 0.05  # seconds between two looks meanwhile; what comes and goes in between is noticed by what it leaves
 LISTING = 0.004  # seconds between two looks into incoming/; a session shows itself 20 ms after its hook at the soonest
 REST = 1.0  # of the time that the last looks took, at least, is not spent on looking: never more than half a processor
 HURRY = -15  # nice(2); a look takes a tenth of a millisecond, but on a busy host it must not come too late
@@ -150,7 +152,7 @@ class Observer:
             if watched.due <= now:
                 kind = watched.look(now)
                 if kind is not None:
-                    self._finisher.finish(name, kind)
+                    self._finisher.finish(name, kind, watched.remembered)
                     del self._watched[name]
 
     def _pause(self, began: float, now: float) -> float:
@@ -160,25 +162,53 @@ class Observer:
 
 
 class Watched:
-    """A connection, and when it is to be looked at."""
+    """A connection, and when it is to be looked at.
+
+    remembered: how another process goes on with it (Connection.go_on), once it is clear; empty when the connection is
+    over, or can show nothing more serious than it has.
+    """
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self._since = now
+        self._kind: Optional[str] = None  # the most serious yet
+        self._kind_since = now
         self.due = now
+        self.remembered = ""
 
     def look(self, now: float) -> "Optional[str]":
         """Return the kind as soon as it is clear or the patience is over, and until then None."""
-        kind = self._connection.look(now)
+        shown = self._connection.look(now)
         served = self._connection.served_since
-        if kind is None and (now - served >= PATIENCE if served else now - self._since >= LONGEST):
-            kind = self._connection.last_look()
+        if self._connection.over:
+            kind = self._kind or shown
+        elif shown or self._kind:
+            kind = self._settle(shown, now)
+        elif now - served >= PATIENCE if served else now - self._since >= LONGEST:
+            kind = self._most_serious(self._connection.last_look())
+        else:
+            kind = None
         if kind is not None:
+            if kind != INTERACTIVE:
+                self.remembered = self._connection.remembered()
             self._connection.close()
         self.due = now + self._pace(now - (served or self._since), now)
         return kind
 
+    def _settle(self, shown: "Optional[str]", now: float) -> "Optional[str]":
+        """Return the most serious kind yet, once nothing can be more so or it has had the time; until then None."""
+        if self._kind is None:
+            self._kind_since = now
+        self._kind = self._most_serious(self._kind, shown)
+        return self._kind if self._kind == INTERACTIVE or now - self._kind_since >= SETTLING else None
+
+    def _most_serious(self, *kinds: "Optional[str]") -> str:
+        missed = SOMETHING_OVER if self._connection.has_missed_one() else None
+        return max(filter(None, (*kinds, missed)), key=seriousness)
+
     def _pace(self, age: float, now: float) -> float:
+        if self._kind:
+            return SETTLING_PACE
         if self._connection.is_opening(now, BRIEFLY):
             return AT_ONCE
         pace = next((pause for limit, pause in PACE if age < limit), PACE[-1][1])

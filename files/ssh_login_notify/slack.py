@@ -10,6 +10,7 @@ from datetime import datetime
 from . import rules
 from .alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, is_own
 from .config import Configuration
+from .kind import INTERACTIVE, SOMETHING_OVER, TRANSFERS, TUNNEL, UNKNOWN
 from .text import printable
 
 TYPE_CHECKING = False
@@ -26,6 +27,12 @@ TEXT_LIMIT = 3000  # Slack cuts at 40,000; a notification shows far less
 DIGEST_LIMIT = 40  # logins in one message, well within Slack's 50 blocks
 DIGEST_CHARACTERS = 12000  # in all its blocks; above 13,200 Slack has been seen to answer msg_blocks_too_long
 LINE = ("Type", "Problem", "From", "Time", "Key", "Person", "Note")  # what stands in a line, in this order
+OPENED = {
+    INTERACTIVE: "an interactive shell",
+    SOMETHING_OVER: "a command or a transfer, which was over at once",
+    TUNNEL: "a tunnel",
+    UNKNOWN: "of an unknown kind",
+}
 LATE = 120  # seconds after which a message says that it is late
 
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
@@ -93,7 +100,8 @@ def _headline(alert: "Alert", server: str) -> str:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["service"] == WATCH_SERVICE:
         return server + " is well again"
-    return "{} logged in on {}".format(alert["user"] or "somebody", server)
+    user = alert["user"] or "somebody"
+    return f"{user} opened more on {server}" if alert["follows"] else f"{user} logged in on {server}"
 
 
 def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
@@ -139,6 +147,9 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         return _own_fields(alert, configuration)
     people = rules.people(alert, configuration)
     notes = list(alert["notes"])
+    if alert["follows"]:
+        words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
+        notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
     if now - alert["time"] > LATE:
         notes.append("sent {} late".format(_duration(now - alert["time"])))
     pairs = [
@@ -154,6 +165,13 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     if notes:
         pairs.append(("Note", "; ".join(notes)))
     return pairs
+
+
+def _opened(kind: str) -> str:
+    """Return what a connection of a kind has opened, in words."""
+    if kind in TRANSFERS:
+        return f"a transfer ({kind})"
+    return OPENED.get(kind, "a command")
 
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":

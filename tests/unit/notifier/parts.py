@@ -28,7 +28,7 @@ from ssh_login_notify.spool import Spool
 FILES = Path(__file__).resolve().parents[3] / "files"
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
-DIRECTORIES = ("incoming", "outgoing", "failed", "state")
+DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 FINGERPRINT = "SHA256:" + "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 PAM_LINE = "session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
 LONGEST_WAIT = 10  # seconds that any test waits for what must come
@@ -79,6 +79,8 @@ def alert(number=1, **changes):
         "type": "SSH (interactive)",
         "methods": [{"method": "publickey", "key_type": "ED25519", "fingerprint": FINGERPRINT}],
         "notes": [],
+        "follows": "",
+        "was": "",
     }
     values.update(changes)
     return values
