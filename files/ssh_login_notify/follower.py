@@ -9,7 +9,7 @@ It may be killed at any point: the records in open/ stay, and the next login's f
 import os
 import time
 
-from . import alert, journal
+from . import alert
 from .finisher import queue
 from .journal import login, trouble
 from .kind import INTERACTIVE, SOMETHING_OVER, Connection, seriousness
@@ -19,7 +19,7 @@ from .spool import Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Optional, Set, Tuple
+    from typing import Dict, List, Optional, Set, Tuple
 
     from .open_connections import Record
 
@@ -56,9 +56,10 @@ def start(spool: Spool) -> None:
 def _detach() -> None:
     """Be nobody's any more: no pipe of the finisher's, and ended by the first signal, as when the host shuts down."""
     import signal
+    import syslog
 
     os.setsid()
-    journal.close()
+    syslog.closelog()  # or the C library takes the file that gets its number for the log
     os.closerange(3, MOST_DESCRIPTORS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # the observer ignores them
@@ -98,6 +99,7 @@ class Follower:
         self._processes = Processes()
         self._followed: Dict[str, Followed] = {}
         self._done = set(done or ())
+        self._listed: List[List[int]] = []  # when the directories had been changed, at the last two listings
 
     def run(self) -> "Set[str]":
         """Look until no connection is left, or the program has changed; return what of the records can't be removed."""
@@ -111,7 +113,14 @@ class Follower:
         return self._done
 
     def take(self) -> None:
-        """Take the records that have come; forget those that somebody has removed."""
+        """Take the records that have come; forget those that somebody has removed.
+
+        A directory's time is as coarse as the kernel's clock, so it is read once more after it has changed.
+        """
+        changed_at = self._records.changed_at()
+        if self._listed == [changed_at, changed_at]:
+            return
+        self._listed = [*self._listed[-1:], changed_at]
         names = set(self._records.names()) - self._done
         for name in set(self._followed) - names:
             self._followed.pop(name).close()

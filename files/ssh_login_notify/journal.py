@@ -13,13 +13,6 @@ def trouble(sentence: str) -> None:
     _write("LOG_WARNING", sentence)
 
 
-def close() -> None:
-    """Close the way to the log until the next line, so that the C library does not take another file for it."""
-    import syslog
-
-    syslog.closelog()
-
-
 def defect(error: BaseException) -> str:
     """Return what went wrong in the program itself, and where; not the error's own words, which may quote a secret."""
     places = []

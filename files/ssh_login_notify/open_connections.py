@@ -83,6 +83,10 @@ class OpenConnections:
         """Return the names of the records, the oldest first."""
         return sorted({name for place in self._places for name in _names(place)})
 
+    def changed_at(self) -> "List[int]":
+        """Return what stays the same as long as no record comes or goes: when the directories were last changed."""
+        return [_changed_at(place.path(DIRECTORY)) for place in self._places]
+
     def read(self, name: str) -> Record:
         """Return a record; raise OSError or ValueError where it is gone or is none."""
         try:
@@ -115,6 +119,13 @@ def _names(place: Spool) -> "List[str]":
         return place.names(DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _write(place: Spool, record: Record) -> None:

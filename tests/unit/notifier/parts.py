@@ -483,8 +483,9 @@ class FakeProc:
         directory = self.root / str(pid)
         (directory / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         start = more.get("start", 1000 + pid)
-        # proc(5): the parent is field 4, the start time field 22.
-        text = "{} ({}) S {} {} {} 0\n".format(pid, name, parent, " ".join(["0"] * 17), start)
+        # proc(5): the parent is field 4, its own page faults field 10, those of reaped children 11, the start time 22.
+        numbers = [0, 0, 0, 0, 0, more.get("faults", 0), more.get("reaped_faults", 0)] + [0] * 10
+        text = "{} ({}) S {} {} {} 0\n".format(pid, name, parent, " ".join(map(str, numbers)), start)
         (directory / "stat").write_text(text)
         (directory / "comm").write_text(name[:15] + "\n")
         words = [word if isinstance(word, bytes) else word.encode() for word in arguments]
