@@ -36,6 +36,7 @@ RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
     kind.INTERACTIVE,
     kind.COMMAND,
+    kind.SOMETHING_OVER,
     kind.SFTP_OR_SCP,
     kind.SCP,
     kind.RSYNC,
