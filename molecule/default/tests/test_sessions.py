@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 testinfra_hosts = ["ansible://servers"]
 
-TUNNEL_SECONDS = 4.0  # longer than the notifier waits for a first session
-LATER_SECONDS = 10.0
+REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
+LATER_SECONDS = 20.0
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 SPOOL = "/var/spool/ssh-login-notify"
 
 
@@ -40,9 +42,17 @@ def told(receiver):
     return types
 
 
-def test_a_shell_that_a_tunnel_opens_later_follows_it(ada, told):
+def wait_until_reported(host, count: int = 1) -> None:
+    """Wait until so many connections were reported and are looked at again."""
+    deadline = time.monotonic() + REPORTED_SECONDS
+    while len(host.check_output(f"ls {SPOOL}/open").split()) < count:
+        assert time.monotonic() < deadline, "not reported in time"
+        time.sleep(0.1)
+
+
+def test_a_shell_that_a_tunnel_opens_later_follows_it(host, ada, told):
     with ada.shared() as connection:
-        time.sleep(TUNNEL_SECONDS)
+        wait_until_reported(host)
         connection.open_shell()
         assert told(connection, 2) == ["Tunnel (no session)", "SSH (interactive)"]
 
@@ -55,9 +65,9 @@ def test_a_shell_a_moment_after_a_transfer_is_what_counts(ada, told):
         assert told(connection, 1) == ["SSH (interactive)"]
 
 
-def test_a_command_between_two_looks_is_noticed(ada, told):
+def test_a_command_between_two_looks_is_noticed(host, ada, told):
     with ada.shared() as connection:
-        time.sleep(TUNNEL_SECONDS)
+        wait_until_reported(host)
         connection.command("true")
         types = told(connection, 2)
     assert types[0] == "Tunnel (no session)"
@@ -73,9 +83,8 @@ def followers(host) -> list[str]:
 
 def test_one_process_looks_at_all_and_none_stays(host, ada):
     with ada.shared(), ada.shared():
-        time.sleep(TUNNEL_SECONDS)
+        wait_until_reported(host, 2)
         assert len(followers(host)) == 1
-        assert len(host.check_output(f"ls {SPOOL}/open").split()) == 2
     deadline = time.monotonic() + LATER_SECONDS
     while followers(host) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -85,10 +94,32 @@ def test_one_process_looks_at_all_and_none_stays(host, ada):
 
 def test_after_a_kill_the_next_login_goes_on_with_it(host, ada, told):
     with ada.shared() as connection:
-        time.sleep(TUNNEL_SECONDS)
+        wait_until_reported(host)
         (pid,) = followers(host)
         host.check_output(f"kill -9 {pid}")
         connection.open_shell()
         time.sleep(1)
         ada.command()
         assert told(connection, 2) == ["Tunnel (no session)", "SSH (interactive)"]
+
+
+@pytest.fixture
+def tunnels_are_ignored(host):
+    """Have tunnels need no message."""
+    former = host.check_output(f"cat {CONFIGURATION}")
+    ignoring = json.dumps({**json.loads(former), "ignore": [{"type": "Tunnel (no session)"}]})
+    host.run_expect([0], "printf %%s %s > %s", ignoring, CONFIGURATION)
+    yield
+    host.run_expect([0], "printf %%s %s > %s", former, CONFIGURATION)
+
+
+@pytest.mark.usefixtures("tunnels_are_ignored")
+def test_a_rule_for_tunnels_does_not_silence_the_shell_that_comes_later(host, ada, receiver):
+    mark = receiver.last()
+    with ada.shared() as connection:
+        wait_until_reported(host)
+        connection.open_shell()
+        (message,) = receiver.wait_for(
+            lambda message: message.fields.get("From") == connection.source, after=mark, timeout=LATER_SECONDS
+        )
+    assert message.fields["Type"] == "SSH (interactive)"
