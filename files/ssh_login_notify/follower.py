@@ -13,7 +13,7 @@ from . import alert
 from .finisher import queue
 from .journal import login, trouble
 from .kind import INTERACTIVE, SOMETHING_OVER, Connection, seriousness
-from .open_connections import OpenConnections
+from .open_connections import OfAnotherBootError, OpenConnections
 from .processes import Processes
 from .spool import Lock, Spool, is_locked
 
@@ -129,6 +129,8 @@ class Follower:
                 self._followed[name] = Followed(self._processes, self._records.read(name))
             except FileNotFoundError:
                 pass
+            except OfAnotherBootError:
+                self._remove(name)
             except (OSError, ValueError, RecursionError) as error:
                 trouble(f"the record {name} of an open connection can't be used, and is removed: {error}")
                 self._remove(name)

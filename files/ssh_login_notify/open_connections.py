@@ -24,6 +24,10 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"  # a pid and a start time name a pro
 FIELDS: "Dict[str, Any]" = {"boot": str, "monitor": int, "start": int, "remembered": str, "alert": dict}
 
 
+class OfAnotherBootError(Exception):
+    """The host has been restarted since: the connection is over."""
+
+
 class Record:
     """One open connection.
 
@@ -55,12 +59,12 @@ class Record:
 
 
 def from_json(raw: bytes) -> Record:
-    """Return a record from the spool; raise ValueError for anything else, and for one of another boot."""
+    """Return a record from the spool; raise OfAnotherBootError, and ValueError for anything else."""
     kept = json.loads(raw.decode("utf-8"))
     if not isinstance(kept, dict) or not all(isinstance(kept.get(name), FIELDS[name]) for name in FIELDS):
         raise ValueError("not a record of an open connection")
     if kept["boot"] != boot_id():
-        raise ValueError("the host has been restarted since")
+        raise OfAnotherBootError
     return Record(alert.checked(kept["alert"]), kept["monitor"], kept["start"], kept["remembered"])
 
 
@@ -88,7 +92,7 @@ class OpenConnections:
         return [_changed_at(place.path(DIRECTORY)) for place in self._places]
 
     def read(self, name: str) -> Record:
-        """Return a record; raise OSError or ValueError where it is gone or is none."""
+        """Return a record; raise OfAnotherBootError, and OSError or ValueError where it is gone or is none."""
         try:
             return from_json(self._places[0].read(DIRECTORY, name))
         except FileNotFoundError:
@@ -112,6 +116,10 @@ class OpenConnections:
                 place.remove(DIRECTORY, name)
             except NotADirectoryError:
                 pass
+        try:
+            os.rmdir(self._places[1].path(DIRECTORY))
+        except OSError:
+            pass  # seldom there, and then there may be others in it
 
 
 def _names(place: Spool) -> "List[str]":

@@ -148,12 +148,12 @@ def test_a_connection_that_is_over_is_forgotten(host):
     assert (host.alerts, host.spool.names("open")) == ([], [])
 
 
-def test_a_record_of_another_boot_is_of_nobody(host, monkeypatch):
+def test_a_record_of_another_boot_is_of_nobody(host, monkeypatch, said):
     host.reported()
     monkeypatch.setattr(open_connections, "boot_id", lambda: "another")
     host.run("-bash")
     host.look()
-    assert (host.alerts, host.spool.names("open")) == ([], [])
+    assert (host.alerts, host.spool.names("open"), said) == ([], [], [])
 
 
 def test_the_next_follower_goes_on_after_a_kill(host):
@@ -188,6 +188,7 @@ def test_where_the_spool_takes_no_record_it_is_in_memory(host, said, monkeypatch
     host.run("-bash")
     host.look()
     assert (host.types, OpenConnections(host.spool).names()) == ([INTERACTIVE], [])
+    assert os.listdir(overflow.ROOT) == []
 
 
 def test_the_records_are_bounded(host, monkeypatch):
