@@ -13,7 +13,7 @@ from types import ModuleType
 
 from tools.command import ROOT, Failure, say
 
-from . import cost, faults, fleet, hook, kinds, login, machine, report, servers, short, storm, webhook
+from . import connections, cost, faults, fleet, hook, kinds, login, machine, report, servers, short, storm, webhook
 
 # In this order: what is timed comes first, while the machine is as it was found.
 PARTS: dict[str, tuple[ModuleType, str]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "login": (login, "how long `ssh host true` takes, with the hook and without"),
     "faults": (faults, "the same, whatever is broken; ends non-zero if a login takes more than 1.2 of its time"),
     "cost": (cost, "processor time and memory of observer and sender for a login"),
+    "open": (connections, "processor time and memory for an hour of open tunnels"),
     "storm": (storm, "a thousand logins in a minute: nothing lost or doubled, at a small price; ends non-zero if not"),
     "kinds": (kinds, "whether each of many logins is one alert of the right kind; ends non-zero if not"),
     "short": (short, "whether the shortest sessions are seen; ends non-zero if not"),

@@ -25,7 +25,8 @@ TEST_SERVICE = "ssh-login-notify-test"
 HEARTBEAT_SERVICE = "ssh-login-notify-heartbeat"
 WATCH_SERVICE = "ssh-login-notify-watch"
 OWN_SERVICES = (TEST_SERVICE, HEARTBEAT_SERVICE, WATCH_SERVICE)
-LOGIN = "login"
+# The events of the log.
+LOGIN, FOLLOWUP = "login", "followup"
 # In the place of a login's methods, where the hook was not given them.
 WITHHELD = {"method": "too-long-to-show"}
 FIELDS: "Dict[str, Any]" = {
@@ -41,7 +42,11 @@ FIELDS: "Dict[str, Any]" = {
     "type": str,
     "methods": list,
     "notes": list,
+    "follows": str,  # the id of the connection's first alert; empty for that one
+    "was": str,  # the type that was reported of it before
 }
+# What an earlier version did not write; its alerts may wait in the spool when this one comes.
+ADDED: "Dict[str, Any]" = {"follows": "", "was": ""}
 
 
 def build(capture: Capture, kind: str) -> "Alert":
@@ -64,7 +69,22 @@ def build(capture: Capture, kind: str) -> "Alert":
         "type": kind,
         "methods": [WITHHELD] if capture.is_withheld else authinfo.parse(capture.get(AUTHENTICATION)),
         "notes": capture.notes,
+        "follows": "",
+        "was": "",
     }
+
+
+def following(reported: "Alert", kind: str) -> "Alert":
+    """Return the alert of a connection that was reported, and has shown something more serious since."""
+    now = time.time()
+    return dict(
+        reported,
+        id=f"{now:017.6f}-{os.getpid()}",
+        time=now,
+        type=kind,
+        follows=reported["follows"] or reported["id"],
+        was=reported["type"],
+    )
 
 
 def own(service: str, notes: "List[str]") -> "Alert":
@@ -87,6 +107,8 @@ def own(service: str, notes: "List[str]") -> "Alert":
         "type": what,
         "methods": [],
         "notes": notes,
+        "follows": "",
+        "was": "",
     }
 
 
@@ -106,19 +128,25 @@ def from_json(raw: bytes) -> "Alert":
         alert = json.loads(raw.decode("utf-8"))
     except ValueError:
         raise ValueError("not JSON: not written by this program, or damaged") from None
+    return checked(alert)
+
+
+def checked(alert: "Any") -> "Alert":
+    """Return an alert with all that belongs to it; raise ValueError, in words for a person, for anything else."""
     if not isinstance(alert, dict) or alert.get("version") != VERSION:
         raise ValueError(f"not an alert of this version ({VERSION})")
-    wrong = [name for name in sorted(FIELDS) if not isinstance(alert.get(name), FIELDS[name])]
+    complete: Alert = dict(ADDED, **alert)
+    wrong = [name for name in sorted(FIELDS) if not isinstance(complete.get(name), FIELDS[name])]
     if wrong:
         raise ValueError("damaged: " + ", ".join(wrong))
-    return alert
+    return complete
 
 
 def log_line(alert: "Alert") -> str:
     """Return the alert as one structured line for the system's own log: the event, then logfmt.
 
-    The event is `login`, or what the notifier does itself: `test`, `heartbeat`, `watch`. Those have no user and no
-    address. What is not known is left out.
+    The event is `login`; `followup`, for what a connection that was reported has opened since; or what the notifier
+    does itself: `test`, `heartbeat`, `watch`. Those have no user and no address. What is not known is left out.
     """
     pairs = [("type", alert["type"])]
     if not is_own(alert):
@@ -131,12 +159,13 @@ def log_line(alert: "Alert") -> str:
             ("auth", ",".join(method["method"] for method in alert["methods"])),
             ("key", ",".join(method["fingerprint"] for method in alert["methods"] if "fingerprint" in method)),
         ]
-    pairs += [("service", alert["service"]), ("id", alert["id"]), ("note", "; ".join(alert["notes"]))]
+    pairs += [("service", alert["service"]), ("id", alert["id"])]
+    pairs += [("follows", alert["follows"]), ("was", alert["was"]), ("note", "; ".join(alert["notes"]))]
     if not is_own(alert):
         # The last, since they are long, and logs cut lines.
         pairs += [pair for method in alert["methods"] for pair in _said(method)]
     shown = [f"{name}={_logged(value)}" for name, value in pairs if value != ""]
-    return " ".join([_event(alert["service"]), *shown])
+    return " ".join([FOLLOWUP if alert["follows"] else _event(alert["service"]), *shown])
 
 
 def _logged(value: "str | int") -> str:

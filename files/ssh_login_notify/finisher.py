@@ -13,7 +13,10 @@ from .spool import LARGEST_FILE, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List, Tuple
+    from typing import Dict, Iterable, List
+
+    from .alert import Alert
+    from .capture import Capture
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 PATIENCE = 10.0  # seconds for whoever else is at a capture; then it is the timer's run that looks what has become of it
@@ -23,19 +26,22 @@ PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
 
 
 class Finisher:
-    """The child, and the pipe through which it learns what is clear: a line `NAME KIND` for each."""
+    """The child, and the pipe through which it learns what is clear: a line `NAME REMEMBERED KIND` for each."""
 
     def __init__(self, spool: Spool, unkept: "Dict[str, bytes]") -> None:
         """unkept: captures that are not in the spool, by name."""
         self._spool = spool
         self._unkept = unkept
-        self._given: Dict[str, str] = {}
+        self._given: Dict[str, str] = {}  # the rest of the line
         self._children: List[int] = []
         self._pipe = -1
 
-    def finish(self, name: str, kind: str) -> None:
-        """Have a capture finished, soon."""
-        self._given[name] = kind
+    def finish(self, name: str, kind: str, remembered: str = "") -> None:
+        """Have a capture finished, soon.
+
+        remembered: how to go on with the connection (kind.Connection.go_on) that is still open; empty if it is not.
+        """
+        self._given[name] = f"{remembered} {kind}"
         try:
             self._tell([name])
         except BrokenPipeError:  # the child was killed
@@ -87,31 +93,35 @@ class Finisher:
             os._exit(0)
 
     def _finish_all(self, lines: "Iterable[str]") -> None:
-        claimed = self._finish_unclaimed(line.rstrip("\n").partition(" ")[::2] for line in lines)
+        claimed = self._finish_unclaimed(line.rstrip("\n").split(" ", 2) for line in lines)
         until = time.monotonic() + PATIENCE
         while claimed and time.monotonic() < until:
             time.sleep(AGAIN)
             claimed = self._finish_unclaimed(claimed)
 
-    def _finish_unclaimed(self, given: "Iterable[Tuple[str, str]]") -> "List[Tuple[str, str]]":
-        """Finish these, (name, kind) each; return those that another process is at."""
-        return [(name, kind) for name, kind in given if not finish(self._spool, self._unkept, name, kind)]
+    def _finish_unclaimed(self, given: "Iterable[List[str]]") -> "List[List[str]]":
+        """Finish these, [name, remembered, kind] each; return those that another process is at."""
+        claimed = []
+        for name, remembered, kind in given:
+            if not finish(self._spool, self._unkept, name, kind, remembered):
+                claimed.append([name, remembered, kind])
+        return claimed
 
 
-def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> bool:
+def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str, remembered: str = "") -> bool:
     """Make the alert of one capture and hand it over; whatever happens, the system's log has the login.
 
     Return False where another process is at it, which may be killed before it has done so.
     """
     if name in unkept:
-        if not _finish(spool, name, unkept[name], kind):
+        if not _finish(spool, name, unkept[name], kind, remembered):
             from . import ballast
 
             ballast.count_lost(spool)
         return True
     try:
         with spool.claim(name) as capture:
-            _finish(spool, name, capture.read(LARGEST_FILE), kind)
+            _finish(spool, name, capture.read(LARGEST_FILE), kind, remembered)
     except BlockingIOError:
         return False
     except FileNotFoundError:
@@ -121,31 +131,57 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, kind: str) -> bo
     return True
 
 
-def _finish(spool: Spool, name: str, raw: bytes, kind: str) -> bool:
+def _finish(spool: Spool, name: str, raw: bytes, kind: str, remembered: str) -> bool:
     """Return False where there is no room for the alert anywhere; a capture in the spool then stays for a later try."""
     from . import alert
     from .capture import Capture
 
     try:
-        finished = alert.build(Capture(name, raw), kind)
+        capture = Capture(name, raw)
+        finished = alert.build(capture, kind)
     except Exception as error:
         _stays(name, error)
         return True
     queued = True
+    if remembered:
+        # Before the alert leaves: killed in between, the capture is finished once more, and with it the record is made.
+        _keep_open(spool, capture, finished, remembered)
     try:
-        _queue(spool, name, alert.to_json(finished))
+        queue(spool, name, alert.to_json(finished))
     except OSError as error:
         trouble(f"the login {name} was not queued for sending: {error}")
         queued = False
     login(alert.log_line(finished))
+    _start_follower(spool)
     return queued
+
+
+def _keep_open(spool: Spool, capture: "Capture", finished: "Alert", remembered: str) -> None:
+    """Have the connection looked at again, for as long as it is open."""
+    from .open_connections import OpenConnections, Record
+
+    try:
+        record = Record(finished, capture.parent, capture.parent_start or 0, remembered)
+        OpenConnections(spool).keep(record)
+    except OSError as error:
+        trouble(f"what the connection of {capture.name} opens later will not be seen: {error}")
+
+
+def _start_follower(spool: Spool) -> None:
+    from . import follower
+
+    try:
+        follower.start(spool)
+    except OSError as error:
+        trouble(f"the open connections are not looked at until the next login: {error}")
 
 
 def _stays(name: str, error: Exception) -> None:
     trouble(f"the login {name} could not be made an alert, its capture stays in the spool: {error!r}")
 
 
-def _queue(spool: Spool, name: str, contents: bytes) -> None:
+def queue(spool: Spool, name: str, contents: bytes) -> None:
+    """Put a finished alert among those that wait, and wake the sender. Raise OSError where nothing takes it."""
     from . import overflow
 
     try:

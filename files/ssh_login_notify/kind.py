@@ -33,14 +33,28 @@ from .processes import Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import List, Optional, Set, Tuple
 
 SERVERS = (b"sshd", b"sshd-session")
 DEFAULT_SHELL = b"/bin/sh"  # passwd(5)
 
 
+def seriousness(kind: str) -> int:
+    """Return how serious a kind is, as a number: of several that one connection shows, the highest counts."""
+    if kind in (UNKNOWN, TUNNEL):
+        return (UNKNOWN, TUNNEL).index(kind)
+    if kind in TRANSFERS:
+        return 2
+    if kind == SOMETHING_OVER:
+        return 3
+    return 5 if kind == INTERACTIVE else 4
+
+
 class Connection:
-    """One connection's processes, looked at until they show what the login is for."""
+    """One connection's processes, looked at until they show what the login is for.
+
+    over: whether a look has found it closed.
+    """
 
     def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", user: bytes) -> None:
         """monitor and monitor_start (see Processes.start) name one sshd process, even when its pid is used again."""
@@ -54,7 +68,13 @@ class Connection:
         self._opened: Optional[float] = None
         self._is_session_own = False
         self._has_terminal = False
+        self._status = b""
+        self._has_children = False
+        self._known: Set[int] = set()  # the server's children of which the kind was seen
+        self._reaped_faults: Optional[int] = None  # of those that the server had reaped when these were its children
+        self._is_puzzling = False
         self.served_since: Optional[float] = None  # when the session's server was first seen
+        self.over = False
 
     def look(self, now: float) -> "Optional[str]":
         """Return the kind if it shows now, what is certain if the connection is over, None if more may come.
@@ -72,6 +92,8 @@ class Connection:
                 return UNKNOWN if self._is_over() else None
             self._processes.keep(self._server)
             self.served_since = now
+            if self._reaped_faults is None:
+                self._reaped_faults = self._processes.reaped_faults(self._server)
         title = self._title_of(self._server)
         if not title:
             return UNKNOWN if self._is_over() else None
@@ -109,6 +131,60 @@ class Connection:
             return []  # a stranger has the pid, and may have had children
         return [child for child, name in self._processes.ended_children(self._monitor) if name in SERVERS]
 
+    def is_quiet(self) -> bool:
+        """Tell whether nothing can have happened since this was last asked: there is no session, and sshd has slept.
+
+        A fork alone makes page faults in the process that forks, so a session that came shows in its status.
+        """
+        status = self._processes.status(self._server) if self._server else b""
+        quiet = bool(status) and status == self._status and not self._has_children
+        self._status = status
+        return quiet
+
+    def has_missed_one(self) -> bool:
+        """Tell whether a session has come and gone since this was last asked, and no look has seen what it was.
+
+        The server has then reaped a child, and all whose kind was seen are still there. When one of these has ended,
+        it may have been that one. Where others live, it is said one look later: the kernel counts a child as reaped a
+        moment before it takes it out of the list.
+        """
+        faults, children = self._snapshot()
+        if faults is None:
+            return False
+        ended = self._known - children
+        reaped_one = self._reaped_faults is not None and faults > self._reaped_faults and not ended
+        missed = (reaped_one and not self._known) or (self._is_puzzling and not ended)
+        self._is_puzzling = reaped_one and not missed
+        self._reaped_faults, self._known, self._has_children = faults, self._known & children, bool(children)
+        return missed
+
+    def _snapshot(self) -> "Tuple[Optional[int], Set[int]]":
+        """Return the page faults of what the server has reaped, and its children, both of one moment."""
+        faults = self._processes.reaped_faults(self._server) if self._server else None
+        children: Set[int] = set()
+        while faults is not None:
+            children = set(self._processes.children(self._server))
+            before, faults = faults, self._processes.reaped_faults(self._server)
+            if faults == before:
+                break
+        return faults, children
+
+    def remembered(self) -> str:
+        """Return what another process needs to go on with has_missed_one (see go_on); empty if there is nothing to see.
+
+        That is so when the connection is over, or when it is none of sshd's but, say, login(1)'s.
+        """
+        if self._is_over() or self._processes.name(self._monitor) not in SERVERS:
+            return ""
+        faults = "" if self._reaped_faults is None else str(self._reaped_faults)
+        return "{}:{}".format(faults, ",".join(str(child) for child in sorted(self._known)))
+
+    def go_on(self, remembered: str) -> None:
+        """Go on where another process has stopped looking."""
+        faults, _colon, children = remembered.partition(":")
+        self._reaped_faults = int(faults) if faults else None
+        self._known = {int(child) for child in children.split(",") if child}
+
     def close(self) -> None:
         """Stop looking at it."""
         self._processes.let_go(self._monitor)
@@ -131,7 +207,8 @@ class Connection:
         return b"@" in title
 
     def _is_over(self) -> bool:
-        return self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start
+        self.over = self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start
+        return self.over
 
     def _find_server(self) -> int:
         if self._title_of(self._monitor):
@@ -145,11 +222,11 @@ class Connection:
         return _title(self._processes.arguments(process))
 
     def _of_children(self) -> "Optional[str]":
-        for child in self._processes.children(self._server):
-            kind = self._of_child(child)
-            if kind:
-                return kind
-        return None
+        """Return the most serious of what the children are, None as long as none shows it."""
+        found = {child: self._of_child(child) for child in self._processes.children(self._server)}
+        kinds = {child: kind for child, kind in found.items() if kind}
+        self._known.update(kinds)
+        return max(kinds.values(), key=seriousness, default=None)
 
     def _of_child(self, child: int) -> "Optional[str]":
         # Forked but not yet what it will be, or over: its name alone would be a guess. The name is read first, since a

@@ -11,7 +11,8 @@ import time
 from .capture import Capture
 from .finisher import Finisher
 from .journal import trouble
-from .kind import Connection
+from .kind import Connection, seriousness
+from .login_types import INTERACTIVE, SOMETHING_OVER
 from .processes import Processes, run_first, set_priority
 from .spool import Lock, Spool, is_older
 
@@ -29,6 +30,10 @@ BEFORE = 0.001  # seconds between two looks until then; the client's request has
 PACE = ((0.3, 0.0005), (1.0, 0.002), (PATIENCE, 0.005))
 AT_ONCE = 0.0002  # seconds between two looks once the client has opened a session: what it runs is there any moment,
 BRIEFLY = 0.2  # seconds, and may be gone in two milliseconds
+# Seconds, from the first kind that shows, in which a more serious one still takes its place.
+SETTLING = 1.0
+# Seconds between two looks meanwhile; what comes and goes in between is noticed by what it leaves.
+SETTLING_PACE = 0.05
 LISTING = 0.004  # seconds between two looks into incoming/; a session shows itself 10 ms after its hook at the soonest
 REST = 1.0  # of the time that the last looks took, at least, is not spent on looking: never more than half a processor
 YOUNG = 0.3  # seconds for which a connection is looked at before all that the host has to do; REST holds for it too
@@ -164,7 +169,7 @@ class Observer:
             if watched.due <= now:
                 kind = watched.look(now)
                 if kind is not None:
-                    self._finisher.finish(name, kind)
+                    self._finisher.finish(name, kind, watched.remembered)
                     del self._watched[name]
 
     def _run_first_while_it_counts(self, now: float) -> None:
@@ -181,20 +186,35 @@ class Observer:
 
 
 class Watched:
-    """A connection, and when it is to be looked at."""
+    """A connection, and when it is to be looked at.
+
+    remembered: how another process goes on with it (Connection.go_on), once it is clear; empty when the connection is
+    over, or can show nothing more serious than it has.
+    """
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self._since = now
+        self._kind: Optional[str] = None  # the most serious yet
+        self._kind_since = now
         self.due = now
+        self.remembered = ""
 
     def look(self, now: float) -> "Optional[str]":
         """Return the kind as soon as it is clear or the patience is over, and until then None."""
-        kind = self._connection.look(now)
+        shown = self._connection.look(now)
         served = self._connection.served_since
-        if kind is None and (now - served >= PATIENCE if served else now - self._since >= LONGEST):
-            kind = self._connection.last_look()
+        if self._connection.over:
+            kind = self._kind or shown
+        elif shown or self._kind:
+            kind = self._settle(shown, now)
+        elif now - served >= PATIENCE if served else now - self._since >= LONGEST:
+            kind = self._most_serious(self._connection.last_look())
+        else:
+            kind = None
         if kind is not None:
+            if kind != INTERACTIVE:
+                self.remembered = self._connection.remembered()
             self._connection.close()
         self.due = now + self._pace(now - (served or self._since), now)
         return kind
@@ -203,7 +223,20 @@ class Watched:
         """Tell whether the session may show itself any moment."""
         return now - (self._connection.served_since or self._since) < YOUNG
 
+    def _settle(self, shown: "Optional[str]", now: float) -> "Optional[str]":
+        """Return the most serious kind yet, once nothing can be more so or it has had the time; until then None."""
+        if self._kind is None:
+            self._kind_since = now
+        self._kind = self._most_serious(self._kind, shown)
+        return self._kind if self._kind == INTERACTIVE or now - self._kind_since >= SETTLING else None
+
+    def _most_serious(self, *kinds: "Optional[str]") -> str:
+        missed = SOMETHING_OVER if self._connection.has_missed_one() else None
+        return max(filter(None, (*kinds, missed)), key=seriousness)
+
     def _pace(self, age: float, now: float) -> float:
+        if self._kind:
+            return SETTLING_PACE
         if self._connection.is_opening(now, BRIEFLY):
             return AT_ONCE
         pace = next((pause for limit, pause in PACE if age < limit), PACE[-1][1])

@@ -52,6 +52,18 @@ class Processes:
         """Return the start time in clock ticks after boot, None if gone. With the pid it names a process for good."""
         return start_time(self._read(pid, "stat"))
 
+    def status(self, pid: int) -> bytes:
+        """Return the line of /proc/PID/stat: it stays the same for as long as the process sleeps. Empty once gone."""
+        return self._read(pid, "stat")
+
+    def reaped_faults(self, pid: int) -> "Optional[int]":
+        """Return the page faults of all children that the process has reaped (proc(5), cminflt), None if it is gone.
+
+        No program runs without some: the figure grows with each child, however short its life.
+        """
+        fields = self._read(pid, "stat").rpartition(b")")[2].split()
+        return int(fields[8]) if len(fields) > 8 else None
+
     def name(self, pid: int) -> bytes:
         """Return the name that the process goes by, at most 15 bytes; one that has exited still has it."""
         return self._read(pid, "comm").rstrip(b"\n")

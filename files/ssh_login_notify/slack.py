@@ -15,6 +15,7 @@ from datetime import datetime
 from . import rules
 from .alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, is_own
 from .config import Configuration
+from .login_types import COMMAND_OVER, INTERACTIVE, SOMETHING_OVER, TERMINAL_OVER, TRANSFERS, TUNNEL, UNKNOWN
 from .text import LONGEST_SHOWN, SEPARATOR, phrase, plain_or_quoted, printable, quoted
 
 TYPE_CHECKING = False
@@ -40,6 +41,15 @@ CHOSEN = ("key_id", "client_user", "client_host", "detail")
 # In place of what is not known. Not one word, as which a user's or a host's name would stand there.
 NO_USER = "an unknown user"
 NOT_KNOWN = "not known"
+# What a connection was, or has opened since it was reported.
+OPENED = {
+    INTERACTIVE: "an interactive shell",
+    COMMAND_OVER: "a command, which was over at once",
+    SOMETHING_OVER: "a command or a transfer, which was over at once",
+    TERMINAL_OVER: "something with a terminal, which was over at once",
+    TUNNEL: "a tunnel",
+    UNKNOWN: "of an unknown kind",
+}
 LATE = 120  # seconds after which a message says that it is late
 
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
@@ -137,7 +147,8 @@ def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) ->
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["service"] == WATCH_SERVICE:
         return server + " is well again"
-    return f"{_user(alert, longest_user)} logged in on {server}"
+    did = "opened more" if alert["follows"] else "logged in"
+    return f"{_user(alert, longest_user)} {did} on {server}"
 
 
 def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
@@ -183,6 +194,9 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         return _own_fields(alert, configuration)
     people = rules.people(alert, configuration)
     notes = list(alert["notes"])
+    if alert["follows"]:
+        words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
+        notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
     if now - alert["time"] > LATE:
         notes.append("sent {} late".format(_duration(now - alert["time"])))
     pairs = [
@@ -198,6 +212,13 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     if notes:
         pairs.append(("Note", "; ".join(notes)))
     return pairs
+
+
+def _opened(kind: str) -> str:
+    """Return what a connection of a kind has opened, in words."""
+    if kind in TRANSFERS:
+        return f"a transfer ({kind})"
+    return OPENED.get(kind, "a command")
 
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":

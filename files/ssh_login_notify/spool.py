@@ -6,6 +6,7 @@ nothing and leaves nothing half-done.
     failed/     alerts that were refused for good, each with the answer in NAME.answer
     state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the watch
                 last found
+    open/       connections that were reported and are still open (open_connections.py)    root alone
     ballast/    what becomes an alert where no disk has room (ballast.py)  root alone
 
 Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
-DIRECTORIES = ("incoming", "outgoing", "failed", "state")
+DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST = "ballast"
-LOCKS = ("observer.lock", "sender.lock")
+LOCKS = ("observer.lock", "sender.lock", "follower.lock")
 STATE_FILES = ("wake", "sender.json", "watch.json")
 BESIDE = {"incoming": ".alert", "failed": ".answer"}  # what the file beside one of ours ends in
 ALERT_MODE = 0o640  # the directories are setgid, so the group is the service's

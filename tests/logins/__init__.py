@@ -15,15 +15,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .clients import LoginError, run_at_a_terminal, run_to_its_end, run_tunnel
+from .clients import LoginError, run_at_a_terminal, run_to_its_end, run_tunnel, running
 
-__all__ = ["Login", "LoginError", "Person"]
+__all__ = ["Login", "LoginError", "Person", "Shared"]
 
 CONNECT = Path(__file__).with_name("connect.py")
 # Longer than the notifier watches a connection before it says that no session came.
@@ -51,6 +54,44 @@ class Login:
     errors: str  # what it printed on standard error
     started: float  # seconds since the epoch
     seconds: float  # how long the client ran
+
+
+class Shared:
+    """One connection that carries many sessions."""
+
+    def __init__(self, ssh: list[str], address: str, source: str, started: float) -> None:
+        """ssh: the command of a session, without a destination. source, started: see Login."""
+        self.source = source
+        self.started = started
+        self._ssh, self._address = ssh, address
+        self._sessions: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long the connection has been there."""
+        return time.time() - self.started
+
+    def command(self, command: str) -> None:
+        """`ssh host command`, to its end."""
+        run_to_its_end([*self._ssh, self._address, command], dict(os.environ))
+
+    def open_shell(self) -> None:
+        """Open a login shell, which stays."""
+        self._open([*self._ssh, self._address])
+
+    def open_transfer(self) -> None:
+        """Open an SFTP session, which stays."""
+        self._open([*self._ssh, "-s", self._address, "sftp"])
+
+    def _open(self, command: list[str]) -> None:
+        session = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._sessions.append(session)
+
+    def end_sessions(self) -> None:
+        """End what was opened."""
+        for session in self._sessions:
+            session.kill()
+            session.communicate()
 
 
 class Person:
@@ -138,6 +179,22 @@ class Person:
         gate.unlink(missing_ok=True)
         command = [*self.ssh, "-N", "-o", "ExitOnForwardFailure=yes", "-L", f"{gate}:127.0.0.1:22", self.address]
         return self._login(command, partial(run_tunnel, gate=gate, seconds=seconds))
+
+    @contextmanager
+    def shared(self) -> Iterator[Shared]:
+        """One connection for many sessions (`ssh -M -N`), for as long as the block lasts."""
+        control = self.directory / f"control-{time.monotonic_ns()}"
+        note = self.directory / "source"
+        note.unlink(missing_ok=True)
+        started = time.time()
+        command = [*self.ssh, "-M", "-N", "-S", str(control), self.address]
+        environment = {**os.environ, "LOGIN_SOURCE": str(note)}
+        with running(command, environment, control):
+            shared = Shared([*self.ssh, "-S", str(control)], self.address, note.read_text(), started)
+            try:
+                yield shared
+            finally:
+                shared.end_sessions()
 
     def _login(self, command: list[str], run=run_to_its_end) -> Login:
         note = self.directory / "source"

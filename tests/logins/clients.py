@@ -16,6 +16,8 @@ import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Far more than any login takes, and the end of one that hangs.
@@ -99,6 +101,24 @@ def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seco
         process.terminate()
         output, errors = process.communicate()
     return output, errors
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str], socket_path: Path) -> Iterator[None]:
+    """Run a client for as long as the block lasts, which begins when the client has made its socket."""
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + LIMIT_SECONDS
+    try:
+        while not socket_path.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LoginError(f"{shlex.join(command)} made no connection")
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def way_through(gate: Path) -> socket.socket | None:

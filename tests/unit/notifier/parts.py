@@ -28,7 +28,7 @@ from ssh_login_notify.spool import Spool
 FILES = Path(__file__).resolve().parents[3] / "files"
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
-DIRECTORIES = ("incoming", "outgoing", "failed", "state")
+DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 FINGERPRINT = "SHA256:" + "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 PAM_LINE = """\
 session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
@@ -88,6 +88,8 @@ def alert(number=1, **changes):
         "type": "SSH (interactive)",
         "methods": [{"method": "publickey", "key_type": "ED25519", "fingerprint": FINGERPRINT}],
         "notes": [],
+        "follows": "",
+        "was": "",
     }
     values.update(changes)
     return values
@@ -491,8 +493,9 @@ class FakeProc:
         directory = self.root / str(pid)
         (directory / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         start = more.get("start", 1000 + pid)
-        # proc(5): the parent is field 4, the start time field 22.
-        text = "{} ({}) S {} {} {} 0\n".format(pid, name, parent, " ".join(["0"] * 17), start)
+        # proc(5): the parent is field 4, its own page faults field 10, those of reaped children 11, the start time 22.
+        numbers = [0, 0, 0, 0, 0, more.get("faults", 0), more.get("reaped_faults", 0)] + [0] * 10
+        text = "{} ({}) S {} {} {} 0\n".format(pid, name, parent, " ".join(map(str, numbers)), start)
         (directory / "stat").write_text(text)
         (directory / "comm").write_text(name[:15] + "\n")
         words = [word if isinstance(word, bytes) else word.encode() for word in arguments]

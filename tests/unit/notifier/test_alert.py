@@ -12,7 +12,18 @@ import pytest
 from forms import CHOSEN
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify.alert import FIELDS, OWN_SERVICES, TEST_SERVICE, build, from_json, log_line, own, to_json
+from ssh_login_notify.alert import (
+    ADDED,
+    FIELDS,
+    OWN_SERVICES,
+    TEST_SERVICE,
+    build,
+    following,
+    from_json,
+    log_line,
+    own,
+    to_json,
+)
 from ssh_login_notify.capture import Capture
 
 NAME = "1763884862.123456-4242"
@@ -42,6 +53,8 @@ def test_an_alert_tells_who_from_where_how_what_and_when():
         "type": "rsync",
         "methods": [{"method": "password"}],
         "notes": [],
+        "follows": "",
+        "was": "",
     }
     assert set(found) == set(FIELDS)
 
@@ -93,7 +106,7 @@ def test_any_capture_makes_an_alert_that_comes_back_as_it_was(raw, kind):
     assert "\n" not in log_line(found)
 
 
-@pytest.mark.parametrize("field", sorted(FIELDS))
+@pytest.mark.parametrize("field", sorted(set(FIELDS) - set(ADDED)))
 def test_an_alert_that_lacks_a_field_or_has_it_of_another_kind_is_refused(field):
     for wrong in ({}, {field: None}):
         values = parts.alert()
@@ -101,6 +114,26 @@ def test_an_alert_that_lacks_a_field_or_has_it_of_another_kind_is_refused(field)
         values.update(wrong)
         with pytest.raises(ValueError, match=field):
             from_json(json.dumps(values).encode())
+
+
+def test_an_alert_that_an_earlier_version_has_left_in_the_spool_is_read():
+    values = {name: value for name, value in parts.alert().items() if name not in ADDED}
+    assert from_json(json.dumps(values).encode()) == parts.alert()
+    with pytest.raises(ValueError, match="follows"):
+        from_json(json.dumps(parts.alert(follows=None)).encode())
+
+
+def test_an_alert_that_follows_another_is_the_same_login_at_another_time():
+    first = parts.alert(type="Tunnel (no session)", notes=["one"])
+    second = following(first, "rsync")
+    third = following(second, "SSH (interactive)")
+    assert (second["follows"], second["was"], second["type"]) == (first["id"], "Tunnel (no session)", "rsync")
+    assert (third["follows"], third["was"], third["type"]) == (first["id"], "rsync", "SSH (interactive)")
+    assert third["id"].startswith(f"{third['time']:017.6f}-")
+    assert third["time"] > first["time"]
+    own = {"id", "time", "type", "follows", "was"}
+    assert {name: third[name] for name in set(FIELDS) - own} == {name: first[name] for name in set(FIELDS) - own}
+    assert from_json(to_json(third)) == third
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b'{"version": 2}', b'"x"'])
@@ -115,6 +148,12 @@ def test_the_line_for_the_log_is_structured_and_of_one_line():
         'login user="a \\"b\\" c\\\\" from=203.0.113.50 port=45006 name="x=y" type="SSH (interactive)" auth=publickey '
         f'key={parts.FINGERPRINT} service=sshd id=1763884801.123456-4242 note="one; two"'
     )
+
+
+def test_what_a_connection_opens_later_is_no_login_in_the_log():
+    line = log_line(parts.alert(follows="1.1-1", was="Tunnel (no session)"))
+    assert line.startswith("followup user=deploy from=203.0.113.50 ")
+    assert line.endswith(' follows=1.1-1 was="Tunnel (no session)"')
 
 
 def test_the_line_for_the_log_leaves_out_what_is_not_known():

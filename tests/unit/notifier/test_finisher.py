@@ -199,6 +199,6 @@ def test_where_the_spool_takes_no_sign_to_wake_the_one_elsewhere_does(spool, mon
     """Its state/ can only be read, say: the alert is in outgoing/, and nobody would start the sender."""
     monkeypatch.setattr(type(spool), "wake", lambda _spool: False)
     monkeypatch.setattr(finisher, "start_sender", lambda _spool: None)
-    finisher._queue(spool, "1763884862.123456-4242", b"alert")
+    finisher.queue(spool, "1763884862.123456-4242", b"alert")
     assert spool.names("outgoing") == ["1763884862.123456-4242"]
     assert os.listdir(overflow.ROOT) == [overflow.WAKE]

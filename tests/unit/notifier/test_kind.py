@@ -9,7 +9,7 @@ import parts
 import pytest
 from ssh_login_notify import kind
 from ssh_login_notify.command_line import TRANSFER_NAMES
-from ssh_login_notify.kind import Connection
+from ssh_login_notify.kind import Connection, seriousness
 from ssh_login_notify.login_types import (
     COMMAND,
     COMMAND_OVER,
@@ -454,3 +454,106 @@ def test_a_session_is_opening_for_a_moment_after_its_title_says_so(host):
 def test_the_login_shell_is_that_of_passwd():
     assert os.path.basename(kind.login_shell(b"root")) in (b"bash", b"sh", b"dash", b"zsh", b"fish", b"ash")
     assert kind.login_shell(b"no such user") == b""
+
+
+ORDER = (UNKNOWN, TUNNEL, RSYNC, SOMETHING_OVER, "SSH (command: id)", INTERACTIVE)
+
+
+def test_kinds_have_an_order():
+    assert sorted(sorted(ORDER), key=seriousness) == list(ORDER)
+    assert len({seriousness(kind) for kind in (SFTP_OR_SCP, SCP, RSYNC, GIT)}) == 1
+    assert seriousness("SSH (command)") == seriousness("SSH (command: id)")
+
+
+def test_the_most_serious_of_several_sessions_counts(host):
+    host.serve()
+    host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
+    host.proc.add(CHILD + 1, SERVER, "bash", "-bash")
+    host.proc.add(CHILD + 2, SERVER, "id", "id")
+    assert host.look() == INTERACTIVE
+
+
+def reap(host, faults, *gone):
+    """Have the server reap what had these page faults, and these of its children be gone."""
+    host.proc.add(SERVER, MONITOR, host.program, f"{host.program}: {host.user}@notty", reaped_faults=faults)
+    for child in gone:
+        host.proc.remove(child)
+
+
+def test_what_came_and_went_between_two_looks_is_noticed(host):
+    host.serve("")
+    host.look()
+    assert not host.connection.has_missed_one()
+    reap(host, 250)
+    assert host.connection.has_missed_one()
+    assert not host.connection.has_missed_one()
+
+
+def test_the_end_of_what_was_seen_is_no_riddle(host):
+    host.serve()
+    host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
+    assert host.look() == RSYNC
+    reap(host, 250, CHILD)
+    assert not host.connection.has_missed_one()
+    reap(host, 500)
+    assert host.connection.has_missed_one()
+
+
+def test_what_was_there_and_did_not_show_its_kind_is_missed(host):
+    host.serve()
+    host.run(f"{host.program}: deploy@notty", name=host.program, executable=f"/usr/sbin/{host.program}")
+    assert host.look() is None
+    reap(host, 250, CHILD)
+    assert host.connection.has_missed_one()
+
+
+def test_beside_others_it_is_noticed_one_look_later_for_the_kernel_counts_first(host):
+    host.serve()
+    host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
+    host.look()
+    reap(host, 250)
+    assert not host.connection.has_missed_one()
+    assert host.connection.has_missed_one()
+    reap(host, 500)
+    assert not host.connection.has_missed_one()
+    host.proc.remove(CHILD)  # it was this one
+    assert not host.connection.has_missed_one()
+
+
+def test_another_process_goes_on_where_one_has_stopped(host):
+    host.serve()
+    host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
+    host.look()
+    host.connection.has_missed_one()
+    remembered = host.connection.remembered()
+    for faults, gone, missed in ((250, [], True), (500, [CHILD], False)):
+        reap(host, faults, *gone)
+        another = Connection(Processes(host.proc.root), MONITOR, START, host.user.encode())
+        another.go_on(remembered)
+        another.look(1.0)
+        assert (another.has_missed_one() or another.has_missed_one()) == missed
+
+
+def test_nothing_is_remembered_of_what_is_over_or_none_of_sshds(host):
+    host.proc.add(MONITOR, 50, "login", "login -- deploy")
+    assert host.connection.remembered() == ""
+    host.proc.add(MONITOR, 50, host.program, f"{host.program}: {host.user} [priv]")
+    assert host.connection.remembered() == ":"
+    host.proc.add(MONITOR, 50, host.program, f"{host.program}: {host.user} [priv]", start=START + 1)
+    assert host.connection.remembered() == ""
+
+
+def test_a_connection_is_quiet_while_sshd_sleeps_and_nothing_runs(host):
+    assert not host.connection.is_quiet()  # nothing serves it yet
+    host.serve("")
+    host.look()
+    assert not host.connection.is_quiet()
+    host.connection.has_missed_one()
+    assert host.connection.is_quiet()
+    host.proc.add(SERVER, MONITOR, host.program, f"{host.program}: deploy", faults=100)  # it has forked
+    assert not host.connection.is_quiet()
+    host.run("id", name="id")
+    host.look()
+    host.connection.has_missed_one()
+    assert not host.connection.is_quiet()
+    assert not host.connection.is_quiet()  # what runs there may become something else

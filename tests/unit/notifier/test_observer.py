@@ -385,6 +385,8 @@ class Silent:
 
     served_since = None
     opening = False
+    over = False
+    missed = False
     looks = 0
     closed = False
 
@@ -397,8 +399,64 @@ class Silent:
     def last_look(self):
         return "unknown"
 
+    def has_missed_one(self):
+        return self.missed
+
+    def remembered(self):
+        return "" if self.over else "7:"
+
     def close(self):
         self.closed = True
+
+
+class Showing(Silent):
+    """A connection that shows these kinds, one a look, and is over after the last."""
+
+    def __init__(self, *kinds):
+        self.kinds = list(kinds)
+
+    def look(self, _now):
+        self.over = not self.kinds
+        return self.kinds.pop(0) if self.kinds else "unknown"
+
+
+def reported(connection, pace=0.125):
+    """The kind that is reported of a connection, the seconds until then, and what is remembered of it."""
+    watched, now, kind = Watched(connection, 100.0), 100.0, None
+    while kind is None:
+        kind = watched.look(now)
+        now += pace
+    return kind, round(now - pace - 100.0, 3), watched.remembered
+
+
+@pytest.mark.parametrize("first", ["rsync", "SFTP or SCP", "SSH (command: sleep)"])
+def test_of_what_is_seen_in_the_first_second_the_most_serious_counts(first):
+    shell = "SSH (interactive)"
+    assert reported(Showing(first, None, shell, first)) == (shell, 0.25, "")
+    assert reported(Showing(*[first] * 20)) == (first, observer.SETTLING, "7:")
+    assert reported(Showing(*[first] * 20, shell)) == (first, observer.SETTLING, "7:")  # that will follow
+
+
+def test_a_transfer_whose_connection_is_over_is_reported_at_once():
+    assert reported(Showing("rsync", None, "rsync")) == ("rsync", 0.375, "")
+
+
+def test_an_interactive_shell_is_reported_at_once_and_not_looked_at_again():
+    assert reported(Showing(None, "SSH (interactive)", None)) == ("SSH (interactive)", 0.125, "")
+
+
+def test_what_came_and_went_beside_a_transfer_is_no_transfer():
+    connection = Showing(*["rsync"] * 20)
+    connection.missed = True
+    assert reported(connection)[0] == "SSH (command or transfer, over at once)"
+
+
+def test_a_connection_that_shows_a_first_kind_is_looked_at_slowly():
+    connection = Showing("rsync", "rsync")
+    connection.served_since, connection.opening = 100.0, True
+    watched = Watched(connection, 100.0)
+    watched.look(100.0)
+    assert watched.due == 100.0 + observer.SETTLING_PACE
 
 
 def due_after(connection, age):

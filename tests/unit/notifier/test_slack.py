@@ -410,3 +410,22 @@ def test_slacks_own_models_take_the_messages():
     too_long = {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}
     with pytest.raises(Exception, match="150"):
         blocks.Block.parse(too_long).validate_json()
+
+
+@pytest.mark.parametrize(
+    ("was", "kind", "words"),
+    [
+        ("Tunnel (no session)", "SSH (interactive)", "was a tunnel until now; now it has opened an interactive shell"),
+        ("rsync", "SSH (command: id)", "was a transfer (rsync) until now; now it has opened a command"),
+        ("unknown", "SFTP or SCP", "was of an unknown kind until now; now it has opened a transfer (SFTP or SCP)"),
+        ("SSH (command: id)", "SSH (interactive)", "was a command until now; now it has opened an interactive shell"),
+    ],
+)
+def test_what_a_connection_opens_later_names_the_login_that_it_follows(was, kind, words):
+    later = alert(2, follows=alert()["id"], was=was, type=kind)
+    message = check(slack.single(later, configuration(), NOW))
+    assert message["blocks"][0]["text"]["text"] == "deploy opened more on web-3"
+    assert shown(message)["Note"].startswith("the connection of {} {}".format(alert()["id"], words))
+    assert alert()["id"] in message["text"]
+    digest = check(slack.digest([later, alert(3)], configuration(), NOW))
+    assert words in digest["blocks"][1]["text"]["text"]

@@ -1,0 +1,143 @@
+"""The connections that were reported and are still open: a record of each in open/, for the follower (follower.py).
+
+A record is the alert with what names the connection's process. It goes when the connection is over, or has shown all
+that it can. Where the spool takes none, since somebody has filled its disk, it lies in /run.
+"""
+
+import errno
+import json
+import os
+
+from . import alert, overflow
+from .spool import Spool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    from .alert import Alert
+
+DIRECTORY = "open"
+MOST = 10000  # in each of the two places
+MODE = 0o600
+BOOT_ID = "/proc/sys/kernel/random/boot_id"  # a pid and a start time name a process of one boot only
+FIELDS: "Dict[str, Any]" = {"boot": str, "monitor": int, "start": int, "remembered": str, "alert": dict}
+
+
+class OfAnotherBootError(Exception):
+    """The host has been restarted since: the connection is over."""
+
+
+class Record:
+    """One open connection.
+
+    reported: the alert that told of it last. first: the id of its first alert. monitor, start: the sshd process.
+    remembered: see kind.Connection.go_on.
+    """
+
+    def __init__(self, reported: "Alert", monitor: int, start: int, remembered: str) -> None:
+        self.reported = reported
+        self.monitor = monitor
+        self.start = start
+        self.remembered = remembered
+
+    @property
+    def first(self) -> str:
+        """Return the id of the connection's first alert, which is also the record's name."""
+        return str(self.reported["follows"] or self.reported["id"])
+
+    def to_json(self) -> bytes:
+        """Return the record as it lies in the spool."""
+        kept = {
+            "boot": boot_id(),
+            "monitor": self.monitor,
+            "start": self.start,
+            "remembered": self.remembered,
+            "alert": self.reported,
+        }
+        return json.dumps(kept).encode("ascii")
+
+
+def from_json(raw: bytes) -> Record:
+    """Return a record from the spool; raise OfAnotherBootError, and ValueError for anything else."""
+    kept = json.loads(raw.decode("utf-8"))
+    if not isinstance(kept, dict) or not all(isinstance(kept.get(name), FIELDS[name]) for name in FIELDS):
+        raise ValueError("not a record of an open connection")
+    if kept["boot"] != boot_id():
+        raise OfAnotherBootError
+    return Record(alert.checked(kept["alert"]), kept["monitor"], kept["start"], kept["remembered"])
+
+
+def boot_id() -> str:
+    """Return what names this boot of the host, empty where /proc does not tell."""
+    try:
+        with open(BOOT_ID, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+class OpenConnections:
+    """The records, wherever they lie."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._places = [spool, Spool(overflow.ROOT)]
+
+    def names(self) -> "List[str]":
+        """Return the names of the records, the oldest first."""
+        return sorted({name for place in self._places for name in _names(place)})
+
+    def changed_at(self) -> "List[int]":
+        """Return what stays the same as long as no record comes or goes: when the directories were last changed."""
+        return [_changed_at(place.path(DIRECTORY)) for place in self._places]
+
+    def read(self, name: str) -> Record:
+        """Return a record; raise OfAnotherBootError, and OSError or ValueError where it is gone or is none."""
+        try:
+            return from_json(self._places[0].read(DIRECTORY, name))
+        except FileNotFoundError:
+            return from_json(self._places[1].read(DIRECTORY, name))
+
+    def keep(self, record: Record) -> None:
+        """Keep a record, in place of the connection's former one; raise OSError where no place takes it."""
+        spool, memory = self._places
+        try:
+            _write(spool, record)
+        except OSError:
+            os.makedirs(memory.path(DIRECTORY), 0o700, exist_ok=True)
+            if os.lstat(memory.path()).st_uid != os.geteuid():
+                raise
+            _write(memory, record)
+
+    def remove(self, name: str) -> None:
+        """Remove a record, if it is there; raise OSError where that can't be done."""
+        for place in self._places:
+            try:
+                place.remove(DIRECTORY, name)
+            except NotADirectoryError:
+                pass
+        try:
+            os.rmdir(self._places[1].path(DIRECTORY))
+        except OSError:
+            pass  # seldom there, and then there may be others in it
+
+
+def _names(place: Spool) -> "List[str]":
+    try:
+        return place.names(DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _write(place: Spool, record: Record) -> None:
+    names = _names(place)
+    if len(names) >= MOST and record.first not in names:
+        raise OSError(errno.ENOSPC, f"{MOST} records are there already", place.path(DIRECTORY))
+    place.write(DIRECTORY, record.first, record.to_json(), MODE)

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A connection that is opened as something harmless, and used for a shell afterwards, is no quiet way in."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from logins import Person
+
+testinfra_hosts = ["ansible://systemd"]
+
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+HARMLESS = ["Tunnel (no session)", "SFTP or SCP"]
+SPOOL = "/var/spool/ssh-login-notify"
+REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
+ALERT_SECONDS = 20.0
+
+
+@pytest.fixture
+def harmless_is_ignored(host):
+    """Have tunnels and transfers need no message."""
+    former = host.check_output(f"cat {CONFIGURATION}")
+    rules = [{"type": kind} for kind in HARMLESS]
+    write(host, json.dumps({**json.loads(former), "ignore": rules}))
+    yield
+    write(host, former)
+
+
+def write(host, text: str) -> None:
+    """Change the configuration, which keeps its owner and mode."""
+    host.run_expect([0], "printf %%s %s > %s", text, CONFIGURATION)
+
+
+def wait_until_reported(host) -> None:
+    """Wait until the connection is taken for what it is so far; a rule keeps that out of the channel."""
+    deadline = time.monotonic() + REPORTED_SECONDS
+    while not host.check_output(f"ls {SPOOL}/open"):
+        assert time.monotonic() < deadline, "not reported in time"
+        time.sleep(0.1)
+
+
+def open_shell_after_a_tunnel(host, connection) -> None:
+    """Nothing, until it is taken for a tunnel, then a shell."""
+    wait_until_reported(host)
+    connection.open_shell()
+
+
+def open_shell_beside_a_transfer(_host, connection) -> None:
+    """A transfer, and a shell before the first alert can be made."""
+    connection.open_transfer()
+    time.sleep(0.15)
+    connection.open_shell()
+
+
+def open_shell_long_after_a_transfer(host, connection) -> None:
+    """A transfer that was reported, and then a shell."""
+    connection.open_transfer()
+    wait_until_reported(host)
+    connection.open_shell()
+
+
+def run_a_command_that_is_over_at_once(host, connection) -> None:
+    """A tunnel, and a command of a few milliseconds between two looks."""
+    wait_until_reported(host)
+    connection.command("true")
+
+
+WAYS = (
+    open_shell_after_a_tunnel,
+    open_shell_beside_a_transfer,
+    open_shell_long_after_a_transfer,
+    run_a_command_that_is_over_at_once,
+)
+
+
+@pytest.mark.usefixtures("harmless_is_ignored")
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_opened_later_is_not_silent(host, intruder: Person, receiver, way):
+    mark = receiver.last()
+    with intruder.shared() as connection:
+        way(host, connection)
+        (message,) = receiver.wait_for(
+            lambda message: message.fields.get("From") == connection.source, after=mark, timeout=ALERT_SECONDS
+        )
+    assert message.fields["Type"].startswith("SSH ("), way.__doc__

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a connection opens later: it is one login for PAM, and an alert of its own for each that is more serious."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+testinfra_hosts = ["ansible://servers"]
+
+REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
+LATER_SECONDS = 20.0
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+SPOOL = "/var/spool/ssh-login-notify"
+
+
+@pytest.fixture
+def told(receiver):
+    """The types that were reported of a shared connection, in their order: told(connection, how_many)."""
+    mark = receiver.last()
+
+    def types(connection, count) -> list[str]:
+        def is_its(message) -> bool:
+            return message.fields.get("From") == connection.source
+
+        receiver.wait_for(is_its, count=count, after=mark, timeout=LATER_SECONDS)
+        receiver.settle()
+        messages = [message for message in receiver.messages(after=mark) if is_its(message)]
+        (first,) = messages[0].ids
+        for message in messages[1:]:
+            assert message.fields["Note"].startswith(f"the connection of {first} was ")
+            assert {label: message.fields[label] for label in ("User", "Key")} == {
+                label: messages[0].fields[label] for label in ("User", "Key")
+            }
+        return [message.fields["Type"] for message in messages]
+
+    return types
+
+
+def wait_until_reported(host, count: int = 1) -> None:
+    """Wait until so many connections were reported and are looked at again."""
+    deadline = time.monotonic() + REPORTED_SECONDS
+    while len(host.check_output(f"ls {SPOOL}/open").split()) < count:
+        assert time.monotonic() < deadline, "not reported in time"
+        time.sleep(0.1)
+
+
+def test_a_shell_that_a_tunnel_opens_later_follows_it(host, ada, told):
+    with ada.shared() as connection:
+        wait_until_reported(host)
+        connection.open_shell()
+        assert told(connection, 2) == ["Tunnel (no session)", "SSH (interactive)"]
+
+
+def test_a_shell_a_moment_after_a_transfer_is_what_counts(ada, told):
+    with ada.shared() as connection:
+        connection.open_transfer()
+        time.sleep(0.15)
+        connection.open_shell()
+        assert told(connection, 1) == ["SSH (interactive)"]
+
+
+def test_a_command_between_two_looks_is_noticed(host, ada, told):
+    with ada.shared() as connection:
+        wait_until_reported(host)
+        connection.command("true")
+        types = told(connection, 2)
+    assert types[0] == "Tunnel (no session)"
+    assert types[1].startswith("SSH (command")
+
+
+def followers(host) -> list[str]:
+    """The pids of the processes that hold the follower's lock."""
+    inode = host.run(f"stat -c %i {SPOOL}/follower.lock").stdout.strip()
+    found = host.check_output("cat /proc/locks").splitlines()
+    return [line.split()[4] for line in found if line.split()[5].endswith(f":{inode}")]
+
+
+def test_one_process_looks_at_all_and_none_stays(host, ada):
+    with ada.shared(), ada.shared():
+        wait_until_reported(host, 2)
+        assert len(followers(host)) == 1
+    deadline = time.monotonic() + LATER_SECONDS
+    while followers(host) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not followers(host)
+    assert host.check_output(f"ls {SPOOL}/open") == ""
+
+
+def test_after_a_kill_the_next_login_goes_on_with_it(host, ada, told):
+    with ada.shared() as connection:
+        wait_until_reported(host)
+        (pid,) = followers(host)
+        host.check_output(f"kill -9 {pid}")
+        connection.open_shell()
+        time.sleep(1)
+        ada.command()
+        assert told(connection, 2) == ["Tunnel (no session)", "SSH (interactive)"]
+
+
+@pytest.fixture
+def tunnels_are_ignored(host):
+    """Have tunnels need no message."""
+    former = host.check_output(f"cat {CONFIGURATION}")
+    ignoring = json.dumps({**json.loads(former), "ignore": [{"type": "Tunnel (no session)"}]})
+    host.run_expect([0], "printf %%s %s > %s", ignoring, CONFIGURATION)
+    yield
+    host.run_expect([0], "printf %%s %s > %s", former, CONFIGURATION)
+
+
+@pytest.mark.usefixtures("tunnels_are_ignored")
+def test_a_rule_for_tunnels_does_not_silence_the_shell_that_comes_later(host, ada, receiver):
+    mark = receiver.last()
+    with ada.shared() as connection:
+        wait_until_reported(host)
+        connection.open_shell()
+        (message,) = receiver.wait_for(
+            lambda message: message.fields.get("From") == connection.source, after=mark, timeout=LATER_SECONDS
+        )
+    assert message.fields["Type"] == "SSH (interactive)"

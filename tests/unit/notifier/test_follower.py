@@ -1,0 +1,277 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The follower: what a connection opens later is reported, once, whatever was reported before."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import parts
+import pytest
+from ssh_login_notify import alert, finisher, follower, open_connections, overflow
+from ssh_login_notify.capture import start_time
+from ssh_login_notify.follower import Follower, follow
+from ssh_login_notify.login_types import COMMAND, INTERACTIVE, RSYNC, SOMETHING_OVER, TUNNEL, UNKNOWN
+from ssh_login_notify.open_connections import OpenConnections, Record
+from ssh_login_notify.processes import Processes
+from ssh_login_notify.rules import is_ignored
+from ssh_login_notify.spool import Lock
+
+NAME = "1763884862.123456-4242"
+MONITOR, SERVER, CHILD = 100, 101, 102
+START = 1000 + MONITOR
+
+
+class Host:
+    """A host with one connection that was reported, and its follower, which looks when it is told to."""
+
+    def __init__(self, spool, root, monkeypatch):
+        self.spool = spool
+        self.proc = parts.FakeProc(root)
+        monkeypatch.setattr(follower, "Processes", lambda: Processes(str(root)))
+        self.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]")
+        self.faults = 0
+        self.serve("")
+        self.follower = Follower(spool)
+
+    def serve(self, ending="@notty", reaped_faults=0):
+        self.faults += 1  # sshd has not slept meanwhile
+        more = {"faults": self.faults, "reaped_faults": reaped_faults}
+        self.proc.add(SERVER, MONITOR, "sshd", "sshd: deploy" + ending, **more)
+
+    def run(self, *arguments, **more):
+        self.serve("@notty")
+        self.proc.add(more.pop("pid", CHILD), SERVER, arguments[0].strip("-"), *arguments, **more)
+
+    def reported(self, kind=TUNNEL, remembered="0:", start=START):
+        record = Record(parts.alert(id=NAME, type=kind), MONITOR, start, remembered)
+        OpenConnections(self.spool).keep(record)
+
+    def look(self, times=1):
+        for _time in range(times):
+            self.follower.take()
+            self.follower.look()
+
+    @property
+    def alerts(self):
+        return [json.loads(self.spool.read("outgoing", name).decode()) for name in self.spool.names("outgoing")]
+
+    @property
+    def types(self):
+        return [found["type"] for found in self.alerts]
+
+
+@pytest.fixture
+def host(spool, tmp_path, monkeypatch, said):
+    for name in ("SYSTEMD", "PATH_UNIT"):
+        monkeypatch.setattr(finisher, name, "/")  # a host whose path unit starts the sender
+    return Host(spool, tmp_path / "proc", monkeypatch)
+
+
+def test_a_shell_that_a_tunnel_opens_later_is_reported_once(host, said):
+    host.reported()
+    host.look(3)
+    assert host.alerts == []
+    host.run("-bash")
+    host.look(3)
+    (found,) = host.alerts
+    assert (found["follows"], found["was"], found["type"]) == (NAME, TUNNEL, INTERACTIVE)
+    assert (found["user"], found["address"], found["methods"]) == ("deploy", "203.0.113.50", parts.alert()["methods"])
+    assert [sentence.split()[0] for _, sentence in said] == ["followup"]
+    assert host.spool.names("open") == []  # it can show nothing more
+    assert os.path.exists(host.spool.path("state", "wake"))
+
+
+def test_each_step_is_reported_and_none_twice(host):
+    host.reported()
+    host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
+    host.look(3)
+    host.proc.add(CHILD + 1, SERVER, "id", "id")
+    host.look(3)
+    host.proc.add(CHILD + 2, SERVER, "git-shell", "rsync", "--server", ".", executable="/usr/bin/rsync")
+    host.look(3)
+    host.proc.add(CHILD + 3, SERVER, "bash", "-bash")
+    host.look(3)
+    assert host.types == [RSYNC, "SSH (command: id)", INTERACTIVE]
+    assert {found["follows"] for found in host.alerts} == {NAME}
+    assert [found["was"] for found in host.alerts] == [TUNNEL, *host.types[:2]]
+
+
+@pytest.mark.parametrize(
+    ("reported", "arguments"),
+    [(COMMAND, ("id",)), ("SSH (command: sleep)", ("rsync", "--server", ".")), (RSYNC, ("scp", "-t", "."))],
+)
+def test_what_is_no_more_serious_is_not_reported(host, reported, arguments):
+    host.reported(reported)
+    host.run(*arguments, executable="/usr/bin/" + arguments[0])
+    host.look(3)
+    assert host.alerts == []
+    assert host.spool.names("open") == [NAME]
+
+
+@pytest.mark.parametrize("reported", [TUNNEL, RSYNC, UNKNOWN])
+def test_what_came_and_went_between_two_looks_is_reported(host, reported):
+    host.reported(reported)
+    host.look()
+    host.serve("@notty", reaped_faults=250)
+    host.look(3)
+    assert host.types == [SOMETHING_OVER]
+
+
+def test_what_came_and_went_while_nobody_looked_is_reported(host):
+    host.reported(remembered="100:")
+    host.serve("@notty", reaped_faults=350)
+    host.look(2)
+    assert host.types == [SOMETHING_OVER]
+
+
+def test_what_is_remembered_is_kept_for_the_next_follower(host):
+    host.reported(RSYNC, remembered="0:102")
+    host.look()
+    host.serve("@notty", reaped_faults=250)  # this is the transfer, which was seen, and is over
+    host.look(2)
+    host.follower = Follower(host.spool)
+    host.serve("@notty", reaped_faults=500)
+    host.look(2)
+    assert host.types == [SOMETHING_OVER]
+
+
+def test_a_connection_that_is_over_is_forgotten(host):
+    host.reported()
+    host.look()
+    host.run("-bash", start=1)
+    host.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]", start=START + 1)  # another, with the same pid
+    host.look()
+    assert (host.alerts, host.spool.names("open")) == ([], [])
+
+
+def test_a_record_of_another_boot_is_of_nobody(host, monkeypatch, said):
+    host.reported()
+    monkeypatch.setattr(open_connections, "boot_id", lambda: "another")
+    host.run("-bash")
+    host.look()
+    assert (host.alerts, host.spool.names("open"), said) == ([], [], [])
+
+
+def test_the_next_follower_goes_on_after_a_kill(host):
+    host.reported()
+    host.look(2)
+    host.follower = Follower(host.spool)
+    host.run("-bash")
+    host.look()
+    assert host.types == [INTERACTIVE]
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff", b"[" * 100000])
+def test_what_is_no_record_is_removed_and_told(host, said, raw, without_garbage):
+    host.spool.write("open", NAME, raw, 0o600)
+    host.look()
+    assert host.spool.names("open") == []
+    assert NAME in said[0][1]
+
+
+def test_a_rule_by_type_is_asked_again():
+    rule = parts.configuration(ignore=[{"type": TUNNEL}])
+    first = parts.alert(type=TUNNEL)
+    assert is_ignored(first, rule)
+    assert not is_ignored(alert.following(first, INTERACTIVE), rule)
+    assert is_ignored(alert.following(first, RSYNC), parts.configuration(ignore=[{"type": RSYNC}]))
+
+
+def test_where_the_spool_takes_no_record_it_is_in_memory(host, said, monkeypatch):
+    os.rename(host.spool.path("open"), host.spool.path("away"))
+    host.reported()
+    assert os.listdir(os.path.join(overflow.ROOT, "open")) == [NAME]
+    host.run("-bash")
+    host.look()
+    assert (host.types, OpenConnections(host.spool).names()) == ([INTERACTIVE], [])
+    assert os.listdir(overflow.ROOT) == []
+
+
+def test_the_records_are_bounded(host, monkeypatch):
+    monkeypatch.setattr(open_connections, "MOST", 0)
+    with pytest.raises(OSError, match="0 records are there already"):
+        host.reported()
+
+
+def test_a_record_that_can_not_be_removed_keeps_no_follower(host, monkeypatch):
+    host.reported(start=1)
+
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(OpenConnections, "remove", read_only)
+    follow(host.spool)
+    assert host.spool.names("open") == [NAME]
+
+
+def test_a_follower_ends_when_the_program_has_changed(host, monkeypatch):
+    host.reported()
+    monkeypatch.setattr(follower, "VERSION", (0, 0))
+    follow(host.spool)
+    assert host.spool.names("open") == [NAME]
+
+
+def test_it_rests_at_least_so_long_that_it_takes_a_twentieth_of_a_processor(host, monkeypatch):
+    host.reported()
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) == 2:
+            host.spool.remove("open", NAME)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    used = iter([0.0, 0.001, 1.0, 1.1])
+    monkeypatch.setattr(time, "process_time", lambda: next(used))
+    host.follower.run()
+    assert waits == [follower.PACE, pytest.approx(2.0)]
+
+
+def followers(spool):
+    """The pid that holds the follower's lock, if any does."""
+    found = []
+    inode = os.stat(spool.path("follower.lock")).st_ino if os.path.exists(spool.path("follower.lock")) else 0
+    with open("/proc/locks", encoding="ascii") as locks:
+        for line in locks:
+            words = line.split()
+            if words[1] == "POSIX" and int(words[5].rpartition(":")[2]) == inode:
+                found.append(int(words[4]))
+    return found
+
+
+def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch, said):
+    """With real processes; any that stays for a while does for sshd's."""
+    sshd = subprocess.Popen(["sleep", "60"])
+    try:
+        stat = parts.Path(f"/proc/{sshd.pid}/stat").read_bytes()
+        record = Record(parts.alert(id=NAME, type=TUNNEL), sshd.pid, start_time(stat), "0:")
+        OpenConnections(spool).keep(record)
+        follower.start(spool)
+        parts.wait_for(lambda: followers(spool))
+        first = followers(spool)
+        follower.start(spool)
+        assert followers(spool) == first
+        assert os.getpgid(first[0]) != os.getpgid(0)
+        os.kill(first[0], signal.SIGKILL)
+        parts.wait_for(lambda: not followers(spool))
+        follower.start(spool)
+        parts.wait_for(lambda: followers(spool))
+        assert followers(spool) != first
+    finally:
+        sshd.kill()
+        sshd.wait()
+    parts.wait_for(lambda: not followers(spool))
+    assert spool.names("open") == []
+
+
+def test_nobody_follows_where_nothing_is_open_or_the_processes_of_others_are_hidden(spool, monkeypatch):
+    follower.start(spool)
+    OpenConnections(spool).keep(Record(parts.alert(id=NAME), 1, 1, ":"))
+    monkeypatch.setattr(follower, "FIRST_PROCESS", "/nowhere")
+    follower.start(spool)
+    assert Lock(spool.path("follower.lock")).take()
+    assert spool.names("open") == [NAME]
