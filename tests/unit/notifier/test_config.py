@@ -237,7 +237,7 @@ def test_every_address_has_a_host_or_is_refused(text, allow_http):
             assert configuration(url, allow_http=allow_http).webhook_host
 
 
-# Addresses, and whether they are an incoming webhook's; the role has the same rule (tests/unit/role/test_webhook_setting.py).
+# Addresses, and what is said of them. The role has the same rule (tests/unit/role/test_webhook_setting.py).
 ADDRESSES = json.loads((Path(__file__).resolve().parents[1] / "webhook_addresses.json").read_text())
 
 
