@@ -15,6 +15,11 @@ testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 
 LOGINS = 2
 HEALED_SECONDS = 60.0
+# It fails, and systemd starts the timer for the next one.
+ONE_MORE_RUN = f"""
+    systemctl start --no-block ssh-login-notify.service
+    timeout 30 sh -c 'until systemctl is-active --quiet {RETRY}; do sleep 0.2; done'
+"""
 
 
 def log_in_during_an_outage(server, ada, receiver, sender_goes_on: bool) -> list:
@@ -53,7 +58,7 @@ def test_the_clock_starts_another_sender_within_a_minute(server, ada, receiver, 
             # What a sender leaves behind that has tried for as long as a run does.
             given_up = {"recent": [], "trouble": None, "not_before": 0, "agreed_at": time.time(), "failures": 99}
             server.run(f"echo '{json.dumps(given_up)}' > {SPOOL}/state/sender.json")
-            server.run("! systemctl start ssh-login-notify.service" if server.has_systemd else f"! {PROGRAM} send")
+            server.run(ONE_MORE_RUN if server.has_systemd else f"! {PROGRAM} send")
         found = outcome(logins, timeout=HEALED_SECONDS)
         found.assert_each_told_once()
         if server.has_systemd:

@@ -270,7 +270,7 @@ def test_what_is_wrong_with_a_network_is_said_with_what_to_write(network, words)
     assert "correct ssh_login_notify_ignore" in said
 
 
-# Addresses, and whether they are an incoming webhook's; the role has the same rule (tests/unit/role/test_settings.py).
+# Addresses, and what is said of them. The role has the same rule (tests/unit/role/test_settings.py).
 ADDRESSES = json.loads((Path(__file__).resolve().parents[1] / "webhook_addresses.json").read_text())
 
 
