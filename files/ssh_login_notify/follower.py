@@ -97,7 +97,7 @@ class Follower:
         """done: names of records that could not be removed."""
         self._spool = spool
         self._records = OpenConnections(spool)
-        self._processes = Processes()
+        self._processes = Processes(keeping=("stat",))
         self._followed: Dict[str, Followed] = {}
         self._done = set(done or ())
         self._listed: List[List[int]] = []  # when the directories had been changed, at the last two listings

@@ -24,9 +24,16 @@ MOST_KEPT = 400  # descriptors, of the 1024 that a process may have on most syst
 class Processes:
     """The processes of this host as one /proc shows them."""
 
-    def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None) -> None:
+    def __init__(
+        self, root: str = "/proc", exits: "Optional[Exits]" = None, keeping: "Tuple[str, ...]" = KEPT
+    ) -> None:
+        """exits: what tells of processes that have ended, if anything does.
+
+        keeping: the files that are kept open of a process; fewer of each do for more processes.
+        """
         self.root = root
         self._exits = exits
+        self._keeping = keeping
         self._kept: Dict[Tuple[int, str], int] = {}
 
     def keep(self, pid: int) -> None:
@@ -34,7 +41,7 @@ class Processes:
 
         They tell of this process, and nothing once it is gone, whoever has its pid by then.
         """
-        for what in KEPT:
+        for what in self._keeping:
             if len(self._kept) < MOST_KEPT and (pid, what) not in self._kept:
                 try:
                     self._kept[pid, what] = os.open(self._path(pid, what), os.O_RDONLY | os.O_CLOEXEC)
@@ -43,7 +50,7 @@ class Processes:
 
     def let_go(self, pid: int) -> None:
         """Close what was kept open of a process, if anything."""
-        for what in KEPT:
+        for what in self._keeping:
             descriptor = self._kept.pop((pid, what), -1)
             if descriptor >= 0:
                 os.close(descriptor)

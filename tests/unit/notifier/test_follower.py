@@ -31,7 +31,7 @@ class Host:
     def __init__(self, spool, root, monkeypatch):
         self.spool = spool
         self.proc = parts.FakeProc(root)
-        monkeypatch.setattr(follower, "Processes", lambda: Processes(str(root)))
+        monkeypatch.setattr(follower, "Processes", lambda **more: Processes(str(root), **more))
         self.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]")
         self.faults = 0
         self.serve("")
