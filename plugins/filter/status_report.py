@@ -158,7 +158,8 @@ def _count(found: dict[str, Any], name: str) -> int | None:
 
 
 def _number(name: str, value: Any, limit: int, kinds: tuple[type, ...]) -> Any:
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < limit:
+    number = value  # mypy takes `value` for an object once isinstance() has been asked
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= number < limit:
         raise NotUnderstoodError(f"{name} is no number that it can be")
     return value
 
