@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from contextlib import contextmanager
 
@@ -19,7 +20,16 @@ testinfra_hosts = ["ansible://systemd"]
 LIBRARY = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
 INCOMING = "/var/spool/ssh-login-notify/incoming"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-OBSERVER = f"pgrep -o -f '{PROGRAM}$'"
+# Prints who has the observer's lock (fcntl(2), F_GETLK), and fails if nobody has. A follower is there as well.
+HOLDER = """
+import fcntl, struct, sys
+form = "hh4xqqi4x"
+with open(sys.argv[1], "r+") as lock:
+    answer = fcntl.fcntl(lock, fcntl.F_GETLK, struct.pack(form, fcntl.F_WRLCK, 0, 0, 0, 0))
+kind, _whence, _start, _length, pid = struct.unpack(form, answer)
+sys.exit(kind == fcntl.F_UNLCK or print(pid))
+"""
+OBSERVER = f"python3 -c {shlex.quote(HOLDER)} /var/spool/ssh-login-notify/observer.lock"
 SOMEWHERE = {**os.environ, "LOGIN_SOURCE": os.devnull}
 TRIES = 10
 # Let a process go on as soon as a `sleep` of somebody's is there. It starts no process, which would take the pid.
@@ -55,6 +65,7 @@ def without_the_start_time(host):
         yield
     finally:
         host.check_output(f"cp -a /root/kind.py {file}")
+        host.run(f"pkill -f '{PROGRAM}$'")  # a follower that takes no connection for over stays
 
 
 # What may be said of the login that is over; the kernel may have told its end.
@@ -68,9 +79,7 @@ def observer_standing_still(host, person):
     host.check_output("timeout 60 sh -c %s", f"while {OBSERVER}; do sleep 0.1; done")
     client = subprocess.Popen([*person.ssh, "-N", person.address], env=SOMEWHERE)  # noqa: S603
     try:
-        # It is the observer as soon as it has the lock.
-        locked = f"pid=$({OBSERVER}) && grep -q \"POSIX.* $pid \" /proc/locks"
-        host.check_output("timeout 20 sh -c %s", f"until {locked}; do :; done; kill -STOP $pid")
+        host.check_output("timeout 20 sh -c %s", f"until pid=$({OBSERVER}); do :; done; kill -STOP $pid")
         yield host.check_output(OBSERVER)
     finally:
         host.run(f"pkill -CONT -f '{PROGRAM}$'")

@@ -142,7 +142,9 @@ def test_the_identity_of_a_certificate(name, host, with_identity, abused, verdic
     login = person.command()
     (message,) = verdict(f"a certificate's key id: {name}", usual, "", [login])
     assert "<!channel>" in message.fields["Key"], "it is shown, as it is"
-    assert not {"Person", "Note"} & set(message.fields)
+    # Of her whose key it is; nobody and nothing that the key id names.
+    assert message.fields["Person"] == "Ada Lovelace"
+    assert "Note" not in message.fields
     assert_is_told_apart(message.fields["Key"])
     assert_is_told_apart(message.text)
     assert_harmless_on_the_host(host, since)

@@ -208,9 +208,23 @@ def test_a_record_that_can_not_be_removed_keeps_no_follower(host, monkeypatch):
     assert host.spool.names("open") == [NAME]
 
 
-def test_a_follower_ends_when_the_program_has_changed(host, monkeypatch):
+@pytest.mark.parametrize("changed", ["its own module", "any other file"])
+def test_a_follower_ends_when_the_program_has_changed(host, monkeypatch, tmp_path, changed):
+    """It would look with the former program for as long as a connection is open."""
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text("of before")
+    monkeypatch.setattr(follower, "MANIFEST", str(manifest))
+    monkeypatch.setattr(follower, "VERSION", follower._version())
     host.reported()
-    monkeypatch.setattr(follower, "VERSION", (0, 0))
+
+    def upgrade(_seconds):
+        if changed == "any other file":
+            manifest.unlink()
+            manifest.write_text("of now, by the role")
+        else:
+            monkeypatch.setattr(follower, "VERSION", [])
+
+    monkeypatch.setattr(time, "sleep", upgrade)
     follow(host.spool)
     assert host.spool.names("open") == [NAME]
 
