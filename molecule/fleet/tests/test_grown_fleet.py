@@ -71,7 +71,7 @@ def test_once_the_host_is_mended_the_rest_follows(stopped, play, verify, grown_s
     run = play("deploy", byhand=ADOPT)
     assert run.status == 0, run.output
     for name in ("debian11", "byhand", "debian12-plain"):
-        assert run.recap(name)["changed"] == 0, "it was done before"
+        assert run.recap(name)["changed"] == 0, f"{name} was done before:\n{run.output}"
     run, records = verify(byhand=ADOPT)
     assert run.status == 0, run.output
     assert {record["state"] for record in records.values()} == {"ok"}

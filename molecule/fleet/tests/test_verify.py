@@ -88,7 +88,7 @@ def test_a_program_that_breaks_down_is_told_in_its_own_words(verify, servers):
         server.check_output(f"cp -a /root/cli.py {module}")
     assert run.status != 0
     (problem,) = records["debian13"]["problems"]
-    assert re.search(r"(?s)does not answer \(.*RuntimeError: damaged\): deploy it", problem), problem
+    assert re.search(r"can't be loaded \(RuntimeError: damaged\): run the role again", problem), problem
     assert records["debian13"]["real_login"] == "not tried"
 
 
