@@ -17,7 +17,8 @@ from contextlib import contextmanager
 import pytest
 from faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
 
-testinfra_hosts = ["ansible://debian12-faults", "ansible://debian13-faults"]
+# One systemd, for each test waits: the older one, whose units have fewer ways to restart.
+testinfra_hosts = ["ansible://debian12-faults"]
 
 SERVICE, PATH, PATH_TIMER = "ssh-login-notify.service", "ssh-login-notify.path", "ssh-login-notify-path.timer"
 OVERFLOW = "/run/ssh-login-notify"
