@@ -38,7 +38,8 @@ from .servers import Server, Stage
 from .types import UNKNOWN, is_less_and_true
 
 RUNS = 1000  # one after the other; three at a time half as many
-BLOCK = 10  # logins in a row, before the other program has its turn
+# Logins in a row, before the other program has its turn. Each turn waits some seconds for its alerts.
+BLOCK = 50
 AT_A_TIME = (1, 3)
 BUSY_PROCESSES = (0, 2)
 NAMED = "SSH (command: true)"
@@ -206,13 +207,13 @@ def tallies_of(place: Place, runs: int, programs: list[str]) -> dict[tuple[str, 
             with keeping_busy(busy):
                 for turn in range(max(1, logins // BLOCK)):
                     for name in programs if turn % 2 else reversed(programs):
-                        log_in(place, name.replace(" ", "-"), at_a_time, found[way, name])
+                        log_in(place, name.replace(" ", "-"), at_a_time, min(BLOCK, logins), found[way, name])
             for name in programs:
                 say(", ".join(map(" ".join, zip(HEAD[1:], found[way, name].row("", name)[1:]))))
     return found
 
 
-def log_in(place: Place, program: str, at_a_time: int, tally: Tally) -> None:
+def log_in(place: Place, program: str, at_a_time: int, logins: int, tally: Tally) -> None:
     """Log in some times with a program."""
     place.use(program)
     run(*place.ssh, "true")  # the first brings the files into memory
@@ -224,8 +225,8 @@ def log_in(place: Place, program: str, at_a_time: int, tally: Tally) -> None:
         return time.perf_counter() - start
 
     with ThreadPoolExecutor(at_a_time) as pool:
-        tally.seconds += pool.map(timed, range(BLOCK))
-    tally.types.update(place.take_types(BLOCK))
+        tally.seconds += pool.map(timed, range(logins))
+    tally.types.update(place.take_types(logins))
 
 
 @contextmanager
