@@ -7,13 +7,13 @@ import os
 import time
 from urllib.parse import urlsplit
 
-from . import client_networks, login_types
+from . import client_networks, login_types, paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
 
-PATH = "/usr/local/etc/ssh-notify.conf"
+PATH = paths.CONFIGURATION
 AGAIN = "run the role again"
 DEFAULTS: "Dict[str, Any]" = {
     "host_label": "",

@@ -7,6 +7,7 @@ what is needed here takes 20 ms, and a disk or a log may take their time.
 import os
 import time
 
+from . import paths
 from .journal import login, trouble
 from .processes import lift_file_size_limit, set_priority
 from .spool import LARGEST_FILE, Lock, Spool, is_locked
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .capture import Capture
 
-PROGRAM = "/usr/local/bin/ssh-login-notify"
 PATIENCE = 10.0  # seconds for whoever else is at a capture; then it is the timer's run that looks what has become of it
 AGAIN = 0.05  # seconds between two tries
-SYSTEMD = "/run/systemd/system"  # sd_booted(3)
-PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
 
 
 class Finisher:
@@ -208,7 +206,7 @@ def _keep_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) ->
 
         ballast.finish(spool, name, contents)
         return False
-    trouble(f"the spool took no alert ({error}); {name} waits in {overflow.ROOT}")
+    trouble(f"the spool took no alert ({error}); {name} waits in {paths.OVERFLOW}")
     try:
         spool.remove("incoming", name)
         start_sender(spool)
@@ -234,7 +232,7 @@ def _is_there(path: str) -> bool:
 
 def start_sender(spool: Spool) -> None:
     """Start the sender where no systemd does, in an environment of its own."""
-    if _is_there(SYSTEMD) and _is_there(PATH_UNIT):
+    if _is_there(paths.SYSTEMD) and _is_there(paths.PATH_UNIT):
         return
     if is_locked(spool.path("sender.lock")):
         return  # one is running, and looks once more before it ends
@@ -252,6 +250,6 @@ def start_sender(spool: Spool) -> None:
             lock.keep_through_exec()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)  # an observer ignores them, and exec hands that on
-            os.execve(PROGRAM, [PROGRAM, "send"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+            os.execve(paths.PROGRAM, [paths.PROGRAM, "send"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     finally:
         os._exit(0)

@@ -9,7 +9,7 @@ It may be killed at any point: the records in open/ stay, and the next login's f
 import os
 import time
 
-from . import alert, installation
+from . import alert, paths
 from .finisher import queue
 from .journal import login, trouble
 from .kind import Connection, seriousness
@@ -30,7 +30,6 @@ PACE = 0.5
 REST = 20.0  # times as long as the last looks took is rested at least: a twentieth of a processor at most
 MOST_DESCRIPTORS = 4096
 FIRST_PROCESS = "/proc/1/stat"
-MANIFEST = os.path.join(installation.LIBRARY, installation.MANIFEST)
 
 
 def start(spool: Spool) -> None:
@@ -81,7 +80,7 @@ def follow(spool: Spool) -> None:
 
 def _version() -> "List[Tuple[int, int]]":
     """Return what tells the installed program from another version: this file, and the role's list of all files."""
-    return [_identity(path) for path in (__file__, MANIFEST)]
+    return [_identity(path) for path in (__file__, paths.MANIFEST)]
 
 
 def _identity(path: str) -> "Tuple[int, int]":

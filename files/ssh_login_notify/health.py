@@ -6,9 +6,8 @@ Looking changes nothing and opens no connection. The order is that in which an o
 import os
 import time
 
-from . import ballast, config, labels, overflow, pam_stack, slack, trust, units
+from . import ballast, config, labels, overflow, pam_stack, paths, slack, trust, units
 from .config import Configuration, ConfigurationError
-from .finisher import PROGRAM
 from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
 from .privileges import PrivilegeError, find_user
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
-UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
-PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
 # What a disk has left that is called full.
 FULL_BYTES = 1 << 14
@@ -93,9 +90,9 @@ class Health:
 
     def _of_pam(self) -> "Iterator[Problem]":
         for service in self.configuration.pam_services if self.configuration else config.DEFAULTS["pam_services"]:
-            path = os.path.join(PAM_DIRECTORIES[0], service)
+            path = os.path.join(paths.PAM_DIRECTORIES[0], service)
             try:
-                fault = pam_stack.fault(_text(path), PROGRAM, _included)
+                fault = pam_stack.fault(_text(path), paths.PROGRAM, _included)
             except (OSError, pam_stack.PamStackError) as error:
                 yield Problem(CRITICAL, "pam " + service, f"the PAM file {path} can't be read ({_why(error)}): mend it")
                 continue
@@ -125,14 +122,14 @@ class Health:
             yield Problem(CRITICAL, "spool", f"the spool can't be used ({_why(error)}): {AGAIN}")
             return
         if self.overflowing:
-            what = f"{len(self.overflowing)} alerts wait in {overflow.ROOT}, for the spool took none"
+            what = f"{len(self.overflowing)} alerts wait in {paths.OVERFLOW}, for the spool took none"
             yield Problem(CRITICAL, "overflow", what + ": look at the spool's disk (df, df -i, mount)")
         if _is_full(self.spool.root):
             what = "the spool's disk is full, alerts are kept in what little is reserved for them"
             yield Problem(CRITICAL, "full", what + ": make room (df, df -i)")
         lost = ballast.lost(self.spool)
         if lost:
-            what = f"{lost} alerts were lost, since neither the spool nor {overflow.ROOT} had room"
+            what = f"{lost} alerts were lost, since neither the spool nor {paths.OVERFLOW} had room"
             yield Problem(CRITICAL, "lost", what + ": make room; the system's log (authpriv) has the logins")
         if self.failed:
             answer = _answer(self.spool, self.failed[-1])
@@ -232,8 +229,8 @@ def _of_user() -> "Iterator[Problem]":
 
 def _of_units() -> "Iterator[Problem]":
     """Ask systemd, where the role has set up its units."""
-    states = (units.ask("is-active", *UNITS) or "").split()
-    for unit, state in zip(UNITS, states):
+    states = (units.ask("is-active", *paths.UNITS) or "").split()
+    for unit, state in zip(paths.UNITS, states):
         if state != "active":
             yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {AGAIN}")
 
@@ -245,7 +242,7 @@ def _text(path: str) -> str:
 
 def _included(name: str) -> "Optional[Tuple[str, str]]":
     """Return path and text of a file that a PAM stack includes, None where there is none."""
-    for directory in PAM_DIRECTORIES:
+    for directory in paths.PAM_DIRECTORIES:
         path = os.path.join(directory, name)
         try:
             return path, _text(path)

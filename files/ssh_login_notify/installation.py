@@ -4,20 +4,17 @@ import json
 import os
 import stat
 
-from .finisher import PROGRAM
+from . import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
-LIBRARY = "/usr/local/lib/ssh-login-notify"
-MANIFEST = "manifest.json"  # in LIBRARY, written by the role: {"files": {path: SHA-256}}
-
 
 def installed_at() -> float:
     """Return when the role has last changed what is installed, in seconds since the epoch; 0 if that can't be told."""
     try:
-        return os.stat(os.path.join(LIBRARY, MANIFEST)).st_mtime
+        return os.stat(paths.MANIFEST).st_mtime
     except OSError:
         return 0.0
 
@@ -28,19 +25,18 @@ def changed_files() -> "List[str]":
 
     Raise OSError or ValueError when the manifest can't be read.
     """
-    with open(os.path.join(LIBRARY, MANIFEST), "rb") as file:
+    with open(paths.MANIFEST, "rb") as file:
         manifest = json.loads(file.read(1 << 20).decode("utf-8"))
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict):
         raise ValueError("it names no files")
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
-    changed += [path for path in (LIBRARY, os.path.join(LIBRARY, "ssh_login_notify")) if not _is_open_to_root(path)]
+    changed += [path for path in (paths.LIBRARY, paths.PACKAGE) if not _is_open_to_root(path)]
     # A module beside the package would be taken for one of Python's own.
-    known = {os.path.join(LIBRARY, MANIFEST), *files}
-    package = os.path.join(LIBRARY, "ssh_login_notify")
-    for directory, entries in ((LIBRARY, os.listdir(LIBRARY)), (package, os.listdir(package))):
-        paths = [os.path.join(directory, entry) for entry in sorted(entries) if entry != "__pycache__"]
-        changed += [path for path in paths if path not in known and path != package]
+    known = {paths.MANIFEST, *files}
+    for directory, entries in ((paths.LIBRARY, os.listdir(paths.LIBRARY)), (paths.PACKAGE, os.listdir(paths.PACKAGE))):
+        found = [os.path.join(directory, entry) for entry in sorted(entries) if entry != "__pycache__"]
+        changed += [path for path in found if path not in known and path != paths.PACKAGE]
     return changed
 
 
@@ -53,7 +49,7 @@ def _is_as_installed(path: str, digest: object) -> bool:
             same = hashlib.sha256(file.read()).hexdigest() == digest
     except OSError:
         return False
-    needed = 0o500 if path == PROGRAM else 0o400
+    needed = 0o500 if path == paths.PROGRAM else 0o400
     return same and stat.S_ISREG(status.st_mode) and _is_roots(status, needed)
 
 
@@ -74,9 +70,9 @@ def _is_roots(status: os.stat_result, needed: int) -> bool:
 def cannot_run() -> "Optional[str]":
     """Return why the kernel can't run the installed program although it is as the role has left it, None if it can."""
     try:
-        if os.statvfs(PROGRAM).f_flag & os.ST_NOEXEC:
-            return f"{PROGRAM} is on a file system that is mounted noexec"
-        with open(PROGRAM, "rb") as file:
+        if os.statvfs(paths.PROGRAM).f_flag & os.ST_NOEXEC:
+            return f"{paths.PROGRAM} is on a file system that is mounted noexec"
+        with open(paths.PROGRAM, "rb") as file:
             words = file.readline(1 << 12).decode("utf-8", "replace").split()
     except OSError:
         return None  # changed_files() has it
@@ -84,9 +80,9 @@ def cannot_run() -> "Optional[str]":
     try:
         status = os.stat(python)
     except OSError:
-        return f"the Python that {PROGRAM} needs is missing ({python or 'its first line names none'})"
+        return f"the Python that {paths.PROGRAM} needs is missing ({python or 'its first line names none'})"
     if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o100:
-        return f"the Python that {PROGRAM} needs can't be executed ({python})"
+        return f"the Python that {paths.PROGRAM} needs can't be executed ({python})"
     if status.st_uid != 0 or status.st_mode & 0o6022:
-        return f"the Python that {PROGRAM} needs belongs to others than root, or they can write it ({python})"
+        return f"the Python that {paths.PROGRAM} needs belongs to others than root, or they can write it ({python})"
     return None

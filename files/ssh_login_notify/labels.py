@@ -6,7 +6,7 @@ Labels are compared, not abilities: `status` and the watch run unconfined and ca
 import errno
 import os
 
-from . import overflow
+from . import paths
 from .spool import BALLAST, Spool
 from .text import printable
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # Of this process. Not selinuxfs, which looks as if SELinux were off where /sys is read-only: in the sender's sandbox.
 CONTEXT = "/proc/self/attr/current"
-# Installed by the role where SELinux is on, and nowhere else.
-TMPFILES = "/etc/tmpfiles.d/ssh-login-notify.conf"
 TYPE = "var_auth_t"
 # A container's processes: the policy is its host's, which nothing in the container can change.
 CONTAINERS = ("container", "spc_t", "svirt")
@@ -39,17 +37,17 @@ def is_on() -> bool:
 
 def faults(spool: Spool) -> "Dict[str, str]":
     """Return what keeps sshd's domain from writing, by a lasting name; nothing on a host without SELinux."""
-    is_installed = os.path.exists(TMPFILES)
+    is_installed = os.path.exists(paths.TMPFILES)
     if not (is_installed or is_on()):
         return {}
     found = {}
     if not is_installed:
-        found["tmpfiles"] = f"SELinux is on and {TMPFILES} is missing: run the role again"
-    if not os.path.isdir(overflow.ROOT):
+        found["tmpfiles"] = f"SELinux is on and {paths.TMPFILES} is missing: run the role again"
+    if not os.path.isdir(paths.OVERFLOW):
         mend = "run `systemd-tmpfiles --create ssh-login-notify.conf`" if is_installed else "run the role again"
-        found["overflow"] = f"SELinux is on and {overflow.ROOT} is missing, which sshd may not make itself: {mend}"
-    for root, paths in ((spool.root, _of_spool(spool)), (overflow.ROOT, _below(overflow.ROOT))):
-        wrong = next((path for path in paths if _type(path) not in (None, TYPE)), None)
+        found["overflow"] = f"SELinux is on and {paths.OVERFLOW} is missing, which sshd may not make itself: {mend}"
+    for root, written in ((spool.root, _of_spool(spool)), (paths.OVERFLOW, _below(paths.OVERFLOW))):
+        wrong = next((path for path in written if _type(path) not in (None, TYPE)), None)
         if wrong:
             mend = f"run `restorecon -Rv {root}`; if that changes nothing, run the role again"
             what = f"{printable(wrong)} has the SELinux type {_type(wrong)}, sshd can only write to {TYPE}"

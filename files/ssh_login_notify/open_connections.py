@@ -8,7 +8,7 @@ import errno
 import json
 import os
 
-from . import alert, overflow
+from . import alert, paths
 from .spool import Spool
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ class OpenConnections:
     """The records, wherever they lie."""
 
     def __init__(self, spool: Spool) -> None:
-        self._places = [spool, Spool(overflow.ROOT)]
+        self._places = [spool, Spool(paths.OVERFLOW)]
 
     def names(self) -> "List[str]":
         """Return the names of the records, the oldest first."""

@@ -9,13 +9,13 @@ import errno
 import os
 import time
 
+from . import paths
 from .spool import ALERT_MODE, Spool, is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
-ROOT = "/run/ssh-login-notify"
 MOST = 10000  # alerts, some 10 MB of memory
 MOST_AT_ONCE = 1000  # that a sender takes into its own memory
 WAKE = "wake"  # what systemd's path unit looks for here, as for state/wake
@@ -24,18 +24,18 @@ WAKE = "wake"  # what systemd's path unit looks for here, as for state/wake
 def keep(name: str, contents: bytes) -> None:
     """Keep an alert; raise OSError where that can't be done either."""
     _make()
-    status = os.lstat(ROOT)
-    if len(os.listdir(ROOT)) >= MOST:
-        raise OSError(errno.ENOSPC, f"{MOST} alerts are there already", ROOT)
+    status = os.lstat(paths.OVERFLOW)
+    if len(os.listdir(paths.OVERFLOW)) >= MOST:
+        raise OSError(errno.ENOSPC, f"{MOST} alerts are there already", paths.OVERFLOW)
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise OSError(errno.EPERM, "others than root may write it", ROOT)
-    Spool(ROOT).write("", name, contents, ALERT_MODE)
+        raise OSError(errno.EPERM, "others than root may write it", paths.OVERFLOW)
+    Spool(paths.OVERFLOW).write("", name, contents, ALERT_MODE)
     wake()
 
 
 def _make() -> None:
     try:
-        os.mkdir(ROOT, 0o700)
+        os.mkdir(paths.OVERFLOW, 0o700)
     except FileExistsError:
         pass
 
@@ -47,7 +47,7 @@ def wake() -> bool:
     """
     try:
         _make()
-        Spool(ROOT).write("", WAKE, b"", ALERT_MODE)
+        Spool(paths.OVERFLOW).write("", WAKE, b"", ALERT_MODE)
     except OSError:
         return False
     return True
@@ -55,7 +55,7 @@ def wake() -> bool:
 
 def stop_waking() -> None:
     """Take the sign to wake away, if it is there. Raise OSError where that can't be done."""
-    sign = os.path.join(ROOT, WAKE)
+    sign = os.path.join(paths.OVERFLOW, WAKE)
     try:
         os.unlink(sign)
     except (FileNotFoundError, NotADirectoryError):
@@ -70,7 +70,7 @@ def stop_waking() -> None:
 def names() -> "List[str]":
     """Return the names of the alerts that are here, the oldest first."""
     try:
-        return Spool(ROOT).names("")
+        return Spool(paths.OVERFLOW).names("")
     except OSError:
         return []
 
@@ -78,14 +78,14 @@ def names() -> "List[str]":
 def forget(name: str) -> None:
     """Remove an alert that is here, if it is."""
     try:
-        os.unlink(os.path.join(ROOT, name))
+        os.unlink(os.path.join(paths.OVERFLOW, name))
     except OSError:
         pass
 
 
 def bring_back(spool: Spool) -> None:
     """Move what is here to outgoing/. Raise OSError as soon as the spool has no room; the rest stays."""
-    overflow = Spool(ROOT)
+    overflow = Spool(paths.OVERFLOW)
     for name in names():
         spool.write("outgoing", name, overflow.read("", name), ALERT_MODE, durable=True)
         # A disk that could only be read has kept its capture, which would become the same alert again.
@@ -104,7 +104,7 @@ class Rest:
         """Take what is here into memory, the oldest first. For root."""
         self._alerts: Dict[str, bytes] = {}
         self._remover, self._pipe = 0, -1
-        overflow = Spool(ROOT)
+        overflow = Spool(paths.OVERFLOW)
         for name in names()[:MOST_AT_ONCE]:
             try:
                 self._alerts[name] = overflow.read("", name)

@@ -4,11 +4,11 @@ import grp
 import os
 import pwd
 
+from . import paths
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Tuple
-
-USER = "ssh-login-notify"
 
 
 class PrivilegeError(Exception):
@@ -18,12 +18,12 @@ class PrivilegeError(Exception):
 def find_user() -> "Tuple[int, int]":
     """Return the numbers of the system user and its group; raise PrivilegeError where they are not usable."""
     try:
-        user = pwd.getpwnam(USER)
-        group = grp.getgrnam(USER)
+        user = pwd.getpwnam(paths.USER)
+        group = grp.getgrnam(paths.USER)
     except KeyError:
-        raise PrivilegeError(f"the system user {USER} or its group is missing: run the role again") from None
+        raise PrivilegeError(f"the system user {paths.USER} or its group is missing: run the role again") from None
     if user.pw_uid == 0:
-        raise PrivilegeError(f"the system user {USER} has root's number: remove it and run the role again")
+        raise PrivilegeError(f"the system user {paths.USER} has root's number: remove it and run the role again")
     return user.pw_uid, group.gr_gid
 
 

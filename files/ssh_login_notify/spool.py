@@ -17,11 +17,12 @@ import os
 import stat
 import time
 
+from . import paths
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Dict, List, Tuple
 
-ROOT = "/var/spool/ssh-login-notify"
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST = "ballast"
@@ -78,7 +79,7 @@ def _move_away(path: str) -> bool:
 class Spool:
     """The spool below a directory. Every method raises OSError where the file system does."""
 
-    def __init__(self, root: str = ROOT) -> None:
+    def __init__(self, root: str = paths.SPOOL) -> None:
         self.root = root
 
     def path(self, *parts: str) -> str:

@@ -3,24 +3,26 @@
 import os
 import subprocess
 
-from .finisher import PATH_UNIT, SYSTEMD
+from . import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-SYSTEMCTL = "/bin/systemctl"  # there in any case: where /bin is not a link to /usr/bin, it is not in the latter
-SERVICE = "ssh-login-notify.service"
 LONGEST_SECONDS = 10
 
 
 def ask(*words: str) -> "Optional[str]":
     """Return what systemctl(1) prints; None where the role has set up no units, or systemd does not answer."""
-    if not os.path.isdir(SYSTEMD) or not os.path.exists(PATH_UNIT):
+    if not os.path.isdir(paths.SYSTEMD) or not os.path.exists(paths.PATH_UNIT):
         return None
     try:
         asked = subprocess.run(  # noqa: S603
-            [SYSTEMCTL, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=LONGEST_SECONDS, check=False
+            [paths.SYSTEMCTL, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=LONGEST_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None  # it has other troubles than ours
@@ -32,5 +34,5 @@ def end_pause() -> None:
 
     The path unit starts the sender at once if there is a sign to wake it.
     """
-    if "auto-restart" in (ask("show", "--property=SubState", SERVICE) or ""):
-        ask("stop", SERVICE)
+    if "auto-restart" in (ask("show", "--property=SubState", paths.SERVICE) or ""):
+        ask("stop", paths.SERVICE)

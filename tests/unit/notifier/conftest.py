@@ -51,9 +51,9 @@ def _locks_end_with_their_test(tmp_path):
 @pytest.fixture(autouse=True)
 def overflow_directory(tmp_path, monkeypatch):
     """Where alerts go that a spool does not take: never this machine's own /run."""
-    from ssh_login_notify import overflow
+    from ssh_login_notify import paths
 
-    monkeypatch.setattr(overflow, "ROOT", str(tmp_path / "overflow"))
+    monkeypatch.setattr(paths, "OVERFLOW", str(tmp_path / "overflow"))
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def make_spool(root):
 
 def make_well(root, monkeypatch):
     """Have the notifier find its PAM line, and what was installed, below a directory, and all of it in order."""
-    from ssh_login_notify import health, installation, privileges, trust
+    from ssh_login_notify import paths, trust
 
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
@@ -61,11 +61,13 @@ def make_well(root, monkeypatch):
     program.chmod(0o755)
     digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (module, program)}
     (library / "manifest.json").write_text(json.dumps({"files": digests}))
-    monkeypatch.setattr(installation, "LIBRARY", str(library))
-    monkeypatch.setattr(installation, "PROGRAM", str(program))
-    monkeypatch.setattr(privileges, "USER", "daemon")
+    monkeypatch.setattr(paths, "LIBRARY", str(library))
+    monkeypatch.setattr(paths, "PACKAGE", str(library / "ssh_login_notify"))
+    monkeypatch.setattr(paths, "MANIFEST", str(library / "manifest.json"))
+    monkeypatch.setattr(paths, "PROGRAM", str(program))
+    monkeypatch.setattr(paths, "USER", "daemon")
     monkeypatch.setattr(trust, "TRUSTED", ())  # what is tested is below a directory that everybody may write
-    monkeypatch.setattr(health, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
+    monkeypatch.setattr(paths, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
     return pam / "sshd", library
 
 
@@ -160,13 +162,13 @@ class Installation:
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         wake = 'OVERFLOW_WAKE = "{}"'.format(root / "overflow" / "wake")
         self.change(self.library / "handover.py", r"OVERFLOW_WAKE = .*", wake)
-        self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
-        self.change(self.library / "overflow.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "overflow"))
+        self.change(self.library / "paths.py", r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
+        self.change(self.library / "paths.py", r'OVERFLOW = ".*"', 'OVERFLOW = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")
         self.change(self.library / "observer.py", r"LONGEST = 30\.0", "LONGEST = 0.3")
         # A host with systemd: whose path unit starts the sender, not the observer.
-        self.change(self.library / "finisher.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
-        self.change(self.library / "finisher.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
+        self.change(self.library / "paths.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
+        self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
 
     @staticmethod
     def change(path, pattern, replacement):
@@ -179,8 +181,8 @@ class Installation:
         program = self.root / "sender"
         program.write_text(f'#!/bin/sh\n(echo "$0 $*"; env) > {self.sent}.new; mv {self.sent}.new {self.sent}\n')
         program.chmod(0o755)
-        self.change(self.library / "finisher.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
-        self.change(self.library / "finisher.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
+        self.change(self.library / "paths.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
+        self.change(self.library / "paths.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
 
     def keeps_its_log(self):
         """Have what goes to the system's log in a file; return its path."""

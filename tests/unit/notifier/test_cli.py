@@ -16,7 +16,7 @@ import time
 import parts
 import pytest
 from parts import FINGERPRINT, alert, answer, needs_root, wait_for
-from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, privileges, watch
+from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, paths, privileges, watch
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.sender import FEW_TRIES, State
 from ssh_login_notify.spool import Lock, Spool
@@ -178,7 +178,7 @@ def test_a_test_with_a_wrong_configuration_says_what_is_wrong_and_the_mend(host,
 
 def test_a_test_without_the_system_user_says_the_mend_and_sends_nothing(host, monkeypatch):
     monkeypatch.setattr(cli, "give_up", privileges.give_up)
-    monkeypatch.setattr(privileges, "USER", "no-such-user")
+    monkeypatch.setattr(paths, "USER", "no-such-user")
     code, found = host.json("test")
     assert (code, found["mend"]) == (WRONG, "run the role again")
     assert host.webhook.requests == []
@@ -396,7 +396,7 @@ def waiting_sender(spool, webhook):
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from ssh_login_notify import cli, config, overflow, spool\n"
         "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
-        "overflow.ROOT = sys.argv[2] + '/overflow'\n"
+        "paths.OVERFLOW = sys.argv[2] + '/overflow'\n"
         "cli._begin = lambda _: (found, cli.Transport(found))\n"
         "cli._watch = lambda _: None\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
@@ -569,7 +569,7 @@ def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     code, found = host.json("status")
     assert (code, found["waiting"]) == (WRONG, 1)
-    assert f"1 alerts wait in {overflow.ROOT}, for the spool took none" in str(found["problems"])
+    assert f"1 alerts wait in {paths.OVERFLOW}, for the spool took none" in str(found["problems"])
     assert host.run(command)[0] == WELL
     assert len(host.webhook.requests) == 1
     assert overflow.names() == []
@@ -713,7 +713,7 @@ def installed(webhook):
         path.write_text(json.dumps({"webhook_url": webhook.url}))
         path.chmod(0o600)
         found.change(found.library / "config.py", 'PATH = ".*"', f'PATH = "{path}"')
-        found.change(found.library / "privileges.py", 'USER = ".*"', 'USER = "nobody"')
+        found.change(found.library / "paths.py", 'USER = ".*"', 'USER = "nobody"')
         found.change(found.library / "privileges.py", "        group = .*", "        group = grp.getgrgid(65534)")
         yield found
         found.wait()

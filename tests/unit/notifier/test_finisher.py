@@ -10,7 +10,7 @@ import time
 
 import parts
 import pytest
-from ssh_login_notify import alert, finisher, overflow
+from ssh_login_notify import alert, finisher, overflow, paths
 from ssh_login_notify.finisher import Finisher, finish
 
 NAME = "1763884862.123456-4242"
@@ -145,7 +145,7 @@ def test_an_alert_that_the_spool_does_not_take_waits_elsewhere(spool, said):
     os.rename(spool.path("incoming"), spool.path("away"))
     finish(spool, {NAME: CAPTURE}, NAME, "rsync")
     assert overflow.names() == [NAME]
-    assert f"{NAME} waits in {overflow.ROOT}" in said[0][1]
+    assert f"{NAME} waits in {paths.OVERFLOW}" in said[0][1]
     assert said[1][1].startswith("login user=deploy")
     os.rename(spool.path("away"), spool.path("incoming"))
     overflow.bring_back(spool)
@@ -201,4 +201,4 @@ def test_where_the_spool_takes_no_sign_to_wake_the_one_elsewhere_does(spool, mon
     monkeypatch.setattr(finisher, "start_sender", lambda _spool: None)
     finisher.queue(spool, "1763884862.123456-4242", b"alert")
     assert spool.names("outgoing") == ["1763884862.123456-4242"]
-    assert os.listdir(overflow.ROOT) == [overflow.WAKE]
+    assert os.listdir(paths.OVERFLOW) == [overflow.WAKE]

@@ -11,7 +11,7 @@ import time
 
 import parts
 import pytest
-from ssh_login_notify import alert, finisher, follower, open_connections, overflow
+from ssh_login_notify import alert, finisher, follower, open_connections, paths
 from ssh_login_notify.capture import start_time
 from ssh_login_notify.follower import Follower, follow
 from ssh_login_notify.login_types import COMMAND, INTERACTIVE, RSYNC, SOMETHING_OVER, TUNNEL, UNKNOWN
@@ -184,11 +184,11 @@ def test_a_rule_by_type_is_asked_again():
 def test_where_the_spool_takes_no_record_it_is_in_memory(host, said, monkeypatch):
     os.rename(host.spool.path("open"), host.spool.path("away"))
     host.reported()
-    assert os.listdir(os.path.join(overflow.ROOT, "open")) == [NAME]
+    assert os.listdir(os.path.join(paths.OVERFLOW, "open")) == [NAME]
     host.run("-bash")
     host.look()
     assert (host.types, OpenConnections(host.spool).names()) == ([INTERACTIVE], [])
-    assert os.listdir(overflow.ROOT) == []
+    assert os.listdir(paths.OVERFLOW) == []
 
 
 def test_the_records_are_bounded(host, monkeypatch):
@@ -213,7 +213,7 @@ def test_a_follower_ends_when_the_program_has_changed(host, monkeypatch, tmp_pat
     """It would look with the former program for as long as a connection is open."""
     manifest = tmp_path / "manifest.json"
     manifest.write_text("of before")
-    monkeypatch.setattr(follower, "MANIFEST", str(manifest))
+    monkeypatch.setattr(paths, "MANIFEST", str(manifest))
     monkeypatch.setattr(follower, "VERSION", follower._version())
     host.reported()
 

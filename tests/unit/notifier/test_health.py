@@ -11,7 +11,7 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import ballast, config, health, overflow, units
+from ssh_login_notify import ballast, config, health, overflow, paths
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, Health
 from ssh_login_notify.state import State
@@ -253,9 +253,9 @@ def test_of_many_files_a_few_are_named(host):
 def systemd(monkeypatch, tmp_path):
     """A systemd that says of the units what it is told to."""
     program = tmp_path / "systemctl"
-    monkeypatch.setattr(units, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(units, "PATH_UNIT", str(tmp_path))
-    monkeypatch.setattr(units, "SYSTEMCTL", str(program))
+    monkeypatch.setattr(paths, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(paths, "PATH_UNIT", str(tmp_path))
+    monkeypatch.setattr(paths, "SYSTEMCTL", str(program))
 
     def says(path, timer, path_timer="active"):
         asked = "is-active ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
@@ -278,12 +278,12 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
 
 
 def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):
-    monkeypatch.setattr(units, "SYSTEMCTL", "/nonexistent")
+    monkeypatch.setattr(paths, "SYSTEMCTL", "/nonexistent")
     assert host.problems() == {}
 
 
 def test_without_the_system_user_nothing_is_sent_which_is_critical(host, monkeypatch):
-    monkeypatch.setattr("ssh_login_notify.privileges.USER", "nobody-of-that-name")
+    monkeypatch.setattr("ssh_login_notify.paths.USER", "nobody-of-that-name")
     assert (host.only().severity, host.only().key) == (CRITICAL, "user")
 
 

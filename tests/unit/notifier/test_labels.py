@@ -7,7 +7,7 @@ import errno
 import os
 
 import pytest
-from ssh_login_notify import labels, overflow
+from ssh_login_notify import labels, paths
 
 RIGHT = b"system_u:object_r:var_auth_t:s0\0"
 WRONG = b"unconfined_u:object_r:var_spool_t:s0\0"
@@ -23,11 +23,11 @@ class Host:
         self.root = root
         self.labels = {}
         monkeypatch.setattr(labels, "CONTEXT", str(root / "current"))
-        monkeypatch.setattr(labels, "TMPFILES", str(root / "tmpfiles.conf"))
+        monkeypatch.setattr(paths, "TMPFILES", str(root / "tmpfiles.conf"))
         monkeypatch.setattr(os, "getxattr", self._getxattr, raising=False)
         self.is_in(SSHD)
         (root / "tmpfiles.conf").touch()
-        os.mkdir(overflow.ROOT)
+        os.mkdir(paths.OVERFLOW)
         for lock in ("observer.lock", "sender.lock"):
             with open(spool.path(lock), "w"):
                 pass
@@ -74,20 +74,20 @@ def test_a_capture_with_another_label_is_found(host):
 
 
 def test_so_is_the_place_of_what_the_spool_does_not_take(host):
-    host.labels[overflow.ROOT] = WRONG
+    host.labels[paths.OVERFLOW] = WRONG
     (fault,) = host.faults()
-    assert f"`restorecon -Rv {overflow.ROOT}`" in fault
+    assert f"`restorecon -Rv {paths.OVERFLOW}`" in fault
     host.labels.clear()
-    os.rmdir(overflow.ROOT)
+    os.rmdir(paths.OVERFLOW)
     (fault,) = host.faults()
-    assert fault.startswith(f"SELinux is on and {overflow.ROOT} is missing")
+    assert fault.startswith(f"SELinux is on and {paths.OVERFLOW} is missing")
     assert "systemd-tmpfiles --create" in fault
 
 
 def test_selinux_that_was_switched_on_after_the_role_had_run_is_told(host):
     (host.root / "tmpfiles.conf").unlink()
     assert any("tmpfiles.conf is missing: run the role again" in fault for fault in host.faults())
-    os.rmdir(overflow.ROOT)
+    os.rmdir(paths.OVERFLOW)
     assert len(host.faults()) == 2
 
 
@@ -106,7 +106,7 @@ def test_selinux_that_was_switched_on_after_the_role_had_run_is_told(host):
 )
 def test_without_selinux_and_in_containers_nothing_is_said(host, context):
     (host.root / "tmpfiles.conf").unlink()
-    os.rmdir(overflow.ROOT)
+    os.rmdir(paths.OVERFLOW)
     host.labels[host.spool.root] = WRONG
     host.is_in(context)
     assert host.faults() == []

@@ -15,7 +15,7 @@ import time
 import parts
 import pytest
 from parts import another_process_holding, wait_for
-from ssh_login_notify import finisher, observer
+from ssh_login_notify import finisher, observer, paths
 from ssh_login_notify.finisher import start_sender
 from ssh_login_notify.login_types import COMMAND_OVER, SOMETHING_OVER, UNKNOWN
 from ssh_login_notify.observer import Observer, Watched, finish_abandoned, observe
@@ -207,13 +207,13 @@ def programs(monkeypatch, tmp_path):
     program, started = tmp_path / "sender", tmp_path / "started"
     program.write_text(f"#!/bin/sh\necho x >> {started}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(finisher, "PROGRAM", str(program))
-    monkeypatch.setattr(finisher, "SYSTEMD", "/nowhere")
+    monkeypatch.setattr(paths, "PROGRAM", str(program))
+    monkeypatch.setattr(paths, "SYSTEMD", "/nowhere")
     return started
 
 
 def test_of_senders_that_are_started_at_once_one_runs(spool, programs):
-    parts.Path(finisher.PROGRAM).write_text(f"#!/bin/sh\necho x >> {programs}\nexec sleep 2\n")
+    parts.Path(paths.PROGRAM).write_text(f"#!/bin/sh\necho x >> {programs}\nexec sleep 2\n")
     for _ in range(5):
         start_sender(spool)
     wait_for(programs.exists)
@@ -233,7 +233,7 @@ def test_a_sender_is_started_and_is_nobodys_to_wait_for(spool, programs):
 def test_a_sender_that_an_observer_started_can_be_stopped(spool, programs, tmp_path):
     """The observer ignores SIGTERM, and exec(2) hands on what is ignored."""
     status = tmp_path / "status"
-    parts.Path(finisher.PROGRAM).write_text(
+    parts.Path(paths.PROGRAM).write_text(
         f"#!/bin/sh\ngrep SigIgn /proc/$$/status > {status}.new\nmv {status}.new {status}\n"
     )
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -262,8 +262,8 @@ def test_a_sender_that_is_at_work_gets_no_rival(spool, no_forks):
 
 
 def test_where_systemd_starts_the_sender_the_observer_does_not(spool, no_forks, monkeypatch):
-    monkeypatch.setattr(finisher, "SYSTEMD", "/")
-    monkeypatch.setattr(finisher, "PATH_UNIT", "/")
+    monkeypatch.setattr(paths, "SYSTEMD", "/")
+    monkeypatch.setattr(paths, "PATH_UNIT", "/")
     spool.wake()
     start_sender(spool)
 
@@ -271,8 +271,8 @@ def test_where_systemd_starts_the_sender_the_observer_does_not(spool, no_forks, 
 @pytest.mark.parametrize("refused", ["SYSTEMD", "PATH_UNIT"])
 def test_where_it_may_not_look_for_systemd_it_starts_no_sender(spool, no_forks, monkeypatch, refused):
     """SELinux can refuse sshd's domain the look at units; a sender in that domain would reach nobody."""
-    monkeypatch.setattr(finisher, "SYSTEMD", "/")
-    monkeypatch.setattr(finisher, "PATH_UNIT", "/")
+    monkeypatch.setattr(paths, "SYSTEMD", "/")
+    monkeypatch.setattr(paths, "PATH_UNIT", "/")
     monkeypatch.setattr(finisher, refused, "/refused")
     stat = os.stat
 

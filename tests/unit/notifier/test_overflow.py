@@ -8,7 +8,7 @@ import stat
 
 import pytest
 from parts import DIRECTORIES, needs_root
-from ssh_login_notify import overflow
+from ssh_login_notify import overflow, paths
 
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
@@ -17,14 +17,14 @@ LATER = "1763884862.123457-9"
 def test_at_first_nothing_is_there(spool):
     assert overflow.names() == []
     overflow.bring_back(spool)
-    assert not os.path.exists(overflow.ROOT)
+    assert not os.path.exists(paths.OVERFLOW)
 
 
 def test_what_is_kept_is_roots_alone_and_comes_back_in_order(spool):
     for name in (LATER, NAME):
         overflow.keep(name, name.encode())
     assert overflow.names() == [NAME, LATER]
-    assert stat.S_IMODE(os.stat(overflow.ROOT).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(paths.OVERFLOW).st_mode) == 0o700
     overflow.bring_back(spool)
     assert overflow.names() == []
     assert [spool.read("outgoing", name) for name in spool.names("outgoing")] == [NAME.encode(), LATER.encode()]
@@ -64,14 +64,14 @@ def test_it_does_not_fill_the_memory(spool, monkeypatch):
 @needs_root
 @pytest.mark.parametrize("foreign", ["owner", "mode", "link"])
 def test_a_place_that_others_may_write_is_not_trusted(spool, foreign, tmp_path):
-    os.mkdir(overflow.ROOT)
+    os.mkdir(paths.OVERFLOW)
     if foreign == "owner":
-        os.chown(overflow.ROOT, 65534, 65534)
+        os.chown(paths.OVERFLOW, 65534, 65534)
     elif foreign == "mode":
-        os.chmod(overflow.ROOT, 0o777)
+        os.chmod(paths.OVERFLOW, 0o777)
     else:
-        os.rename(overflow.ROOT, str(tmp_path / "elsewhere"))
-        os.symlink(str(tmp_path / "elsewhere"), overflow.ROOT)
+        os.rename(paths.OVERFLOW, str(tmp_path / "elsewhere"))
+        os.symlink(str(tmp_path / "elsewhere"), paths.OVERFLOW)
     with pytest.raises(OSError, match="others than root may write it"):
         overflow.keep(NAME, b"x")
 
@@ -79,7 +79,7 @@ def test_a_place_that_others_may_write_is_not_trusted(spool, foreign, tmp_path):
 def test_the_rest_is_removed_by_a_child_that_removes_nothing_else(spool):
     for name in (LATER, NAME):
         overflow.keep(name, name.encode())
-    other = os.path.join(overflow.ROOT, "other")
+    other = os.path.join(paths.OVERFLOW, "other")
     with open(other, "w"):
         pass
     rest = overflow.Rest()
@@ -104,18 +104,18 @@ def test_where_there_is_no_rest_there_is_no_child(monkeypatch):
 
 def test_it_wakes_the_sender_until_that_begins(spool):
     overflow.keep(NAME, b"x")
-    assert os.path.exists(os.path.join(overflow.ROOT, overflow.WAKE))
+    assert os.path.exists(os.path.join(paths.OVERFLOW, overflow.WAKE))
     overflow.stop_waking()
-    assert os.listdir(overflow.ROOT) == [NAME]
+    assert os.listdir(paths.OVERFLOW) == [NAME]
     overflow.stop_waking()
 
 
 def test_a_directory_in_the_place_of_its_sign_is_set_aside(spool):
     """Or systemd would start the sender without end."""
-    os.makedirs(os.path.join(overflow.ROOT, overflow.WAKE, "deep"))
+    os.makedirs(os.path.join(paths.OVERFLOW, overflow.WAKE, "deep"))
     overflow.stop_waking()
-    assert not os.path.lexists(os.path.join(overflow.ROOT, overflow.WAKE))
-    assert len(os.listdir(overflow.ROOT)) == 1
+    assert not os.path.lexists(os.path.join(paths.OVERFLOW, overflow.WAKE))
+    assert len(os.listdir(paths.OVERFLOW)) == 1
 
 
 def test_a_sign_that_can_not_be_taken_away_is_told(spool, monkeypatch):

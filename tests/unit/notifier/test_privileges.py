@@ -9,14 +9,14 @@ import pwd
 
 import pytest
 from parts import needs_root
-from ssh_login_notify import privileges
+from ssh_login_notify import paths, privileges
 from ssh_login_notify.privileges import PrivilegeError, give_up
 
 
 @needs_root
 def test_after_giving_up_root_there_is_no_way_back(monkeypatch):
     nobody = pwd.getpwnam("nobody")
-    monkeypatch.setattr(privileges.pwd, "getpwnam", lambda name: nobody if name == privileges.USER else None)
+    monkeypatch.setattr(privileges.pwd, "getpwnam", lambda name: nobody if name == paths.USER else None)
     monkeypatch.setattr(privileges.grp, "getgrnam", lambda _: grp.getgrgid(nobody.pw_gid))
     pid = os.fork()
     if pid == 0:
@@ -38,12 +38,12 @@ def test_after_giving_up_root_there_is_no_way_back(monkeypatch):
 
 
 def test_a_host_without_the_user_is_told_the_mend(monkeypatch):
-    monkeypatch.setattr(privileges, "USER", "no-such-user")
+    monkeypatch.setattr(paths, "USER", "no-such-user")
     with pytest.raises(PrivilegeError, match="run the role again"):
         give_up()
 
 
 def test_a_user_with_roots_number_is_refused(monkeypatch):
-    monkeypatch.setattr(privileges, "USER", "root")
+    monkeypatch.setattr(paths, "USER", "root")
     with pytest.raises(PrivilegeError, match="root's number"):
         give_up()

@@ -4,16 +4,16 @@
 """units: an operator who has mended what kept the sender from running need not wait for systemd's next try."""
 
 import pytest
-from ssh_login_notify import units
+from ssh_login_notify import paths, units
 
 
 @pytest.fixture
 def systemctl(monkeypatch, tmp_path):
     """A systemctl that tells of the sender what it is told to, and writes down what it is asked for."""
     program, asked = tmp_path / "systemctl", tmp_path / "asked"
-    monkeypatch.setattr(units, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(units, "PATH_UNIT", str(tmp_path))
-    monkeypatch.setattr(units, "SYSTEMCTL", str(program))
+    monkeypatch.setattr(paths, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(paths, "PATH_UNIT", str(tmp_path))
+    monkeypatch.setattr(paths, "SYSTEMCTL", str(program))
 
     def says(state):
         program.write_text(f'#!/bin/sh\necho "$*" >> {asked}\necho SubState={state}\n')
@@ -34,6 +34,6 @@ def test_a_pause_is_ended(systemctl):
 
 
 def test_without_systemd_there_is_none(monkeypatch):
-    monkeypatch.setattr(units, "SYSTEMD", "/nonexistent")
-    monkeypatch.setattr(units, "SYSTEMCTL", None)
+    monkeypatch.setattr(paths, "SYSTEMD", "/nonexistent")
+    monkeypatch.setattr(paths, "SYSTEMCTL", None)
     units.end_pause()
