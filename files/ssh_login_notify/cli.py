@@ -14,6 +14,7 @@ import time
 
 from . import VERSION, alert, ballast, config, journal, limits, overflow, slack, watch
 from .config import Configuration, ConfigurationError
+from .finisher import start_follower
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
 from .sender import MAKE_WAY, WAY, Sender, retry_after
@@ -167,6 +168,7 @@ def _tidy(spool: Spool) -> None:
     except OSError as error:
         journal.trouble(f"the spool still takes no alerts: {error}")
     finish_abandoned(spool)
+    start_follower(spool)
     ballast.report_lost(spool)
     try:
         ballast.refill(spool)

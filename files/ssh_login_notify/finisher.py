@@ -150,7 +150,7 @@ def _finish(spool: Spool, name: str, raw: bytes, kind: str, remembered: str) -> 
         trouble(f"the login {name} was not queued for sending: {error}")
         queued = False
     login(alert.log_line(finished))
-    _start_follower(spool)
+    start_follower(spool)
     return queued
 
 
@@ -165,7 +165,10 @@ def _keep_open(spool: Spool, capture: "Capture", finished: "Alert", remembered: 
         trouble(f"what the connection of {capture.name} opens later will not be seen: {error}")
 
 
-def _start_follower(spool: Spool) -> None:
+def start_follower(spool: Spool) -> None:
+    """Start the follower where no systemd does, if there is something to follow."""
+    if is_started_by(paths.FOLLOW_UNIT):
+        return
     from . import follower
 
     try:
@@ -230,9 +233,14 @@ def _is_there(path: str) -> bool:
     return True
 
 
+def is_started_by(unit: str) -> bool:
+    """Tell whether this path unit of systemd's starts its service, so that nobody else has to."""
+    return _is_there(paths.SYSTEMD) and _is_there(unit)
+
+
 def start_sender(spool: Spool) -> None:
     """Start the sender where no systemd does, in an environment of its own."""
-    if _is_there(paths.SYSTEMD) and _is_there(paths.PATH_UNIT):
+    if is_started_by(paths.PATH_UNIT):
         return
     if is_locked(spool.path("sender.lock")):
         return  # one is running, and looks once more before it ends

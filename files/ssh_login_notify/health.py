@@ -8,10 +8,12 @@ import time
 
 from . import ballast, config, labels, overflow, pam_stack, paths, slack, trust, units
 from .config import Configuration, ConfigurationError
+from .finisher import is_started_by
 from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
+from .open_connections import OpenConnections
 from .privileges import PrivilegeError, find_user
-from .spool import SKEW, Spool, is_older, written_at
+from .spool import FOLLOWER_LOCK, SKEW, Spool, is_locked, is_older, written_at
 from .state import State
 from .text import plain_or_quoted, printable
 
@@ -25,6 +27,8 @@ WAITS_TOO_LONG = 900.0  # seconds
 # What a disk has left that is called full.
 FULL_BYTES = 1 << 14
 SHOWN = 3  # names in a sentence
+# A follower that is needed is there within a second: systemd starts it, or the finisher of the login.
+FOLLOWED_SECONDS = 2.0
 
 
 class Problem:
@@ -65,6 +69,7 @@ class Health:
             *_of_units(),
             *self._of_labels(),
             *self._of_spool(),
+            *self._of_open_connections(),
             *self._of_deliveries(),
         ]
 
@@ -140,6 +145,32 @@ class Health:
         if foreign:
             what = f"the spool holds what is none of the notifier's ({_listed(foreign)})"
             yield Problem(WARNING, "foreign", what + ": see whose it is, and take it away")
+
+    def _of_open_connections(self) -> "Iterator[Problem]":
+        count = self._unfollowed()
+        if count:
+            what = f"no process looks at {count} open connections, so what they open later is not reported yet"
+            mend = "cron starts one within 5 minutes, `ssh-login-notify flush` does at once"
+            if is_started_by(paths.FOLLOW_UNIT):
+                mend = "systemd starts one within a minute; if not, look at ssh-login-notify-follow.service"
+            yield Problem(WARNING, "follower", f"{what}: {mend}")
+
+    def _unfollowed(self) -> int:
+        """Return how many connections no process follows: not for a moment, as between two processes."""
+        until = time.monotonic() + FOLLOWED_SECONDS
+        records = OpenConnections(self.spool)
+        try:
+            while records.names() and not self._is_followed():
+                if time.monotonic() > until:
+                    return len(records.names())
+                time.sleep(0.1)
+        except OSError:
+            pass  # a spool that can't be used is told of
+        return 0
+
+    def _is_followed(self) -> bool:
+        lock = self.spool.path(FOLLOWER_LOCK)
+        return os.path.exists(lock) and is_locked(lock)
 
     def _of_deliveries(self) -> "Iterator[Problem]":
         trouble = "the sender has not come to it"

@@ -23,9 +23,15 @@ SYSTEMD = "/run/systemd/system"
 # Where /bin is not a link to /usr/bin, systemctl is in /bin only.
 SYSTEMCTL = "/bin/systemctl"
 PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
+FOLLOW_UNIT = "/etc/systemd/system/ssh-login-notify-follow.path"
 SERVICE = "ssh-login-notify.service"
 # The units that must be active.
-UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
+UNITS = (
+    "ssh-login-notify.path",
+    "ssh-login-notify-follow.path",
+    "ssh-login-notify-path.timer",
+    "ssh-login-notify.timer",
+)
 
 # In the order in which PAM looks (pam.d(5)).
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")

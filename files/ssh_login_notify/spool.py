@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST = "ballast"
-LOCKS = ("observer.lock", "sender.lock", "follower.lock")
+FOLLOWER_LOCK = "follower.lock"
+LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
 STATE_FILES = ("wake", "sender.json", "watch.json")
 BESIDE = {"incoming": ".alert", "failed": ".answer"}  # what the file beside one of ours ends in
 ALERT_MODE = 0o640  # the directories are setgid, so the group is the service's

@@ -394,7 +394,7 @@ def waiting_sender(spool, webhook):
     """A sender in a process of its own, as `send` runs it."""
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ssh_login_notify import cli, config, overflow, spool\n"
+        "from ssh_login_notify import cli, config, paths, spool\n"
         "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
         "paths.OVERFLOW = sys.argv[2] + '/overflow'\n"
         "cli._begin = lambda _: (found, cli.Transport(found))\n"

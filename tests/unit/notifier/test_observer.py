@@ -15,7 +15,7 @@ import time
 import parts
 import pytest
 from parts import another_process_holding, wait_for
-from ssh_login_notify import finisher, observer, paths
+from ssh_login_notify import observer, paths
 from ssh_login_notify.finisher import start_sender
 from ssh_login_notify.login_types import COMMAND_OVER, SOMETHING_OVER, UNKNOWN
 from ssh_login_notify.observer import Observer, Watched, finish_abandoned, observe
@@ -273,7 +273,7 @@ def test_where_it_may_not_look_for_systemd_it_starts_no_sender(spool, no_forks, 
     """SELinux can refuse sshd's domain the look at units; a sender in that domain would reach nobody."""
     monkeypatch.setattr(paths, "SYSTEMD", "/")
     monkeypatch.setattr(paths, "PATH_UNIT", "/")
-    monkeypatch.setattr(finisher, refused, "/refused")
+    monkeypatch.setattr(paths, refused, "/refused")
     stat = os.stat
 
     def refusing_stat(path, *arguments, **options):
