@@ -36,6 +36,7 @@ sys.path.insert(0, str(ROOT / "files"))
 from ssh_login_notify import alert as alerts
 from ssh_login_notify.capture import Capture
 from ssh_login_notify.config import Configuration
+from ssh_login_notify.queue import Queue
 from ssh_login_notify.sender import Sender
 from ssh_login_notify.spool import DIRECTORIES, Spool
 from ssh_login_notify.transport import Answer
@@ -155,7 +156,7 @@ class Host:
         self.running = True
         configuration = Configuration(CONFIGURATION)
         while (Path(self.spool.root) / "state" / "wake").exists():
-            Sender(self.spool, configuration, _Noting(self)).run()
+            Sender(Queue(self.spool), configuration, _Noting(self)).run()
         self.running = False
 
     def keep_trying(self) -> None:

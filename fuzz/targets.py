@@ -11,6 +11,7 @@ import tempfile
 
 from ssh_login_notify import alert, config, pam_stack, slack, state
 from ssh_login_notify.capture import Capture
+from ssh_login_notify.queue import Queue
 from ssh_login_notify.sender import Sender
 from ssh_login_notify.spool import DIRECTORIES, Spool
 
@@ -67,7 +68,7 @@ def spool(data: bytes) -> None:
         assert json.loads(json.dumps(remembered.recent)) == remembered.recent
         assert remembered.seconds_left() >= 0
         queue.write("outgoing", NAME, data, 0o600)
-        sender = Sender(queue, CONFIGURATION, None)  # type: ignore[arg-type]
+        sender = Sender(Queue(queue), CONFIGURATION, None)  # type: ignore[arg-type]
         loaded = sender._load(NAME)
         if loaded:
             fits(slack.single(loaded, CONFIGURATION, NOW))

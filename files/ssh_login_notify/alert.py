@@ -1,7 +1,7 @@
 """The finished alert: what is known of one login, in the form in which it waits in the spool (JSON).
 
-Everything in it that came from outside has passed text.printable, so whoever shows it has only escaping left to do.
-What depends on the configuration (the server's label, the people's names) is added when it is sent.
+Everything in it that came from outside has passed text.printable, so whoever shows it only has to escape it. What
+depends on the configuration (the server's label, the people's names) is added when it is sent.
 """
 
 import json
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
     Alert = Dict[str, Any]
 
 VERSION = 1
-# The PAM service of the test that goes the whole way (the module test_alert, `path: pam`), and what stands in the place
-# of a service in alerts that tell of the notifier itself.
+# What an alert can be about: a login, or the notifier itself.
+LOGIN, TEST, HEARTBEAT, SELF_CHECK = "login", "test", "heartbeat", "self-check"
+# The event in the log of what a connection has opened since it was reported.
+FOLLOWUP = "followup"
+# The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
 TEST_SERVICE = "ssh-login-notify-test"
-HEARTBEAT_SERVICE = "ssh-login-notify-heartbeat"
-WATCH_SERVICE = "ssh-login-notify-watch"
-OWN_SERVICES = (TEST_SERVICE, HEARTBEAT_SERVICE, WATCH_SERVICE)
-# The events of the log.
-LOGIN, FOLLOWUP = "login", "followup"
-# In the place of a login's methods, where the hook was not given them.
+# Instead of a login's methods, where the hook was not given them.
 WITHHELD = {"method": "too-long-to-show"}
 FIELDS: "Dict[str, Any]" = {
     "version": int,
     "id": str,
+    "about": str,
     "time": (int, float),
     "host": str,
     "service": str,
@@ -45,28 +44,36 @@ FIELDS: "Dict[str, Any]" = {
     "follows": str,  # the id of the connection's first alert; empty for that one
     "was": str,  # the type that was reported of it before
 }
-# What an earlier version did not write; its alerts may wait in the spool when this one comes.
-ADDED: "Dict[str, Any]" = {"follows": "", "was": ""}
+# Earlier versions did not write these fields; their alerts may wait in the spool during an upgrade.
+ADDED: "Dict[str, Any]" = {"about": LOGIN, "follows": "", "was": ""}
+# They said by the service what an alert is about.
+ABOUT_BY_SERVICE = {
+    TEST_SERVICE: TEST,
+    "ssh-login-notify-heartbeat": HEARTBEAT,
+    "ssh-login-notify-watch": SELF_CHECK,
+}
 
 
-def build(capture: Capture, kind: str) -> "Alert":
-    """Return the alert for a login of a kind (see kind.py)."""
+def build(capture: Capture, login_type: str) -> "Alert":
+    """Return the alert for a login of this type (login_types.py)."""
     address, port = _peer(capture.get(b"SSH_CONNECTION"))
     name = printable(capture.get(b"PAM_RHOST"))
     service = printable(capture.get(b"PAM_SERVICE"))
+    about = TEST if service == TEST_SERVICE else LOGIN
     return {
         "version": VERSION,
         "id": capture.name,
+        "about": about,
         "time": capture.time,
         "host": printable(os.uname().nodename),
         "service": service,
-        # The user of a test is made up, so it stands nowhere.
-        "user": _event(service) if service in OWN_SERVICES else printable(capture.get(b"PAM_USER")),
+        # A test's user is made up, so no message shows it.
+        "user": printable(capture.get(b"PAM_USER")) if about == LOGIN else "",
         "address": address,
         "port": port,
         # With `UseDNS yes` sshd gives the name that the peer's DNS claims: shown beside the address, never instead.
         "name": "" if name in (address, "UNKNOWN") else name,
-        "type": kind,
+        "type": login_type,
         "methods": [WITHHELD] if capture.is_withheld else authinfo.parse(capture.get(AUTHENTICATION)),
         "notes": capture.notes,
         "follows": "",
@@ -74,37 +81,37 @@ def build(capture: Capture, kind: str) -> "Alert":
     }
 
 
-def following(reported: "Alert", kind: str) -> "Alert":
-    """Return the alert of a connection that was reported, and has shown something more serious since."""
+def following(reported: "Alert", login_type: str) -> "Alert":
+    """Return the alert of a connection that was reported, and has shown a more serious type since."""
     now = time.time()
     return dict(
         reported,
         id=f"{now:017.6f}-{os.getpid()}",
         time=now,
-        type=kind,
+        type=login_type,
         follows=reported["follows"] or reported["id"],
         was=reported["type"],
     )
 
 
-def own(service: str, notes: "List[str]") -> "Alert":
-    """Return an alert about the notifier itself, which is nobody's login.
+def own(about: str, notes: "List[str]") -> "Alert":
+    """Return an alert about the notifier itself, not about a login.
 
-    service: one of OWN_SERVICES. notes: sentences, what is wrong or was.
+    about: TEST, HEARTBEAT or SELF_CHECK. notes: sentences that say what is wrong
     """
     now = time.time()
-    what = _event(service)
     return {
         "version": VERSION,
         "id": f"{now:017.6f}-{os.getpid()}",
+        "about": about,
         "time": now,
         "host": printable(os.uname().nodename),
-        "service": service,
-        "user": what,
+        "service": "",
+        "user": "",
         "address": "",
         "port": 0,
         "name": "this host",
-        "type": what,
+        "type": about,
         "methods": [],
         "notes": notes,
         "follows": "",
@@ -114,7 +121,12 @@ def own(service: str, notes: "List[str]") -> "Alert":
 
 def is_own(alert: "Alert") -> bool:
     """Tell whether an alert is about the notifier itself."""
-    return alert["service"] in OWN_SERVICES
+    return bool(alert["about"] != LOGIN)
+
+
+def subject(alert: "Alert") -> str:
+    """Return whom an alert is about: the login's user, empty if unknown; or `test`, `heartbeat`, `self-check`."""
+    return str(alert["about"] if is_own(alert) else alert["user"])
 
 
 def to_json(alert: "Alert") -> bytes:
@@ -132,10 +144,11 @@ def from_json(raw: bytes) -> "Alert":
 
 
 def checked(alert: "Any") -> "Alert":
-    """Return an alert with all that belongs to it; raise ValueError, in words for a person, for anything else."""
+    """Return an alert with all its fields; raise ValueError, in words for a person, for anything else."""
     if not isinstance(alert, dict) or alert.get("version") != VERSION:
         raise ValueError(f"not an alert of this version ({VERSION})")
-    complete: Alert = dict(ADDED, **alert)
+    complete: Alert = dict(ADDED, about=ABOUT_BY_SERVICE.get(str(alert.get("service")), ADDED["about"]))
+    complete.update(alert)
     wrong = [name for name in sorted(FIELDS) if not isinstance(complete.get(name), FIELDS[name])]
     if wrong:
         raise ValueError("damaged: " + ", ".join(wrong))
@@ -145,8 +158,8 @@ def checked(alert: "Any") -> "Alert":
 def log_line(alert: "Alert") -> str:
     """Return the alert as one structured line for the system's own log: the event, then logfmt.
 
-    The event is `login`; `followup`, for what a connection that was reported has opened since; or what the notifier
-    does itself: `test`, `heartbeat`, `watch`. Those have no user and no address. What is not known is left out.
+    The event is `login`; `followup`, for what a connection that was reported has opened since; or `test`, which has no
+    user and no address. What is not known is left out.
     """
     pairs = [("type", alert["type"])]
     if not is_own(alert):
@@ -162,10 +175,10 @@ def log_line(alert: "Alert") -> str:
     pairs += [("service", alert["service"]), ("id", alert["id"])]
     pairs += [("follows", alert["follows"]), ("was", alert["was"]), ("note", "; ".join(alert["notes"]))]
     if not is_own(alert):
-        # The last, since they are long, and logs cut lines.
+        # Last, because they are long, and logs cut lines.
         pairs += [pair for method in alert["methods"] for pair in _said(method)]
     shown = [f"{name}={_logged(value)}" for name, value in pairs if value != ""]
-    return " ".join([FOLLOWUP if alert["follows"] else _event(alert["service"]), *shown])
+    return " ".join([FOLLOWUP if alert["follows"] else alert["about"], *shown])
 
 
 def _logged(value: "str | int") -> str:
@@ -173,16 +186,12 @@ def _logged(value: "str | int") -> str:
 
 
 def _said(method: "Dict[str, Any]") -> "Iterator[Tuple[str, Any]]":
-    """Yield what else is known of a method. Where several have the same, each stands for itself, in their order."""
+    """Yield what else is known of a method. Several methods with the same fact each have it, in their order."""
     certificate = method.get("certificate", {})
     for name in ("serial", "ca", "key_id"):
         yield name, certificate.get(name, "")
     for name in ("signature_count", "client_user", "client_host", "detail"):
         yield name, method.get(name, "")
-
-
-def _event(service: str) -> str:
-    return service.rpartition("-")[2] if service in OWN_SERVICES else LOGIN
 
 
 def _peer(connection: bytes) -> "Tuple[str, int]":

@@ -37,7 +37,7 @@ def refill(spool: Spool) -> None:
             spool.write(BALLAST, name, b"\0" * SIZE_BYTES, 0o600, durable=True)
 
 
-def finish(spool: Spool, name: str, contents: bytes) -> None:
+def stage(spool: Spool, name: str, contents: bytes) -> None:
     """Put the finished alert beside its capture, as Spool.finish does. Raise OSError when no ballast is left."""
     if len(contents) > SIZE_BYTES:
         raise OSError(errno.EFBIG, "too long for the ballast", name)

@@ -149,7 +149,7 @@ UNCLEAR = b"`"
 AND_MORE = " and more"
 
 
-def of_command(line: bytes) -> str:
+def classify_command(line: bytes) -> str:
     """Return the kind of a command line as the client sent it, or as sshd's configuration forces it."""
     # Clients write the program's name as it is.
     if _base(line.partition(b" ")[0]) in TRANSFER_PROGRAMS:
@@ -160,7 +160,7 @@ def of_command(line: bytes) -> str:
     return _shown(*_program_of_line(line, DEEPEST))
 
 
-def of_program(arguments: "List[bytes]", executable: bytes, name: bytes = b"") -> str:
+def classify_program(arguments: "List[bytes]", executable: bytes, name: bytes = b"") -> str:
     """Return the kind of a process that has taken the shell's place.
 
     executable: the file that it runs (proc(5), exe), empty when that can't be read. A process chooses its arguments
@@ -177,7 +177,7 @@ def of_program(arguments: "List[bytes]", executable: bytes, name: bytes = b"") -
     return _shown(*_program(arguments[:MOST_WORDS], DEEPEST))
 
 
-def of_ended(name: bytes) -> str:
+def classify_ended(name: bytes) -> str:
     """Return what the name alone of a process that has ended says: a command's, and never that it was a transfer.
 
     A process chooses its name itself.

@@ -11,11 +11,10 @@ cron's sender start it. It may be killed at any point: the records in open/ stay
 import os
 import time
 
-from . import alert, paths
-from .finisher import queue
+from . import alert, exit_codes, outbox, paths
+from .connection import Connection
 from .journal import defect, login, trouble
-from .kind import Connection, seriousness
-from .login_types import INTERACTIVE, SOMETHING_OVER
+from .login_types import INTERACTIVE, SOMETHING_OVER, seriousness
 from .open_connections import DIRECTORY, OfAnotherBootError, OpenConnections
 from .processes import Processes
 from .spool import FOLLOWER_LOCK, Lock, Spool, is_locked
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 PACE = 0.5
 REST = 20.0  # times as long as the last looks took is rested at least: a twentieth of a processor at most
 MOST_DESCRIPTORS = 4096
-# The exit code that has systemd start it again after a while (EX_TEMPFAIL, sysexits.h).
-TRY_LATER = 75
 FIRST_PROCESS = "/proc/1/stat"
 
 
@@ -48,7 +45,7 @@ def main() -> int:
     except Exception as error:
         trouble(f"the open connections are not looked at: {error if isinstance(error, OSError) else defect(error)}")
         is_done = False
-    return 0 if is_done else TRY_LATER
+    return exit_codes.OK if is_done else exit_codes.TRY_LATER
 
 
 def _holds_something(place: Spool) -> bool:
@@ -190,7 +187,7 @@ class Follower:
         found = alert.following(followed.record.reported, kind)
         followed.record.reported = found
         try:
-            queue(self._spool, found["id"], alert.to_json(found))
+            outbox.put(self._spool, found["id"], alert.to_json(found))
         except OSError as error:
             trouble("the login {} was not queued for sending: {}".format(found["id"], error))
         login(alert.log_line(found))
@@ -216,7 +213,7 @@ class Followed:
         self.record = record
         self._kept = self._account()
         self._connection = Connection(processes, record.monitor, record.start, user)
-        self._connection.go_on(record.remembered)
+        self._connection.resume(record.remembered)
 
     def look(self, now: float) -> "Optional[str]":
         """Return a kind that is more serious than the one that was reported, if the connection shows such now."""

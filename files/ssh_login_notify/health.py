@@ -1,4 +1,4 @@
-"""What is wrong on this host, each with its mend: what `status` shows and the watch tells the channel.
+"""What is wrong on this host, each with what to do: what `status` shows, and the self-check tells the channel.
 
 Looking changes nothing and opens no connection. The order is that in which an operator should see to it.
 """
@@ -8,12 +8,12 @@ import time
 
 from . import ballast, config, labels, overflow, pam_stack, paths, slack, trust, units
 from .config import Configuration, ConfigurationError
-from .finisher import is_started_by
+from .exit_codes import CRITICAL, WARNING
 from .installation import cannot_run, changed_files, installed_at
-from .observer import ABANDONED
+from .observer import ORPHAN_SECONDS
 from .open_connections import OpenConnections
 from .privileges import PrivilegeError, find_user
-from .spool import FOLLOWER_LOCK, SKEW, Spool, is_locked, is_older, written_at
+from .spool import FOLLOWER_LOCK, SKEW_SECONDS, Spool, is_locked, is_older, written_at
 from .state import State
 from .text import plain_or_quoted, printable
 
@@ -21,21 +21,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
-AGAIN = "run the role again"
-WAITS_TOO_LONG = 900.0  # seconds
-# What a disk has left that is called full.
+RUN_ROLE = "run the role again"
+# After that long an alert that waits is critical, whatever it waits for.
+LONG_WAIT_SECONDS = 900.0
+# A disk with less room than that counts as full.
 FULL_BYTES = 1 << 14
-SHOWN = 3  # names in a sentence
-# A follower that is needed is there within a second: systemd starts it, or the finisher of the login.
+# How many names a sentence holds.
+MOST_NAMES = 3
+# A follower that is needed runs within a second: systemd starts it, or the finisher of the login.
 FOLLOWED_SECONDS = 2.0
 
 
 class Problem:
     """One thing that is wrong.
 
-    severity: WARNING or CRITICAL. key: names it for good, whatever numbers the sentence holds. sentence: what is wrong,
-    a colon, the mend. about_delivery: the channel can't be told of it, or knows.
+    severity: WARNING or CRITICAL. key: its lasting name, whatever numbers the sentence holds. sentence: what is wrong,
+    a colon, what to do. about_delivery: the channel can't be told of it, or shows it by itself.
     """
 
     def __init__(self, severity: int, key: str, sentence: str, about_delivery: bool = False) -> None:
@@ -48,30 +49,18 @@ class Problem:
 class Health:
     """The host as it is now.
 
-    configuration: None when it can't be used. captured, waiting, overflowing, failed: names of what is in the spool;
-    None when that can't be read. problems: all that is wrong.
+    configuration: None when it can't be used. state: what the sender last did. captured, waiting, failed: names of what
+    is in the spool, None when that can't be read. overflowing: names of what waits outside. problems: what is wrong.
     """
 
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
-        self.configuration: Optional[Configuration] = None
-        self.state = State(spool)
+    def __init__(self, configuration: "Optional[Configuration]", state: State) -> None:
+        self.configuration = configuration
+        self.state = state
         self.captured: Optional[List[str]] = None
         self.waiting: Optional[List[str]] = None
-        self.overflowing: List[str] = overflow.names()
         self.failed: Optional[List[str]] = None
-        self.problems: List[Problem] = [
-            *self._of_configuration(),
-            *self._of_pam(),
-            *self._of_directories(),
-            *_of_installation(),
-            *_of_user(),
-            *_of_units(),
-            *self._of_labels(),
-            *self._of_spool(),
-            *self._of_open_connections(),
-            *self._of_deliveries(),
-        ]
+        self.overflowing: List[str] = []
+        self.problems: List[Problem] = []
 
     @property
     def severity(self) -> int:
@@ -79,152 +68,69 @@ class Health:
         return max([problem.severity for problem in self.problems], default=0)
 
     @property
+    def undelivered(self) -> "List[str]":
+        """Return the names of all alerts that wait, in the spool and outside."""
+        return [*(self.waiting or []), *self.overflowing]
+
+    @property
     def oldest_waiting_seconds(self) -> "Optional[float]":
-        """Return for how long the oldest alert has waited, None when none does."""
-        return _age([*(self.waiting or []), *self.overflowing])
+        """Return for how long the oldest alert has waited, None when none waits."""
+        return _age(self.undelivered)
 
-    def _of_configuration(self) -> "Iterator[Problem]":
+    def accepts(self, what: str) -> bool:
+        """Tell whether the configuration accepts this problem of the host, so that it is not reported."""
+        return self.configuration is not None and what in self.configuration.accept
+
+
+def examine(spool: Spool) -> Health:
+    """Look at the host, and return all that is found."""
+    configuration, problems = _load_configuration()
+    health = Health(configuration, State(spool))
+    health.overflowing = overflow.names()
+    problems += _of_pam(health)
+    problems += _of_directories(health)
+    problems += _of_installation()
+    problems += _of_user()
+    problems += _of_units()
+    problems += _of_labels(spool)
+    try:
+        health.captured, health.waiting, health.failed = map(spool.names, ("incoming", "outgoing", "failed"))
+        problems += _of_spool(spool, health.captured, health.failed, health.overflowing)
+    except OSError as error:
+        problems.append(Problem(CRITICAL, "spool", f"the spool can't be used ({_why(error)}): {RUN_ROLE}"))
+    problems += _of_open_connections(spool)
+    problems += _of_deliveries(health)
+    health.problems = problems
+    return health
+
+
+def _load_configuration() -> "Tuple[Optional[Configuration], List[Problem]]":
+    try:
+        configuration = config.load()
+    except ConfigurationError as error:
+        return None, [Problem(CRITICAL, "configuration", str(error))]
+    if not configuration.exposed:
+        return configuration, []
+    mend = "chmod 0600, and put a new webhook into Vault if others use this host"
+    return configuration, [Problem(CRITICAL, "exposed", f"users other than root can read {config.PATH}: {mend}")]
+
+
+def _of_pam(health: Health) -> "Iterator[Problem]":
+    for service in health.configuration.pam_services if health.configuration else config.DEFAULTS["pam_services"]:
+        path = os.path.join(paths.PAM_DIRECTORIES[0], service)
         try:
-            self.configuration = config.load()
-        except ConfigurationError as error:
-            yield Problem(CRITICAL, "configuration", str(error))
-            return
-        if self.configuration.exposed:
-            mend = "chmod 0600, and put a new webhook into Vault if others use this host"
-            yield Problem(CRITICAL, "exposed", f"others than root may read {config.PATH}: {mend}")
-
-    def _of_pam(self) -> "Iterator[Problem]":
-        for service in self.configuration.pam_services if self.configuration else config.DEFAULTS["pam_services"]:
-            path = os.path.join(paths.PAM_DIRECTORIES[0], service)
-            try:
-                fault = pam_stack.fault(_text(path), paths.PROGRAM, _included)
-            except (OSError, pam_stack.PamStackError) as error:
-                yield Problem(CRITICAL, "pam " + service, f"the PAM file {path} can't be read ({_why(error)}): mend it")
-                continue
-            if fault:
-                yield Problem(CRITICAL, "pam " + service, f"the PAM line in {path} {fault}: {AGAIN}")
-            if not self._accepts("user_environment"):
-                yield from _of_user_environment(service, path)
-
-    def _accepts(self, what: str) -> bool:
-        return bool(self.configuration) and what in self.configuration.accept  # type: ignore[union-attr]
-
-    def _of_directories(self) -> "Iterator[Problem]":
-        writable = [] if self._accepts("writable_directories") else trust.open_directories()
-        if writable:
-            mend = "chown root:root and chmod go-w"
-            yield Problem(CRITICAL, "directories", f"others than root can write {_listed(writable)}: {mend}")
-
-    def _of_labels(self) -> "Iterator[Problem]":
-        for key, fault in labels.faults(self.spool).items():
-            yield Problem(CRITICAL, "selinux " + key, fault)
-
-    def _of_spool(self) -> "Iterator[Problem]":
-        try:
-            self.captured, self.waiting, self.failed = map(self.spool.names, ("incoming", "outgoing", "failed"))
-            foreign = self.spool.foreign()
-        except OSError as error:
-            yield Problem(CRITICAL, "spool", f"the spool can't be used ({_why(error)}): {AGAIN}")
-            return
-        if self.overflowing:
-            what = f"{len(self.overflowing)} alerts wait in {paths.OVERFLOW}, for the spool took none"
-            yield Problem(CRITICAL, "overflow", what + ": look at the spool's disk (df, df -i, mount)")
-        if _is_full(self.spool.root):
-            what = "the spool's disk is full, alerts are kept in what little is reserved for them"
-            yield Problem(CRITICAL, "full", what + ": make room (df, df -i)")
-        lost = ballast.lost(self.spool)
-        if lost:
-            what = f"{lost} alerts were lost, since neither the spool nor {paths.OVERFLOW} had room"
-            yield Problem(CRITICAL, "lost", what + ": make room; the system's log (authpriv) has the logins")
-        if self.failed:
-            answer = _answer(self.spool, self.failed[-1])
-            yield Problem(CRITICAL, "failed", f"{len(self.failed)} alerts were refused, the last with {answer}")
-        if any(is_older(name, ABANDONED) for name in self.captured):
-            what = "a capture has waited for longer than a minute for an observer"
-            yield Problem(WARNING, "captured", what + ": `ssh-login-notify flush` finishes it", about_delivery=True)
-        if foreign:
-            what = f"the spool holds what is none of the notifier's ({_listed(foreign)})"
-            yield Problem(WARNING, "foreign", what + ": see whose it is, and take it away")
-
-    def _of_open_connections(self) -> "Iterator[Problem]":
-        count = self._unfollowed()
-        if count:
-            what = f"no process looks at {count} open connections, so what they open later is not reported yet"
-            mend = "cron starts one within 5 minutes, `ssh-login-notify flush` does at once"
-            if is_started_by(paths.FOLLOW_UNIT):
-                mend = "systemd starts one within a minute; if not, look at ssh-login-notify-follow.service"
-            yield Problem(WARNING, "follower", f"{what}: {mend}")
-
-    def _unfollowed(self) -> int:
-        """Return how many connections no process follows: not for a moment, as between two processes."""
-        until = time.monotonic() + FOLLOWED_SECONDS
-        records = OpenConnections(self.spool)
-        try:
-            while records.names() and not self._is_followed():
-                if time.monotonic() > until:
-                    return len(records.names())
-                time.sleep(0.1)
-        except OSError:
-            pass  # a spool that can't be used is told of
-        return 0
-
-    def _is_followed(self) -> bool:
-        lock = self.spool.path(FOLLOWER_LOCK)
-        return os.path.exists(lock) and is_locked(lock)
-
-    def _of_deliveries(self) -> "Iterator[Problem]":
-        trouble = "the sender has not come to it"
-        if self.state.trouble:
-            trouble = "{what}: {mend}".format(**self.state.trouble)
-        names = [*(self.waiting or []), *self.overflowing]
-        stuck = [name for name in names if self.state.is_stuck(name)]
-        if stuck:
-            yield self._of_stuck(stuck)
-        oldest = _age([name for name in names if name not in stuck])
-        answer = self.state.last_answer
-        if oldest is not None and answer and slack.is_closed(answer["status"] or 0, answer["answer"]):
-            yield Problem(CRITICAL, "waiting", "alerts wait: " + trouble, about_delivery=True)
-        elif (oldest or 0) > WAITS_TOO_LONG:
-            what = f"alerts have waited for {(oldest or 0) / 60:.0f} minutes"
-            yield Problem(CRITICAL, "waiting", f"{what}: {trouble}", about_delivery=True)
-        elif oldest is not None and self.state.trouble:
-            yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
-        if self.state.untold:
-            what = f"{self.state.untold} alerts were dropped, as too many waited or no disk had room"
-            where = "the system's log (authpriv) has them"
-            yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
-        hours = self.configuration.longest_silence if self.configuration else 0
-        since = self._last_sign()
-        if hours and time.time() - since > hours * 3600:
-            what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and {hours} are the limit"
-            mend = "run `ssh-login-notify heartbeat`, and see what becomes of it"
-            yield Problem(CRITICAL, "silence", f"{what}: {mend}", about_delivery=True)
-        switch = self.configuration.heartbeat_ping_url if self.configuration else ""
-        if switch and self.state.last_ping and not self.state.last_ping["well"]:
-            what = "the dead man's switch was not reached ({answer})".format(**self.state.last_ping)
-            yield Problem(WARNING, "ping", what + ": see ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
-
-    def _of_stuck(self, names: "List[str]") -> Problem:
-        """Tell of alerts that others overtake. Without what was answered: that may be what does not pass."""
-        tried = [self.state.tried[name] for name in names]
-        last = max(tried, key=lambda entry: float(entry["at"]))
-        what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
-        host = self.configuration.webhook_host if self.configuration else "the webhook's host"
-        mend = f"look for a proxy or a filter on the way to {host}, which does not let their contents pass"
-        if any(entry["unsure"] for entry in tried):
-            mend = f"they may stand in the channel: {host} does not answer as Slack does, look for what does instead"
-        return Problem(CRITICAL, "stuck", f"{what}: {mend}; then `ssh-login-notify flush`")
-
-    def _last_sign(self) -> float:
-        """Return when something last left this host for sure; none of it can be of the future."""
-        signs = [entry["delivered_at"] for entry in self.state.recent]
-        if self.state.last_ping and self.state.last_ping["well"]:
-            signs.append(self.state.last_ping["at"])
-        return max([sign for sign in signs if sign <= time.time() + SKEW], default=installed_at())
+            fault = pam_stack.fault(_text(path), paths.PROGRAM, _included)
+        except (OSError, pam_stack.PamStackError) as error:
+            yield Problem(CRITICAL, "pam " + service, f"the PAM file {path} can't be read ({_why(error)}): repair it")
+            continue
+        if fault:
+            yield Problem(CRITICAL, "pam " + service, f"the PAM line in {path} {fault}: {RUN_ROLE}")
+        if not health.accepts("user_environment"):
+            yield from _of_user_environment(service, path)
 
 
 def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
-    """Tell of what lets users set the program's environment before it runs (pam_env(8), user_readenv)."""
+    """Report what lets users set the program's environment before it runs (pam_env(8), user_readenv)."""
     for reader in pam_stack.user_environment_readers(path, _text(path), _included):
         if reader["part"] == "auth":
             where = "{file} line {line}".format(**reader)
@@ -232,23 +138,24 @@ def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
             yield Problem(CRITICAL, "environment " + service, what + ": remove user_readenv=1")
 
 
+def _of_directories(health: Health) -> "Iterator[Problem]":
+    writable = [] if health.accepts("writable_directories") else trust.open_directories()
+    if writable:
+        mend = "chown root:root and chmod go-w"
+        yield Problem(CRITICAL, "directories", f"users other than root can write to {_listed(writable)}: {mend}")
+
+
 def _of_installation() -> "Iterator[Problem]":
     hindrance = cannot_run()
     if hindrance:
-        yield Problem(CRITICAL, "python", f"{printable(hindrance)}: repair that, and {AGAIN}")
+        yield Problem(CRITICAL, "python", f"{printable(hindrance)}: repair that, and {RUN_ROLE}")
     try:
         changed = changed_files()
     except (OSError, ValueError) as error:
-        yield Problem(CRITICAL, "files", f"the list of what was installed can't be read ({_why(error)}): {AGAIN}")
+        yield Problem(CRITICAL, "files", f"the list of what was installed can't be read ({_why(error)}): {RUN_ROLE}")
         return
     if changed:
-        yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {AGAIN}")
-
-
-def _is_full(path: str) -> bool:
-    """Tell whether a disk has no room, even for root; some file systems count no inodes."""
-    disk = os.statvfs(path)
-    return disk.f_bfree * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_ffree == 0)
+        yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {RUN_ROLE}")
 
 
 def _of_user() -> "Iterator[Problem]":
@@ -263,7 +170,124 @@ def _of_units() -> "Iterator[Problem]":
     states = (units.ask("is-active", *paths.UNITS) or "").split()
     for unit, state in zip(paths.UNITS, states):
         if state != "active":
-            yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {AGAIN}")
+            yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {RUN_ROLE}")
+
+
+def _of_labels(spool: Spool) -> "Iterator[Problem]":
+    for key, fault in labels.faults(spool).items():
+        yield Problem(CRITICAL, "selinux " + key, fault)
+
+
+def _of_spool(
+    spool: Spool, captured: "List[str]", failed: "List[str]", overflowing: "List[str]"
+) -> "Iterator[Problem]":
+    """Report what is wrong with the spool. Raise OSError where it can't be read."""
+    unexpected = spool.unexpected()
+    if overflowing:
+        what = f"{len(overflowing)} alerts wait in {paths.OVERFLOW}, because the spool took none"
+        yield Problem(CRITICAL, "overflow", what + ": check the spool's disk (df, df -i, mount)")
+    if _is_full(spool.root):
+        what = "the spool's disk is full, alerts are kept in the little room that is reserved for them"
+        yield Problem(CRITICAL, "full", what + ": make room (df, df -i)")
+    lost = ballast.lost(spool)
+    if lost:
+        what = f"{lost} alerts were lost, because neither the spool nor {paths.OVERFLOW} had room"
+        yield Problem(CRITICAL, "lost", what + ": make room; the system's log (authpriv) has the logins")
+    if failed:
+        what = f"{len(failed)} alerts were refused, the last with {_answer(spool, failed[-1])}"
+        yield Problem(CRITICAL, "failed", what)
+    if any(is_older(name, ORPHAN_SECONDS) for name in captured):
+        what = "a capture has waited for an observer for longer than a minute"
+        yield Problem(WARNING, "captured", what + ": run `ssh-login-notify flush`", about_delivery=True)
+    if unexpected:
+        what = f"the spool contains unexpected files ({_listed(unexpected)})"
+        yield Problem(WARNING, "foreign", what + ": find out who put them there, and move them away")
+
+
+def _is_full(path: str) -> bool:
+    """Tell whether a disk has no room, even for root; some file systems count no inodes."""
+    disk = os.statvfs(path)
+    return disk.f_bfree * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_ffree == 0)
+
+
+def _of_open_connections(spool: Spool) -> "Iterator[Problem]":
+    count = _unfollowed(spool)
+    if count:
+        what = f"no process looks at {count} open connections, so what they open later is not reported yet"
+        mend = "cron starts one within 5 minutes, `ssh-login-notify flush` does at once"
+        if units.starts(paths.FOLLOW_UNIT):
+            mend = "systemd starts one within a minute; if not, look at ssh-login-notify-follow.service"
+        yield Problem(WARNING, "follower", f"{what}: {mend}")
+
+
+def _unfollowed(spool: Spool) -> int:
+    """Return how many connections no process follows, apart from the moment between two processes."""
+    until = time.monotonic() + FOLLOWED_SECONDS
+    records = OpenConnections(spool)
+    try:
+        while records.names() and not _is_followed(spool):
+            if time.monotonic() > until:
+                return len(records.names())
+            time.sleep(0.1)
+    except OSError:
+        pass  # a spool that can't be used is reported
+    return 0
+
+
+def _is_followed(spool: Spool) -> bool:
+    lock = spool.path(FOLLOWER_LOCK)
+    return os.path.exists(lock) and is_locked(lock)
+
+
+def _of_deliveries(health: Health) -> "Iterator[Problem]":
+    state, configuration = health.state, health.configuration
+    trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "not attempted yet"
+    stuck = [name for name in health.undelivered if state.is_stuck(name)]
+    if stuck:
+        yield _stuck(stuck, health)
+    oldest = _age([name for name in health.undelivered if name not in stuck])
+    answer = state.last_answer
+    if oldest is not None and answer and slack.is_closed(answer["status"] or 0, answer["answer"]):
+        yield Problem(CRITICAL, "waiting", "alerts wait: " + trouble, about_delivery=True)
+    elif (oldest or 0) > LONG_WAIT_SECONDS:
+        what = f"alerts have waited for {(oldest or 0) / 60:.0f} minutes"
+        yield Problem(CRITICAL, "waiting", f"{what}: {trouble}", about_delivery=True)
+    elif oldest is not None and state.trouble:
+        yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
+    if state.untold:
+        what = f"{state.untold} alerts were dropped, because too many waited or no disk had room"
+        where = "the system's log (authpriv) has them"
+        yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
+    hours = configuration.longest_silence if configuration else 0
+    since = _last_sign(state)
+    if hours and time.time() - since > hours * 3600:
+        what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and {hours} are the limit"
+        mend = "run `ssh-login-notify heartbeat`, then `ssh-login-notify status`"
+        yield Problem(CRITICAL, "silence", f"{what}: {mend}", about_delivery=True)
+    switch = configuration.heartbeat_ping_url if configuration else ""
+    if switch and state.last_ping and not state.last_ping["well"]:
+        what = "the dead man's switch was not reached ({answer})".format(**state.last_ping)
+        yield Problem(WARNING, "ping", what + ": check ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
+
+
+def _stuck(names: "List[str]", health: Health) -> Problem:
+    """Report alerts that others overtake. Without the answer's words: they may be what does not pass."""
+    tried = [health.state.tried[name] for name in names]
+    last = max(tried, key=lambda entry: float(entry["at"]))
+    what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
+    host = health.configuration.webhook_host if health.configuration else "the webhook's host"
+    mend = f"look for a proxy or a filter on the way to {host} that does not let their contents pass"
+    if any(entry["unsure"] for entry in tried):
+        mend = f"they may stand in the channel: {host} does not answer as Slack does, find out what answers instead"
+    return Problem(CRITICAL, "stuck", f"{what}: {mend}; then run `ssh-login-notify flush`")
+
+
+def _last_sign(state: State) -> float:
+    """Return when something last left this host for certain; a time in the future does not count."""
+    signs = [entry["delivered_at"] for entry in state.recent]
+    if state.last_ping and state.last_ping["well"]:
+        signs.append(state.last_ping["at"])
+    return max([sign for sign in signs if sign <= time.time() + SKEW_SECONDS], default=installed_at())
 
 
 def _text(path: str) -> str:
@@ -286,7 +310,7 @@ def _answer(spool: Spool, name: str) -> str:
     try:
         return printable(spool.read("failed", name + ".answer").strip())
     except OSError:
-        return "an answer that is gone"
+        return "an answer that is lost"
 
 
 def _age(names: "List[str]") -> "Optional[float]":
@@ -298,12 +322,12 @@ def _why(error: Exception) -> str:
 
 
 def _listed(names: "List[str]") -> str:
-    shown = ", ".join(plain_or_quoted(printable(name)) for name in names[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+    shown = ", ".join(plain_or_quoted(printable(name)) for name in names[:MOST_NAMES])
+    return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown
 
 
 def as_json(health: Health) -> "Dict[str, Any]":
-    """Return all of it for machines; of the secrets, only their hosts."""
+    """Return everything for machines; of the secrets, only their hosts."""
     state, configuration = health.state, health.configuration
     return {
         "configuration": dict({"path": config.PATH}, **(_shown(configuration) if configuration else {})),

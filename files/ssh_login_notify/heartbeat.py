@@ -10,7 +10,7 @@ import time
 
 from . import alert
 from .config import Configuration
-from .finisher import start_sender
+from .outbox import start_sender
 from .spool import ALERT_MODE, Spool
 from .text import printable
 from .transport import Transport, TransportError
@@ -30,7 +30,7 @@ def queue(spool: Spool, problems: "List[str]") -> None:
 
     problems: sentences; as long as there are such, the dead man's switch is not told.
     """
-    beat = alert.own(alert.HEARTBEAT_SERVICE, problems)
+    beat = alert.own(alert.HEARTBEAT, problems)
     spool.write("outgoing", beat["id"], alert.to_json(beat), ALERT_MODE)
     spool.wake()
     start_sender(spool)

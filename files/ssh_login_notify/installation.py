@@ -76,7 +76,7 @@ def cannot_run() -> "Optional[str]":
             words = file.readline(1 << 12).decode("utf-8", "replace").split()
     except OSError:
         return None  # changed_files() has it
-    python = words[0][len("#!"):] if words and words[0].startswith("#!/") else ""
+    python = words[0][len("#!") :] if words and words[0].startswith("#!/") else ""
     try:
         status = os.stat(python)
     except OSError:

@@ -1,15 +1,27 @@
-"""The types of login that an alert can name (docs/types.md)."""
+"""The types of login that an alert can name (docs/types.md), and how serious each is."""
 
 INTERACTIVE = "SSH (interactive)"
 COMMAND = "SSH (command)"
-SFTP_OR_SCP = "SFTP or SCP"  # scp speaks SFTP since OpenSSH 9.0, and nothing on the server tells the two apart
+# scp uses SFTP since OpenSSH 9.0, and nothing on the server tells the two apart.
+SFTP_OR_SCP = "SFTP or SCP"
 SCP = "SCP"
 RSYNC = "rsync"
 GIT = "git"
 TUNNEL = "Tunnel (no session)"
 UNKNOWN = "unknown"
-# Of sessions that were over before they had shown more than this.
+# Sessions that ended before they had shown more than this.
 COMMAND_OVER = "SSH (command, over at once)"
 SOMETHING_OVER = "SSH (command or transfer, over at once)"
 TERMINAL_OVER = "SSH (with a terminal, over at once)"
 TRANSFERS = (SFTP_OR_SCP, SCP, RSYNC, GIT)
+
+
+def seriousness(login_type: str) -> int:
+    """Return how serious a type is, as a number: of several that one connection shows, the highest counts."""
+    if login_type in (UNKNOWN, TUNNEL):
+        return (UNKNOWN, TUNNEL).index(login_type)
+    if login_type in TRANSFERS:
+        return 2
+    if login_type == SOMETHING_OVER:
+        return 3
+    return 5 if login_type == INTERACTIVE else 4

@@ -1,8 +1,8 @@
 """Where finished alerts go when the spool takes none: its disk is full or read-only, or it is gone.
 
-/run is in memory, so it has room when the disk has none. What lies there is lost in a reboot, but the system's log has
-the login. Root alone makes and reads it; the next run of the sender brings back what the spool has room for, and sends
-the rest from here: whoever fills a disk that he shares with the spool holds no alert up.
+/run is in memory, so it has room when the disk has none. A reboot loses what lies there, but the system's log has the
+login. Only root creates and reads it. The next run of the sender brings back what the spool has room for, and sends the
+rest from here: a user who fills a disk that he shares with the spool delays no alert.
 """
 
 import errno
@@ -13,27 +13,30 @@ from .spool import ALERT_MODE, Spool, is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
+    from typing import Dict, List
 
-MOST = 10000  # alerts, some 10 MB of memory
-MOST_AT_ONCE = 1000  # that a sender takes into its own memory
-WAKE = "wake"  # what systemd's path unit looks for here, as for state/wake
+# Some 10 MB of memory.
+MOST_ALERTS = 10000
+# That a sender loads at once.
+MOST_LOADED = 1000
+# The sign that systemd's path unit watches here, as state/wake in the spool.
+WAKE = "wake"
 
 
 def keep(name: str, contents: bytes) -> None:
-    """Keep an alert; raise OSError where that can't be done either."""
+    """Keep an alert here; raise OSError where that can't be done either."""
     make()
     status = os.lstat(paths.OVERFLOW)
-    if len(os.listdir(paths.OVERFLOW)) >= MOST:
-        raise OSError(errno.ENOSPC, f"{MOST} alerts are there already", paths.OVERFLOW)
+    if len(os.listdir(paths.OVERFLOW)) >= MOST_ALERTS:
+        raise OSError(errno.ENOSPC, f"{MOST_ALERTS} alerts are there already", paths.OVERFLOW)
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise OSError(errno.EPERM, "others than root may write it", paths.OVERFLOW)
+        raise OSError(errno.EPERM, "users other than root can write to it", paths.OVERFLOW)
     Spool(paths.OVERFLOW).write("", name, contents, ALERT_MODE)
     wake()
 
 
 def make() -> None:
-    """Make the directory, if it is not there."""
+    """Create the directory if it is missing."""
     try:
         os.mkdir(paths.OVERFLOW, 0o700)
     except FileExistsError:
@@ -41,7 +44,7 @@ def make() -> None:
 
 
 def wake() -> bool:
-    """Say here that there is something to send, for alerts that are here, or where the spool takes no sign.
+    """Say here that there is something to send: alerts lie here, or the spool takes no sign.
 
     Return False where there can be no sign here either.
     """
@@ -54,7 +57,7 @@ def wake() -> bool:
 
 
 def stop_waking() -> None:
-    """Take the sign to wake away, if it is there. Raise OSError where that can't be done."""
+    """Take the sign away, if there is one. Raise OSError where that can't be done."""
     try:
         Spool(paths.OVERFLOW).remove("", WAKE)
     except OSError:
@@ -63,7 +66,7 @@ def stop_waking() -> None:
 
 
 def names() -> "List[str]":
-    """Return the names of the alerts that are here, the oldest first."""
+    """Return the names of the alerts that lie here, the oldest first."""
     try:
         return Spool(paths.OVERFLOW).names("")
     except OSError:
@@ -71,7 +74,7 @@ def names() -> "List[str]":
 
 
 def forget(name: str) -> None:
-    """Remove an alert that is here, if it is."""
+    """Remove a file that lies here, if there is one."""
     try:
         os.unlink(os.path.join(paths.OVERFLOW, name))
     except OSError:
@@ -79,68 +82,52 @@ def forget(name: str) -> None:
 
 
 def bring_back(spool: Spool) -> None:
-    """Move what is here to outgoing/. Raise OSError as soon as the spool has no room; the rest stays."""
+    """Move the alerts from here to outgoing/. Raise OSError as soon as the spool has no room; the rest stays."""
     overflow = Spool(paths.OVERFLOW)
     for name in names():
         spool.write("outgoing", name, overflow.read("", name), ALERT_MODE, durable=True)
-        # A disk that could only be read has kept its capture, which would become the same alert again.
+        # A disk that was read-only has kept its capture, which would become the same alert again.
         spool.remove("incoming", name)
         forget(name)
         spool.wake()
 
 
-class Rest:
-    """What the spool had no room for, in the memory of a sender that gives up root and still has to remove it here.
+def load() -> "Dict[str, bytes]":
+    """Return the alerts that lie here, the oldest first and not too many, by name."""
+    overflow = Spool(paths.OVERFLOW)
+    loaded = {}
+    for name in names()[:MOST_LOADED]:
+        try:
+            loaded[name] = overflow.read("", name)
+        except OSError:
+            pass  # gone meanwhile, or not a plain file
+    return loaded
 
-    So a child stays root for that alone: it is told names, and removes alerts of these names.
-    """
+
+class Remover:
+    """A child that stays root for a sender that gives root up: it is told names, and removes alerts of these names."""
 
     def __init__(self) -> None:
-        """Take what is here into memory, the oldest first. For root."""
-        self._alerts: Dict[str, bytes] = {}
-        self._remover, self._pipe = 0, -1
-        overflow = Spool(paths.OVERFLOW)
-        for name in names()[:MOST_AT_ONCE]:
-            try:
-                self._alerts[name] = overflow.read("", name)
-            except OSError:
-                pass  # gone meanwhile, or no file of ours
-        if self._alerts:
-            self._remover, self._pipe = _remover()
-
-    def names(self) -> "List[str]":
-        """Return the names of the alerts that are left."""
-        return list(self._alerts)
-
-    def get(self, name: str) -> "Optional[bytes]":
-        """Return an alert, None if it is not among these."""
-        return self._alerts.get(name)
+        """Fork the child."""
+        its_end, self._pipe = os.pipe()
+        self._child = os.fork()
+        if self._child:
+            os.close(its_end)
+            return
+        try:
+            os.close(self._pipe)
+            with os.fdopen(its_end, encoding="ascii") as lines:
+                for line in lines:
+                    if is_name(line.rstrip("\n")):
+                        forget(line.rstrip("\n"))
+        finally:
+            os._exit(0)
 
     def remove(self, name: str) -> None:
-        """Be done with an alert."""
-        if self._alerts.pop(name, None) is not None:
-            os.write(self._pipe, name.encode("ascii") + b"\n")
+        """Have the child remove an alert."""
+        os.write(self._pipe, name.encode("ascii") + b"\n")
 
     def close(self) -> None:
-        """Have the child end, when it has removed all that it was told."""
-        if self._remover:
-            os.close(self._pipe)
-            os.waitpid(self._remover, 0)
-        self._remover = 0
-
-
-def _remover() -> "Tuple[int, int]":
-    """Fork the child, and return its pid and the pipe on which it is told names."""
-    its_end, pipe = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(its_end)
-        return child, pipe
-    try:
-        os.close(pipe)
-        with os.fdopen(its_end, encoding="ascii") as lines:
-            for line in lines:
-                if is_name(line.rstrip("\n")):
-                    forget(line.rstrip("\n"))
-    finally:
-        os._exit(0)
+        """Wait until the child has removed all that it was told to, and has exited."""
+        os.close(self._pipe)
+        os.waitpid(self._child, 0)

@@ -24,9 +24,7 @@ MOST_KEPT = 400  # descriptors, of the 1024 that a process may have on most syst
 class Processes:
     """The processes of this host as one /proc shows them."""
 
-    def __init__(
-        self, root: str = "/proc", exits: "Optional[Exits]" = None, keeping: "Tuple[str, ...]" = KEPT
-    ) -> None:
+    def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None, keeping: "Tuple[str, ...]" = KEPT) -> None:
         """exits: what tells of processes that have ended, if anything does.
 
         keeping: the files that are kept open of a process; fewer of each do for more processes.

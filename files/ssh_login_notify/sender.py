@@ -9,65 +9,184 @@ what fails once more after one of them was delivered is stuck. That one is tried
 """
 
 import json
+import os
 import random
 import signal
+import sys
 import time
 from email.utils import parsedate_to_datetime
 
-from . import alert, config, heartbeat, limits, rules, slack
-from .config import Configuration
+from . import alert, config, exit_codes, heartbeat, overflow, rules, self_check, slack
+from .config import Configuration, ConfigurationError
 from .journal import trouble
-from .spool import ALERT_MODE, Spool
+from .privileges import PrivilegeError, give_up
+from .queue import Queue, enforce_limits
+from .recovery import recover
+from .spool import Lock, Spool
 from .state import NEVER, State
 from .text import printable
 from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional
+    from typing import Dict, List, Optional, Tuple
 
     from .alert import Alert
-    from .overflow import Rest
     from .state import Entry
 
-DIGEST_FROM = 11  # alerts that wait; fewer are sent one by one
-DIGEST_FROM_LIMITED = 2  # the same, once Slack has said that this is too much
-DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds between two tries of one run, made up to a quarter longer by chance
-WIDEST_SPREAD = 64  # seconds, by chance up to that many after a wait that Slack asked for; one at the first time
-LONGEST_STAY = 120  # seconds that a run waits for Slack's leave to go on
-LONGEST_WAIT = 3600  # seconds; no more than that is waited at Slack's wish, which never asks for as much
-LONGEST_RUN = 600  # seconds; then the next run goes on, before systemd takes this one for stuck
-WAY = "look at the way to the webhook's host: DNS, firewall, proxy, CA file"
-# Between two tries once a run has tried for as long as it does. The timer, or cron, comes within a minute.
-UNDELIVERED_SECONDS = 40
+# With so many alerts that wait, one message tells of many; fewer are sent one by one.
+DIGEST_FROM = 11
+# The same, once Slack has said that this is too much.
+DIGEST_FROM_LIMITED = 2
+# The delays between the tries of one run, each made up to a quarter longer by chance.
+RETRY_SECONDS = (1, 2, 4, 8, 15, 30, 30, 30)
+# The delay after the last retry. The timer, or cron, starts a run within a minute.
+AFTER_LAST_RETRY_SECONDS = 40
 # The same, when Slack has said for an hour that the webhook is closed: only a person can change that.
 CLOSED_SECONDS = 300
 CLOSED_FOR_LONG_SECONDS = 3600
+# By chance up to so much is added to a pause that Slack asked for; to the first one, a second.
+WIDEST_SPREAD_SECONDS = 64
+# The longest pause that a run waits for.
+LONGEST_PAUSE_SECONDS = 120
+# No longer pause is obeyed. Slack never asks for as much.
+LONGEST_ASKED_SECONDS = 3600
+# After that the next run goes on, before systemd takes this one for stuck.
+LONGEST_RUN_SECONDS = 600
 # Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
 FEW_TRIES = 4
-# The first wait of a stuck alert; the next ones double, up to the longest.
+# The first delay of a stuck alert; the next ones double, up to the longest.
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
 MOST_DOUBLINGS = 10
 # How often a message is repeated that may have been taken each time. After that only a person, or another
 # configuration, has it sent again.
 MOST_UNSURE = 8
-# Asks a sender that waits to leave the rest to somebody who flushes. To all who don't wait for it, it does nothing.
+# How much longer a run lasts when the sign that has started it can't be taken away: systemd starts the next at once.
+SIGN_STAYS_SECONDS = 60.0
+# How long somebody who flushes waits for a sender that is at work.
+AT_WORK_SECONDS = 5.0
+# Asks a sender that waits to leave the rest to somebody who flushes. One that does not wait is not disturbed.
 MAKE_WAY = signal.SIGURG
+WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
+
+
+def main() -> int:
+    """Send what waits, and keep trying for a while; return the exit code. For systemd and cron."""
+    spool = Spool()
+    # Whenever somebody who flushes asks for the lock, it is heard in the next pause.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [MAKE_WAY])
+    stopped = _stop_waking(spool)
+    try:
+        code = _run(spool)
+    except (ConfigurationError, PrivilegeError, TransportError) as error:
+        code = _fail(spool, str(error))
+    except OSError as error:
+        code = _fail(spool, f"the spool can't be used ({error}): run the role again")
+    if not stopped:
+        time.sleep(SIGN_STAYS_SECONDS)
+    return code
+
+
+def _run(spool: Spool) -> int:
+    lock = Lock(spool.path("sender.lock"))
+    if not lock.take():
+        return exit_codes.OK  # the sender at work looks once more before it ends
+    recover(spool)
+    self_check.run_if_due(spool)
+    queue = Queue(spool)
+    configuration, transport = _become_sender(queue)
+    while lock.take():
+        sender = Sender(queue, configuration, transport)
+        settled = sender.run()
+        queue.close()
+        lock.give_up()
+        # An observer that found the lock held has left its alert to this run.
+        if not settled or not sender.is_due():
+            return exit_codes.OK if settled else exit_codes.TRY_LATER
+    return exit_codes.OK
+
+
+def flush(spool: Spool, put_back: bool) -> "Optional[Sender]":
+    """Send what waits, and wait for nothing but what Slack has asked for; return the sender, None if one is at work.
+
+    put_back: first put back what was refused. Raise ConfigurationError, PrivilegeError, OSError.
+    """
+    lock = Lock(spool.path("sender.lock"))
+    if not _take_over(lock):
+        return None
+    recover(spool)
+    queue = Queue(spool)
+    configuration, transport = _become_sender(queue)
+    for name in spool.names("failed") if put_back else []:
+        spool.put_back(name)
+    sender = Sender(queue, configuration, transport)
+    sender.run(patient=False)
+    queue.close()
+    return sender
+
+
+def _stop_waking(spool: Spool) -> bool:
+    """Take both signs away; return False if one of them stays."""
+    stopped = True
+    for stop in (overflow.stop_waking, spool.stop_waking):
+        try:
+            stop()
+        except OSError:
+            stopped = False
+    return stopped
+
+
+def _become_sender(queue: Queue) -> "Tuple[Configuration, Transport]":
+    """Read what takes root to read, and give root up. Raise ConfigurationError, PrivilegeError, OSError."""
+    queue.load_overflow()
+    try:
+        configuration = config.load()
+        transport = Transport(configuration)
+        give_up()
+    except (ConfigurationError, PrivilegeError):
+        # Nothing is sent until that is put right, and that must not fill the disk.
+        defaults = config.DEFAULTS
+        enforce_limits(queue.spool, State(queue.spool), defaults["most_waiting"], defaults["most_waiting_mib"])
+        raise
+    return configuration, transport
+
+
+def _fail(spool: Spool, sentence: str) -> int:
+    """Report why nothing is sent: to `status`, to the system's log, and to systemd's journal or cron."""
+    State(spool).troubled(sentence, "nothing is sent until then")
+    trouble(sentence)
+    if "JOURNAL_STREAM" not in os.environ:  # systemd's service, whose journal has the line by syslog already
+        print("ssh-login-notify: " + sentence, file=sys.stderr)
+    return exit_codes.CRITICAL
+
+
+def _take_over(lock: Lock) -> bool:
+    """Take the lock of a sender, and have one that only waits make way; return False if it is at work."""
+    until = time.monotonic() + AT_WORK_SECONDS
+    asked = 0
+    while not lock.take():
+        if time.monotonic() > until:
+            return False
+        holder = lock.holder()
+        if holder and holder != asked:
+            try:
+                os.kill(holder, MAKE_WAY)
+            except ProcessLookupError:
+                pass  # it has just ended
+            asked = holder
+        time.sleep(0.05)
+    return True
 
 
 class Sender:
-    """One run over outgoing/."""
+    """One run over the queue."""
 
-    def __init__(
-        self, spool: Spool, configuration: Configuration, transport: Transport, rest: "Optional[Rest]" = None
-    ) -> None:
-        """rest: alerts that the spool had no room for."""
-        self._spool = spool
-        self._rest = rest
+    def __init__(self, queue: Queue, configuration: Configuration, transport: Transport) -> None:
+        self._queue = queue
         self._configuration = configuration
         self._transport = transport
-        self._state = State(spool)
+        self._state = State(queue.spool)
         self._one_by_one: set[str] = set()
         # Alerts to try next, out of turn.
         self._probes: List[str] = []
@@ -95,14 +214,14 @@ class Sender:
             return False
         began = time.monotonic()
         while True:
-            self._spool.stop_waking()
-            waiting = self._names()
+            self._queue.stop_waking()
+            waiting = self._queue.names()
             self._state.keep_tried(waiting)
             names = self._next(waiting, patient)
             if not names:
                 return True
-            if time.monotonic() - began > LONGEST_RUN:
-                self._spool.wake()
+            if time.monotonic() - began > LONGEST_RUN_SECONDS:
+                self._queue.wake()
                 return False
             seconds = self._send(names)
             if seconds and (not patient or self._is_over or not self._pause(seconds)):
@@ -114,25 +233,12 @@ class Sender:
 
     def is_due(self) -> bool:
         """Tell whether something waits that is to be tried now."""
-        names = [name for name in self._names() if name not in self._failed]
+        names = [name for name in self._queue.names() if name not in self._failed]
         return any(self._state.is_due(name, config.changed_at()) for name in names)
 
     def _keep_to_limits(self) -> None:
-        limits.enforce(self._spool, self._state, self._configuration.most_waiting, self._configuration.most_waiting_mib)
-
-    def _names(self) -> "List[str]":
-        """Return the names of all that waits, the oldest first."""
-        waiting = self._spool.names("outgoing")
-        return sorted({*waiting, *self._rest.names()}) if self._rest else waiting
-
-    def _read(self, name: str) -> bytes:
-        kept = self._rest.get(name) if self._rest else None
-        return self._spool.read("outgoing", name) if kept is None else kept
-
-    def _remove(self, name: str) -> None:
-        self._spool.remove("outgoing", name)
-        if self._rest:
-            self._rest.remove(name)
+        most, most_mib = self._configuration.most_waiting, self._configuration.most_waiting_mib
+        enforce_limits(self._queue.spool, self._state, most, most_mib)
 
     def _next(self, names: "List[str]", patient: bool) -> "List[str]":
         """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
@@ -189,14 +295,14 @@ class Sender:
 
     def _done(self, alerts: "List[Alert]", answer: Answer) -> None:
         for sent in alerts:
-            self._remove(sent["id"])
+            self._queue.remove(sent["id"])
         self._asked = 0
         self._is_open = True
         self._probes = []
         self.delivered += len(alerts)
         self._state.delivered([_delivery(sent, answer.status) for sent in alerts], forgive=not self._failed)
         for sent in alerts:
-            if sent["service"] == alert.HEARTBEAT_SERVICE:
+            if sent["about"] == alert.HEARTBEAT:
                 self._ping(sent)
 
     def _refuse(self, alerts: "List[Alert]", reason: bytes) -> None:
@@ -206,14 +312,14 @@ class Sender:
             self._one_by_one.update(refused["id"] for refused in alerts)
             return
         for refused in self._without_tests(alerts):
-            self._set_aside(refused["id"], reason)
+            self._queue.set_aside(refused["id"], reason)
 
     def _without_tests(self, alerts: "List[Alert]") -> "List[Alert]":
         """Be done with test alerts, and return the others: who waits for a test has the answer from the state."""
         for test in alerts:
-            if test["service"] == alert.TEST_SERVICE:
-                self._remove(test["id"])
-        return [other for other in alerts if other["service"] != alert.TEST_SERVICE]
+            if test["about"] == alert.TEST:
+                self._queue.remove(test["id"])
+        return [other for other in alerts if other["about"] != alert.TEST]
 
     def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", mend: str) -> float:
         """Return the seconds until the next try after a message that was seen and not taken.
@@ -248,7 +354,7 @@ class Sender:
         The oldest, as it would be the next one; and the newest, for what somebody has made not to pass may have been
         made in numbers.
         """
-        others = [name for name in self._names() if not self._failed.get(name) and not self._state.is_stuck(name)]
+        others = [name for name in self._queue.names() if not self._failed.get(name) and not self._state.is_stuck(name)]
         fewest = min(map(self._state.tries, others), default=0)
         others = [name for name in others if self._state.tries(name) == fewest]
         return sorted({*others[:1], *others[-1:]})
@@ -265,18 +371,6 @@ class Sender:
         never = entry["unsure"] >= MOST_UNSURE
         self._state.stick(name, NEVER if never else seconds * random.uniform(1, 1.25))  # noqa: S311
 
-    def _set_aside(self, name: str, reason: bytes) -> None:
-        kept = self._rest.get(name) if self._rest else None
-        if self._rest and kept is not None:
-            try:
-                self._spool.write("failed", name, kept, ALERT_MODE)
-            except OSError as error:
-                trouble(f"{name} can't be set aside, and is gone: {error}")
-            self._rest.remove(name)
-        else:
-            self._spool.set_aside(name, reason)
-        trouble("{} is set aside in the spool's failed/: {}".format(name, reason.decode("utf-8").rstrip()))
-
     def _ping(self, beat: "Alert") -> None:
         """Tell the dead man's switch, if there is one and if all is well."""
         if self._configuration.heartbeat_ping_url and not beat["notes"]:
@@ -285,19 +379,19 @@ class Sender:
     def _load(self, name: str) -> "Optional[Alert]":
         """Return an alert to send; one that can't be read is set aside, one that needs no message is done with."""
         try:
-            found = alert.from_json(self._read(name))
+            found = alert.from_json(self._queue.read(name))
             if found["id"] != name:
                 raise ValueError("its id is not its name")
-            silent = found["service"] == alert.HEARTBEAT_SERVICE and not self._configuration.heartbeat_message
+            silent = found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message
             if not silent and not rules.is_ignored(found, self._configuration):
                 slack.single(found, self._configuration, time.time())
                 return found
-            self._remove(name)
+            self._queue.remove(name)
         except FileNotFoundError:
             return None
         except Exception as error:  # whatever is wrong with a file, those behind it must not wait for it
             why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
-            self._set_aside(name, printable(why).encode("utf-8") + b"\n")
+            self._queue.set_aside(name, printable(why).encode("utf-8") + b"\n")
             return None
         if silent:
             self._ping(found)
@@ -312,7 +406,7 @@ class Sender:
         self._state.failures += 1
         self._probes = []
         if asked is not None:
-            seconds = asked + random.uniform(0, min(2**self._asked, WIDEST_SPREAD))  # noqa: S311
+            seconds = asked + random.uniform(0, min(2**self._asked, WIDEST_SPREAD_SECONDS))  # noqa: S311
             self._asked += 1
         else:
             seconds = self._delay(closed) * random.uniform(1, 1.25)  # noqa: S311
@@ -320,16 +414,16 @@ class Sender:
         return seconds
 
     def _delay(self, closed: bool) -> float:
-        if self._state.failures <= len(DELAYS):
-            return DELAYS[self._state.failures - 1]
+        if self._state.failures <= len(RETRY_SECONDS):
+            return RETRY_SECONDS[self._state.failures - 1]
         self._is_over = True
         seconds = time.time() - self._state.trouble["since"] if self._state.trouble else 0
-        return CLOSED_SECONDS if closed and seconds > CLOSED_FOR_LONG_SECONDS else UNDELIVERED_SECONDS
+        return CLOSED_SECONDS if closed and seconds > CLOSED_FOR_LONG_SECONDS else AFTER_LAST_RETRY_SECONDS
 
     @staticmethod
     def _pause(seconds: float) -> bool:
         """Wait; return False if that is longer than a run may stay, or if somebody who flushes asks us to leave."""
-        if seconds > LONGEST_STAY:
+        if seconds > LONGEST_PAUSE_SECONDS:
             return False
         return seconds <= 0 or signal.sigtimedwait([MAKE_WAY], seconds) is None
 
@@ -337,7 +431,7 @@ class Sender:
 def _delivery(sent: "Alert", status: int) -> "Entry":
     return {
         "id": sent["id"],
-        "user": sent["user"],
+        "user": alert.subject(sent),
         "from": slack.origin(sent),
         "login_time": sent["time"],
         "delivered_at": time.time(),
@@ -360,8 +454,8 @@ def retry_after(header: "Optional[str]") -> "Optional[float]":
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date), None for none."""
     text = (header or "").strip()
     if text.isdecimal():
-        return float(min(int(text[:9]), LONGEST_WAIT))  # Python refuses to read thousands of digits
+        return float(min(int(text[:9]), LONGEST_ASKED_SECONDS))  # Python refuses to read thousands of digits
     try:
-        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_WAIT)
+        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_ASKED_SECONDS)
     except (TypeError, ValueError, OverflowError):
         return None

@@ -13,7 +13,7 @@ quotes (text.py), and what sshd and the administrator vouch for comes before it.
 from datetime import datetime
 
 from . import rules
-from .alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, is_own
+from .alert import HEARTBEAT, SELF_CHECK, TEST, is_own, subject
 from .config import Configuration
 from .login_types import COMMAND_OVER, INTERACTIVE, SOMETHING_OVER, TERMINAL_OVER, TRANSFERS, TUNNEL, UNKNOWN
 from .text import LONGEST_SHOWN, SEPARATOR, phrase, plain_or_quoted, printable, quoted
@@ -139,13 +139,13 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
 
 
 def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) -> str:
-    if alert["service"] == TEST_SERVICE:
+    if alert["about"] == TEST:
         return "Test alert from " + server
-    if alert["service"] == HEARTBEAT_SERVICE:
+    if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
-    if alert["service"] == WATCH_SERVICE and alert["notes"]:
+    if alert["about"] == SELF_CHECK and alert["notes"]:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
-    if alert["service"] == WATCH_SERVICE:
+    if alert["about"] == SELF_CHECK:
         return server + " is well again"
     did = "opened more" if alert["follows"] else "logged in"
     return f"{_user(alert, longest_user)} {did} on {server}"
@@ -223,11 +223,11 @@ def _opened(kind: str) -> str:
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
     pairs = [("Server", _server(alert, configuration))]
-    if alert["service"] == TEST_SERVICE:
+    if alert["about"] == TEST:
         pairs.append(("Type", "test, by a PAM session" if alert["address"] else "test"))
-    elif alert["service"] == HEARTBEAT_SERVICE:
+    elif alert["about"] == HEARTBEAT:
         pairs.append(("Type", "heartbeat"))
-    if alert["notes"] or alert["service"] == WATCH_SERVICE:
+    if alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     return [*pairs, ("Time", _time(alert["time"]))]
 
@@ -276,7 +276,7 @@ def _chosen(method: "Dict[str, Any]") -> "List[Tuple[str, str]]":
 
 
 def _user(alert: "Alert", longest: int = LONGEST_SHOWN) -> str:
-    return plain_or_quoted(alert["user"], longest=longest) if alert["user"] else NO_USER
+    return plain_or_quoted(subject(alert), longest=longest) if subject(alert) else NO_USER
 
 
 def _server(alert: "Alert", configuration: Configuration) -> str:

@@ -1,13 +1,13 @@
-"""The spool: one directory a state, and a file moves from state to state by rename, so that a kill at any point loses
-nothing and leaves nothing half-done.
+"""The spool: one directory a state. A file moves from state to state by rename, so a kill at any point loses nothing
+and leaves nothing half-done.
 
-    incoming/   captures, written by the hook          root alone
-    outgoing/   finished alerts that wait              root writes, the service user takes
-    failed/     alerts that were refused for good, each with the answer in NAME.answer
-    state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the watch
-                last found
-    open/       connections that were reported and are still open (open_connections.py)    root alone
-    ballast/    what becomes an alert where no disk has room (ballast.py)  root alone
+    incoming/   captures, written by the hook; an alert that is staged beside its capture      root only
+    outgoing/   finished alerts that wait                          root writes, the service user takes
+    failed/     alerts that Slack refused for good, each with the answer in NAME.answer
+    state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the
+                self-check last found
+    open/       connections that were reported and are still open (open_connections.py)        root only
+    ballast/    files that become alerts when no disk has room (ballast.py)                    root only
 
 Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
 """
@@ -23,30 +23,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Dict, List, Tuple
 
-LARGEST_FILE = 1 << 20  # bytes; the hook keeps a quarter of it
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST = "ballast"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
 STATE_FILES = ("wake", "sender.json", "watch.json")
-BESIDE = {"incoming": ".alert", "failed": ".answer"}  # what the file beside one of ours ends in
-ALERT_MODE = 0o640  # the directories are setgid, so the group is the service's
-SKEW = 60  # seconds that a clock may be set back without a thought
-ABANDONED = 3600  # seconds after which an unfinished file is nobody's any more
+# What the name of a file ends in that lies beside an alert or a capture.
+COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
+# The directories are setgid, so the group is the service's.
+ALERT_MODE = 0o640
+# No file is read further. The hook keeps a quarter of it.
+LARGEST_FILE_BYTES = 1 << 20
+# How far a clock may be set back before names count as names of the future.
+SKEW_SECONDS = 60
+# After that long a file that is still being written is left over from a kill.
+UNFINISHED_SECONDS = 3600
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a file in the spool is ours: 1763884862.123456-4242."""
+    """Tell whether this is the name of a capture or an alert: 1763884862.123456-4242."""
     seconds, dash, pid = name.partition("-")
     return bool(dash) and pid.isdecimal() and seconds.replace(".", "", 1).isdecimal()
 
 
 def written_at(name: str) -> float:
-    """Return the time of a capture's name, in seconds since the epoch."""
+    """Return the time in a capture's name, in seconds since the epoch."""
     return float(name.partition("-")[0])
 
 
-def _is_ours(directory: str, entry: str, plain: bool) -> bool:
+def is_older(name: str, age: float) -> bool:
+    """Tell whether a name is older than this, in seconds. One from the future counts as older than any.
+
+    The clock was set back since then, and nobody can say for how long the name will be in the future.
+    """
+    passed = time.time() - written_at(name)
+    return passed > age or passed < -SKEW_SECONDS
+
+
+def _is_expected(directory: str, entry: str, plain: bool) -> bool:
     if entry.startswith("."):
         return True  # being written, or soon cleared away
     if not plain:
@@ -54,22 +68,13 @@ def _is_ours(directory: str, entry: str, plain: bool) -> bool:
     if directory == "state":
         return entry in STATE_FILES
     name, dot, ending = entry.rpartition(".")
-    return is_name(entry) or (is_name(name) and dot + ending == BESIDE.get(directory))
-
-
-def is_older(name: str, age: float) -> bool:
-    """Tell whether a name was given longer ago than this, in seconds; one from the future is older than any.
-
-    The clock was set back since then, and nobody can say for how long it will be in the future.
-    """
-    passed = time.time() - written_at(name)
-    return passed > age or passed < -SKEW
+    return is_name(entry) or (is_name(name) and dot + ending == COMPANIONS.get(directory))
 
 
 def _move_away(path: str) -> bool:
-    """Rename a directory that has the path of a file of ours; return False where there is none. Raise OSError.
+    """Rename a directory that stands where a file belongs; return False where there is none. Raise OSError.
 
-    Its new name is none of ours, so that `status` tells of it.
+    Its new name is unexpected, so `status` reports it.
     """
     if os.path.islink(path) or not os.path.isdir(path):
         return False
@@ -88,16 +93,16 @@ class Spool:
         return os.path.join(self.root, *parts)
 
     def names(self, directory: str) -> "List[str]":
-        """Return the names of our files in a directory, the oldest first; others are not ours to touch."""
+        """Return the names of the captures or alerts in a directory, the oldest first. Nothing else is touched."""
         return sorted(name for name, plain in self._entries(directory) if plain and is_name(name))
 
     def _entries(self, directory: str) -> "List[Tuple[str, bool]]":
-        """Return what lies in a directory, and of each whether it is a plain file, as all of ours are."""
+        """Return what lies in a directory, and of each whether it is a plain file, as all of the spool's are."""
         with os.scandir(self.path(directory)) as entries:
             return [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
 
-    def read(self, directory: str, name: str, largest: int = LARGEST_FILE) -> bytes:
-        """Return a file's contents; only a plain file's, and no more bytes than any file of ours can hold."""
+    def read(self, directory: str, name: str, largest: int = LARGEST_FILE_BYTES) -> bytes:
+        """Return a file's contents; only a plain file's, and at most so many bytes."""
         with self._open(directory, name) as file:
             return file.read(largest)
 
@@ -109,16 +114,16 @@ class Spool:
             raise OSError(errno.EINVAL, "not a plain file", name)
         return file
 
-    def foreign(self) -> "List[str]":
-        """Return what lies in the spool and is none of ours, as `outgoing/README`. It is nobody's to touch."""
+    def unexpected(self) -> "List[str]":
+        """Return what does not belong in the spool, as `outgoing/README`. The notifier never touches it."""
         found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST)]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
-            found += [directory + "/" + entry for entry, plain in entries if not _is_ours(directory, entry, plain)]
+            found += [f"{directory}/{entry}" for entry, plain in entries if not _is_expected(directory, entry, plain)]
         return sorted(found)
 
     def sizes(self, directory: str) -> "Dict[str, int]":
-        """Return the bytes that each of our files in a directory holds, by name."""
+        """Return the bytes that each capture or alert in a directory holds, by name."""
         sizes = {}
         with os.scandir(self.path(directory)) as entries:
             for entry in entries:
@@ -132,7 +137,7 @@ class Spool:
     def write(self, directory: str, name: str, contents: bytes, mode: int, durable: bool = False) -> None:
         """Put a file into a directory, whole or not at all, in place of one of the same name.
 
-        durable: it is on the disk before it has its name, so that a power cut does not leave it empty.
+        durable: write it to the disk before it gets its name, so that a power cut does not leave it empty.
         """
         unfinished = self.path(directory, f".{name}.{os.getpid()}")
         try:
@@ -163,7 +168,7 @@ class Spool:
     def _rename(source: str, target: str) -> None:
         """Give a file its name. A directory that has it already is moved out of the way.
 
-        Somebody with the service user's rights can put one there; nothing may wait for it.
+        Somebody with the service user's rights can put one there, and no alert may wait for it.
         """
         try:
             os.rename(source, target)
@@ -172,14 +177,14 @@ class Spool:
                 raise error from None
             os.rename(source, target)
 
-    # The observer's part. The finished alert stands beside its capture before the capture goes, and leaves incoming/
-    # only after it: a kill in between never makes two alerts of one login, and the next run ends what this one began.
-    # The finisher of an observer that was killed may still be at it when that next run comes, hence the claim.
+    # The finisher's part. It stages the alert beside its capture before the capture goes, and publishes it only after
+    # that: a kill in between never makes two alerts of one login, and the next run recovers what is staged. The
+    # finisher of an observer that was killed may still be at work when that next run comes, hence the claim.
 
     def claim(self, name: str) -> "BinaryIO":
-        """Return a capture, opened: as long as it is, no other process finishes it.
+        """Return a capture, opened: while it is open, no other process finishes it.
 
-        Raise FileNotFoundError if it is finished, BlockingIOError if another process is at it.
+        Raise FileNotFoundError if it is finished, BlockingIOError if another process is working on it.
         """
         import fcntl  # a file to load; only finishers need it
 
@@ -196,47 +201,47 @@ class Spool:
             raise FileNotFoundError(errno.ENOENT, "finished by another process", name)
         return capture
 
-    def finish(self, name: str, contents: bytes) -> None:
+    def stage(self, name: str, contents: bytes) -> None:
         """Put the finished alert beside its capture."""
         self.write("incoming", name + ".alert", contents, ALERT_MODE, durable=True)
 
-    def hand_over(self, name: str) -> bool:
-        """Replace a capture by its finished alert in outgoing/, and wake the sender. Return what wake() does."""
+    def publish(self, name: str) -> bool:
+        """Replace a capture by its staged alert in outgoing/, and wake the sender. Return what wake() does."""
         self.remove("incoming", name)
-        ready = self.path("incoming", name + ".alert")
+        staged = self.path("incoming", name + ".alert")
         try:
-            self._rename(ready, self.path("outgoing", name))
+            self._rename(staged, self.path("outgoing", name))
         except FileNotFoundError:
-            if os.path.lexists(ready):
+            if os.path.lexists(staged):
                 raise
-            # Another process has handed it over.
+            # Another process has published it.
         return self.wake()
 
-    def finish_handing_over(self, age: float = float("-inf")) -> None:
-        """End what an observer that was killed had begun.
+    def recover(self, age: float = float("-inf")) -> None:
+        """Publish what finishers that were killed had staged.
 
-        age: only what was captured longer ago than this, in seconds.
+        age: only what was captured longer ago than this, in seconds
         """
         for entry, plain in self._entries("incoming"):
             name = entry[: -len(".alert")]
             if plain and entry.endswith(".alert") and is_name(name) and is_older(name, age):
-                self._end_handing_over(name)
+                self._recover_one(name)
 
-    def _end_handing_over(self, name: str) -> None:
+    def _recover_one(self, name: str) -> None:
         try:
             with self.claim(name):
-                self.hand_over(name)
+                self.publish(name)
         except FileNotFoundError:
-            self.hand_over(name)  # its capture is gone already
+            self.publish(name)  # its capture is gone already
         except BlockingIOError:
-            pass  # whoever had begun is at it still
+            pass  # its finisher is still at work
 
     def wake(self) -> bool:
-        """Say that there is something to send: the file that the path unit watches.
+        """Say that there is something to send, by the file that the path unit watches.
 
         A file that is there already is replaced: the run that it was for may never have begun, and systemd before 240
-        looks again only when something happens to the file (inotify(7)). So is a link, which need not lead anywhere.
-        Return False where there can be no sign: the directory can only be read, or there is no room.
+        looks again only when something happens to the file (inotify(7)). A link is replaced too: it may lead nowhere.
+        Return False where there can be no sign: the directory is read-only, or there is no room.
         """
         try:
             self.write("state", "wake", b"", 0o600)
@@ -251,10 +256,10 @@ class Spool:
     # The sender's part.
 
     def stop_waking(self) -> None:
-        """Take the sign to wake away, before the look at what waits. Raise OSError where that can't be done."""
+        """Take the sign away, before the look at what waits. Raise OSError where that can't be done."""
         try:
             self.remove("state", "wake")
-        except OSError:  # a disk that can only be read says so of what is not there, too
+        except OSError:  # a read-only file system refuses even where there is nothing to remove
             if os.path.lexists(self.path("state", "wake")):
                 raise
 
@@ -268,18 +273,18 @@ class Spool:
         self._rename(self.path("outgoing", name), self.path("failed", name))
 
     def forget(self, directory: str, name: str) -> None:
-        """Remove an alert, and the answer that it may have."""
+        """Remove an alert, and its answer if there is one."""
         self.remove(directory, name)
         self.remove(directory, name + ".answer")
 
-    def retry(self, name: str) -> None:
+    def put_back(self, name: str) -> None:
         """Put a refused alert back among those that wait."""
         self._rename(self.path("failed", name), self.path("outgoing", name))
         self.remove("failed", name + ".answer")
 
-    # What kills leave, whoever's.
+    # What kills leave behind, whoever's.
 
-    def clear_abandoned(self) -> None:
+    def clear_unfinished(self) -> None:
         """Remove files that were being written when their writer was killed."""
         for directory in (*DIRECTORIES, BALLAST):
             if directory == BALLAST and not os.path.isdir(self.path(directory)):
@@ -287,24 +292,24 @@ class Spool:
             for entry in os.listdir(self.path(directory)):
                 path = self.path(directory, entry)
                 try:
-                    if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > ABANDONED:
+                    if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > UNFINISHED_SECONDS:
                         os.unlink(path)
                 except (FileNotFoundError, IsADirectoryError, PermissionError):
-                    pass  # it is being written, and has just got its name; or it is none of ours
+                    pass  # it has just got its name; or it does not belong here
 
 
 class Lock:
-    """A lock between processes, kept by one of them at a time and given up at its end at the latest.
+    """A lock between processes: one at a time holds it, until it gives it up or ends.
 
-    lockf(3), not flock(2): the hook can ask for it without importing a module. It belongs to the process alone: a fork
-    does not have it, and closing any descriptor of the file gives it up. So the file is opened once, and kept open.
+    lockf(3), not flock(2): the hook can test it without importing a module. It belongs to the process: a fork does not
+    inherit it, and closing any descriptor of the file gives it up. So the file is opened once, and kept open.
     """
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     def take(self) -> bool:
-        """Take the lock and return True; return False if another process has it."""
+        """Take the lock and return True; return False if another process holds it."""
         try:
             os.lockf(self._descriptor, os.F_TLOCK, 0)
         except OSError as error:
@@ -314,17 +319,17 @@ class Lock:
         return True
 
     def holder(self) -> int:
-        """Return the pid of another process that has the lock, 0 if none has, or none that can be named."""
-        import fcntl  # a file to load; only somebody who flushes needs it
+        """Return the pid of another process that holds the lock, 0 if none does, or none that can be named."""
+        import fcntl  # a file to load; only `flush` needs it
         import struct
 
-        layout = "hhqqi"  # struct flock of fcntl(2), its offsets of 64 bits as Python is built
+        layout = "hhqqi"  # struct flock of fcntl(2), with offsets of 64 bits as Python is built
         asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _whence, _start, _length, pid = struct.unpack(layout, fcntl.fcntl(self._descriptor, fcntl.F_GETLK, asked))
-        return 0 if kind == fcntl.F_UNLCK else max(pid, 0)
+        held, _whence, _start, _length, pid = struct.unpack(layout, fcntl.fcntl(self._descriptor, fcntl.F_GETLK, asked))
+        return 0 if held == fcntl.F_UNLCK else max(pid, 0)
 
     def keep_through_exec(self) -> None:
-        """Keep the lock for the program that this process is going to run (execve(2)); there, it may be taken again."""
+        """Keep the lock for the program that this process is about to run (execve(2)), which may take it again."""
         os.set_inheritable(self._descriptor, True)
 
     def give_up(self) -> None:
@@ -333,7 +338,7 @@ class Lock:
 
 
 def is_locked(path: str) -> bool:
-    """Tell whether another process has a lock. Not for one that this process has: asking would give it up."""
+    """Tell whether another process holds a lock. Not for one that this process holds: asking would give it up."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.lockf(descriptor, os.F_TEST, 0)

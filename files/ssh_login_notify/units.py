@@ -1,7 +1,6 @@
-"""systemd's units of the notifier: whether they are at work, and the end of a pause that is not needed any more."""
+"""systemd's units of the notifier: whether they do their part, and the end of a pause that is no longer needed."""
 
 import os
-import subprocess
 
 from . import paths
 
@@ -12,10 +11,32 @@ if TYPE_CHECKING:
 LONGEST_SECONDS = 10
 
 
+def starts(path_unit: str) -> bool:
+    """Tell whether systemd starts the service of this path unit, so that the notifier need not do it itself."""
+    return _is_there(paths.SYSTEMD) and _is_there(path_unit)
+
+
+def _is_there(path: str) -> bool:
+    """Tell whether a path exists. Where this process may not look, assume that it does.
+
+    Under SELinux sshd's domain need not be allowed to look. A sender that it started would stay in that domain, which
+    may open no connection, and would hold the lock against systemd's, which may.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def ask(*words: str) -> "Optional[str]":
     """Return what systemctl(1) prints; None where the role has set up no units, or systemd does not answer."""
     if not os.path.isdir(paths.SYSTEMD) or not os.path.exists(paths.PATH_UNIT):
         return None
+    import subprocess  # expensive to load, and the observer's child only needs starts()
+
     try:
         asked = subprocess.run(  # noqa: S603
             [paths.SYSTEMCTL, *words],
@@ -25,14 +46,14 @@ def ask(*words: str) -> "Optional[str]":
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None  # it has other troubles than ours
+        return None  # systemd has a problem that is not ours to report
     return asked.stdout.decode("ascii", "replace")
 
 
 def end_pause() -> None:
-    """End the pause after a failed run of the sender: for an operator who may have mended its cause. For root.
+    """End systemd's pause after a failed run of the sender: an operator may have fixed the cause. For root.
 
-    The path unit starts the sender at once if there is a sign to wake it.
+    If there is a sign to wake the sender, the path unit starts it at once.
     """
     if "auto-restart" in (ask("show", "--property=SubState", paths.SERVICE) or ""):
         ask("stop", paths.SERVICE)

@@ -59,12 +59,12 @@ def next_pid(host):
 @contextmanager
 def without_the_start_time(host):
     """The notifier as if it took a pid for a process."""
-    file = f"{LIBRARY}/kind.py"
-    host.check_output(f"cp -a {file} /root/kind.py && sed -i '/def _is_over/a \\        return False' {file}")
+    file = f"{LIBRARY}/connection.py"
+    host.check_output(f"cp -a {file} /root/connection.py && sed -i '/def _is_over/a \\        return False' {file}")
     try:
         yield
     finally:
-        host.check_output(f"cp -a /root/kind.py {file}")
+        host.check_output(f"cp -a /root/connection.py {file}")
         host.run(f"pkill -f '{PROGRAM}$'")  # a follower that takes no connection for over stays
 
 

@@ -33,11 +33,11 @@ FAULTS = {
         f"the PAM line in {PAM} is not the first of the session part",
     ),
     "the line is doubled": (f"sed -i 's/.*pam_exec.*/&\\n&/' {PAM}", f"the PAM line in {PAM} is there more than once"),
-    "the configuration is open": (f"chmod 0644 {CONFIGURATION}", f"others than root may read {CONFIGURATION}"),
+    "the configuration is open": (f"chmod 0644 {CONFIGURATION}", f"users other than root can read {CONFIGURATION}"),
     "the program is another": (f"echo >> {PROGRAM}", f"not as the role installed it, {PROGRAM}"),
     "a module is another": (
-        f"echo >> {LIBRARY}/ssh_login_notify/kind.py",
-        f"not as the role installed it, {LIBRARY}/ssh_login_notify/kind.py",
+        f"echo >> {LIBRARY}/ssh_login_notify/connection.py",
+        f"not as the role installed it, {LIBRARY}/ssh_login_notify/connection.py",
     ),
 }
 FILES = f"{PAM} {CONFIGURATION} {PROGRAM} {LIBRARY}"

@@ -82,7 +82,7 @@ def test_what_is_not_ours_is_left_alone(server, assert_reported):
     assert_reported("foreign files")
     assert server.run(look) == before, "it is nobody's to touch"
     code, status = server.status()
-    (problem,) = [problem for problem in status["problems"] if "none of the notifier's" in problem]
+    (problem,) = [problem for problem in status["problems"] if "unexpected files" in problem]
     assert code == 1
     assert f"and {len(paths) - 3} more" in problem
     if server.has_systemd:

@@ -24,7 +24,7 @@ testinfra_hosts = ["ansible://servers"]
 
 LOGINS = 150
 CONNECTIONS = 100
-# What serves a connection on which nothing was opened (files/ssh_login_notify/kind.py).
+# What serves a connection on which nothing was opened (files/ssh_login_notify/connection.py).
 SERVED = "^sshd[a-z-]*: (alice|bob|carol)$"
 AN_HOUR_LATER = "env FAKETIME=+1h LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)"
 SCRIPTS = Path(__file__).parents[3] / "bench" / "inside"

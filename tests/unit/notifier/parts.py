@@ -48,7 +48,7 @@ def make_spool(root):
 
 def make_well(root, monkeypatch):
     """Have the notifier find its PAM line, and what was installed, below a directory, and all of it in order."""
-    from ssh_login_notify import paths, trust
+    from ssh_login_notify import pam_stack, paths, trust
 
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
@@ -67,6 +67,14 @@ def make_well(root, monkeypatch):
     monkeypatch.setattr(paths, "PROGRAM", str(program))
     monkeypatch.setattr(paths, "USER", "daemon")
     monkeypatch.setattr(trust, "TRUSTED", ())  # what is tested is below a directory that everybody may write
+    fault = pam_stack.fault
+
+    def fault_of_installed(text, program_of_line, included):
+        """The PAM files of the tests name the program where a host has it."""
+        assert program_of_line == str(program)
+        return fault(text, "/usr/local/bin/ssh-login-notify", included)
+
+    monkeypatch.setattr(pam_stack, "fault", fault_of_installed)
     monkeypatch.setattr(paths, "PAM_DIRECTORIES", (str(pam), str(root / "vendor")))
     return pam / "sshd", library
 
@@ -79,6 +87,7 @@ def alert(number=1, **changes):
     """An alert as it waits in the spool; its number gives it its place in time."""
     values = {
         "version": VERSION,
+        "about": "login",
         "id": f"{1763884800 + number}.123456-4242",
         "time": 1763884800.123456 + number,
         "host": "web-3",
@@ -164,8 +173,8 @@ class Installation:
         self.change(self.library / "handover.py", r"OVERFLOW_WAKE = .*", wake)
         self.change(self.library / "paths.py", r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         self.change(self.library / "paths.py", r'OVERFLOW = ".*"', 'OVERFLOW = "{}"'.format(root / "overflow"))
-        self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")
-        self.change(self.library / "observer.py", r"LONGEST = 30\.0", "LONGEST = 0.3")
+        self.change(self.library / "observer.py", r"TUNNEL_SECONDS = 3\.0", "TUNNEL_SECONDS = 0.3")
+        self.change(self.library / "observer.py", r"UNSERVED_SECONDS = 30\.0", "UNSERVED_SECONDS = 0.3")
         # A host with systemd: whose path unit starts the sender, not the observer.
         self.change(self.library / "paths.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
         self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')

@@ -15,13 +15,18 @@ from hypothesis import strategies as st
 from ssh_login_notify.alert import (
     ADDED,
     FIELDS,
-    OWN_SERVICES,
+    HEARTBEAT,
+    LOGIN,
+    SELF_CHECK,
+    TEST,
     TEST_SERVICE,
     build,
     following,
     from_json,
+    is_own,
     log_line,
     own,
+    subject,
     to_json,
 )
 from ssh_login_notify.capture import Capture
@@ -43,6 +48,7 @@ def test_an_alert_tells_who_from_where_how_what_and_when():
     assert found == {
         "version": 1,
         "id": NAME,
+        "about": "login",
         "time": 1763884862.123456,
         "host": os.uname().nodename,
         "service": "sshd",
@@ -194,14 +200,48 @@ def test_the_line_for_the_log_gives_back_what_strangers_chose(user, name, key_id
     assert line.isprintable()
 
 
-@pytest.mark.parametrize("service", OWN_SERVICES)
-def test_the_notifiers_own_events_are_no_logins_in_the_log(service):
-    for found in (own(service, ["x is gone: mend it"]), built(PAM_SERVICE=service, PAM_USER="loginwatch-test")):
-        event, pairs = forms.read_log_line(log_line(found))
-        assert event == service.rpartition("-")[2]
-        assert {"user", "from", "port", "name", "auth", "key"} & set(dict(pairs)) == set()
-        assert dict(pairs)["id"] == found["id"]
-        assert "loginwatch-test" not in json.dumps(found)
+@pytest.mark.parametrize(
+    ("found", "about"),
+    [
+        (own(TEST, []), TEST),
+        (own(HEARTBEAT, ["x is gone: mend it"]), HEARTBEAT),
+        (own(SELF_CHECK, ["x is gone: mend it"]), SELF_CHECK),
+        ("by PAM", TEST),
+    ],
+)
+def test_the_notifiers_own_events_are_no_logins_in_the_log(found, about):
+    if found == "by PAM":
+        found = built(PAM_SERVICE=TEST_SERVICE, PAM_USER="loginwatch-test")
+    event, pairs = forms.read_log_line(log_line(found))
+    assert event == found["about"] == about
+    assert is_own(found)
+    assert subject(found) == about
+    assert {"user", "from", "port", "name", "auth", "key"} & set(dict(pairs)) == set()
+    assert dict(pairs)["id"] == found["id"]
+    assert "loginwatch-test" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("service", "about"),
+    [
+        ("sshd", LOGIN),
+        ("ssh-login-notify-test", TEST),
+        ("ssh-login-notify-heartbeat", HEARTBEAT),
+        ("ssh-login-notify-watch", SELF_CHECK),
+    ],
+)
+def test_an_alert_of_a_version_that_named_it_by_its_service_is_still_read(service, about):
+    """It waits in the spool while the role installs this version."""
+    old = parts.alert(service=service, user="watch")
+    del old["about"]
+    found = from_json(to_json(old))
+    assert (found["about"], is_own(found)) == (about, about != LOGIN)
+    assert subject(found) == ("watch" if about == LOGIN else about)
+
+
+def test_only_the_tests_own_service_makes_a_login_a_test():
+    for service in ("ssh-login-notify-heartbeat", "ssh-login-notify-watch", "self-check"):
+        assert built(PAM_SERVICE=service)["about"] == LOGIN
 
 
 def test_a_test_that_carries_something_suspicious_says_so_in_the_log():

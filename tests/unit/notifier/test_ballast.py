@@ -8,7 +8,7 @@ import os
 import stat
 
 import pytest
-from ssh_login_notify import alert, ballast, finisher, overflow
+from ssh_login_notify import alert, ballast, finisher, outbox, overflow
 from ssh_login_notify.spool import ALERT_MODE
 from ssh_login_notify.state import State
 
@@ -28,7 +28,7 @@ def full(spool, monkeypatch):
         return real(path, flags, *more, **options)
 
     monkeypatch.setattr(os, "open", refuse)
-    monkeypatch.setattr(finisher, "start_sender", lambda _spool: None)
+    monkeypatch.setattr(outbox, "start_sender", lambda _spool: None)
     return spool
 
 
@@ -40,7 +40,7 @@ def test_it_is_made_once_and_whole(spool):
     ballast.refill(spool)
     assert {name: os.stat(spool.path("ballast", name)).st_ino for name in names} == made
     assert os.stat(spool.path("ballast", "7")).st_blocks * 512 >= ballast.SIZE_BYTES
-    assert spool.foreign() == []
+    assert spool.unexpected() == []
 
 
 def test_a_login_on_a_full_disk_is_an_alert_without_a_new_block_or_inode(full, said):
@@ -59,7 +59,7 @@ def test_a_login_on_a_full_disk_is_an_alert_without_a_new_block_or_inode(full, s
 
 def test_what_is_used_is_made_again_when_there_is_room(spool, monkeypatch):
     ballast.refill(spool)
-    ballast.finish(spool, NAME, b"x")
+    ballast.stage(spool, NAME, b"x")
     ballast.refill(spool)
     assert len(os.listdir(spool.path("ballast"))) == ballast.FILES + 1
 
@@ -100,7 +100,7 @@ def test_a_capture_that_is_in_the_spool_is_not_lost_but_stays(full, said):
 def test_an_alert_that_is_too_long_for_it_takes_none(spool):
     ballast.refill(spool)
     with pytest.raises(OSError, match="too long"):
-        ballast.finish(spool, NAME, b"x" * (ballast.SIZE_BYTES + 1))
+        ballast.stage(spool, NAME, b"x" * (ballast.SIZE_BYTES + 1))
     assert len(os.listdir(spool.path("ballast"))) == ballast.FILES + 1
 
 
@@ -108,8 +108,8 @@ def test_two_that_take_one_at_once_get_different_ones(spool, monkeypatch):
     ballast.refill(spool)
     names = ballast._names(spool)
     monkeypatch.setattr(ballast, "_names", lambda _spool: names)
-    ballast.finish(spool, NAME, b"first")
-    ballast.finish(spool, NAME + "1", b"second")
+    ballast.stage(spool, NAME, b"first")
+    ballast.stage(spool, NAME + "1", b"second")
     assert [spool.read("incoming", name + ".alert") for name in (NAME, NAME + "1")] == [b"first", b"second"]
 
 
@@ -134,9 +134,9 @@ def test_a_spool_without_it_does_without(spool):
     ballast.count_lost(spool)
     ballast.wake(spool)
     assert ballast.lost(spool) == 0
-    spool.clear_abandoned()
+    spool.clear_unfinished()
     with pytest.raises(OSError, match="No such file"):
-        ballast.finish(spool, NAME, b"x")
+        ballast.stage(spool, NAME, b"x")
 
 
 def test_the_one_elsewhere_comes_first(full, said, monkeypatch):

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, the loginwatch founders
+# Copyright: (c) 2026, the loginself_check founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
@@ -16,13 +16,13 @@ import time
 import parts
 import pytest
 from parts import FINGERPRINT, alert, answer, needs_root, wait_for
-from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, paths, privileges, watch
+from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, paths, privileges, self_check, sender, trial
 from ssh_login_notify.alert import to_json
+from ssh_login_notify.exit_codes import CRITICAL, OK, TRY_LATER, UNKNOWN, WARNING
 from ssh_login_notify.sender import FEW_TRIES, State
 from ssh_login_notify.spool import Lock, Spool
 
 pytestmark = needs_root
-WELL, UNDELIVERED, WRONG, NOT_KNOWN = 0, 1, 2, 3
 SECRET = "not-a-real-secret"
 
 
@@ -38,7 +38,8 @@ class Host:
         monkeypatch.setattr(config.load, "__defaults__", (str(self.path),))
         monkeypatch.setattr(Spool.__init__, "__defaults__", (spool.root,))
         self.given_up = []
-        monkeypatch.setattr(cli, "give_up", lambda: self.given_up.append(len(webhook.requests)))
+        monkeypatch.setattr(sender, "give_up", lambda: self.given_up.append(len(webhook.requests)))
+        monkeypatch.setattr(trial, "give_up", sender.give_up)
 
     def configure(self, **values):
         values.setdefault("webhook_url", self.webhook.url)
@@ -82,9 +83,9 @@ def host(monkeypatch, capsys, tmp_path, spool, webhook, said):
 def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     code, out, err = host.run(command)
-    assert (code, out) == (NOT_KNOWN, "")
+    assert (code, out) == (UNKNOWN, "")
     assert err.count("\n") == 1
-    assert "only root may use it" in err
+    assert "only root can use it" in err
     assert host.webhook.requests == []
 
 
@@ -106,7 +107,7 @@ def test_a_call_that_is_wrong_ends_with_2(host, arguments):
 
 def test_a_test_says_that_it_arrived(host):
     code, found = host.json("test")
-    assert code == WELL
+    assert code == OK
     assert (found["delivered"], found["status"], found["answer"], found["mend"]) == (True, 200, "ok", None)
     assert 0 < found["seconds"] < 5
     assert set(found) == {"delivered", "status", "answer", "mend", "seconds", "id"}
@@ -123,11 +124,11 @@ def test_a_test_says_that_it_arrived(host):
 def test_a_test_that_slack_refuses_says_what_slack_said_and_the_mend(host, status, text, part):
     host.webhook.instructions.extend([answer(status, text)] * 2)
     code, found = host.json("test")
-    assert code == UNDELIVERED
+    assert code == WARNING
     assert (found["delivered"], found["status"], found["answer"]) == (False, status, text)
     assert part in found["mend"]
     code, out, _ = host.run("test")
-    assert code == UNDELIVERED
+    assert code == WARNING
     assert out.startswith(f"not delivered. {status} {text}".strip())
     assert part in out
 
@@ -138,12 +139,12 @@ def test_a_test_can_try_a_configuration_that_is_not_installed(host, tmp_path):
     other.chmod(0o600)
     before = host.path.read_bytes()
     code, found = host.json("test", "--configuration", str(other))
-    assert (code, found["delivered"]) == (WELL, True)
+    assert (code, found["delivered"]) == (OK, True)
     assert b"the candidate" in host.webhook.requests[0].body
     assert host.path.read_bytes() == before
     other.chmod(0o666)
     code, found = host.json("test", "--configuration", str(other))
-    assert code == WRONG
+    assert code == CRITICAL
     assert found["answer"] == f"{other} must be root's alone, it holds the webhook"
     assert len(host.webhook.requests) == 1
 
@@ -151,7 +152,7 @@ def test_a_test_can_try_a_configuration_that_is_not_installed(host, tmp_path):
 def test_a_test_that_reaches_nobody_says_where_to_look(host):
     host.webhook.instructions.append(parts.reset)
     code, found = host.json("test")
-    assert (code, found["delivered"], found["status"]) == (UNDELIVERED, False, None)
+    assert (code, found["delivered"], found["status"]) == (WARNING, False, None)
     assert "Connection reset" in found["answer"]
     assert "firewall" in found["mend"]
 
@@ -170,35 +171,35 @@ def test_a_test_that_reaches_nobody_says_where_to_look(host):
 def test_a_test_with_a_wrong_configuration_says_what_is_wrong_and_the_mend(host, values, said_of_it, mend):
     host.configure(**values)
     code, found = host.json("test")
-    assert (code, found["delivered"], found["status"]) == (WRONG, False, None)
+    assert (code, found["delivered"], found["status"]) == (CRITICAL, False, None)
     assert found["answer"].startswith(said_of_it)
     assert found["mend"].startswith(mend)
     assert host.webhook.requests == []
 
 
 def test_a_test_without_the_system_user_says_the_mend_and_sends_nothing(host, monkeypatch):
-    monkeypatch.setattr(cli, "give_up", privileges.give_up)
+    monkeypatch.setattr(trial, "give_up", privileges.give_up)
     monkeypatch.setattr(paths, "USER", "no-such-user")
     code, found = host.json("test")
-    assert (code, found["mend"]) == (WRONG, "run the role again")
+    assert (code, found["mend"]) == (CRITICAL, "run the role again")
     assert host.webhook.requests == []
 
 
 def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
     State(host.spool).waiting("429 rate_limited", "Slack allows", 20, asked=True)
-    assert host.run("test")[0] == WELL
+    assert host.run("test")[0] == OK
     assert 19 < slept[0] <= 20
     State(host.spool).waiting("429 rate_limited", "Slack allows", 500, asked=True)
     code, found = host.json("test")
-    assert (code, found["delivered"], len(host.webhook.requests)) == (UNDELIVERED, False, 1)
+    assert (code, found["delivered"], len(host.webhook.requests)) == (WARNING, False, 1)
     assert "Slack has asked for a pause" in found["answer"]
 
 
 def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
-    assert host.run("test")[0] == UNDELIVERED
+    assert host.run("test")[0] == WARNING
     host.put(1)
-    assert host.run("send")[0] == cli.TRY_LATER
+    assert host.run("send")[0] == TRY_LATER
     assert len(host.webhook.requests) == 1
     assert 499 < State(host.spool).seconds_left(asked=True) <= 500
 
@@ -206,15 +207,15 @@ def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
 def test_a_test_beside_a_sender_at_work_leaves_the_memory_to_that(host):
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
     with parts.another_process_holding(host.spool.path("sender.lock")):
-        assert host.run("test")[0] == UNDELIVERED
+        assert host.run("test")[0] == WARNING
     assert State(host.spool).seconds_left(asked=True) == 0
 
 
 def test_a_test_goes_past_the_spool_and_does_without_one(host):
     os.rename(host.spool.root, host.spool.root + ".away")
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 500"))
-    assert host.run("test")[0] == UNDELIVERED
-    assert host.run("test")[0] == WELL
+    assert host.run("test")[0] == WARNING
+    assert host.run("test")[0] == OK
 
 
 def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
@@ -227,7 +228,7 @@ def test_the_status_of_a_host_where_all_is_well(host):
     host.put(1, 2)
     host.run("send")
     code, found = host.json("status")
-    assert (code, found["state"], found["problems"], found["version"]) == (WELL, "ok", [], VERSION)
+    assert (code, found["state"], found["problems"], found["version"]) == (OK, "ok", [], VERSION)
     assert (found["captured"], found["waiting"], found["failed"], found["oldest_waiting_seconds"]) == (0, 0, 0, None)
     assert found["configuration"] == {
         "path": str(host.path), "webhook_host": "127.0.0.1", "host_label": "web-3", "proxy": "", "ca_file": "",
@@ -237,7 +238,7 @@ def test_the_status_of_a_host_where_all_is_well(host):
     assert found["last_delivery"] == found["recent_deliveries"][-1]
     assert set(found["last_delivery"]) == {"id", "user", "from", "login_time", "delivered_at", "status"}
     code, out, _ = host.run("status")
-    assert code == WELL
+    assert code == OK
     assert out.startswith("OK: ")
     assert "captured 0, waiting 0, failed 0" in out
     assert "deploy from 203.0.113.50 port 45006" in out
@@ -245,7 +246,7 @@ def test_the_status_of_a_host_where_all_is_well(host):
 
 def test_the_status_of_a_host_that_has_sent_nothing_yet(host):
     code, found = host.json("status")
-    assert (code, found["last_delivery"], found["recent_deliveries"]) == (WELL, None, [])
+    assert (code, found["last_delivery"], found["recent_deliveries"]) == (OK, None, [])
     assert found["configuration"]["host_label"] == os.uname().nodename
 
 
@@ -261,7 +262,7 @@ def test_the_status_changes_nothing_and_opens_no_connection(host):
 def test_alerts_that_wait_for_a_moment_are_no_problem(host):
     host.put_now()
     code, found = host.json("status")
-    assert (code, found["waiting"]) == (WELL, 1)
+    assert (code, found["waiting"]) == (OK, 1)
     assert 0 <= found["oldest_waiting_seconds"] < 5
 
 
@@ -269,24 +270,24 @@ def test_alerts_that_wait_because_of_trouble_are_a_warning_with_the_reason(host)
     host.put_now()
     State(host.spool).waiting("503 x", "it is tried again", 60)
     code, found = host.json("status")
-    assert (code, found["state"]) == (UNDELIVERED, "warning")
+    assert (code, found["state"]) == (WARNING, "warning")
     assert found["problems"] == ["alerts wait: 503 x: it is tried again"]
 
 
 def test_alerts_that_have_waited_for_long_are_critical(host):
     host.put_now(age=1000)
     code, found = host.json("status")
-    assert (code, found["state"]) == (WRONG, "critical")
-    assert "alerts have waited for 17 minutes: the sender has not come to it" in found["problems"]
+    assert (code, found["state"]) == (CRITICAL, "critical")
+    assert "alerts have waited for 17 minutes: not attempted yet" in found["problems"]
     assert 999 < found["oldest_waiting_seconds"] < 1010
 
 
 def test_a_capture_that_nobody_finishes_is_a_warning(host):
     host.put_now(age=5, directory="incoming", contents=b"x")
-    assert host.json("status")[0] == WELL
+    assert host.json("status")[0] == OK
     host.put_now(age=90, directory="incoming", contents=b"x")
     code, found = host.json("status")
-    assert (code, found["captured"]) == (UNDELIVERED, 2)
+    assert (code, found["captured"]) == (WARNING, 2)
 
 
 def test_alerts_that_were_refused_are_critical_with_slacks_words(host):
@@ -294,7 +295,7 @@ def test_alerts_that_were_refused_are_critical_with_slacks_words(host):
     host.webhook.instructions.append(answer(400, "invalid_payload"))
     host.run("send")
     code, found = host.json("status")
-    assert (code, found["failed"]) == (WRONG, 1)
+    assert (code, found["failed"]) == (CRITICAL, 1)
     assert "400 invalid_payload: " in found["problems"][0]
 
 
@@ -303,7 +304,7 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
     host.webhook.instructions.append(answer(404, "no_service"))
     host.run("flush")
     code, found = host.json("status")
-    assert (code, found["failed"], found["waiting"]) == (WRONG, 0, 1)
+    assert (code, found["failed"], found["waiting"]) == (CRITICAL, 0, 1)
     assert found["problems"] == [
         "alerts wait: 404 no_service: the webhook was removed or switched off; "
         "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
@@ -313,8 +314,11 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
 @pytest.mark.parametrize(
     ("instruction", "said"),
     [
-        (answer(413, "EICAR"), "the last try ended with 413: look for a proxy or a filter on the way to 127.0.0.1,"),
-        (parts.reset, "the last try ended with no answer: look for a proxy or a filter on the way to 127.0.0.1,"),
+        (
+            answer(413, "EICAR"),
+            "the last try ended with 413: look for a proxy or a filter on the way to 127.0.0.1 that",
+        ),
+        (parts.reset, "the last try ended with no answer: look for a proxy or a filter on the way to 127.0.0.1 that"),
         (answer(200, "EICAR"), "200: they may stand in the channel: 127.0.0.1 does not answer as Slack does,"),
     ],
 )
@@ -326,67 +330,67 @@ def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(h
     if "200" not in said:
         # A kept connection that is reset is opened again.
         host.webhook.instructions.extend([answer(200, "ok"), *[instruction] * (2 if instruction is parts.reset else 1)])
-    assert host.run("send")[0] == WELL, "it is nothing that another run within a minute could do"
+    assert host.run("send")[0] == OK, "it is nothing that another run within a minute could do"
     code, found = host.json("status")
-    assert (code, found["waiting"]) == (WRONG, 1)
+    assert (code, found["waiting"]) == (CRITICAL, 1)
     (problem,) = found["problems"]
     assert problem.startswith("1 alerts are stuck, ")
     assert said in problem
-    assert "EICAR" not in problem, "the watch tells of it by the same way"
+    assert "EICAR" not in problem, "the self_check tells of it by the same way"
 
 
 def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):
     host.put(1)
     host.path.unlink()
     code, found = host.json("status")
-    assert (code, found["waiting"]) == (WRONG, 1)
+    assert (code, found["waiting"]) == (CRITICAL, 1)
     assert "is missing: run the role again" in found["problems"][0]
     os.rename(host.spool.root, host.spool.root + ".away")
     code, found = host.json("status")
-    assert (code, found["waiting"]) == (WRONG, None)
+    assert (code, found["waiting"]) == (CRITICAL, None)
     assert "the spool can't be used" in found["problems"][1]
-    assert host.run("status")[0] == WRONG
+    assert host.run("status")[0] == CRITICAL
 
 
 def test_a_flush_sends_what_waits_whatever_wait_was_agreed(host):
     host.put(1, 2)
     State(host.spool).waiting("429", "x", 600)
     code, found = host.json("flush")
-    assert (code, found) == (WELL, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
+    assert (code, found) == (OK, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
 
 
 def test_a_flush_that_does_not_get_through_says_what_waits_and_why(host):
     host.put(1, 2)
     host.webhook.instructions.append(answer(503, "x"))
     code, found = host.json("flush")
-    assert (code, found) == (UNDELIVERED, {"delivered": 0, "waiting": 2, "failed": 0, "answer": "503 x"})
+    assert (code, found) == (WARNING, {"delivered": 0, "waiting": 2, "failed": 0, "answer": "503 x"})
 
 
 def test_a_flush_can_send_again_what_was_refused(host):
     host.put(1)
     host.webhook.instructions.append(answer(400, "invalid_payload"))
     code, found = host.json("flush")
-    assert (code, found["failed"], found["answer"]) == (WRONG, 1, "400 invalid_payload")
+    assert (code, found["failed"], found["answer"]) == (CRITICAL, 1, "400 invalid_payload")
     code, found = host.json("flush", "--failed")
-    assert (code, found) == (WELL, {"delivered": 1, "waiting": 0, "failed": 0, "answer": "200 ok"})
+    assert (code, found) == (OK, {"delivered": 1, "waiting": 0, "failed": 0, "answer": "200 ok"})
     assert os.listdir(host.spool.path("failed")) == []
 
 
 def test_a_flush_with_nothing_to_send_is_well(host):
     code, found = host.json("flush")
-    assert (code, found) == (WELL, {"delivered": 0, "waiting": 0, "failed": 0, "answer": None})
+    assert (code, found) == (OK, {"delivered": 0, "waiting": 0, "failed": 0, "answer": None})
     assert host.run("flush")[1] == "delivered 0, waiting 0, failed 0\n"
 
 
 def test_a_flush_beside_a_sender_at_work_leaves_it_to_that(host, monkeypatch):
-    monkeypatch.setattr(cli, "SENDER_AT_WORK", 0.1)
+    monkeypatch.setattr(sender, "AT_WORK_SECONDS", 0.1)
     host.put(1)
     with parts.another_process_holding(host.spool.path("sender.lock")):
         code, found = host.json("flush")
-        assert (code, found["waiting"], found["answer"]) == (UNDELIVERED, 1, None)
+        assert (code, found["waiting"], found["answer"]) == (WARNING, 1, None)
         assert "a sender is at work" in found["sender"]
         assert host.run("flush")[1].splitlines() == ["delivered 0, waiting 1, failed 0", found["sender"]]
-        assert host.run("send")[0] == WELL
+        assert host.run("send")[0] == OK
         assert host.webhook.requests == []
 
 
@@ -394,13 +398,13 @@ def waiting_sender(spool, webhook):
     """A sender in a process of its own, as `send` runs it."""
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ssh_login_notify import cli, config, paths, spool\n"
+        "from ssh_login_notify import config, paths, self_check, sender, spool\n"
         "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
         "paths.OVERFLOW = sys.argv[2] + '/overflow'\n"
-        "cli._begin = lambda _: (found, cli.Transport(found))\n"
-        "cli._watch = lambda _: None\n"
+        "sender._become_sender = lambda _: (found, sender.Transport(found))\n"
+        "self_check.is_due = lambda _: False\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
-        "os._exit(cli.send())\n"
+        "os._exit(sender.main())\n"
     )
     return subprocess.Popen([sys.executable, "-ISBc", code, str(parts.FILES), spool.root, webhook.url])
 
@@ -409,15 +413,15 @@ def waiting_sender(spool, webhook):
 def test_a_flush_beside_a_sender_that_waits_sends_itself(host, status):
     host.put(1, 2)
     State(host.spool).waiting("503", "x", 60)
-    sender = waiting_sender(host.spool, host.webhook)
+    waiting = waiting_sender(host.spool, host.webhook)
     try:
-        wait_for(lambda: Lock(host.spool.path("sender.lock")).holder() == sender.pid)
+        wait_for(lambda: Lock(host.spool.path("sender.lock")).holder() == waiting.pid)
         code, found = host.json("flush")
-        assert (code, found) == (WELL, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
-        assert sender.wait(parts.LONGEST_WAIT) == UNDELIVERED
+        assert (code, found) == (OK, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
+        assert waiting.wait(parts.LONGEST_WAIT) == TRY_LATER
     finally:
-        sender.kill()
-        sender.wait()
+        waiting.kill()
+        waiting.wait()
 
 
 def test_a_sender_that_is_asked_to_make_way_ends_no_request_for_it(host):
@@ -427,22 +431,22 @@ def test_a_sender_that_is_asked_to_make_way_ends_no_request_for_it(host):
     host.webhook.instructions.append(
         lambda connection: received.set() or (go_on.wait(parts.LONGEST_WAIT) and parts.OK(connection))
     )
-    sender = waiting_sender(host.spool, host.webhook)
+    waiting = waiting_sender(host.spool, host.webhook)
     try:
         assert received.wait(parts.LONGEST_WAIT)
-        os.kill(sender.pid, cli.MAKE_WAY)
+        os.kill(waiting.pid, sender.MAKE_WAY)
         go_on.set()
-        assert sender.wait(parts.LONGEST_WAIT) == WELL
+        assert waiting.wait(parts.LONGEST_WAIT) == OK
     finally:
-        sender.kill()
-        sender.wait()
+        waiting.kill()
+        waiting.wait()
     assert [alert(number)["id"].encode() in host.webhook.requests[number - 1].body for number in (1, 2)] == [True, True]
     assert len(host.webhook.requests) == 2
 
 
 def test_what_asks_a_sender_to_make_way_harms_nobody_else():
     child = subprocess.Popen([sys.executable, "-ISc", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    child.send_signal(cli.MAKE_WAY)
+    child.send_signal(sender.MAKE_WAY)
     child.stdin.close()
     assert child.wait() == 0
 
@@ -451,17 +455,17 @@ def test_what_asks_a_sender_to_make_way_harms_nobody_else():
 def test_a_spool_that_is_missing_is_told_with_the_mend(host, missing):
     os.rename(host.spool.path(missing), str(host.path) + ".away")
     code, found = host.json("flush")
-    assert code == WRONG
+    assert code == CRITICAL
     assert "run the role again" in found["answer"]
     code, _, err = host.run("send")
-    assert code == WRONG
+    assert code == CRITICAL
     assert "run the role again" in err
     assert err.count("\n") == 1
 
 
 def test_send_sends_and_says_nothing(host):
     host.put(1)
-    assert host.run("send") == (WELL, "", "")
+    assert host.run("send") == (OK, "", "")
     assert len(host.webhook.requests) == 1
     assert host.given_up == [0]
 
@@ -469,7 +473,7 @@ def test_send_sends_and_says_nothing(host):
 def test_send_tells_the_systems_log_what_is_wrong(host, said):
     host.path.chmod(0o666)
     code, _, err = host.run("send")
-    assert code == WRONG
+    assert code == CRITICAL
     assert "root's alone" in err
     assert "root's alone" in said[-1][1]
     assert SECRET not in str(said)
@@ -478,7 +482,7 @@ def test_send_tells_the_systems_log_what_is_wrong(host, said):
 def test_a_mistake_of_our_own_does_not_end_the_wait_that_slack_has_asked_for(host):
     State(host.spool).waiting("429 rate_limited", "Slack allows", 1800, asked=True)
     host.path.chmod(0o666)
-    assert host.run("send")[0] == WRONG
+    assert host.run("send")[0] == CRITICAL
     state = State(host.spool)
     assert "root's alone" in state.trouble["what"]
     assert state.seconds_left(asked=True) > 1790
@@ -487,7 +491,7 @@ def test_a_mistake_of_our_own_does_not_end_the_wait_that_slack_has_asked_for(hos
 def test_systemds_journal_has_it_in_one_line(host, said, monkeypatch):
     monkeypatch.setenv("JOURNAL_STREAM", "8:42")
     host.path.unlink()
-    assert host.run("send") == (WRONG, "", "")
+    assert host.run("send") == (CRITICAL, "", "")
     assert len(said) == 1
 
 
@@ -495,7 +499,7 @@ def test_what_nobody_can_send_does_not_fill_the_disk(host, monkeypatch):
     monkeypatch.setitem(config.DEFAULTS, "most_waiting", 3)
     host.put(*range(5))
     host.path.unlink()
-    assert host.run("send")[0] == WRONG
+    assert host.run("send")[0] == CRITICAL
     assert host.json("status")[1]["waiting"] == 3
     host.configure()
     host.run("send")
@@ -505,7 +509,7 @@ def test_what_nobody_can_send_does_not_fill_the_disk(host, monkeypatch):
 def test_what_takes_the_lock_is_not_done_beside_a_sender_at_work(host):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     with parts.another_process_holding(host.spool.path("sender.lock")):
-        assert host.run("send")[0] == WELL
+        assert host.run("send")[0] == OK
     assert overflow.names() == [alert(1)["id"]]
 
 
@@ -514,11 +518,11 @@ def test_a_defect_is_told_by_its_place_and_never_in_words_that_may_quote_a_secre
     def fail(*_arguments):
         raise RuntimeError("https://hooks.slack.invalid/services/T00000000/B00000000/not-a-real-secret")
 
-    monkeypatch.setattr(cli, {"send": "Lock", "status": "State"}.get(command[0], "State"), fail)
+    monkeypatch.setattr(sender, "Lock", fail)
     monkeypatch.setattr("ssh_login_notify.alert.own", fail)
-    monkeypatch.setattr("ssh_login_notify.health.Health", fail)
+    monkeypatch.setattr("ssh_login_notify.health.examine", fail)
     code, out, err = host.run(*command)
-    assert code == NOT_KNOWN
+    assert code == UNKNOWN
     assert "a defect, please report it: RuntimeError at cli.py:" in out + err
     assert "not-a-real-secret" not in out + err
 
@@ -533,33 +537,33 @@ def test_a_terminal_that_knows_ascii_alone_is_no_defect(monkeypatch):
 def test_send_that_leaves_something_ends_with_a_code_that_is_no_failure_for_systemd(host, slept):
     host.put(1)
     host.webhook.instructions.append(answer(429, "rate_limited", "Retry-After: 600"))
-    assert host.run("send")[0] == cli.TRY_LATER
+    assert host.run("send")[0] == TRY_LATER
 
 
 def test_the_configuration_that_others_may_read_is_critical_and_the_alerts_go_on(host):
     host.put(1)
     host.path.chmod(0o644)
-    assert host.run("send")[0] == WELL
+    assert host.run("send")[0] == OK
     assert any(alert(1)["id"].encode() in request.body for request in host.webhook.requests)
     code, found = host.json("status")
-    assert code == WRONG
-    assert f"others than root may read {host.path}: chmod 0600" in found["problems"][0]
+    assert code == CRITICAL
+    assert f"users other than root can read {host.path}: chmod 0600" in found["problems"][0]
 
 
 def test_send_looks_whether_all_is_well_when_that_is_due(host, monkeypatch):
     looks = []
-    monkeypatch.setattr(watch, "is_due", lambda _: not looks)
-    monkeypatch.setattr(watch, "look", looks.append)
+    monkeypatch.setattr(self_check, "is_due", lambda _: not looks)
+    monkeypatch.setattr(self_check, "run", looks.append)
     host.run("send")
     host.run("send")
     assert len(looks) == 1
 
 
-def test_a_watch_that_fails_keeps_no_alert_back(host, monkeypatch, said):
-    monkeypatch.setattr(watch, "is_due", lambda _: True)
-    monkeypatch.setattr(watch, "look", lambda _: 1 / 0)
+def test_a_self_check_that_fails_keeps_no_alert_back(host, monkeypatch, said):
+    monkeypatch.setattr(self_check, "is_due", lambda _: True)
+    monkeypatch.setattr(self_check, "run", lambda _: 1 / 0)
     host.put(1)
-    assert host.run("send")[0] == WELL
+    assert host.run("send")[0] == OK
     assert len(host.webhook.requests) == 1
     assert "ZeroDivisionError" in said[0][1]
 
@@ -568,9 +572,9 @@ def test_a_watch_that_fails_keeps_no_alert_back(host, monkeypatch, said):
 def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     code, found = host.json("status")
-    assert (code, found["waiting"]) == (WRONG, 1)
-    assert f"1 alerts wait in {paths.OVERFLOW}, for the spool took none" in str(found["problems"])
-    assert host.run(command)[0] == WELL
+    assert (code, found["waiting"]) == (CRITICAL, 1)
+    assert f"1 alerts wait in {paths.OVERFLOW}, because the spool took none" in str(found["problems"])
+    assert host.run(command)[0] == OK
     assert len(host.webhook.requests) == 1
     assert overflow.names() == []
 
@@ -581,12 +585,12 @@ def test_where_the_spool_still_takes_nothing_all_is_sent_in_its_order_all_the_sa
         overflow.keep(alert(number)["id"], to_json(alert(number)))
     host.put(2)
     monkeypatch.setattr(overflow, "bring_back", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-    assert host.run(command)[0] == WELL
+    assert host.run(command)[0] == OK
     sent = [request.body.decode() for request in host.webhook.requests]
     assert [[number for number in (1, 2, 3) if alert(number)["id"] in body] for body in sent] == [[1], [2], [3]]
     assert overflow.names() == []
-    assert "the spool still takes no alerts" in said[0][1]
-    assert host.run(command)[0] == WELL
+    assert "The spool still takes no alerts" in said[0][1]
+    assert host.run(command)[0] == OK
     assert len(host.webhook.requests) == 3, "once"
 
 
@@ -612,14 +616,14 @@ def test_a_sign_to_wake_that_stays_does_not_start_senders_without_end(host, monk
     host.put(1)
     monkeypatch.setattr(Spool, "stop_waking", refuse)
     host.run("send")
-    assert slept[-1] == cli.CAN_NOT_STOP_WAKING
+    assert slept[-1] == sender.SIGN_STAYS_SECONDS
 
 
 def test_a_heartbeat_goes_the_way_of_an_alert(host, monkeypatch, slept):
     started = []
     monkeypatch.setattr(heartbeat, "start_sender", started.append)
     code, found = host.json("heartbeat", "--spread", "1800")
-    assert (code, found) == (WELL, {"queued": True})
+    assert (code, found) == (OK, {"queued": True})
     assert 0 <= slept[0] <= 1800
     assert len(started) == 1
     assert os.path.exists(host.spool.path("state", "wake"))
@@ -633,7 +637,7 @@ def test_a_heartbeat_tells_what_is_wrong(host, monkeypatch):
     host.path.chmod(0o644)
     host.run("heartbeat")
     (name,) = host.spool.names("outgoing")
-    assert "others than root may read" in json.loads(host.spool.read("outgoing", name).decode())["notes"][0]
+    assert "users other than root can read" in json.loads(host.spool.read("outgoing", name).decode())["notes"][0]
 
 
 def test_what_a_heartbeat_itself_shows_does_not_silence_the_switch(host, monkeypatch):
@@ -644,7 +648,7 @@ def test_what_a_heartbeat_itself_shows_does_not_silence_the_switch(host, monkeyp
     state.pinged({"at": 1.0, "well": False, "answer": "503"})
     state.waiting("503", "it is tried again", 60)
     host.put_now(age=1000)
-    assert host.json("status")[0] == WRONG
+    assert host.json("status")[0] == CRITICAL
     host.run("heartbeat")
     name = host.spool.names("outgoing")[-1]
     assert json.loads(host.spool.read("outgoing", name).decode())["notes"] == []
@@ -653,8 +657,8 @@ def test_what_a_heartbeat_itself_shows_does_not_silence_the_switch(host, monkeyp
 def test_a_heartbeat_that_the_spool_does_not_take_is_an_error(host, monkeypatch, said):
     os.rename(host.spool.path("outgoing"), str(host.path) + ".away")
     code, found = host.json("heartbeat")
-    assert (code, found) == (WRONG, {"queued": False})
-    assert "no heartbeat was queued" in said[0][1]
+    assert (code, found) == (CRITICAL, {"queued": False})
+    assert "No heartbeat was queued" in said[0][1]
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded")  # the webhook's host is a thread here
@@ -663,7 +667,7 @@ def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
     capture = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=left\0"
     stale = host.put_now(age=70, directory="incoming", contents=capture)
     host.spool.write("incoming", "1763884862.1-1.alert", to_json(alert(id="1763884862.1-1")), 0o640)
-    assert host.run("send")[0] == WELL
+    assert host.run("send")[0] == OK
     sent = b"".join(request.body for request in host.webhook.requests)
     assert stale.encode() in sent
     assert b"1763884862.1-1" in sent
@@ -675,14 +679,14 @@ def test_what_bears_the_name_of_an_alert_and_is_no_file_keeps_none_waiting(host,
     os.mkdir(host.spool.path(directory, "1763884862.1-1"))
     os.symlink("/etc/passwd", host.spool.path(directory, "1763884862.1-2"))
     waiting = host.put_now()
-    assert host.run("send")[0] == WELL
+    assert host.run("send")[0] == OK
     assert waiting.encode() in b"".join(request.body for request in host.webhook.requests)
     assert sorted(os.listdir(host.spool.path(directory))) == ["1763884862.1-1", "1763884862.1-2"]
 
 
 def test_send_leaves_fresh_captures_to_their_observer(host):
     fresh = host.put_now(age=30, directory="incoming", contents=b"x")
-    assert host.run("send")[0] == WELL
+    assert host.run("send")[0] == OK
     assert host.spool.names("incoming") == [fresh]
 
 
@@ -698,7 +702,7 @@ def test_send_looks_once_more_after_giving_up_the_lock(host, monkeypatch):
 
     monkeypatch.setattr(Lock, "give_up", another_comes_then_give_up)
     host.put(1)
-    assert host.run("send")[0] == WELL
+    assert host.run("send")[0] == OK
     assert len(host.webhook.requests) == 2
     assert host.spool.names("outgoing") == []
 
@@ -712,7 +716,7 @@ def installed(webhook):
         path = found.root / "ssh-notify.conf"
         path.write_text(json.dumps({"webhook_url": webhook.url}))
         path.chmod(0o600)
-        found.change(found.library / "config.py", 'PATH = ".*"', f'PATH = "{path}"')
+        found.change(found.library / "paths.py", 'CONFIGURATION = ".*"', f'CONFIGURATION = "{path}"')
         found.change(found.library / "paths.py", 'USER = ".*"', 'USER = "nobody"')
         found.change(found.library / "privileges.py", "        group = .*", "        group = grp.getgrgid(65534)")
         yield found
@@ -741,7 +745,7 @@ def test_the_installed_program_gives_root_up_for_good_before_it_sends(installed,
     webhook.instructions.append(who_is_it)
     # All that is needed is loaded before: an interpreter may be root's alone to read.
     code, out, err = run_installed(installed, "test", "--json")
-    assert (code, err) == (WELL, "")
+    assert (code, err) == (OK, "")
     assert json.loads(out)["delivered"] is True
     assert seen == [[["65534"] * 4, ["65534"] * 4, []]]
 
@@ -758,14 +762,14 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     name = alert(1)["id"]
     installed.spool.write("outgoing", name, to_json(alert(1)), 0o640)
     code, out, err = run_installed(installed, "send")
-    assert (code, out) == (WRONG, "")  # these directories are root's
-    assert err.startswith("ssh-login-notify: the spool can't be used: ")
+    assert (code, out) == (CRITICAL, "")  # these directories are root's
+    assert err.startswith("ssh-login-notify: the spool can't be used (")
     assert err.count("\n") == 1
     for directory in ("outgoing", "state", "failed"):
         os.chown(installed.spool.path(directory), 0, 65534)
         os.chmod(installed.spool.path(directory), 0o2770)
     os.chown(installed.spool.path("outgoing", name), 0, 65534)
-    assert run_installed(installed, "send") == (WELL, "", "")
+    assert run_installed(installed, "send") == (OK, "", "")
     assert installed.names("outgoing") == []
     assert len(webhook.requests) == 1
 
@@ -787,7 +791,7 @@ def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, v
     other.write_text(json.dumps(dict({"webhook_url": host.webhook.url}, **values)))
     other.chmod(0o600)
     code, found = host.json("check", "--configuration", str(other))
-    assert (code, found["usable"]) == ((WRONG, False) if problem else (WELL, True))
+    assert (code, found["usable"]) == ((CRITICAL, False) if problem else (OK, True))
     assert (found["problem"] or "").startswith(problem or "")
-    assert host.run("check")[:2] == (WELL, "it can be used\n")
+    assert host.run("check")[:2] == (OK, "it can be used\n")
     assert host.webhook.requests == []

@@ -10,14 +10,14 @@ import client_lines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify.command_line import LONGEST_LINE_BYTES, of_command, of_program
+from ssh_login_notify.command_line import LONGEST_LINE_BYTES, classify_command, classify_program
 from ssh_login_notify.login_types import COMMAND, GIT, RSYNC, SCP, SFTP_OR_SCP
 from ssh_login_notify.processes import CUT
 
 
 @pytest.mark.parametrize(("command", "found"), client_lines.lines(client_lines.RECORDED, client_lines.DOCUMENTED))
 def test_a_line_that_a_client_sends_is_its_transfer(command, found):
-    assert of_command(command) == found
+    assert classify_command(command) == found
 
 
 @pytest.mark.parametrize(
@@ -142,18 +142,18 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
     ],
 )
 def test_what_only_looks_like_a_transfer_is_a_command(command, found):
-    assert of_command(command) == found
+    assert classify_command(command) == found
 
 
 @pytest.mark.parametrize("padding", [LONGEST_LINE_BYTES, 1 << 16])
 def test_what_stands_behind_the_end_of_what_is_read_is_not_taken_for_nothing(padding):
     start = b"rsync --server . " + padding * b"a"
-    assert of_command(start) == "SSH (command: rsync)"
-    assert of_command(start + CUT) == "SSH (command: rsync and more)"
-    assert of_command(start + b"; id") == "SSH (command: rsync and more)"
-    assert of_command(b"rsync --server . x" + CUT) == "SSH (command: rsync and more)"
-    assert of_program(start.split(b" "), b"/usr/bin/rsync") == RSYNC
-    assert of_program((start + CUT).split(b" "), b"/usr/bin/rsync") == "SSH (command: rsync)"
+    assert classify_command(start) == "SSH (command: rsync)"
+    assert classify_command(start + CUT) == "SSH (command: rsync and more)"
+    assert classify_command(start + b"; id") == "SSH (command: rsync and more)"
+    assert classify_command(b"rsync --server . x" + CUT) == "SSH (command: rsync and more)"
+    assert classify_program(start.split(b" "), b"/usr/bin/rsync") == RSYNC
+    assert classify_program((start + CUT).split(b" "), b"/usr/bin/rsync") == "SSH (command: rsync)"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_stands_behind_the_end_of_what_is_read_is_not_taken_for_nothing(pad
     ],
 )
 def test_a_command_shows_its_program_and_nothing_that_may_be_a_secret(command, found):
-    assert of_command(command) == found
+    assert classify_command(command) == found
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_command_shows_its_program_and_nothing_that_may_be_a_secret(command, f
     ],
 )
 def test_of_several_commands_it_is_said_that_there_are_more(command, found):
-    assert of_command(command) == found
+    assert classify_command(command) == found
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_of_several_commands_it_is_said_that_there_are_more(command, found):
         (b"/bin/sh -c '/usr/bin/python3 && sleep 0'", "SSH (command: python3 and more)"),
         (b"bash -lc 'cd /srv; ./deploy.sh'; id", "SSH (command: deploy.sh and more)"),
         (b"sudo sh -c 'echo hunter2 > /etc/x'", "SSH (command: echo)"),
-        (b"sh -c \"$X\" hunter2", "SSH (command: sh)"),
+        (b'sh -c "$X" hunter2', "SSH (command: sh)"),
         (b"sh -c '$X; id'", "SSH (command: sh and more)"),
         (b"sh deploy.sh", "SSH (command: sh)"),
         (b"bash -o hunter2 -c id", "SSH (command: bash)"),
@@ -261,7 +261,7 @@ def test_of_several_commands_it_is_said_that_there_are_more(command, found):
     ],
 )
 def test_the_program_that_matters_is_named_and_not_what_it_stands_behind(command, found):
-    assert of_command(command) == found
+    assert classify_command(command) == found
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,10 @@ def test_the_program_that_matters_is_named_and_not_what_it_stands_behind(command
     ],
 )
 def test_a_command_is_named_alike_whichever_of_its_programs_is_seen(stages):
-    names = [of_command(stage) if isinstance(stage, bytes) else of_program(stage, b"/usr/bin/x") for stage in stages]
+    names = [
+        classify_command(stage) if isinstance(stage, bytes) else classify_program(stage, b"/usr/bin/x")
+        for stage in stages
+    ]
     assert len(set(names)) == 1
     assert names[0] in ("SSH (command: deploy)", "SSH (command: echo and more)")
 
@@ -295,7 +298,7 @@ def test_a_command_is_named_alike_whichever_of_its_programs_is_seen(stages):
     ],
 )
 def test_a_script_is_named_as_the_command_line_names_it(arguments, name, found):
-    assert of_program(arguments, b"/usr/bin/bash", name) == found
+    assert classify_program(arguments, b"/usr/bin/bash", name) == found
 
 
 @pytest.mark.parametrize(
@@ -329,7 +332,7 @@ def test_a_script_is_named_as_the_command_line_names_it(arguments, name, found):
     ],
 )
 def test_a_program_is_a_transfer_only_if_the_file_that_runs_is_that_program(arguments, executable, found):
-    assert of_program(arguments, executable) == found
+    assert classify_program(arguments, executable) == found
 
 
 PIECES = [
@@ -340,7 +343,7 @@ PIECES = [
 
 @given(st.binary(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=20).map(b"".join))
 def test_any_command_has_a_kind_and_shows_only_a_word_of_its_own(command):
-    for found in (of_command(command), of_program(command.split(b" "), b"/usr/bin/x")):
+    for found in (classify_command(command), classify_program(command.split(b" "), b"/usr/bin/x")):
         if found.startswith("SSH (command: "):
             name = found[len("SSH (command: ") : -1]
             name = name[: -len(" and more")] if name.endswith(" and more") else name

@@ -10,7 +10,7 @@ import time
 
 import parts
 import pytest
-from ssh_login_notify import alert, finisher, overflow, paths
+from ssh_login_notify import alert, finisher, outbox, overflow, paths
 from ssh_login_notify.finisher import Finisher, finish
 
 NAME = "1763884862.123456-4242"
@@ -26,8 +26,8 @@ def capture(spool):
 
 def test_what_is_clear_becomes_an_alert_of_that_kind(spool, capture):
     child = Finisher(spool, {})
-    child.finish(NAME, "SSH (command: a-b)")
-    child.finish(LATER, "rsync")
+    child.submit(NAME, "SSH (command: a-b)")
+    child.submit(LATER, "rsync")
     parts.wait_for(child.is_done)
     kinds = [json.loads(spool.read("outgoing", name).decode())["type"] for name in (NAME, LATER)]
     assert kinds == ["SSH (command: a-b)", "rsync"]
@@ -38,7 +38,7 @@ def test_more_may_be_given_after_all_was_done(spool, capture):
     child = Finisher(spool, {})
     assert child.is_done()
     for name in (NAME, LATER):
-        child.finish(name, "rsync")
+        child.submit(name, "rsync")
         parts.wait_for(child.is_done)
     assert spool.names("outgoing") == [NAME, LATER]
 
@@ -54,9 +54,9 @@ def test_a_child_that_was_killed_is_replaced_at_the_next_capture(spool, capture)
     child = Finisher(spool, {})
     child._start()
     kill(child)
-    child.finish(NAME, "rsync")
+    child.submit(NAME, "rsync")
     parts.wait_for(lambda: spool.names("outgoing") == [NAME])  # without waiting for a quiet moment
-    child.finish(LATER, "git")
+    child.submit(LATER, "git")
     parts.wait_for(child.is_done)
     assert spool.names("outgoing") == [NAME, LATER]
 
@@ -65,9 +65,9 @@ def test_what_a_killed_child_had_been_given_is_finished_by_another(spool, captur
     with monkeypatch.context() as stuck:
         stuck.setattr(finisher, "finish", lambda *_: signal.pause())
         child = Finisher(spool, {})
-        child.finish(NAME, "rsync")
+        child.submit(NAME, "rsync")
     kill(child)
-    child.finish(LATER, "git")
+    child.submit(LATER, "git")
     parts.wait_for(child.is_done)
     assert spool.names("outgoing") == [NAME, LATER]
     assert spool.names("incoming") == []
@@ -86,8 +86,8 @@ def test_a_capture_that_can_not_be_made_an_alert_does_not_stop_those_behind_it(s
 def test_it_goes_on_with_the_next_when_one_is_gone(spool, capture):
     spool.remove("incoming", NAME)
     child = Finisher(spool, {})
-    child.finish(NAME, "rsync")
-    child.finish(LATER, "rsync")
+    child.submit(NAME, "rsync")
+    child.submit(LATER, "rsync")
     parts.wait_for(child.is_done)
     assert spool.names("outgoing") == [LATER]
 
@@ -103,7 +103,7 @@ def test_a_capture_that_two_finish_at_a_time_makes_one_alert(spool, capture, mon
     with monkeypatch.context() as slow:
         slow.setattr(alert, "build", lambda *parts: (os.kill(os.getpid(), signal.SIGSTOP), build(*parts))[1])
         first = Finisher(spool, {})
-        first.finish(NAME, "rsync")
+        first.submit(NAME, "rsync")
     (child,) = first._children
     parts.wait_for(lambda: parts.Path(f"/proc/{child}/stat").read_text().split()[2] == "T")
     finish(spool, {}, NAME, "rsync")
@@ -117,8 +117,8 @@ def test_a_capture_that_two_finish_at_a_time_makes_one_alert(spool, capture, mon
 def test_a_capture_whose_finisher_is_killed_is_the_next_ones(spool, capture):
     child = Finisher(spool, {})
     with parts.another_process(spool.claim, NAME):
-        child.finish(NAME, "rsync")
-        child.finish(LATER, "git")
+        child.submit(NAME, "rsync")
+        child.submit(LATER, "git")
         parts.wait_for(lambda: spool.names("outgoing") == [LATER])  # it does not wait for the one before
         for _time in range(50):  # nor does it end, or another begin in its place, before it knows
             assert not child.is_done()
@@ -128,10 +128,10 @@ def test_a_capture_whose_finisher_is_killed_is_the_next_ones(spool, capture):
 
 
 def test_a_capture_that_another_keeps_for_long_is_left_to_it(spool, capture, monkeypatch):
-    monkeypatch.setattr(finisher, "PATIENCE", 0.2)
+    monkeypatch.setattr(finisher, "OTHER_FINISHER_SECONDS", 0.2)
     child = Finisher(spool, {})
     with parts.another_process(spool.claim, NAME):
-        child.finish(NAME, "rsync")
+        child.submit(NAME, "rsync")
         parts.wait_for(child.is_done)
     assert spool.names("incoming") == [NAME, LATER]
 
@@ -154,14 +154,14 @@ def test_an_alert_that_the_spool_does_not_take_waits_elsewhere(spool, said):
 
 def test_a_capture_whose_alert_waits_elsewhere_is_done_with(spool, capture, said, monkeypatch):
     with monkeypatch.context() as full:
-        full.setattr(spool, "finish", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        full.setattr(spool, "stage", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         finish(spool, {}, NAME, "rsync")
     assert (spool.names("incoming"), overflow.names()) == ([LATER], [NAME])
 
 
 def test_a_capture_that_a_disk_has_kept_makes_no_second_alert(spool, capture, said, monkeypatch):
     with monkeypatch.context() as read_only:
-        for name in ("finish", "remove"):
+        for name in ("stage", "remove"):
             read_only.setattr(spool, name, lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
         finish(spool, {}, NAME, "rsync")
     assert (spool.names("incoming"), overflow.names()) == ([NAME, LATER], [NAME])
@@ -172,9 +172,9 @@ def test_a_capture_that_a_disk_has_kept_makes_no_second_alert(spool, capture, sa
 
 def test_the_systems_log_has_a_login_that_could_not_be_queued_anywhere_too(spool, said, monkeypatch):
     os.rename(spool.path("incoming"), spool.path("away"))
-    monkeypatch.setattr(overflow, "MOST", 0)
+    monkeypatch.setattr(overflow, "MOST_ALERTS", 0)
     finish(spool, {NAME: CAPTURE}, NAME, "unknown")
-    assert f"the login {NAME} was not queued for sending" in said[0][1]
+    assert f"The alert of login {NAME} was not queued for sending" in said[0][1]
     assert said[1][1].startswith("login user=deploy")
 
 
@@ -186,8 +186,8 @@ def test_a_capture_from_memory_becomes_an_alert_as_one_from_the_spool(spool, sai
 def test_the_observer_does_not_wait_for_it(spool, capture, monkeypatch):
     monkeypatch.setattr(finisher, "finish", lambda *_: signal.pause())
     child = Finisher(spool, {})
-    child.finish(NAME, "rsync")
-    child.finish(LATER, "rsync")
+    child.submit(NAME, "rsync")
+    child.submit(LATER, "rsync")
     assert not child.is_done()
     assert not child.is_done()
     while not child.is_done():  # it gives what was left to another child, once
@@ -198,7 +198,7 @@ def test_the_observer_does_not_wait_for_it(spool, capture, monkeypatch):
 def test_where_the_spool_takes_no_sign_to_wake_the_one_elsewhere_does(spool, monkeypatch, said):
     """Its state/ can only be read, say: the alert is in outgoing/, and nobody would start the sender."""
     monkeypatch.setattr(type(spool), "wake", lambda _spool: False)
-    monkeypatch.setattr(finisher, "start_sender", lambda _spool: None)
-    finisher.queue(spool, "1763884862.123456-4242", b"alert")
+    monkeypatch.setattr(outbox, "start_sender", lambda _spool: None)
+    outbox.put(spool, "1763884862.123456-4242", b"alert")
     assert spool.names("outgoing") == ["1763884862.123456-4242"]
     assert os.listdir(paths.OVERFLOW) == [overflow.WAKE]

@@ -13,6 +13,7 @@ import parts
 import pytest
 from ssh_login_notify import alert, finisher, follower, open_connections, paths
 from ssh_login_notify.capture import start_time
+from ssh_login_notify.exit_codes import TRY_LATER
 from ssh_login_notify.follower import Follower, follow
 from ssh_login_notify.login_types import COMMAND, INTERACTIVE, RSYNC, SOMETHING_OVER, TUNNEL, UNKNOWN
 from ssh_login_notify.open_connections import OpenConnections, Record
@@ -304,7 +305,7 @@ def test_as_systemds_service_it_is_not_started_again_at_once_where_something_is_
         directory.touch()
     else:
         host.spool.root = "/nowhere"
-    assert follower.main() == follower.TRY_LATER
+    assert follower.main() == TRY_LATER
     assert len(said) == (left == "no spool")
 
 

@@ -13,7 +13,7 @@ import pytest
 from parts import PAM_LINE, alert, needs_root
 from ssh_login_notify import ballast, config, health, overflow, paths
 from ssh_login_notify.alert import to_json
-from ssh_login_notify.health import CRITICAL, WARNING, Health
+from ssh_login_notify.health import CRITICAL, WARNING, examine
 from ssh_login_notify.open_connections import OpenConnections, Record
 from ssh_login_notify.state import State
 
@@ -40,11 +40,11 @@ class Host:
         self.spool.write(directory, found["id"], to_json(found), 0o640)
 
     def problems(self):
-        return {problem.key: problem for problem in Health(self.spool).problems}
+        return {problem.key: problem for problem in examine(self.spool).problems}
 
     def only(self):
         """The one problem that there is."""
-        (problem,) = Health(self.spool).problems
+        (problem,) = examine(self.spool).problems
         what, colon, mend = problem.sentence.partition(": ")
         assert what
         assert colon
@@ -86,13 +86,13 @@ def test_a_directory_that_others_can_write_is_critical_unless_it_is_accepted(hos
         return
     problem = host.only()
     assert (problem.severity, problem.key) == (CRITICAL, "directories")
-    assert "others than root can write /usr/local/bin" in problem.sentence
+    assert "users other than root can write to /usr/local/bin" in problem.sentence
 
 
 def test_where_nothing_is_wrong_there_is_no_problem(host):
     host.put_now(5)
     assert host.problems() == {}
-    assert Health(host.spool).severity == 0
+    assert examine(host.spool).severity == 0
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_spool_that_is_gone_is_critical(host):
 
 def test_what_the_spool_did_not_take_counts_as_waiting(host):
     overflow.keep(f"{time.time() - 100:017.6f}-7", b"x")
-    found = Health(host.spool)
+    found = examine(host.spool)
     assert [problem.key for problem in found.problems] == ["overflow"]
     assert 99 < found.oldest_waiting_seconds < 110
     assert health.as_json(found)["waiting"] == 1
@@ -371,7 +371,7 @@ def test_what_a_limit_forced_out_is_critical_until_a_message_has_told_of_it(host
     assert host.only().severity == CRITICAL
     state.delivered([])
     assert host.problems() == {}
-    assert health.as_json(Health(host.spool))["dropped"] == 12
+    assert health.as_json(examine(host.spool))["dropped"] == 12
 
 
 def test_a_silence_that_is_too_long_is_critical(host):
@@ -408,19 +408,19 @@ def test_a_dead_mans_switch_that_was_not_reached_is_a_warning(host):
 
 def test_the_worst_problem_counts(host):
     parts.Path(host.spool.path("outgoing", "README")).touch()
-    assert Health(host.spool).severity == WARNING
+    assert examine(host.spool).severity == WARNING
     host.pam.write_text("session required pam_unix.so\n")
-    assert Health(host.spool).severity == CRITICAL
-    line = health.as_line(Health(host.spool), "critical")
+    assert examine(host.spool).severity == CRITICAL
+    line = health.as_line(examine(host.spool), "critical")
     assert line.startswith("CRITICAL: ")
-    assert "is gone: run the role again; the spool holds" in line
+    assert "is gone: run the role again; the spool contains unexpected files" in line
     assert "\n" not in line
 
 
 def test_a_users_name_adds_no_words_to_the_line(host):
     delivery = {"id": "1-1", "user": "x", "from": "x", "login_time": 0, "status": 200, "delivered_at": time.time()}
     State(host.spool).delivered([dict(delivery, user="ada from 192.0.2.9; all is well")])
-    line = health.as_line(Health(host.spool), "ok")
+    line = health.as_line(examine(host.spool), "ok")
     assert line.endswith(': "ada from 192.0.2.9; all is well" from x')
 
 
@@ -428,5 +428,5 @@ def test_looking_changes_nothing(host):
     host.put_now(1000)
     parts.Path(host.spool.path("outgoing", "README")).touch()
     before = sorted(os.walk(host.spool.root))
-    Health(host.spool)
+    examine(host.spool)
     assert sorted(os.walk(host.spool.root)) == before

@@ -9,6 +9,7 @@ import parts
 import pytest
 from parts import answer, configuration, raw, reset
 from ssh_login_notify import alert, slack
+from ssh_login_notify.queue import Queue
 from ssh_login_notify.sender import Sender
 from ssh_login_notify.state import State
 from ssh_login_notify.transport import Transport
@@ -24,14 +25,14 @@ def switch():
 
 
 def beat(spool, *problems):
-    found = alert.own(alert.HEARTBEAT_SERVICE, list(problems))
+    found = alert.own(alert.HEARTBEAT, list(problems))
     spool.write("outgoing", found["id"], alert.to_json(found), 0o640)
 
 
 def send(spool, webhook, switch, **values):
     url = switch.url.replace(parts.PATH, OTHER)
     found = configuration(webhook.url, heartbeat_ping_url=url, **values)
-    assert Sender(spool, found, Transport(found)).run(patient=False) is not None
+    assert Sender(Queue(spool), found, Transport(found)).run(patient=False) is not None
     return State(spool).last_ping
 
 
@@ -114,7 +115,7 @@ def test_in_a_digest_it_is_a_beat_too(spool, webhook, switch):
 def test_without_a_switch_there_is_nobody_to_tell(spool, webhook):
     beat(spool)
     found = configuration(webhook.url)
-    assert Sender(spool, found, Transport(found)).run() is True
+    assert Sender(Queue(spool), found, Transport(found)).run() is True
     assert State(spool).last_ping is None
 
 
@@ -125,6 +126,6 @@ def test_no_rule_silences_it(spool, webhook, switch):
 
 
 def test_its_fields_are_not_those_of_a_login(spool):
-    found = alert.own(alert.HEARTBEAT_SERVICE, [])
+    found = alert.own(alert.HEARTBEAT, [])
     labels = [label for label, _ in slack.fields(found, configuration(), found["time"] + 1000)]
     assert labels == ["Server", "Type", "Time"]

@@ -16,9 +16,9 @@ import parts
 import pytest
 from parts import another_process_holding, wait_for
 from ssh_login_notify import observer, paths
-from ssh_login_notify.finisher import start_sender
 from ssh_login_notify.login_types import COMMAND_OVER, SOMETHING_OVER, UNKNOWN
-from ssh_login_notify.observer import Observer, Watched, finish_abandoned, observe
+from ssh_login_notify.observer import Observer, Watched, observe, recover_orphans
+from ssh_login_notify.outbox import start_sender
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.spool import Lock, Spool
 
@@ -33,7 +33,7 @@ def calm(monkeypatch):
     """In this process: no hurry, and no patience."""
     monkeypatch.setattr(observer, "set_priority", lambda nice: None)
     monkeypatch.setattr(observer, "run_first", lambda wanted: None)
-    monkeypatch.setattr(observer, "PATIENCE", 0.1)
+    monkeypatch.setattr(observer, "TUNNEL_SECONDS", 0.1)
 
 
 def put(spool, name, contents=CAPTURE):
@@ -89,8 +89,8 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
     sshd, fifo = programs / "sshd", tmp_path / "fifo"
     sshd.symlink_to(shutil.which("bash"))
     os.mkfifo(str(fifo))
-    installation.change(installation.library / "observer.py", "PATIENCE = 0.3", "PATIENCE = 1.2")
-    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 8.0")
+    installation.change(installation.library / "observer.py", "TUNNEL_SECONDS = 0.3", "TUNNEL_SECONDS = 1.2")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 8.0")
     started = []
     for user, (ending, script) in SERVED.items():
         served = f'(exec -a "sshd: {user}{ending}" {sshd}) <<"X"\n{script.format(fifo=fifo)}\nX'
@@ -155,7 +155,7 @@ def getsid(pid):
 
 
 def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(installation):
-    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 0.8")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 0.8")
     installation.run({"PAM_USER": "first"})
     (first,) = wait_for(lambda: observers(installation))
     wait_for(lambda: is_held(installation.spool.path("observer.lock")))
@@ -167,14 +167,14 @@ def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(instal
 
 
 def test_a_capture_of_an_observer_that_was_killed_is_finished_by_the_next(installation):
-    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 9.0")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 9.0")
     installation.run({"PAM_USER": "first"})
     wait_for(lambda: is_held(installation.spool.path("observer.lock")))
     (first,) = observers(installation)
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: first not in installation.processes())
     assert installation.names("outgoing") == []
-    installation.change(installation.library / "observer.py", "LONGEST = 9.0", "LONGEST = 0.3")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 9.0", "UNSERVED_SECONDS = 0.3")
     installation.run({"PAM_USER": "second"})
     wait_for(lambda: len(installation.names("outgoing")) == 2)
     assert set(alerts_by_user(installation.spool)) == {"first", "second"}
@@ -226,7 +226,7 @@ def test_a_sender_is_started_and_is_nobodys_to_wait_for(spool, programs):
     start_sender(spool)
     with pytest.raises(ChildProcessError):
         os.wait()
-    wait_for(programs.exists)
+    wait_for(lambda: programs.exists() and programs.read_text())
     assert programs.read_text() == "x\n"
 
 
@@ -341,7 +341,7 @@ def test_what_no_run_can_finish_does_not_keep_it_running(spool, said):
     assert sorted(os.listdir(spool.path("incoming"))) == ["1.1-1", "1.1-2", NAME]
 
 
-@pytest.mark.parametrize("finish", [lambda spool: observe(spool, {}), finish_abandoned], ids=["observe", "abandoned"])
+@pytest.mark.parametrize("finish", [lambda spool: observe(spool, {}), recover_orphans], ids=["observe", "abandoned"])
 def test_a_capture_that_can_not_be_read_keeps_none_waiting(spool, said, monkeypatch, finish):
     read = Spool.read
 
@@ -356,7 +356,7 @@ def test_a_capture_that_can_not_be_read_keeps_none_waiting(spool, said, monkeypa
     finish(spool)
     assert spool.names("outgoing") == ["1.1-2"]
     assert spool.names("incoming") == ["1.1-1"]
-    assert [sentence for _, sentence in said if "1.1-1 in the spool's incoming/ can't be read" in sentence]
+    assert [sentence for _, sentence in said if "The capture 1.1-1 can't be read" in sentence]
 
 
 def test_what_an_earlier_run_had_begun_is_ended_and_is_no_hindrance(spool, said):
@@ -394,7 +394,7 @@ class Silent:
         self.looks += 1
 
     def is_opening(self, _now, seconds):
-        return self.opening and seconds == observer.BRIEFLY
+        return self.opening and seconds == observer.OPENING_SECONDS
 
     def last_look(self):
         return "unknown"
@@ -433,8 +433,8 @@ def reported(connection, pace=0.125):
 def test_of_what_is_seen_in_the_first_second_the_most_serious_counts(first):
     shell = "SSH (interactive)"
     assert reported(Showing(first, None, shell, first)) == (shell, 0.25, "")
-    assert reported(Showing(*[first] * 20)) == (first, observer.SETTLING, "7:")
-    assert reported(Showing(*[first] * 20, shell)) == (first, observer.SETTLING, "7:")  # that will follow
+    assert reported(Showing(*[first] * 20)) == (first, observer.SETTLING_SECONDS, "7:")
+    assert reported(Showing(*[first] * 20, shell)) == (first, observer.SETTLING_SECONDS, "7:")  # that will follow
 
 
 def test_a_transfer_whose_connection_is_over_is_reported_at_once():
@@ -456,7 +456,7 @@ def test_a_connection_that_shows_a_first_kind_is_looked_at_slowly():
     connection.served_since, connection.opening = 100.0, True
     watched = Watched(connection, 100.0)
     watched.look(100.0)
-    assert watched.due == 100.0 + observer.SETTLING_PACE
+    assert watched.due == 100.0 + observer.SETTLING_PACE_SECONDS
 
 
 def due_after(connection, age):
@@ -467,19 +467,19 @@ def due_after(connection, age):
 
 
 def test_it_looks_more_often_when_a_session_is_opening(monkeypatch):
-    monkeypatch.setattr(observer, "PATIENCE", 3.0)
+    monkeypatch.setattr(observer, "TUNNEL_SECONDS", 3.0)
     connection = Silent()
-    assert due_after(connection, 0.0) == observer.BEFORE
-    assert due_after(connection, 0.5) == observer.PACE[1][1]
-    assert due_after(connection, 2.9) == observer.PACE[2][1]
-    assert observer.BEFORE < 0.002  # in containers the client's request comes as soon
+    assert due_after(connection, 0.0) == observer.UNSERVED_PACE_SECONDS
+    assert due_after(connection, 0.5) == observer.PACES[1][1]
+    assert due_after(connection, 2.9) == observer.PACES[2][1]
+    assert observer.UNSERVED_PACE_SECONDS < 0.002  # in containers the client's request comes as soon
     connection.served_since = 100.0
-    assert due_after(connection, 0.1) == observer.PACE[0][1]
-    assert due_after(connection, 0.5) == observer.PACE[1][1]
+    assert due_after(connection, 0.1) == observer.PACES[0][1]
+    assert due_after(connection, 0.5) == observer.PACES[1][1]
     connection.served_since = 102.8  # a slow PAM stack is over, so the session is fresh
-    assert due_after(connection, 2.9) == observer.PACE[0][1]
+    assert due_after(connection, 2.9) == observer.PACES[0][1]
     connection.opening = True
-    assert due_after(connection, 2.9) == observer.AT_ONCE
+    assert due_after(connection, 2.9) == observer.OPENING_PACE_SECONDS
 
 
 def test_a_connection_of_which_the_kind_is_clear_is_let_go():
@@ -487,13 +487,13 @@ def test_a_connection_of_which_the_kind_is_clear_is_let_go():
     watched = Watched(connection, 100.0)
     assert watched.look(100.0) is None
     assert not connection.closed
-    assert watched.look(100.0 + observer.LONGEST) == "unknown"
+    assert watched.look(100.0 + observer.UNSERVED_SECONDS) == "unknown"
     assert connection.closed
 
 
 def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool, monkeypatch):
     watching = Observer(spool, {}, listing=True)
-    monkeypatch.setattr(observer, "BEFORE", 0.004)
+    monkeypatch.setattr(observer, "UNSERVED_PACE_SECONDS", 0.004)
     opening, others = Silent(), [Silent() for _ in range(9)]
     opening.opening = True
     watching._watched = {str(n): Watched(connection, 100.0) for n, connection in enumerate([opening, *others])}
@@ -505,16 +505,17 @@ def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool, 
 
 def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_ones_used_a_processor(spool):
     watching = Observer(spool, {}, listing=True)
-    assert watching._pause(0.0, 100.0) == observer.LISTING
+    assert watching._pause(0.0, 100.0) == observer.LISTING_SECONDS
     watching._watched = {NAME: Watched(Silent(), 100.0)}
     watching._watched[NAME].due = 100.003
     assert watching._pause(0.001, 100.001) == pytest.approx(0.002)
     assert watching._pause(0.050, 100.050) == pytest.approx(0.050)  # hundreds of connections: half a processor at most
-    assert watching._pause(0.0001, 100.050) == observer.AT_ONCE  # it was not run for 50 ms, and is late already
+    # It was not run for 50 ms, and is late already.
+    assert watching._pause(0.0001, 100.050) == observer.OPENING_PACE_SECONDS
     watching._watched[NAME].due = 103.0
-    assert watching._pause(0.0, 100.0) == observer.LISTING
+    assert watching._pause(0.0, 100.0) == observer.LISTING_SECONDS
     watching._watched[NAME].due = 99.0
-    assert watching._pause(0.0, 100.0) == observer.AT_ONCE
+    assert watching._pause(0.0, 100.0) == observer.OPENING_PACE_SECONDS
 
 
 def test_it_runs_first_while_a_few_connections_are_young_and_no_longer(spool, monkeypatch):
@@ -546,7 +547,7 @@ def test_what_an_observer_leaves_runs_no_longer_first(spool, monkeypatch):
     wishes = []
     monkeypatch.setattr(observer, "run_first", wishes.append)
     put(spool, NAME)
-    finish_abandoned(spool)
+    recover_orphans(spool)
     observe(spool, {})
     assert wishes[-1] is False
 
@@ -569,18 +570,18 @@ def may_run_first():
 
 @pytest.mark.skipif(not may_run_first(), reason="takes the right to run first")
 def test_a_real_observer_hurries_and_its_finisher_does_not(installation):
-    installation.change(installation.library / "observer.py", "YOUNG = 0.3", "YOUNG = 0.5")
-    installation.change(installation.library / "observer.py", "LONGEST = 0.3", "LONGEST = 1.5")
+    installation.change(installation.library / "observer.py", "YOUNG_SECONDS = 0.3", "YOUNG_SECONDS = 0.5")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 1.5")
     slow = installation.library / "alert.py"
     slow.write_text("import time\ntime.sleep(0.5)\n" + slow.read_text())
     installation.run()
     (pid,) = wait_for(lambda: installation.processes())
     wait_for(lambda: is_held(installation.spool.path("observer.lock")))
     group = parts.Path(f"/proc/{pid}/autogroup")
-    assert policies(pid) == (observer.HURRY, os.SCHED_FIFO)
+    assert policies(pid) == (observer.NICE, os.SCHED_FIFO)
     if group.exists() and group.read_text():
-        assert group.read_text().split()[-1] == str(observer.HURRY)
-    wait_for(lambda: policies(pid) == (observer.HURRY, os.SCHED_OTHER))
+        assert group.read_text().split()[-1] == str(observer.NICE)
+    wait_for(lambda: policies(pid) == (observer.NICE, os.SCHED_OTHER))
     both = wait_for(lambda: len(installation.processes()) == 2 and installation.processes())
     (finisher_pid,) = set(both) - {pid}
     wait_for(lambda: getsid(finisher_pid) == finisher_pid)
@@ -625,7 +626,7 @@ def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatc
 
 
 def test_a_connection_that_sshd_never_serves_is_not_waited_for_for_ever(spool, monkeypatch, tmp_path):
-    monkeypatch.setattr(observer, "LONGEST", 0.2)
+    monkeypatch.setattr(observer, "UNSERVED_SECONDS", 0.2)
     proc = parts.FakeProc(tmp_path / "proc")
     proc.add(100, 1, "sshd", "sshd: deploy [priv]")
     monkeypatch.setattr(observer, "Processes", lambda exits: Processes(str(tmp_path / "proc"), exits))
@@ -646,7 +647,7 @@ def test_trouble_of_any_kind_is_told_and_leaves_the_captures(spool, said, monkey
     finally:
         os.environ.update(environment)
     assert spool.names("incoming") == [NAME]
-    assert any("the observer failed; what it had not finished stays" in sentence for _, sentence in said)
+    assert any("The observer failed, what it had not finished stays" in sentence for _, sentence in said)
 
 
 def test_a_capture_that_was_finished_while_an_abandoned_one_was_looked_at_makes_no_second_alert(spool, monkeypatch):
@@ -657,11 +658,11 @@ def test_a_capture_that_was_finished_while_an_abandoned_one_was_looked_at_makes_
     run = Observer.run
 
     def another_finishes_it(this):
-        spool.finish(old, b"alert")
-        spool.hand_over(old)
+        spool.stage(old, b"alert")
+        spool.publish(old)
         spool.remove("outgoing", old)  # sent
         run(this)
 
     monkeypatch.setattr(Observer, "run", another_finishes_it)
-    finish_abandoned(spool)
+    recover_orphans(spool)
     assert spool.names("outgoing") == spool.names("incoming") == []

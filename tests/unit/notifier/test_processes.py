@@ -11,7 +11,7 @@ from pathlib import Path
 
 import parts
 import pytest
-from ssh_login_notify.kind import Connection
+from ssh_login_notify.connection import Connection
 from ssh_login_notify.login_types import UNKNOWN
 from ssh_login_notify.processes import CUT, LARGEST, Processes, lift_file_size_limit, run_first, set_priority
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
-from ssh_login_notify.alert import TEST_SERVICE
+from ssh_login_notify.alert import TEST
 from ssh_login_notify.client_networks import IPV4_IN_IPV6, LINK_LOCAL, holds, problem
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.rules import is_ignored, people
@@ -155,7 +155,7 @@ def test_a_login_with_something_suspicious_in_it_is_never_ignored():
 
 
 def test_a_test_is_never_ignored():
-    assert not ignored({"user": "deploy"}, service=TEST_SERVICE)
+    assert not ignored({"user": "deploy"}, about=TEST)
 
 
 def test_a_certificate_matches_by_its_key_and_by_its_authority():

@@ -17,19 +17,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
-from ssh_login_notify import limits, sender
-from ssh_login_notify.alert import TEST_SERVICE, to_json
+from ssh_login_notify import queue as queue_module
+from ssh_login_notify import sender
+from ssh_login_notify.alert import TEST, to_json
 from ssh_login_notify.sender import (
+    AFTER_LAST_RETRY_SECONDS,
     CLOSED_SECONDS,
-    DELAYS,
     FEW_TRIES,
-    LONGEST_RUN,
-    LONGEST_STAY,
+    LONGEST_ASKED_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    LONGEST_RUN_SECONDS,
     LONGEST_STUCK_SECONDS,
-    LONGEST_WAIT,
     MOST_UNSURE,
+    RETRY_SECONDS,
     STUCK_SECONDS,
-    UNDELIVERED_SECONDS,
     Sender,
     State,
     retry_after,
@@ -60,7 +61,7 @@ class Queue:
 
     def send(self, patient=True, **values):
         found = configuration(self.webhook.url, **values)
-        self.last = Sender(self.spool, found, Transport(found))
+        self.last = Sender(queue_module.Queue(self.spool), found, Transport(found))
         return self.last.run(patient)
 
     def will(self, *instructions):
@@ -419,11 +420,11 @@ def test_a_webhook_that_is_closed_is_asked_less_after_an_hour(queue, slept, monk
     queue.put(1)
     queue.will(*[answer(404, "no_service")] * 50)
     queue.send()
-    assert State(queue.spool).seconds_left() <= UNDELIVERED_SECONDS
+    assert State(queue.spool).seconds_left() <= AFTER_LAST_RETRY_SECONDS
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 4000)
     queue.send()
-    assert UNDELIVERED_SECONDS < State(queue.spool).seconds_left() <= CLOSED_SECONDS
+    assert AFTER_LAST_RETRY_SECONDS < State(queue.spool).seconds_left() <= CLOSED_SECONDS
     monkeypatch.setattr("ssh_login_notify.config.changed_at", lambda: now() + 4001)
     before = len(slept)
     queue.webhook.instructions.clear()
@@ -441,7 +442,7 @@ def test_another_configuration_does_not_end_the_wait_that_slack_has_asked_for(qu
 
 
 def test_a_test_that_is_refused_is_no_alert_to_keep_and_leaves_its_answer(queue):
-    queue.put(1, service=TEST_SERVICE)
+    queue.put(1, about=TEST)
     queue.will(answer(404, "no_service"))
     assert queue.send() is True
     assert queue.names() == queue.names("failed") == []
@@ -479,7 +480,7 @@ def test_what_may_pass_is_tried_again(queue, slept, instruction):
     queue.will(instruction)
     assert queue.send() is True
     assert queue.ids[-2:] == [ids(1), ids(2)]
-    assert slept == [DELAYS[0]]
+    assert slept == [RETRY_SECONDS[0]]
     assert State(queue.spool).trouble is None
 
 
@@ -487,13 +488,13 @@ def test_each_wait_is_longer_and_at_last_it_is_left_to_the_next_run(queue, slept
     queue.put(1)
     queue.will(*[answer(500, "")] * 50)
     assert queue.send() is False
-    assert slept == list(DELAYS)
-    assert len(queue.messages) == len(DELAYS) + 1
+    assert slept == list(RETRY_SECONDS)
+    assert len(queue.messages) == len(RETRY_SECONDS) + 1
     assert queue.names() == ids(1)
     state = State(queue.spool)
     assert state.trouble["what"] == "500 "
     assert "status.slack.com" in state.trouble["mend"]
-    assert 0 < state.not_before - time.time() <= UNDELIVERED_SECONDS
+    assert 0 < state.not_before - time.time() <= AFTER_LAST_RETRY_SECONDS
 
 
 def test_trouble_is_remembered_from_its_beginning(queue, slept):
@@ -608,7 +609,7 @@ def test_a_wait_ends_when_the_clock_was_set_back(queue, slept, monkeypatch):
 
 def test_a_run_ends_before_systemd_takes_it_for_stuck_and_has_another_started(queue, slept, monkeypatch):
     queue.put(1, 2, 3)
-    clock = iter(range(0, 10000, LONGEST_RUN // 2 + 1))
+    clock = iter(range(0, 10000, LONGEST_RUN_SECONDS // 2 + 1))
     monkeypatch.setattr(sender.time, "monotonic", lambda: next(clock))
     assert queue.send() is False
     assert queue.ids == [ids(1)]
@@ -626,7 +627,7 @@ def test_what_is_beyond_the_limit_goes_the_oldest_first_and_the_next_message_say
 
 
 def test_the_limit_in_bytes_counts_as_well_and_in_failed_too(queue, monkeypatch):
-    monkeypatch.setattr(limits, "MIB", 2000)
+    monkeypatch.setattr(queue_module, "MIB_BYTES", 2000)
     size = len(to_json(alert(1)))
     queue.put(*range(10), notes=["x" * (500 - size)])
     for number in range(10, 20):
@@ -645,7 +646,7 @@ def test_ten_thousand_may_wait_and_no_more(queue):
     for number in range(10003):
         parts.Path(queue.spool.path("outgoing", f"{1763884800 + number}.5-1")).touch()
     found = parts.configuration()
-    limits.enforce(queue.spool, State(queue.spool), found.most_waiting, found.most_waiting_mib)
+    queue_module.enforce_limits(queue.spool, State(queue.spool), found.most_waiting, found.most_waiting_mib)
     assert len(queue.names()) == 10000
     assert queue.names()[0] == "1763884803.5-1"
     assert State(queue.spool).untold == 3
@@ -686,7 +687,7 @@ def test_what_is_set_aside_is_told_to_the_systems_log(queue, said):
     assert "400 invalid_payload" in said[0][1]
 
 
-@pytest.mark.parametrize("seconds", [-5000, LONGEST_WAIT * 2, 1e12])
+@pytest.mark.parametrize("seconds", [-5000, LONGEST_ASKED_SECONDS * 2, 1e12])
 def test_a_wait_from_a_clock_that_jumped_is_none(queue, slept, seconds):
     state = State(queue.spool)
     state.waiting("x", "y", seconds)
@@ -696,19 +697,19 @@ def test_a_wait_from_a_clock_that_jumped_is_none(queue, slept, seconds):
 
 
 def test_what_is_left_of_an_earlier_wait_is_waited(queue, slept):
-    State(queue.spool).waiting("x", "y", LONGEST_STAY - 20)
+    State(queue.spool).waiting("x", "y", LONGEST_PAUSE_SECONDS - 20)
     queue.put(1)
     assert queue.send() is True
-    assert LONGEST_STAY - 25 < slept[0] <= LONGEST_STAY - 20
+    assert LONGEST_PAUSE_SECONDS - 25 < slept[0] <= LONGEST_PAUSE_SECONDS - 20
 
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        (None, None), ("", None), ("0", 0), ("30", 30), (" 30 ", 30), ("3600", 3600), ("86400", LONGEST_WAIT),
-        ("9" * 5000, LONGEST_WAIT), ("-1", None), ("1.5", None), ("²", None), ("soon", None),
+        (None, None), ("", None), ("0", 0), ("30", 30), (" 30 ", 30), ("3600", 3600), ("86400", LONGEST_ASKED_SECONDS),
+        ("9" * 5000, LONGEST_ASKED_SECONDS), ("-1", None), ("1.5", None), ("²", None), ("soon", None),
         ("Mon, 99 Foo 2020", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_ASKED_SECONDS),
     ],
 )  # fmt: skip
 def test_what_retry_after_says(header, seconds):
@@ -719,7 +720,7 @@ def test_what_retry_after_says(header, seconds):
 @given(st.one_of(st.text(max_size=40), st.text("0123456789 -+:,GMTJanFebSun()", max_size=40)))
 def test_no_retry_after_makes_it_fail(header):
     asked = retry_after(header)
-    assert asked is None or 0 <= asked <= LONGEST_WAIT
+    assert asked is None or 0 <= asked <= LONGEST_ASKED_SECONDS
 
 
 @pytest.mark.usefixtures("without_garbage")
@@ -834,9 +835,9 @@ def test_a_sender_that_is_killed_while_slack_answers_loses_nothing(queue):
     queue.will(lambda connection: received.set() or drip(b"", 0.1)(connection))
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ssh_login_notify import config, sender, spool, transport\n"
+        "from ssh_login_notify import config, queue, sender, spool, transport\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
-        "sender.Sender(spool.Spool(sys.argv[2]), found, transport.Transport(found)).run()\n"
+        "sender.Sender(queue.Queue(spool.Spool(sys.argv[2])), found, transport.Transport(found)).run()\n"
     )
     arguments = [str(FILES), queue.spool.root, queue.webhook.url]
     process = subprocess.Popen([sys.executable, "-ISBc", code, *arguments])

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import slack
-from ssh_login_notify.alert import HEARTBEAT_SERVICE, TEST_SERVICE, WATCH_SERVICE, own
+from ssh_login_notify.alert import HEARTBEAT, SELF_CHECK, TEST, own
 from ssh_login_notify.text import printable
 
 NOW = 1763884862.0
@@ -298,7 +298,7 @@ def test_the_time_is_that_of_the_hosts_zone(monkeypatch):
 
 
 def test_a_test_alert_says_that_it_is_one():
-    found = own(TEST_SERVICE, [])
+    found = own(TEST, [])
     message = check(slack.single(found, configuration(host_label="web-3"), found["time"]))
     assert message["blocks"][0]["text"]["text"] == "Test alert from web-3"
     assert "logged in" not in json.dumps(message)
@@ -307,10 +307,10 @@ def test_a_test_alert_says_that_it_is_one():
 @pytest.mark.parametrize(
     ("service", "notes", "headline", "problem"),
     [
-        (HEARTBEAT_SERVICE, [], "Heartbeat from web-3: all is well", None),
-        (HEARTBEAT_SERVICE, ["x is gone: mend it"], "Heartbeat from web-3: something is wrong", "x is gone: mend it"),
-        (WATCH_SERVICE, [], "web-3 is well again", "none any more"),
-        (WATCH_SERVICE, ["the PAM line in /x is gone: mend it", "y is: z"], "web-3: the PAM line in /x is gone",
+        (HEARTBEAT, [], "Heartbeat from web-3: all is well", None),
+        (HEARTBEAT, ["x is gone: mend it"], "Heartbeat from web-3: something is wrong", "x is gone: mend it"),
+        (SELF_CHECK, [], "web-3 is well again", "none any more"),
+        (SELF_CHECK, ["the PAM line in /x is gone: mend it", "y is: z"], "web-3: the PAM line in /x is gone",
          "the PAM line in /x is gone: mend it; y is: z"),
     ],
 )  # fmt: skip
@@ -324,7 +324,7 @@ def test_what_the_notifier_says_of_itself_is_no_login(service, notes, headline, 
 
 
 def test_a_digest_counts_as_logins_only_what_is_one():
-    own_alert = own(WATCH_SERVICE, ["x is gone: mend it"])
+    own_alert = own(SELF_CHECK, ["x is gone: mend it"])
     message = check(slack.digest([alert(1), own_alert], configuration(), NOW))
     assert message["blocks"][0]["text"]["text"] == "2 messages from web-3"
     assert "x is gone: mend it" in message["blocks"][2]["text"]["text"]
@@ -339,7 +339,7 @@ def test_a_message_tells_what_was_dropped_before_it(count, words):
 
 
 def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():
-    message = single(service=TEST_SERVICE, address="192.0.2.1", port=4711)
+    message = single(about=TEST, address="192.0.2.1", port=4711)
     assert message["blocks"][0]["text"]["text"] == "Test alert from web-3"
 
 

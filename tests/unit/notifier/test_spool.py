@@ -18,7 +18,7 @@ import parts
 import pytest
 from ssh_login_notify import overflow
 from ssh_login_notify import spool as module
-from ssh_login_notify.spool import ABANDONED, ALERT_MODE, LARGEST_FILE, Lock, is_name, is_older
+from ssh_login_notify.spool import ALERT_MODE, LARGEST_FILE_BYTES, UNFINISHED_SECONDS, Lock, is_name, is_older
 from ssh_login_notify.state import State
 
 NAME = "1763884862.123456-4242"
@@ -37,10 +37,10 @@ def everything(spool):
                   for entry in os.listdir(spool.path(directory)))  # fmt: skip
 
 
-def hand_over(spool, name, contents):
+def publish(spool, name, contents):
     """All that is done with a capture whose alert is ready."""
-    spool.finish(name, contents)
-    spool.hand_over(name)
+    spool.stage(name, contents)
+    spool.publish(name)
 
 
 def killed_after(number, action, *arguments):
@@ -71,14 +71,14 @@ def killed_after(number, action, *arguments):
 def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, number):
     put(spool, "incoming", NAME, b"capture")
     whole = b"alert" * 50000
-    ended = killed_after(number, hand_over, spool, NAME, whole)
+    ended = killed_after(number, publish, spool, NAME, whole)
     if number == 19:
         assert ended, "the kills have not reached the end"
     # The next observer: first it ends what the killed one had begun, then it takes the captures that are left.
-    spool.finish_handing_over()
+    spool.recover()
     assert len(spool.names("incoming") + spool.names("outgoing")) == 1
     for name in spool.names("incoming"):
-        hand_over(spool, name, whole)
+        publish(spool, name, whole)
     assert spool.names("outgoing") == [NAME]
     assert spool.read("outgoing", NAME) == whole
     assert [entry for entry in os.listdir(spool.path("incoming")) if not entry.startswith(".")] == []
@@ -88,11 +88,11 @@ def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, numb
 @pytest.mark.parametrize("number", range(20))
 def test_a_killed_observer_never_leaves_two_alerts_of_one_capture(spool, number):
     put(spool, "incoming", NAME, b"capture")
-    killed_after(number, hand_over, spool, NAME, b"alert")
+    killed_after(number, publish, spool, NAME, b"alert")
     # A sender may take what is in outgoing/ before the next observer comes: no capture may be left then.
     if spool.names("outgoing"):
         spool.remove("outgoing", NAME)
-        spool.finish_handing_over()
+        spool.recover()
         assert spool.names("incoming") == spool.names("outgoing") == []
 
 
@@ -110,30 +110,30 @@ def test_an_alert_that_is_set_aside_is_never_lost_to_a_kill(spool, number):
 def test_an_alert_that_is_put_back_is_never_lost_to_a_kill(spool, number):
     put(spool, "failed", NAME, b"alert")
     put(spool, "failed", NAME + ".answer", b"no")
-    killed_after(number, spool.retry, NAME)
+    killed_after(number, spool.put_back, NAME)
     assert spool.names("outgoing") + spool.names("failed") == [NAME]
 
 
 def test_handing_over_wakes_the_sender(spool):
     put(spool, "incoming", NAME)
-    hand_over(spool, NAME, b"alert")
+    publish(spool, NAME, b"alert")
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
     spool.wake()  # it may be awake already
 
 
 def test_an_alert_whose_handing_over_ended_in_between_needs_no_capture(spool):
     put(spool, "incoming", NAME + ".alert", b"alert")
-    spool.finish_handing_over()
+    spool.recover()
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
 
 
 def test_what_another_process_is_handing_over_is_left_to_it(spool):
     put(spool, "incoming", NAME)
     with parts.another_process(spool.claim, NAME):
-        spool.finish(NAME, b"alert")
-        spool.finish_handing_over()
+        spool.stage(NAME, b"alert")
+        spool.recover()
         assert spool.names("outgoing") == []
-    spool.finish_handing_over()
+    spool.recover()
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
 
 
@@ -153,8 +153,8 @@ def test_a_capture_is_finished_also_where_nothing_can_be_locked(spool, monkeypat
 
 def test_two_that_hand_over_the_same_alert_hand_it_over_once(spool):
     put(spool, "incoming", NAME)
-    hand_over(spool, NAME, b"alert")
-    spool.hand_over(NAME)
+    publish(spool, NAME, b"alert")
+    spool.publish(NAME)
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
 
 
@@ -206,8 +206,8 @@ def test_only_a_plain_file_is_read(spool, tmp_path):
 
 def test_a_file_is_not_read_without_end(spool):
     with open(spool.path("incoming", NAME), "wb") as file:
-        file.truncate(LARGEST_FILE * 100)
-    assert len(spool.read("incoming", NAME)) == LARGEST_FILE
+        file.truncate(LARGEST_FILE_BYTES * 100)
+    assert len(spool.read("incoming", NAME)) == LARGEST_FILE_BYTES
 
 
 def test_a_link_in_the_way_is_not_followed(spool, tmp_path):
@@ -216,7 +216,7 @@ def test_a_link_in_the_way_is_not_followed(spool, tmp_path):
     os.symlink(str(victim), spool.path("outgoing", NAME))
     os.symlink(str(victim), spool.path("state", "wake"))
     put(spool, "incoming", NAME)
-    hand_over(spool, NAME, b"alert")
+    publish(spool, NAME, b"alert")
     assert victim.read_text() == "untouched"
     assert spool.read("outgoing", NAME) == b"alert"
 
@@ -224,10 +224,10 @@ def test_a_link_in_the_way_is_not_followed(spool, tmp_path):
 @pytest.mark.parametrize("directory", parts.DIRECTORIES)
 def test_what_a_killed_writer_left_is_cleared_when_it_is_nobodys_any_more(spool, directory):
     new, old = put(spool, directory, "." + NAME), put(spool, directory, f".{LATER}.4242")
-    os.utime(str(old), (time.time() - ABANDONED - 10,) * 2)
+    os.utime(str(old), (time.time() - UNFINISHED_SECONDS - 10,) * 2)
     os.mkdir(spool.path(directory, ".somebodys"))
-    os.utime(spool.path(directory, ".somebodys"), (time.time() - ABANDONED - 10,) * 2)
-    spool.clear_abandoned()
+    os.utime(spool.path(directory, ".somebodys"), (time.time() - UNFINISHED_SECONDS - 10,) * 2)
+    spool.clear_unfinished()
     assert everything(spool) == [f"{directory}/{new.name}", f"{directory}/.somebodys"]
 
 
@@ -235,7 +235,7 @@ def test_a_capture_that_gets_its_name_just_now_is_no_trouble(spool, monkeypatch)
     put(spool, "incoming", NAME)
     listdir = os.listdir
     monkeypatch.setattr(module.os, "listdir", lambda path: [*listdir(path), "." + LATER])
-    spool.clear_abandoned()
+    spool.clear_unfinished()
     assert spool.names("incoming") == [NAME]
 
 
@@ -251,14 +251,14 @@ def test_what_is_foreign_is_told_and_all_that_is_ours_is_not(spool):
             put(spool, directory, entry)
     put(spool, "", "observer.lock")
     put(spool, "", "sender.lock")
-    assert spool.foreign() == []
+    assert spool.unexpected() == []
     for entry in ("outgoing/" + NAME + ".answer", "incoming/README", "state/" + NAME, "core", "failed/x.answer"):
         put(spool, "", entry)
     os.mkdir(spool.path("incoming", "directory"))
     # A name of ours makes no file of it.
     os.mkdir(spool.path("incoming", LATER))
     os.symlink("/etc/passwd", spool.path("outgoing", LATER))
-    assert spool.foreign() == sorted(
+    assert spool.unexpected() == sorted(
         ["outgoing/" + NAME + ".answer", "incoming/README", "incoming/directory", "state/" + NAME, "core",
          "failed/x.answer", "incoming/" + LATER, "outgoing/" + LATER]
     )  # fmt: skip
@@ -286,7 +286,7 @@ def test_an_alert_is_on_the_disk_before_it_has_its_name(spool, monkeypatch):
     for name in ("fsync", "rename"):
         call = getattr(os, name)
         monkeypatch.setattr(module.os, name, lambda *values, n=name, c=call: calls.append(n) or c(*values))
-    spool.finish(NAME, b"alert")
+    spool.stage(NAME, b"alert")
     assert calls == ["fsync", "rename"]
 
 
@@ -358,7 +358,7 @@ def test_the_sign_to_wake_is_taken_away_whatever_stands_there(spool):
     spool.stop_waking()
     assert not os.path.lexists(sign)
     (set_aside,) = os.listdir(spool.path("state"))
-    assert spool.foreign() == ["state/" + set_aside]
+    assert spool.unexpected() == ["state/" + set_aside]
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -455,14 +455,14 @@ WAYS = {
     # What is done, where a directory stands meanwhile, and where the file has to be afterwards.
     "set aside": (lambda spool: spool.set_aside(NAME, b"400"), "failed/" + NAME, ["failed/" + NAME]),
     "its answer": (lambda spool: spool.set_aside(NAME, b"400"), f"failed/{NAME}.answer", [f"failed/{NAME}.answer"]),
-    "put back": (lambda spool: spool.retry(LATER), "outgoing/" + LATER, ["outgoing/" + LATER]),
-    "the answer of that": (lambda spool: spool.retry(LATER), f"failed/{LATER}.answer", ["outgoing/" + LATER]),
+    "put back": (lambda spool: spool.put_back(LATER), "outgoing/" + LATER, ["outgoing/" + LATER]),
+    "the answer of that": (lambda spool: spool.put_back(LATER), f"failed/{LATER}.answer", ["outgoing/" + LATER]),
     "forgotten": (lambda spool: spool.forget("failed", LATER), f"failed/{LATER}.answer", []),
     "handed over": (
-        lambda spool: hand_over(spool, "1.5-1", b"x"), "outgoing/1.5-1", ["outgoing/1.5-1", "state/wake"]
+        lambda spool: publish(spool, "1.5-1", b"x"), "outgoing/1.5-1", ["outgoing/1.5-1", "state/wake"]
     ),
     "what a killed observer had begun": (
-        lambda spool: [spool.finish("1.5-1", b"x"), spool.finish_handing_over()], "outgoing/1.5-1", ["outgoing/1.5-1"]
+        lambda spool: [spool.stage("1.5-1", b"x"), spool.recover()], "outgoing/1.5-1", ["outgoing/1.5-1"]
     ),
     "brought back": (
         lambda spool: [overflow.keep("1.5-1", b"x"), overflow.bring_back(spool)], "outgoing/1.5-1", ["outgoing/1.5-1"]
@@ -486,7 +486,7 @@ def test_a_directory_in_the_way_is_moved_away_and_told(spool, way, said):
     action(spool)
     for path in expected:
         assert os.path.isfile(spool.path(path))
-    (moved,) = spool.foreign()
+    (moved,) = spool.unexpected()
     assert moved.startswith(obstacle + "-in-the-way-")
     assert os.listdir(spool.path(moved)) == ["deep"]
     assert said == []
@@ -497,4 +497,4 @@ def test_a_link_to_a_directory_is_no_directory(spool, tmp_path):
     put(spool, "outgoing", NAME, b"alert")
     spool.set_aside(NAME, b"400")
     assert spool.read("failed", NAME) == b"alert"
-    assert spool.foreign() == []
+    assert spool.unexpected() == []

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from real_shells import NAMES, record
-from ssh_login_notify.command_line import EXPANDS, of_command, of_program, plain_words
+from ssh_login_notify.command_line import EXPANDS, classify_command, classify_program, plain_words
 from ssh_login_notify.login_types import TRANSFERS
 
 # What a stub can stand for: it has no directory.
@@ -41,7 +41,7 @@ SYNTAX = [
 
 def assert_runs_alone(shells, line: bytes) -> None:
     """Run a line that is called a transfer."""
-    kind, words = of_command(line), plain_words(line)
+    kind, words = classify_command(line), plain_words(line)
     is_literal = not any(EXPANDS in word for word in words) and not HAS_HOME.search(line)
     written_by, made = shells.run(line)
     assert not made, line
@@ -51,12 +51,12 @@ def assert_runs_alone(shells, line: bytes) -> None:
         elif written:  # a pattern that matches no file is an error to some shells
             arguments = written.split(b"\0")[:-2]
             assert written == record(arguments), (shell, line)
-            assert of_program(arguments, b"") == kind, (shell, line, arguments)
+            assert classify_program(arguments, b"") == kind, (shell, line, arguments)
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.decode())
 def test_every_shell_runs_the_server_for_a_client_s_line(shells, line):
-    assert of_command(line) in TRANSFERS
+    assert classify_command(line) in TRANSFERS
     assert_runs_alone(shells, line)
 
 
@@ -72,7 +72,7 @@ def nearly_clients_lines(draw):
 
 @given(line=nearly_clients_lines())
 def test_no_shell_runs_anything_else_for_a_line_that_is_called_a_transfer(shells, line):
-    assume(of_command(line) in TRANSFERS)
+    assume(classify_command(line) in TRANSFERS)
     assert_runs_alone(shells, line)
 
 
@@ -81,7 +81,7 @@ def test_no_shell_runs_anything_else_for_a_line_that_is_called_a_transfer(shells
     rest=st.lists(st.sampled_from(SYNTAX), min_size=1, max_size=8).map(b"".join),
 )
 def test_no_shell_runs_anything_else_for_paths_of_any_pieces(shells, start, rest):
-    assume(of_command(start + rest) in TRANSFERS)
+    assume(classify_command(start + rest) in TRANSFERS)
     assert_runs_alone(shells, start + rest)
 
 
@@ -117,7 +117,7 @@ def test_a_line_that_runs_something_else_is_seen_to_and_is_a_command(shells, lin
     shells.add_program("scp\x0b-t\x0bx")
     _written, made = shells.run(line)
     assert made == set(deceived)
-    assert of_command(line) not in TRANSFERS
+    assert classify_command(line) not in TRANSFERS
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_a_line_that_runs_something_else_is_seen_to_and_is_a_command(shells, lin
 def test_a_line_that_a_shell_gives_other_words_is_a_command(shells, line, shell, arguments):
     written, _made = shells.run(line)
     assert written[shell] == record(arguments)
-    assert of_command(line) not in TRANSFERS
+    assert classify_command(line) not in TRANSFERS

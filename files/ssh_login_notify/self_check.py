@@ -10,7 +10,7 @@ import time
 
 from . import alert, config, overflow, paths
 from .installation import installed_at
-from .journal import trouble
+from .journal import defect, trouble
 from .spool import ALERT_MODE, Spool
 
 TYPE_CHECKING = False
@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from typing import List, Tuple
 
 FILE = "watch.json"
-LARGEST = 1 << 16  # bytes
-PERIOD = 240  # seconds; a little less than the timer's
-UNSETTLED = 120  # seconds after an installation, in which the role may still be at work
+LARGEST_BYTES = 1 << 16  # bytes
+PERIOD_SECONDS = 240  # seconds; a little less than the timer's
+UNSETTLED_SECONDS = 120  # seconds after an installation, in which the role may still be at work
+
+
+def run_if_due(spool: Spool) -> None:
+    """Check the host unless it was checked a short while ago. A check that fails delays no alert."""
+    try:
+        if is_due(spool):
+            run(spool)
+    except Exception as error:
+        trouble("The self-check failed: " + defect(error))
 
 
 def is_due(spool: Spool) -> bool:
@@ -28,7 +37,7 @@ def is_due(spool: Spool) -> bool:
     now = time.time()
     changed_at = max(installed_at(), _changed_at(config.PATH))
     looked_at = max(_changed_at(place.path(directory, FILE)) for place, directory in _places(spool))
-    return not 0 <= now - looked_at < PERIOD and not 0 <= now - changed_at < UNSETTLED
+    return not 0 <= now - looked_at < PERIOD_SECONDS and not 0 <= now - changed_at < UNSETTLED_SECONDS
 
 
 def _changed_at(path: str) -> float:
@@ -38,11 +47,11 @@ def _changed_at(path: str) -> float:
         return 0.0
 
 
-def look(spool: Spool) -> None:
+def run(spool: Spool) -> None:
     """Look at the host, and queue a message if something has changed. Raise OSError where no disk takes it."""
-    from .health import Health  # a login's sender does without
+    from .health import examine  # not for the sender of each login
 
-    problems = {problem.key: problem for problem in Health(spool).problems if not problem.about_delivery}
+    problems = {problem.key: problem for problem in examine(spool).problems if not problem.about_delivery}
     told = _told(spool)
     # First, so that nothing is said over and over where it can't be noted that it was.
     _note(spool, told)
@@ -50,7 +59,7 @@ def look(spool: Spool) -> None:
         for key in problems:
             if key not in told:
                 trouble(problems[key].sentence)
-        notice = alert.own(alert.WATCH_SERVICE, [problem.sentence for problem in problems.values()])
+        notice = alert.own(alert.SELF_CHECK, [problem.sentence for problem in problems.values()])
         _queue(spool, notice["id"], alert.to_json(notice))
     # After the message: killed in between, it is said twice rather than never.
     _note(spool, sorted(problems))
@@ -83,7 +92,7 @@ def _note(spool: Spool, told: "List[str]") -> None:
 def _told(spool: Spool) -> "List[str]":
     for place, directory in reversed(_places(spool)):
         try:
-            told = json.loads(place.read(directory, FILE, LARGEST).decode("utf-8"))["told"]
+            told = json.loads(place.read(directory, FILE, LARGEST_BYTES).decode("utf-8"))["told"]
             return [key for key in told if isinstance(key, str)]
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             pass

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""watch: what has become wrong is told once, and once that it is well again; nothing is told twice."""
+"""self_check: what has become wrong is told once, and once that it is well again; nothing is told twice."""
 
 import json
 import os
@@ -10,9 +10,9 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import alert, config, overflow, paths, watch
+from ssh_login_notify import alert, config, overflow, paths, self_check
+from ssh_login_notify.self_check import PERIOD_SECONDS, UNSETTLED_SECONDS
 from ssh_login_notify.spool import Spool
-from ssh_login_notify.watch import PERIOD, UNSETTLED
 
 pytestmark = needs_root
 GONE = "session required pam_unix.so\n"
@@ -32,11 +32,11 @@ class Host:
 
     def look(self):
         """Look, and return what each new message says is wrong."""
-        watch.look(self.spool)
+        self_check.run(self.spool)
         told = []
         for name in self.spool.names("outgoing"):
             found = alert.from_json(self.spool.read("outgoing", name))
-            assert found["service"] == alert.WATCH_SERVICE
+            assert found["about"] == alert.SELF_CHECK
             told.append([sentence.partition(": ")[0] for sentence in found["notes"]])
             self.spool.remove("outgoing", name)
         return told
@@ -68,10 +68,10 @@ def test_another_problem_is_told_beside_the_first(host, said):
     host.look()
     host.configuration.chmod(0o644)
     (told,) = host.look()
-    assert told == [f"others than root may read {config.PATH}", f"the PAM line in {host.pam} is gone"]
+    assert told == [f"users other than root can read {config.PATH}", f"the PAM line in {host.pam} is gone"]
     assert len(said) == 2, "the log was told of each once"
     host.pam.write_text(f"{PAM_LINE}\n{GONE}")
-    assert host.look() == [[f"others than root may read {config.PATH}"]]
+    assert host.look() == [[f"users other than root can read {config.PATH}"]]
 
 
 def test_a_number_that_grows_is_not_told_again(host):
@@ -83,7 +83,7 @@ def test_a_number_that_grows_is_not_told_again(host):
 
 def test_what_the_channel_can_not_be_told_of_is_not_queued(host):
     host.spool.write("outgoing", "1.5-1", alert.to_json(parts.alert(id="1.5-1")), 0o640)
-    watch.look(host.spool)
+    self_check.run(host.spool)
     assert host.spool.names("outgoing") == ["1.5-1"]
 
 
@@ -99,7 +99,7 @@ def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
     with monkeypatch.context() as kill:
         kill.setattr(host.spool, "write", killed)
         with pytest.raises(KeyboardInterrupt):
-            watch.look(host.spool)
+            self_check.run(host.spool)
     assert host.look() == [[f"the PAM line in {host.pam} is gone"]] * 2
 
 
@@ -109,33 +109,33 @@ def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(hos
     parts.Path(paths.OVERFLOW).touch()
     for _ in range(2):
         with pytest.raises(OSError, match="directory"):
-            watch.look(host.spool)
+            self_check.run(host.spool)
     os.mkdir(host.spool.path("state"))
     assert host.spool.names("outgoing") == []
 
 
 def test_where_the_spool_takes_nothing_the_channel_is_told_once_all_the_same(host, said):
-    age(host.manifest, UNSETTLED + 1)
+    age(host.manifest, UNSETTLED_SECONDS + 1)
     os.rmdir(host.spool.path("state"))
     os.rmdir(host.spool.path("outgoing"))
     for _ in range(2):
-        watch.look(host.spool)
+        self_check.run(host.spool)
     (name,) = overflow.names()
     assert alert.from_json(Spool(paths.OVERFLOW).read("", name))["notes"] == [said[0][1]]
     assert len(said) == 1
-    assert not watch.is_due(host.spool)
+    assert not self_check.is_due(host.spool)
     overflow.forget(name)
     for directory in ("state", "outgoing"):
         os.mkdir(host.spool.path(directory))
     assert host.look() == [[]]
     assert host.look() == []
-    assert not os.path.exists(os.path.join(paths.OVERFLOW, watch.FILE))
+    assert not os.path.exists(os.path.join(paths.OVERFLOW, self_check.FILE))
 
 
 @pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("memory", [b"", b"[]", b'{"told": 3}', b'{"told": [3, {}]}', b"[" * 100000])
 def test_a_memory_that_is_damaged_is_none(host, memory):
-    host.spool.write("state", watch.FILE, memory, 0o640)
+    host.spool.write("state", self_check.FILE, memory, 0o640)
     assert host.look() == []
     host.pam.write_text(GONE)
     assert len(host.look()) == 1
@@ -146,20 +146,20 @@ def age(path, seconds):
 
 
 def test_it_is_due_some_minutes_after_the_last_look_and_not_while_the_role_may_be_at_work(host, monkeypatch):
-    age(host.manifest, UNSETTLED + 1)
-    assert watch.is_due(host.spool)
-    watch.look(host.spool)
-    assert not watch.is_due(host.spool)
-    age(host.spool.path("state", watch.FILE), PERIOD + 1)
-    assert watch.is_due(host.spool)
-    age(host.spool.path("state", watch.FILE), -3600)
-    assert watch.is_due(host.spool), "the clock was set back"
-    age(host.manifest, UNSETTLED - 5)
-    assert not watch.is_due(host.spool)
-    age(host.manifest, UNSETTLED + 1)
+    age(host.manifest, UNSETTLED_SECONDS + 1)
+    assert self_check.is_due(host.spool)
+    self_check.run(host.spool)
+    assert not self_check.is_due(host.spool)
+    age(host.spool.path("state", self_check.FILE), PERIOD_SECONDS + 1)
+    assert self_check.is_due(host.spool)
+    age(host.spool.path("state", self_check.FILE), -3600)
+    assert self_check.is_due(host.spool), "the clock was set back"
+    age(host.manifest, UNSETTLED_SECONDS - 5)
+    assert not self_check.is_due(host.spool)
+    age(host.manifest, UNSETTLED_SECONDS + 1)
     host.configuration.touch()
     monkeypatch.setattr(config, "PATH", str(host.configuration))
-    assert not watch.is_due(host.spool), "its PAM line may be about to come"
-    age(str(host.configuration), UNSETTLED + 1)
+    assert not self_check.is_due(host.spool), "its PAM line may be about to come"
+    age(str(host.configuration), UNSETTLED_SECONDS + 1)
     os.unlink(host.manifest)
-    assert watch.is_due(host.spool)
+    assert self_check.is_due(host.spool)

@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kind: every way in which a connection's processes show what it is for, and look like another's."""
+"""connection: every way in which a connection's processes show what it is for, and look like another's."""
 
 import os
 
 import parts
 import pytest
-from ssh_login_notify import kind
+from ssh_login_notify import session_child
 from ssh_login_notify.command_line import TRANSFER_NAMES
-from ssh_login_notify.kind import Connection, seriousness
+from ssh_login_notify.connection import Connection
 from ssh_login_notify.login_types import (
     COMMAND,
     COMMAND_OVER,
@@ -23,6 +23,7 @@ from ssh_login_notify.login_types import (
     TRANSFERS,
     TUNNEL,
     UNKNOWN,
+    seriousness,
 )
 from ssh_login_notify.processes import Processes
 
@@ -341,7 +342,7 @@ def test_a_forced_command_is_what_runs(host):
 
 
 def test_a_shell_that_only_passwd_knows_is_a_shell_too(host, monkeypatch):
-    monkeypatch.setattr(kind, "login_shell", lambda user: b"/opt/xonsh" if user == b"deploy" else b"")
+    monkeypatch.setattr(session_child, "login_shell", lambda user: b"/opt/xonsh" if user == b"deploy" else b"")
     host.serve()
     host.run("xonsh", "-c", "rsync --server .", executable="/opt/xonsh")
     assert host.look() == RSYNC
@@ -359,7 +360,7 @@ def test_a_shell_that_only_passwd_knows_is_a_shell_too(host, monkeypatch):
     ],
 )
 def test_a_shell_is_one_only_if_the_file_that_runs_is_the_users_shell(host, monkeypatch, shell, file, found):
-    monkeypatch.setattr(kind, "login_shell", lambda user: shell)
+    monkeypatch.setattr(session_child, "login_shell", lambda user: shell)
     host.serve()
     host.run("bash", "-c", "rsync --server .", executable=file)
     assert host.look() == found
@@ -452,8 +453,8 @@ def test_a_session_is_opening_for_a_moment_after_its_title_says_so(host):
 
 
 def test_the_login_shell_is_that_of_passwd():
-    assert os.path.basename(kind.login_shell(b"root")) in (b"bash", b"sh", b"dash", b"zsh", b"fish", b"ash")
-    assert kind.login_shell(b"no such user") == b""
+    assert os.path.basename(session_child.login_shell(b"root")) in (b"bash", b"sh", b"dash", b"zsh", b"fish", b"ash")
+    assert session_child.login_shell(b"no such user") == b""
 
 
 ORDER = (UNKNOWN, TUNNEL, RSYNC, SOMETHING_OVER, "SSH (command: id)", INTERACTIVE)
@@ -529,7 +530,7 @@ def test_another_process_goes_on_where_one_has_stopped(host):
     for faults, gone, missed in ((250, [], True), (500, [CHILD], False)):
         reap(host, faults, *gone)
         another = Connection(Processes(host.proc.root), MONITOR, START, host.user.encode())
-        another.go_on(remembered)
+        another.resume(remembered)
         another.look(1.0)
         assert (another.has_missed_one() or another.has_missed_one()) == missed
 

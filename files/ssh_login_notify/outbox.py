@@ -1,0 +1,68 @@
+"""The way of a finished alert to the sender: into the spool, or wherever there is room, and a sign that it is there."""
+
+import os
+
+from . import overflow, paths, units
+from .journal import trouble
+from .spool import Lock, Spool, is_locked
+
+
+def put(spool: Spool, name: str, contents: bytes) -> None:
+    """Put a finished alert among those that wait, and wake the sender. Raise OSError where nothing takes it.
+
+    Its capture, if there is one, goes: a kill at any point makes neither no alert nor two.
+    """
+    try:
+        spool.stage(name, contents)
+    except OSError as error:
+        if _put_elsewhere(spool, name, contents, error):
+            return
+    if not spool.publish(name) and not overflow.wake():
+        from . import ballast  # seldom needed
+
+        ballast.wake(spool)
+    overflow.forget(name)  # a read-only disk may have kept its capture, which has now become this alert once more
+    start_sender(spool)
+
+
+def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> bool:
+    """Keep an alert in /run that the spool does not take. Return False if it is staged as ballast of the spool."""
+    try:
+        overflow.keep(name, contents)
+    except OSError:
+        from . import ballast  # seldom needed
+
+        ballast.stage(spool, name, contents)
+        return False
+    trouble(f"The spool took no alert ({error}): {name} waits in {paths.OVERFLOW}.")
+    try:
+        spool.remove("incoming", name)
+        start_sender(spool)
+    except OSError:
+        pass  # a read-only disk: the capture goes when the disk takes alerts again
+    return True
+
+
+def start_sender(spool: Spool) -> None:
+    """Start the sender in an environment of its own, unless systemd starts it."""
+    if units.starts(paths.PATH_UNIT):
+        return
+    if is_locked(spool.path("sender.lock")):
+        return  # one is running, and looks once more before it ends
+    import signal  # expensive to load, and not needed where systemd starts the sender
+
+    # Two forks, so that no process has to wait for the sender.
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        # Locked before the program is loaded: of several that are started at once, all but one end here.
+        lock = Lock(spool.path("sender.lock"))
+        if os.fork() == 0 and lock.take():
+            lock.keep_through_exec()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)  # an observer ignores them, and exec would pass that on
+            os.execve(paths.PROGRAM, [paths.PROGRAM, "send"], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    finally:
+        os._exit(0)

@@ -1,0 +1,96 @@
+"""The queue: the alerts that wait, in the spool's outgoing/ and, where the spool takes none, in /run.
+
+How many may wait is limited. Beyond the limits the oldest are dropped, and never silently: the next message says how
+many.
+"""
+
+from . import overflow
+from .journal import trouble
+from .spool import ALERT_MODE, Spool
+from .state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional
+
+MIB_BYTES = 1 << 20
+
+
+class Queue:
+    """The alerts that wait, as the sender takes them. Every method raises OSError where the file system does."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        # What the spool had no room for.
+        self._in_memory: Dict[str, bytes] = {}
+        self._remover: Optional[overflow.Remover] = None
+
+    def load_overflow(self) -> None:
+        """Load the alerts that wait in /run, and start the process that removes them once they are sent. For root."""
+        self._in_memory = overflow.load()
+        if self._in_memory:
+            self._remover = overflow.Remover()
+
+    def close(self) -> None:
+        """Let go of the alerts from /run; those that were sent are removed when this returns."""
+        self._in_memory = {}
+        if self._remover:
+            self._remover.close()
+        self._remover = None
+
+    def names(self) -> "List[str]":
+        """Return the names of all that waits, the oldest first."""
+        return sorted({*self.spool.names("outgoing"), *self._in_memory})
+
+    def read(self, name: str) -> bytes:
+        """Return an alert."""
+        return self._in_memory[name] if name in self._in_memory else self.spool.read("outgoing", name)
+
+    def remove(self, name: str) -> None:
+        """Remove an alert that is sent, or needs no message."""
+        self.spool.remove("outgoing", name)
+        self._forget(name)
+
+    def set_aside(self, name: str, reason: bytes) -> None:
+        """Move an alert that will never be sent to failed/, with the reason beside it."""
+        if name in self._in_memory:
+            try:
+                self.spool.write("failed", name, self._in_memory[name], ALERT_MODE)
+            except OSError as error:
+                trouble(f"The alert {name} can't be set aside, and is gone: {error}.")
+            self._forget(name)
+        else:
+            self.spool.set_aside(name, reason)
+        trouble("The alert {} is set aside in failed/: {}".format(name, reason.decode("utf-8").rstrip()))
+
+    def _forget(self, name: str) -> None:
+        if self._in_memory.pop(name, None) is not None and self._remover:
+            self._remover.remove(name)
+
+    def stop_waking(self) -> None:
+        """Take the sign away, before the look at what waits."""
+        self.spool.stop_waking()
+
+    def wake(self) -> None:
+        """Have another run of the sender go on."""
+        self.spool.wake()
+
+
+def enforce_limits(spool: Spool, state: State, most: int, most_mib: int) -> None:
+    """Drop the oldest alerts of outgoing/, and those of failed/, beyond so many of them, and so many MiB.
+
+    They are counted before they go: a sender that is killed in between reports some too many, never too few.
+    """
+    for directory in ("outgoing", "failed"):
+        sizes = spool.sizes(directory)
+        count, size = len(sizes), sum(sizes.values())
+        excess = []
+        for name in sorted(sizes):
+            if count <= most and size <= most_mib * MIB_BYTES:
+                break
+            excess.append(name)
+            count, size = count - 1, size - sizes[name]
+        if excess:
+            state.dropping(len(excess))
+            for name in excess:
+                spool.forget(directory, name)

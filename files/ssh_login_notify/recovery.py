@@ -1,0 +1,26 @@
+"""What a run of the sender repairs before it sends, while it is root: what kills and full disks have left behind."""
+
+from . import ballast, overflow
+from .finisher import start_follower
+from .journal import trouble
+from .observer import recover_orphans
+from .spool import Spool
+
+
+def recover(spool: Spool) -> None:
+    """Repair the spool. For the holder of the sender's lock: two at a time could make two alerts of one login.
+
+    Raise OSError where the spool can't be used.
+    """
+    spool.clear_unfinished()
+    try:
+        overflow.bring_back(spool)
+    except OSError as error:
+        trouble(f"The spool still takes no alerts: {error}.")
+    recover_orphans(spool)
+    start_follower(spool)
+    ballast.report_lost(spool)
+    try:
+        ballast.refill(spool)
+    except OSError:
+        pass  # a full disk, which `status` reports

@@ -1,0 +1,71 @@
+"""The trial: a test alert that is sent past the spool, at once, and what came back."""
+
+import json
+import time
+
+from . import alert, config, exit_codes, slack
+from .config import ConfigurationError
+from .privileges import PrivilegeError, give_up
+from .sender import WAY, retry_after
+from .spool import Lock, Spool
+from .state import State
+from .text import printable
+from .transport import Answer, Transport, TransportError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+# How long to wait where Slack has asked this host for a pause.
+PAUSE_SECONDS = 30.0
+
+
+def run(path: str) -> "Tuple[int, Dict[str, Any]]":
+    """Send a test alert with the configuration at this path; return the exit code, and what came back by name."""
+    began = time.time()
+    test = alert.own(alert.TEST, [])
+    found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": test["id"]}
+    code = exit_codes.CRITICAL
+    try:
+        configuration = config.load(path)
+        transport = Transport(configuration)
+        _wait_out_pause()
+        lock = _lock_of_sender()
+        give_up()
+        answer = transport.post(json.dumps(slack.single(test, configuration, began)).encode("ascii"))
+        delivered = slack.is_delivered(answer.status, answer.text)
+        if not delivered:
+            _pass_on_pause(answer, lock)
+        found.update(delivered=delivered, status=answer.status, answer=printable(answer.text))
+        found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
+        code = exit_codes.OK if delivered else exit_codes.WARNING
+    except (ConfigurationError, PrivilegeError) as error:
+        found["answer"], _colon, found["mend"] = str(error).partition(": ")
+    except TransportError as error:
+        found.update(answer=str(error), mend=WAY)
+        code = exit_codes.WARNING
+    found["seconds"] = round(time.time() - began, 3)
+    return code, found
+
+
+def _wait_out_pause() -> None:
+    """Wait as Slack has asked this host to; raise TransportError when that would take too long."""
+    left = State(Spool()).seconds_left(asked=True)
+    if left > PAUSE_SECONDS:
+        raise TransportError(f"Slack has asked for a pause, of which {left:.0f} seconds are left")
+    time.sleep(left)
+
+
+def _lock_of_sender() -> "Optional[Lock]":
+    try:
+        return Lock(Spool().path("sender.lock"))
+    except OSError:
+        return None  # a trial goes past the spool, and works without one
+
+
+def _pass_on_pause(answer: Answer, lock: "Optional[Lock]") -> None:
+    """Have the sender pause as well if Slack has asked for it. One that is at work will be told by Slack itself."""
+    asked = retry_after(answer.retry_after)
+    if asked is not None and lock and lock.take():
+        said = f"{answer.status} {printable(answer.text)}"
+        State(Spool()).waiting(said, slack.mend(answer.status, answer.text), asked, asked=True)
