@@ -346,7 +346,7 @@ def as_line(health: Health, word: str) -> str:
     """Return one line for a person, as monitoring plugins do: the state's word, what is wrong, and the figures."""
     found = as_json(health)
     parts = found["problems"] or ["nothing is wrong"]
-    label = found["configuration"].get("host_label", os.uname().nodename)
+    label = printable(found["configuration"].get("host_label", os.uname().nodename))
     parts.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
     last = found["last_delivery"]
     if last:

@@ -168,7 +168,7 @@ class Sender:
             if error.sent:
                 return self._in_vain(alerts, None, "it is tried again")
             return self._later(str(error), "it is tried again", None)
-        self.last_answer = f"{answer.status} {printable(answer.text)}"
+        self.last_answer = str(answer)
         return self._settle(alerts, answer)
 
     def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
@@ -176,7 +176,7 @@ class Sender:
             self._done(alerts, answer)
             return 0
         mend = slack.mend(answer.status, answer.text)
-        self._state.refused(_refusal(alerts[0], answer.status, printable(answer.text), mend))
+        self._state.refused(_refusal(alerts[0], answer.status, answer.words, mend))
         asked = retry_after(answer.retry_after)
         if asked is not None or answer.status == 429:
             return self._later(self.last_answer, mend, asked)
