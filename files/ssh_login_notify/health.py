@@ -218,6 +218,8 @@ class Health:
         what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
         host = self.configuration.webhook_host if self.configuration else "the webhook's host"
         mend = f"look for a proxy or a filter on the way to {host}, which does not let their contents pass"
+        if any(entry["lost"] for entry in tried):
+            mend = f"they may stand in the channel: look for a proxy or a filter on the way to {host}, answers are lost"
         if any(entry["unsure"] for entry in tried):
             mend = f"they may stand in the channel: {host} does not answer as Slack does, look for what does instead"
         return Problem(CRITICAL, "stuck", f"{what}: {mend}; then `ssh-login-notify flush`")
