@@ -277,6 +277,8 @@ def _stuck(names: "List[str]", health: Health) -> Problem:
     what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
     host = health.configuration.webhook_host if health.configuration else "the webhook's host"
     mend = f"look for a proxy or a filter on the way to {host} that does not let their contents pass"
+    if any(entry["lost"] for entry in tried):
+        mend = f"they may stand in the channel: look for a proxy or a filter on the way to {host} that loses answers"
     if any(entry["unsure"] for entry in tried):
         mend = f"they may stand in the channel: {host} does not answer as Slack does, find out what answers instead"
     return Problem(CRITICAL, "stuck", f"{what}: {mend}; then run `ssh-login-notify flush`")
@@ -363,7 +365,7 @@ def as_line(health: Health, word: str) -> str:
     """Return one line for a person, as monitoring plugins do: the state's word, what is wrong, and the figures."""
     found = as_json(health)
     parts = found["problems"] or ["nothing is wrong"]
-    label = found["configuration"].get("host_label", os.uname().nodename)
+    label = printable(found["configuration"].get("host_label", os.uname().nodename))
     parts.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
     last = found["last_delivery"]
     if last:

@@ -9,7 +9,6 @@ from .privileges import PrivilegeError, give_up
 from .sender import WAY, retry_after
 from .spool import Lock, Spool
 from .state import State
-from .text import printable
 from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
@@ -36,7 +35,7 @@ def run(path: str) -> "Tuple[int, Dict[str, Any]]":
         delivered = slack.is_delivered(answer.status, answer.text)
         if not delivered:
             _pass_on_pause(answer, lock)
-        found.update(delivered=delivered, status=answer.status, answer=printable(answer.text))
+        found.update(delivered=delivered, status=answer.status, answer=answer.words)
         found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
         code = exit_codes.OK if delivered else exit_codes.WARNING
     except (ConfigurationError, PrivilegeError) as error:
@@ -67,5 +66,4 @@ def _pass_on_pause(answer: Answer, lock: "Optional[Lock]") -> None:
     """Have the sender pause as well if Slack has asked for it. One that is at work will be told by Slack itself."""
     asked = retry_after(answer.retry_after)
     if asked is not None and lock and lock.take():
-        said = f"{answer.status} {printable(answer.text)}"
-        State(Spool()).waiting(said, slack.mend(answer.status, answer.text), asked, asked=True)
+        State(Spool()).waiting(str(answer), slack.mend(answer.status, answer.text), asked, asked=True)
