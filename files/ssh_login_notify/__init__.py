@@ -1,25 +1,43 @@
-"""The package behind ssh-login-notify, one module a stage or subject; standard library only, Python 3.6 and later.
+"""The package behind ssh-login-notify, one module a stage or subject. Standard library only, Python 3.6 and later.
 
 The way of a login, in the order of the modules:
 
-    capture     what the hook wrote down: a header and the raw environment
-    processes   what /proc tells about a process
-    kind        what the login is for, read from the processes below its sshd
-    observer    takes captures, watches until the kind is clear, hands over finished alerts
-    finisher    makes the alert of a capture whose kind is clear
-    authinfo    by whose key: sshd's SSH_AUTH_INFO_0
-    alert       the finished alert: its fields, and its form in the spool
-    spool       the directories between the stages
-    overflow    where alerts go that the spool does not take
-    ballast     and where those go for which no disk has room
-    sender      takes alerts, sends them, keeps those that must wait
-    state       what the sender last did
-    rules       whose key it is, and which logins need no message
-    slack       an alert as a Slack message, and Slack's answers in words that name the mend
-    transport   one HTTPS POST
-    labels      whether SELinux lets sshd write where it must
-    units       systemd's units
-    cli         test, status, flush
+    handover          from the hook's child to the observer
+    capture           what the hook wrote down: a header and the raw environment
+    exits             what the kernel tells about processes that have ended
+    processes         what /proc tells about a process
+    command_line      what a command line, or a program's arguments, say about a login
+    session_child     what one child of a session's server says about it
+    connection        one SSH connection: the login's type, read from the processes below its sshd
+    observer          takes captures, watches their connections until the type is clear
+    finisher          makes the alert of a capture whose type is clear
+    authinfo          how the user authenticated, and with which key: sshd's SSH_AUTH_INFO_0
+    alert             the finished alert: its fields, and its form in the spool
+    outbox            the way of a finished alert to the sender
+    spool             the directories between the stages
+    overflow          where alerts go that the spool does not take
+    ballast           and where those go for which no disk has room
+    open_connections  the connections that were reported and are still open
+    follower          looks at those again and again
+
+    sender            takes alerts from the queue, sends them, keeps those that must wait
+    recovery          what the sender repairs first
+    queue             the alerts that wait, in the spool and outside
+    state             what the sender last did
+    rules             whose key it is, and which logins need no message
+    slack             an alert as a Slack message, and what to do about Slack's answers
+    transport         one HTTPS POST
+
+What people and timers ask for:
+
+    cli               parses the command line, and prints
+    trial             a test alert, past the spool
+    health            what is wrong on this host
+    self_check        tells the channel when that changes
+    heartbeat         a sign of life, all the way
+
+Leaves that the others share: paths, exit_codes, login_types, text, journal, config, privileges, installation, labels,
+trust, units, and, as links to the collection's own, pam_stack and client_networks.
 """
 
 VERSION = "0.1.0"

@@ -1,9 +1,9 @@
-"""Room that nobody else can take: files of the spool, each of which can become one alert where no disk has room.
+"""Reserved room: files of the spool, each of which can become one alert when no disk has room.
 
-A user who shares the spool's disk can fill it, and /run too, and take every block at once that somebody frees. So the
-blocks of an alert are never freed before it has them: a file that was written long ago is overwritten in place, cut to
-the alert's length, and gets the alert's name. That takes neither a block nor an inode, where the file system writes in
-place (ext4, XFS and tmpfs do; Btrfs and ZFS do not). The sender makes new ballast as soon as there is room.
+A user who shares the spool's disk can fill it, and /run too, and take every block as soon as somebody frees it. So an
+alert gets blocks that are never free in between: a file that was written long ago is overwritten in place, truncated to
+the alert's length, and renamed to the alert's name. That takes neither a block nor an inode where the file system
+writes in place (ext4, XFS and tmpfs do; Btrfs and ZFS do not). The sender makes new ballast as soon as there is room.
 """
 
 import errno
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from typing import List
 
 FILES = 50
-# A block of most file systems, and three times as much as an alert takes.
+# A block of most file systems, and three times the size of an alert.
 SIZE_BYTES = 4096
-# How many alerts were lost since the last message: a number of always as many digits, so that it never takes more room.
+# The file that counts the lost alerts since the last message. Its number always has as many digits, so that it never
+# needs more room.
 LOST, LOST_DIGITS = "lost", 20
 
 
 def refill(spool: Spool) -> None:
-    """Make what is missing. For the sender, while it is root. Raise OSError where there is no room."""
+    """Create the missing files. For the sender, while it is root. Raise OSError where there is no room."""
     try:
         sizes = {name: os.lstat(spool.path(BALLAST, name)).st_size for name in os.listdir(spool.path(BALLAST))}
     except FileNotFoundError:
@@ -33,12 +34,12 @@ def refill(spool: Spool) -> None:
         spool.write(BALLAST, LOST, b"0" * LOST_DIGITS, 0o600)
     for name in map(str, range(FILES)):
         if sizes.get(name) != SIZE_BYTES:
-            # Not posix_fallocate(3): blocks that were never written may need another one when they are.
+            # Not posix_fallocate(3): writing to blocks that were never written may need another block.
             spool.write(BALLAST, name, b"\0" * SIZE_BYTES, 0o600, durable=True)
 
 
 def stage(spool: Spool, name: str, contents: bytes) -> None:
-    """Put the finished alert beside its capture, as Spool.finish does. Raise OSError when no ballast is left."""
+    """Put the finished alert beside its capture, as Spool.stage does. Raise OSError when no ballast is left."""
     if len(contents) > SIZE_BYTES:
         raise OSError(errno.EFBIG, "too long for the ballast", name)
     unfinished = spool.path("incoming", f".{name}.{os.getpid()}")
@@ -54,7 +55,7 @@ def stage(spool: Spool, name: str, contents: bytes) -> None:
 
 
 def wake(spool: Spool) -> None:
-    """Have a ballast file be the sign to wake, where there is no inode for another."""
+    """Use a ballast file as the sign, where there is no inode for another."""
     try:
         _take(spool, spool.path("state", "wake"))
     except OSError:
@@ -62,7 +63,7 @@ def wake(spool: Spool) -> None:
 
 
 def _take(spool: Spool, path: str) -> None:
-    """Rename a ballast file to this path. Several finishers may take one at once: each gets another."""
+    """Rename a ballast file to this path. Several finishers at once get different files."""
     for name in _names(spool):
         try:
             os.rename(spool.path(BALLAST, name), path)
@@ -77,12 +78,12 @@ def _names(spool: Spool) -> "List[str]":
 
 
 def count_lost(spool: Spool) -> None:
-    """Remember that an alert was lost."""
+    """Count an alert that was lost."""
     _add(spool, 1)
 
 
 def lost(spool: Spool) -> int:
-    """Return how many alerts were lost of which no message has told yet."""
+    """Return how many alerts were lost and not reported yet."""
     try:
         return int(spool.read(BALLAST, LOST, LOST_DIGITS))
     except (OSError, ValueError):
@@ -90,17 +91,17 @@ def lost(spool: Spool) -> int:
 
 
 def report_lost(spool: Spool) -> None:
-    """Have the next message tell how many alerts were lost, as of those that a limit forces out."""
+    """Have the next message say how many alerts were lost, together with those that a limit drops."""
     count = lost(spool)
     if count:
         before = State(spool).dropped
         State(spool).dropping(count)
-        if State(spool).dropped == before + count:  # on a disk that is still full it is not
+        if State(spool).dropped == before + count:  # not on a disk that is still full
             _add(spool, -count)
 
 
 def _add(spool: Spool, number: int) -> None:
-    """Change the count in place. Where even that can't be done, the system's log alone has the login."""
+    """Change the count in place. Where even that fails, only the system's log has the login."""
     import fcntl  # a file to load; few need it
 
     try:

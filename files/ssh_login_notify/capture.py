@@ -6,7 +6,7 @@ an empty entry between them:
     capture=1 NUL parent=4242 NUL parent_stat=4242 (sshd) S ... NUL NUL SSH_CONNECTION=... NUL ... PAM_USER=deploy NUL
 
 pam_exec(8) hands over the PAM environment first and the genuine PAM_* items after it (pam_exec.c, call_exec), so of two
-equal names the last one is true, and the first is somebody's attempt to look like another.
+equal names the last one is true, and the first is an attempt to forge it.
 """
 
 from .text import plain_or_quoted, printable
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 FORMAT = b"1"
 
-# What files/pam_env.conf puts in the place of SSH_AUTH_INFO_0 where the hook could not be run with it.
+# What files/pam_env.conf puts in place of SSH_AUTH_INFO_0 where the hook could not be run with it.
 AUTHENTICATION, WITHHELD = b"SSH_AUTH_INFO_0", b"withheld"
 
-# Nothing of an honest login sets these, and each would run code or redirect a connection in a root process.
+# No honest login sets these, and each would run code or redirect a connection in a root process.
 SUSPICIOUS = (b"LD_", b"PYTHON", b"GCONV_PATH", b"OPENSSL_", b"SSL_CERT_", b"LOCPATH", b"NLSPATH", b"MALLOC_")
 
 
@@ -37,7 +37,7 @@ class Capture:
     """
 
     def __init__(self, name: str, raw: bytes) -> None:
-        """Read a capture. One that can't be read, or not whole, has a note that says so: a login there was."""
+        """Read a capture. One that is damaged has a note that says so: there was a login in any case."""
         head, separator, tail = raw.partition(b"\0\0")
         header = dict(_pairs(head)[0])
         pairs, repeated = _pairs(tail)
@@ -54,7 +54,7 @@ class Capture:
                 " too long; the system's log (sshd) has its fingerprint"
             )
         if not separator or header.get(b"capture") != FORMAT or not tail:
-            self.notes.append("what the hook wrote down about this login is damaged, or of another version")
+            self.notes.append("the record of this login that the hook wrote is damaged, or of another version")
 
     def get(self, name: bytes) -> bytes:
         """Return a variable's value, empty when it is not set."""
@@ -97,11 +97,11 @@ def _notes(environment: "Dict[bytes, bytes]", repeated: "List[bytes]") -> "List[
 
 
 def _differ(connection: bytes, host: bytes) -> bool:
-    """Tell whether two addresses are there and differ. sshd makes both of one; a name (`UseDNS yes`) says nothing here.
+    """Tell whether there are two addresses that differ. sshd makes both from one; a name (`UseDNS yes`) counts as none.
 
-    SSH_CONNECTION can be replaced by whatever sets PAM's environment above the line (pam_putenv(3)), PAM_RHOST not.
+    A PAM module above the line can replace SSH_CONNECTION (pam_putenv(3)), but not PAM_RHOST.
     """
-    # No name has a colon, or nothing but digits and dots; one of hexadecimal letters there may well be: cafe.de.
+    # No name has a colon, or only digits and dots; but a name can be all hexadecimal letters and dots: cafe.de.
     digits = b".:0123456789abcdefABCDEF" if b":" in host else b".0123456789"
     is_address = bool(host) and host.translate(None, digits) == b""
     address = connection.partition(b" ")[0]

@@ -1,8 +1,8 @@
-"""What the kernel still tells of processes that are over: a record of each exit (taskstats, Linux since 2.6.19).
+"""What the kernel tells about processes that have ended: a record of each exit (taskstats, Linux since 2.6.19).
 
 A command can begin and end between two looks. The kernel sends a record of every process that ends to a process that
-has registered for them, which takes root (CAP_NET_ADMIN) in the first user and pid namespaces: not in containers.
-Nothing here is needed; without it, such a command has no name. Built-in modules alone: loaded in a millisecond.
+has registered, which takes root (CAP_NET_ADMIN) in the first user and pid namespaces: not in containers. It is
+optional: without it, such a command has no name. Built-in modules only, so it loads in a millisecond.
 """
 
 import _socket
@@ -33,12 +33,12 @@ NAME = slice(80, 112)
 PARENT = slice(132, 136)
 # asm-generic/socket.h, SO_RCVBUFFORCE
 RECEIVE_BUFFER_FORCE = 33
-# Room for the records that wait until they are taken, some thousands; when it is full the kernel drops new ones.
+# Room for some thousand records until they are read. When it is full the kernel drops new ones.
 WAITING_BYTES = 4 << 20
 LARGEST_BYTES = 1 << 16
 # The kernel answers a registration at once.
 ANSWER_SECONDS = 0.05
-# A connection is asked about a few milliseconds after its end. Later its pid may be another process's.
+# A connection is looked up a few milliseconds after its end. Later its pid may be another process's.
 KEPT_SECONDS = 5.0
 MOST_KEPT = 10000
 PROCESSORS = "/sys/devices/system/cpu/possible"
@@ -48,8 +48,9 @@ class Exits:
     """The processes that have ended since this was made, for some seconds each."""
 
     def __init__(self) -> None:
-        """Register; raise OSError where the kernel has no such records, or does not give them to this process."""
-        self._ended: List[Tuple[float, int, int, bytes]] = []  # when it was read, the parent, the process, its name
+        """Register; raise OSError where the kernel has no such records, or refuses them to this process."""
+        # When the record was read, the parent, the process, its name.
+        self._ended: List[Tuple[float, int, int, bytes]] = []
         kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
         self._socket = _socket.socket(_socket.AF_NETLINK, kind, NETLINK_GENERIC)
         try:
@@ -66,17 +67,17 @@ class Exits:
         self._socket.settimeout(0)
 
     def take(self, now: float) -> None:
-        """Take the records that wait, which makes room for more, and drop those that are too old to be asked for."""
+        """Read the records that wait, which makes room for more, and drop those that are too old to be of use."""
         try:
             while True:
                 for parent, process, name in records(self._socket.recv(LARGEST_BYTES)):
                     self._ended.append((now, parent, process, name))
         except OSError:
-            pass  # no more for now; or some were lost (ENOBUFS), then the others are true all the same
+            pass  # no more for now; or some were lost (ENOBUFS), and the others are still true
         self._ended = [ended for ended in self._ended[-MOST_KEPT:] if now - ended[0] < KEPT_SECONDS]
 
     def of(self, parent: int) -> "List[Tuple[int, bytes]]":
-        """Return pid and name of the children of a process that have ended lately; fewer where records were lost."""
+        """Return pid and name of the children of a process that ended lately; fewer where records were lost."""
         self.take(time.monotonic())
         return [(process, name) for _when, its_parent, process, name in self._ended if its_parent == parent]
 
@@ -97,7 +98,7 @@ class Exits:
 
 
 def records(message: bytes) -> "Iterator[Tuple[int, int, bytes]]":
-    """Yield parent, pid and name of each process whose end a message tells."""
+    """Yield parent, pid and name of each process whose end is in a message."""
     for kind, record in _attributes(message[HEADERS_BYTES:]):
         parts = dict(_attributes(record)) if kind == RECORD else {}
         stats = parts.get(STATS, b"")
@@ -118,7 +119,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _attributes(raw: bytes) -> "Iterator[Tuple[int, bytes]]":
-    """Yield kind and value of each attribute (netlink(7)); what can't be one ends them."""
+    """Yield type and value of each attribute (netlink(7)), until something can't be one."""
     while len(raw) >= 4:
         length = _number(raw[:2])
         if length < 4:

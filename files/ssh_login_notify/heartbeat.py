@@ -1,8 +1,8 @@
-"""The heartbeat: a timer's sign that a login would be reported, sent the whole way that a login's alert goes.
+"""The heartbeat: a sign that a login would be reported, sent by a timer all the way that a login's alert goes.
 
-It can be a message, or a request to a dead man's switch (an address that raises the alarm when it is not asked for in
-time, as healthchecks and others offer), or both. The switch is told after the message was delivered, and only while
-nothing is wrong on the host.
+It can be a message, or a ping of a dead man's switch (an address that raises the alarm when no request comes in time,
+as healthchecks and others offer), or both. The switch is pinged after the message was delivered, and only while nothing
+is wrong on the host.
 """
 
 import random
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def wait(spread: int) -> None:
-    """Wait for up to so many seconds, left to chance, so that a fleet does not beat as one."""
+    """Wait a random time of up to so many seconds, so that a fleet does not beat as one."""
     time.sleep(random.uniform(0, max(spread, 0)))  # noqa: S311
 
 
 def queue(spool: Spool, problems: "List[str]") -> None:
-    """Put a heartbeat among the alerts that wait, and wake the sender. Raise OSError where the spool takes none.
+    """Put a heartbeat into the queue, and wake the sender. Raise OSError where the spool takes none.
 
-    problems: sentences; as long as there are such, the dead man's switch is not told.
+    problems: sentences; while any remain, the dead man's switch is not pinged
     """
     beat = alert.own(alert.HEARTBEAT, problems)
     spool.write("outgoing", beat["id"], alert.to_json(beat), ALERT_MODE)
@@ -37,10 +37,10 @@ def queue(spool: Spool, problems: "List[str]") -> None:
 
 
 def ping(transport: Transport, configuration: Configuration) -> "Dict[str, Any]":
-    """Ask for the dead man's switch's address once; return what came of it, as State.pinged takes it."""
+    """Ping the dead man's switch once; return the result as State.pinged takes it."""
     try:
         answer = transport.to(configuration.heartbeat_ping_url).get()
         well, said = 200 <= answer.status < 300, str(answer.status)
-    except (TransportError, OSError, ValueError) as error:  # whatever it is, those behind it must not wait for it
+    except (TransportError, OSError, ValueError) as error:  # whatever it is, the alerts behind it must not wait for it
         well, said = False, printable(str(error))
     return {"at": time.time(), "well": well, "answer": said}

@@ -1,4 +1,4 @@
-"""What the role has installed on this host, and whether that is still so."""
+"""What the role has installed on this host, and whether it is unchanged."""
 
 import json
 import os
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def installed_at() -> float:
-    """Return when the role has last changed what is installed, in seconds since the epoch; 0 if that can't be told."""
+    """Return when the role last changed what is installed, in seconds since the epoch; 0 if that is unknown."""
     try:
         return os.stat(paths.MANIFEST).st_mtime
     except OSError:
@@ -20,8 +20,8 @@ def installed_at() -> float:
 
 
 def changed_files() -> "List[str]":
-    """Return the paths that are not as the role has left them: changed, gone, added, open to others than root, or
-    closed to root.
+    """Return the paths that are not as the role installed them: changed, missing, added, open to other users, or closed
+    to root.
 
     Raise OSError or ValueError when the manifest can't be read.
     """
@@ -32,7 +32,7 @@ def changed_files() -> "List[str]":
         raise ValueError("it names no files")
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
     changed += [path for path in (paths.LIBRARY, paths.PACKAGE) if not _is_open_to_root(path)]
-    # A module beside the package would be taken for one of Python's own.
+    # Python would load a module beside the package instead of one of its own.
     known = {paths.MANIFEST, *files}
     for directory, entries in ((paths.LIBRARY, os.listdir(paths.LIBRARY)), (paths.PACKAGE, os.listdir(paths.PACKAGE))):
         found = [os.path.join(directory, entry) for entry in sorted(entries) if entry != "__pycache__"]
@@ -41,7 +41,7 @@ def changed_files() -> "List[str]":
 
 
 def _is_as_installed(path: str, digest: object) -> bool:
-    import hashlib  # each login's sender asks when all was installed, and no more
+    import hashlib  # not for the sender of each login, which only calls installed_at()
 
     try:
         status = os.lstat(path)
@@ -59,23 +59,23 @@ def _is_open_to_root(directory: str) -> bool:
 
 
 def _is_roots(status: os.stat_result, needed: int) -> bool:
-    """Tell whether root owns a file, nobody else can write it, no bit gives other rights, and root has those needed.
+    """Tell whether root owns a file, no other user can write to it, it is not setuid, and root has the needed rights.
 
-    By the bits, not by access(2): the sender is root without CAP_DAC_OVERRIDE, and whoever asks may have it.
+    By the mode, not by access(2): the sender is root without CAP_DAC_OVERRIDE, and whoever asks may have it.
     """
     mode = status.st_mode
     return status.st_uid == 0 and not mode & 0o6022 and mode & needed == needed
 
 
 def cannot_run() -> "Optional[str]":
-    """Return why the kernel can't run the installed program although it is as the role has left it, None if it can."""
+    """Return why the kernel can't run the installed program although the role installed it well, None if it can."""
     try:
         if os.statvfs(paths.PROGRAM).f_flag & os.ST_NOEXEC:
             return f"{paths.PROGRAM} is on a file system that is mounted noexec"
         with open(paths.PROGRAM, "rb") as file:
             words = file.readline(1 << 12).decode("utf-8", "replace").split()
     except OSError:
-        return None  # changed_files() has it
+        return None  # changed_files() reports it
     python = words[0][len("#!") :] if words and words[0].startswith("#!/") else ""
     try:
         status = os.stat(python)
@@ -84,5 +84,5 @@ def cannot_run() -> "Optional[str]":
     if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o100:
         return f"the Python that {paths.PROGRAM} needs can't be executed ({python})"
     if status.st_uid != 0 or status.st_mode & 0o6022:
-        return f"the Python that {paths.PROGRAM} needs belongs to others than root, or they can write it ({python})"
+        return f"the Python that {paths.PROGRAM} needs is not root's alone to write ({python})"
     return None

@@ -1,20 +1,20 @@
-"""The system's own log (syslog(3), facility authpriv), which has every login too, sent or not."""
+"""The system's own log (syslog(3), facility authpriv). It has every login too, whether an alert was sent or not."""
 
 NAME = "ssh-login-notify"
 
 
 def login(line: str) -> None:
-    """Write down a login."""
+    """Log a login."""
     _write("LOG_INFO", line)
 
 
 def trouble(sentence: str) -> None:
-    """Write down what an operator should see to."""
+    """Log what an operator should look at."""
     _write("LOG_WARNING", sentence)
 
 
 def defect(error: BaseException) -> str:
-    """Return what went wrong in the program itself, and where; not the error's own words, which may quote a secret."""
+    """Return what failed in the program itself, and where. Not the error's own words, which may quote a secret."""
     if isinstance(error, (ImportError, SyntaxError)):  # of a module that is loaded late
         what = getattr(error, "name", None) or getattr(error, "filename", None) or "?"
         return f"the installed program is damaged, {what} can't be loaded: run the role again"
@@ -31,5 +31,5 @@ def _write(priority: str, text: str) -> None:
     import syslog  # not built in everywhere, and seldom needed
 
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    # A line end would begin a line of its own, which nothing from outside may do.
+    # A line end would begin another line, which text from outside must never do.
     syslog.syslog(getattr(syslog, priority), " ".join(text.splitlines()))

@@ -1,6 +1,6 @@
-"""SELinux's labels on what sshd's domain writes: whether they are those that let it write there (docs/selinux.md).
+"""SELinux's labels on what sshd's domain writes: whether they let it write there (docs/selinux.md).
 
-Labels are compared, not abilities: `status` and the watch run unconfined and can write where sshd can't.
+Labels are compared, not abilities: `status` and the self-check run unconfined and can write where sshd can't.
 """
 
 import errno
@@ -14,13 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterator, List, Optional
 
-# Of this process. Not selinuxfs, which looks as if SELinux were off where /sys is read-only: in the sender's sandbox.
+# This process's context. Not selinuxfs: where /sys is read-only, as in the sender's sandbox, it looks as if SELinux
+# were off.
 CONTEXT = "/proc/self/attr/current"
 TYPE = "var_auth_t"
-# A container's processes: the policy is its host's, which nothing in the container can change.
+# The types of a container's processes. Their policy is the host's, which nothing in the container can change.
 CONTAINERS = ("container", "spc_t", "svirt")
-# Entries of a directory that are looked at; a storm of logins may have left thousands, all with the same label.
-MOST = 200
+# At most so many entries of a directory are checked: a storm of logins may have left thousands with the same label.
+MOST_ENTRIES = 200
 
 
 def is_on() -> bool:
@@ -36,7 +37,7 @@ def is_on() -> bool:
 
 
 def faults(spool: Spool) -> "Dict[str, str]":
-    """Return what keeps sshd's domain from writing, by a lasting name; nothing on a host without SELinux."""
+    """Return what stops sshd's domain from writing, by a lasting name; nothing on a host without SELinux."""
     is_installed = os.path.exists(paths.TMPFILES)
     if not (is_installed or is_on()):
         return {}
@@ -45,7 +46,7 @@ def faults(spool: Spool) -> "Dict[str, str]":
         found["tmpfiles"] = f"SELinux is on and {paths.TMPFILES} is missing: run the role again"
     if not os.path.isdir(paths.OVERFLOW):
         mend = "run `systemd-tmpfiles --create ssh-login-notify.conf`" if is_installed else "run the role again"
-        found["overflow"] = f"SELinux is on and {paths.OVERFLOW} is missing, which sshd may not make itself: {mend}"
+        found["overflow"] = f"SELinux is on and {paths.OVERFLOW} is missing, and sshd may not create it: {mend}"
     for root, written in ((spool.root, _of_spool(spool)), (paths.OVERFLOW, _below(paths.OVERFLOW))):
         wrong = next((path for path in written if _type(path) not in (None, TYPE)), None)
         if wrong:
@@ -66,7 +67,7 @@ def _of_spool(spool: Spool) -> "Iterator[str]":
 def _below(directory: str) -> "List[str]":
     """Return a directory and what lies in it, as far as it is there."""
     try:
-        return [directory, *(os.path.join(directory, entry) for entry in sorted(os.listdir(directory))[:MOST])]
+        return [directory, *(os.path.join(directory, entry) for entry in sorted(os.listdir(directory))[:MOST_ENTRIES])]
     except OSError:
         return []
 

@@ -1,4 +1,4 @@
-"""Giving up root: the part that talks to the network has no rights."""
+"""Giving root up: the part that talks to the network has no rights."""
 
 import grp
 import os
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 class PrivilegeError(Exception):
-    """Why root could not be given up, in one sentence that names the mend."""
+    """Why root could not be given up, in one sentence that says what to do."""
 
 
 def find_user() -> "Tuple[int, int]":
-    """Return the numbers of the system user and its group; raise PrivilegeError where they are not usable."""
+    """Return the uid and the gid of the system user; raise PrivilegeError where they are missing, or root's."""
     try:
         user = pwd.getpwnam(paths.USER)
         group = grp.getgrnam(paths.USER)
     except KeyError:
         raise PrivilegeError(f"the system user {paths.USER} or its group is missing: run the role again") from None
     if user.pw_uid == 0:
-        raise PrivilegeError(f"the system user {paths.USER} has root's number: remove it and run the role again")
+        raise PrivilegeError(f"the system user {paths.USER} has root's uid: remove it and run the role again")
     return user.pw_uid, group.gr_gid
 
 
 def give_up() -> None:
-    """Become the system user for good; raise PrivilegeError. Nothing may be sent after that."""
+    """Become the system user for good; raise PrivilegeError where that is not possible: then nothing may be sent."""
     uid, gid = find_user()
     os.setgroups([])
     os.setresgid(gid, gid, gid)

@@ -1,4 +1,4 @@
-"""What /proc tells about a process (proc(5)). Reading never fails: a process that is gone has nothing to tell."""
+"""What /proc tells about a process (proc(5)). Reading never fails: a process that is gone reads as empty."""
 
 import os
 
@@ -10,24 +10,27 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-# How much of a file is read.
-LARGEST = 1 << 16
-# Ends the last argument when there is more than that. No argument has this byte.
+# Files are read no further.
+LARGEST_BYTES = 1 << 16
+# Ends the last argument when there is more. No argument has this byte.
 CUT = b"\0"
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
-# Of /proc/self/limits. With less the kernel ends a process that runs before all others for that long.
+# A line of /proc/self/limits. With a lower limit the kernel kills a process that runs under SCHED_FIFO for that long.
 UNLIMITED = b"\nMax realtime timeout      unlimited "
-MOST_KEPT = 400  # descriptors, of the 1024 that a process may have on most systems; the rest is opened for each look
+# How many descriptors are kept open, of the 1024 that a process may have on most systems. Other files are opened for
+# each look.
+MOST_KEPT = 400
 
 
 class Processes:
     """The processes of this host as one /proc shows them."""
 
     def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None, keeping: "Tuple[str, ...]" = KEPT) -> None:
-        """exits: what tells of processes that have ended, if anything does.
+        """Keep nothing open yet.
 
-        keeping: the files that are kept open of a process; fewer of each do for more processes.
+        exits: the processes that have ended, where the kernel tells them
+        keeping: which files of a process are kept open; with fewer of each, there is room for more processes
         """
         self.root = root
         self._exits = exits
@@ -35,9 +38,9 @@ class Processes:
         self._kept: Dict[Tuple[int, str], int] = {}
 
     def keep(self, pid: int) -> None:
-        """Keep the files of a process open that will be looked at often: to read them alone takes a third of the time.
+        """Keep the files of a process open that is read often: reading alone takes a third of the time.
 
-        They tell of this process, and nothing once it is gone, whoever has its pid by then.
+        They belong to this process. Once it is gone they read as empty, even if another process has its pid.
         """
         for what in self._keeping:
             if len(self._kept) < MOST_KEPT and (pid, what) not in self._kept:
@@ -54,7 +57,7 @@ class Processes:
                 os.close(descriptor)
 
     def start(self, pid: int) -> "Optional[int]":
-        """Return the start time in clock ticks after boot, None if gone. With the pid it names a process for good."""
+        """Return the start time in clock ticks after boot, None if gone. With the pid it names one process."""
         return start_time(self._read(pid, "stat"))
 
     def status(self, pid: int) -> bytes:
@@ -64,7 +67,7 @@ class Processes:
     def reaped_faults(self, pid: int) -> "Optional[int]":
         """Return the page faults of all children that the process has reaped (proc(5), cminflt), None if it is gone.
 
-        No program runs without some: the figure grows with each child, however short its life.
+        No program runs without page faults: the figure grows with each child, however short its life.
         """
         fields = self._read(pid, "stat").rpartition(b")")[2].split()
         return int(fields[8]) if len(fields) > 8 else None
@@ -76,10 +79,10 @@ class Processes:
     def arguments(self, pid: int) -> "List[bytes]":
         """Return the arguments, or the one text that setproctitle(3) put in their place; none once it has exited.
 
-        The last one ends with CUT if that is not all: what can't be seen must not be taken for nothing.
+        The last one ends with CUT if there are more: what was not read must not count as absent.
         """
         text = self._read(pid, "cmdline")
-        is_cut = len(text) >= LARGEST
+        is_cut = len(text) >= LARGEST_BYTES
         arguments = text.rstrip(b"\0").split(b"\0")
         if is_cut:
             arguments[-1] += CUT
@@ -102,11 +105,11 @@ class Processes:
             return []
 
     def ended_children(self, pid: int) -> "List[Tuple[int, bytes]]":
-        """Return pid and name of the children that have just ended; none where the kernel does not tell."""
+        """Return pid and name of the children that have just ended; none where the kernel does not tell them."""
         return self._exits.of(pid) if self._exits else []
 
     def make_room_for_ended(self, now: float) -> None:
-        """Take what the kernel has told of processes that have ended: only so much can wait."""
+        """Read the kernel's records of processes that have ended, so that its buffer does not overflow."""
         if self._exits:
             self._exits.take(now)
 
@@ -126,9 +129,9 @@ class Processes:
     def _contents(self, pid: int, what: str) -> bytes:
         kept = self._kept.get((pid, what))
         if kept is not None:
-            return os.pread(kept, LARGEST, 0)
+            return os.pread(kept, LARGEST_BYTES, 0)
         with open(self._path(pid, what), "rb", buffering=0) as file:
-            return file.read(LARGEST) or b""
+            return file.read(LARGEST_BYTES) or b""
 
     def _path(self, pid: int, what: str) -> str:
         return f"{self.root}/{pid}/task/{pid}/{what}" if what == CHILDREN else f"{self.root}/{pid}/{what}"
@@ -139,11 +142,11 @@ def set_priority(nice: int) -> None:
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except OSError:
-        pass  # then looks come late on a busy host, and more kinds stay unknown
+        pass  # then looks come late on a busy host, and more types stay unknown
 
 
 def run_first(wanted: bool) -> None:
-    """Have this process run before all ordinary ones (sched(7)), or no longer; what it forks never does."""
+    """Run this process before all ordinary ones (sched(7)), or no longer; its children are always ordinary."""
     try:
         if wanted and _runs_first_without_limit():
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
@@ -155,14 +158,14 @@ def run_first(wanted: bool) -> None:
 
 def _runs_first_without_limit() -> bool:
     with open("/proc/self/limits", "rb", buffering=0) as file:
-        return UNLIMITED in (file.read(LARGEST) or b"")
+        return UNLIMITED in (file.read(LARGEST_BYTES) or b"")
 
 
 def lift_file_size_limit() -> None:
-    """Be free of the limit on the size of files (RLIMIT_FSIZE) that this process may have of sshd."""
+    """Lift the limit on the size of files (RLIMIT_FSIZE) that this process may have inherited from sshd."""
     try:
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     except (OSError, ValueError, ImportError):
-        pass  # in a container: then what is larger goes the way that it goes when a disk is full
+        pass  # in a container: then a larger file fails as on a full disk

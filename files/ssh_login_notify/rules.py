@@ -8,6 +8,7 @@ value or as a network, never as a part of a text, and only what sshd vouches for
 from . import client_networks
 from .alert import is_own
 from .config import Configuration
+from .login_types import COMMAND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def people(alert: "Alert", configuration: Configuration) -> "List[str]":
 def is_ignored(alert: "Alert", configuration: Configuration) -> bool:
     """Tell whether a rule says that this login needs no message.
 
-    One with something suspicious in it always needs one, and so does what tells of the notifier itself.
+    A login with something suspicious always needs one, and so does a message about the notifier itself.
     """
     if alert["notes"] or is_own(alert):
         return False
@@ -41,8 +42,8 @@ def _matches(rule: "Dict[str, str]", alert: "Alert") -> bool:
     )
 
 
-def _plain_type(kind: str) -> str:
-    return "SSH (command)" if kind.startswith("SSH (command: ") else kind
+def _plain_type(login_type: str) -> str:
+    return COMMAND if login_type.startswith("SSH (command: ") else login_type
 
 
 def _fingerprints(alert: "Alert") -> "List[str]":

@@ -1,7 +1,8 @@
-"""The watch: tells the channel once what has become wrong on this host, and once that it is well again.
+"""The self-check: tells the channel once when something breaks on this host, and once when it is well again.
 
-A part of the timer's run, as long as that is root. What it last said stands in state/watch.json, which the service user
-may write: so it is believed only about what need not be said again. While the spool takes nothing, it stands in /run.
+It is part of the sender's run, while that is root. What it last reported is in state/watch.json. The service user can
+write to that file, so it is trusted only about what need not be reported again. While the spool takes nothing, the file
+is in /run.
 """
 
 import json
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from typing import List, Tuple
 
 FILE = "watch.json"
-LARGEST_BYTES = 1 << 16  # bytes
-PERIOD_SECONDS = 240  # seconds; a little less than the timer's
-UNSETTLED_SECONDS = 120  # seconds after an installation, in which the role may still be at work
+# The file is read no further.
+LARGEST_BYTES = 1 << 16
+# A little less than the timer's period.
+PERIOD_SECONDS = 240
+# For that long after an installation the role may still be at work.
+UNSETTLED_SECONDS = 120
 
 
 def run_if_due(spool: Spool) -> None:
@@ -33,7 +37,7 @@ def run_if_due(spool: Spool) -> None:
 
 
 def is_due(spool: Spool) -> bool:
-    """Tell whether the last look was long enough ago. Looking takes 20 ms, and each login starts a sender."""
+    """Tell whether the last check was long enough ago. A check takes 20 ms, and each login starts a sender."""
     now = time.time()
     changed_at = max(installed_at(), _changed_at(config.PATH))
     looked_at = max(_changed_at(place.path(directory, FILE)) for place, directory in _places(spool))
@@ -48,12 +52,12 @@ def _changed_at(path: str) -> float:
 
 
 def run(spool: Spool) -> None:
-    """Look at the host, and queue a message if something has changed. Raise OSError where no disk takes it."""
+    """Check the host, and queue a message if something has changed. Raise OSError where no disk takes it."""
     from .health import examine  # not for the sender of each login
 
     problems = {problem.key: problem for problem in examine(spool).problems if not problem.about_delivery}
     told = _told(spool)
-    # First, so that nothing is said over and over where it can't be noted that it was.
+    # First: where this can't be noted, nothing is reported over and over.
     _note(spool, told)
     if set(problems) != set(told):
         for key in problems:
@@ -61,7 +65,7 @@ def run(spool: Spool) -> None:
                 trouble(problems[key].sentence)
         notice = alert.own(alert.SELF_CHECK, [problem.sentence for problem in problems.values()])
         _queue(spool, notice["id"], alert.to_json(notice))
-    # After the message: killed in between, it is said twice rather than never.
+    # After the message: after a kill in between it is reported twice rather than never.
     _note(spool, sorted(problems))
 
 
@@ -73,7 +77,7 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
 
 
 def _places(spool: Spool) -> "List[Tuple[Spool, str]]":
-    """Return where it may stand what was last said: in the second place only as long as the first takes nothing."""
+    """Return where the last report is noted: in the second place only while the first takes nothing."""
     return [(spool, "state"), (Spool(paths.OVERFLOW), "")]
 
 

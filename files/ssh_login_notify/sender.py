@@ -1,14 +1,15 @@
-"""The sender: takes alerts from outgoing/, the oldest first, sends them, keeps those that must wait.
+"""The sender: takes alerts from the queue, the oldest first, sends them, keeps those that must wait.
 
-One per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends when
-nothing is left, or when it has tried for a while: a timer starts it again within a minute, and each new alert does.
+One runs per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends
+when nothing is left, or when it has tried for a while: a timer starts it again within a minute, and each new alert
+does.
 
-Only Slack's own words settle a message. Whatever else is answered, the alert waits and is tried again. Where it is one
-message that does not pass, and not the way, the others overtake it: after a few tries others are tried as well, and
-what fails once more after one of them was delivered is stuck. That one is tried now and then.
+Only Slack's own words settle a message. After any other answer the alert waits and is tried again. When one message
+does not pass although the way is open, the others overtake it: after a few tries others are tried as well, and what
+fails once more after one of them was delivered is stuck. A stuck alert is tried now and then.
 
-Where no answer comes, the message may be in the channel. So it is not repeated more than a few times before Slack has
-answered to something else: to another alert, or to a message without a text, which it refuses (`knock`).
+When no answer comes, the message may be in the channel. So it is repeated only a few times before Slack has answered
+something else: another alert, or a message without a text, which it refuses (`knock`).
 """
 
 import json
@@ -62,7 +63,7 @@ FEW_TRIES = 4
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
 MOST_DOUBLINGS = 10
-# Slack answers to it with one of its own words, and posts nothing.
+# Slack answers it with one of its own words, and posts nothing.
 KNOCK = b"{}"
 # How often a message is repeated that may have been taken each time. After that only a person, or another
 # configuration, has it sent again.
@@ -193,16 +194,16 @@ class Sender:
         self._transport = transport
         self._state = State(queue.spool)
         self._one_by_one: set[str] = set()
-        # Alerts to try next, out of turn.
+        # Alerts to try next, out of turn, to find out whether the way is open.
         self._probes: List[str] = []
         self._is_probe = False
-        # Since the last wait: what failed, and whether it was alone in its message; whether something was delivered.
+        # Since the last pause: what failed, and whether it was alone in its message; whether something was delivered.
         self._failed: Dict[str, bool] = {}
         self._is_open = False
         self._patient = True
-        # Whether this run has tried for as long as it does.
+        # Whether this run has used up its retries.
         self._is_over = False
-        # How many times in a row Slack has asked for a wait, if only in the run before.
+        # How many times in a row Slack has asked for a pause; the last run's request counts as one.
         self._asked = int(self._state.asked)
         self.delivered = 0
         self.last_answer = ""
@@ -210,8 +211,8 @@ class Sender:
     def run(self, patient: bool = True) -> bool:
         """Send what waits. Return True when nothing is left that is due.
 
-        patient: obey an earlier run's wait, and try again for a while; else obey only what Slack asked for, and end at
-        the first trouble.
+        patient: obey an earlier run's pause, and retry for a while; else obey only a pause that Slack asked for, and
+        end at the first failure
         """
         self._patient = patient
         self._keep_to_limits()
@@ -239,7 +240,7 @@ class Sender:
                 self._is_open = False
 
     def is_due(self) -> bool:
-        """Tell whether something waits that is to be tried now."""
+        """Tell whether something waits that may be tried now."""
         names = [name for name in self._queue.names() if name not in self._failed]
         return any(self._state.is_due(name, config.changed_at()) for name in names)
 
@@ -261,7 +262,7 @@ class Sender:
         return waiting[: slack.DIGEST_LIMIT] if backlog else waiting[:1]
 
     def _send(self, names: "List[str]") -> float:
-        """Send a message for these alerts; return the seconds to wait before the next try, 0 for none."""
+        """Send a message for these alerts; return the delay before the next try in seconds, 0 for none."""
         alerts = [found for found in map(self._load, names) if found]
         if not alerts:
             return 0
@@ -344,25 +345,25 @@ class Sender:
                 self._ping(sent)
 
     def _refuse(self, alerts: "List[Alert]", reason: bytes) -> None:
-        """Be done with what Slack refuses for the message's sake."""
+        """Deal with alerts whose message itself Slack refuses."""
         if len(alerts) > 1:
-            # One of them may be to blame: each on its own, and only that one is set aside.
+            # One of them may be to blame: send each on its own, and set only that one aside.
             self._one_by_one.update(refused["id"] for refused in alerts)
             return
         for refused in self._without_tests(alerts):
             self._queue.set_aside(refused["id"], reason)
 
     def _without_tests(self, alerts: "List[Alert]") -> "List[Alert]":
-        """Be done with test alerts, and return the others: who waits for a test has the answer from the state."""
+        """Remove test alerts, and return the others: whoever waits for a test reads the answer in the state."""
         for test in alerts:
             if test["about"] == alert.TEST:
                 self._queue.remove(test["id"])
         return [other for other in alerts if other["about"] != alert.TEST]
 
     def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", mend: str) -> float:
-        """Return the seconds until the next try after a message that was seen and not taken.
+        """Return the delay before the next try after a message that was seen and not delivered, in seconds.
 
-        It may be the way, or it may be the message. Others tell: see the module's text.
+        The way may be closed, or the message may be to blame. Other alerts show which: see the module's text.
         """
         names = [tried["id"] for tried in alerts]
         if not names:
@@ -387,10 +388,10 @@ class Sender:
         return self._later(self.last_answer, mend, None, closed)
 
     def _others(self) -> "List[str]":
-        """Return alerts by which to find out whether the way is open: of those that were tried least, two.
+        """Return alerts that show whether the way is open: of those that were tried least, two.
 
-        The oldest, as it would be the next one; and the newest, for what somebody has made not to pass may have been
-        made in numbers.
+        The oldest, which would be next; and the newest, because somebody who makes alerts that do not pass may make
+        many.
         """
         others = [name for name in self._queue.names() if not self._failed.get(name) and not self._state.is_stuck(name)]
         fewest = min(map(self._state.tries, others), default=0)
@@ -398,24 +399,24 @@ class Sender:
         return sorted({*others[:1], *others[-1:]})
 
     def _stick(self, name: str, mend: str) -> None:
-        """Let others go before an alert, and have it tried again after a while, each time a longer one."""
+        """Let others go before an alert, and try it again after a while, each time a longer one."""
         entry = self._state.tried.get(name)
         if not entry:
-            return  # there are too many of them to keep account of
+            return  # there are too many to keep track of
         if not entry["again_at"]:
-            trouble(f"{name} is stuck, others are sent before it: {self.last_answer}: {mend}")
+            trouble(f"The alert {name} is stuck, others are sent before it. The answer was {self.last_answer}: {mend}")
         doublings = min(max(entry["tries"] - FEW_TRIES - 1, 0), MOST_DOUBLINGS)
         seconds = min(STUCK_SECONDS * 2**doublings, LONGEST_STUCK_SECONDS)
         never = entry["unsure"] >= MOST_UNSURE
         self._state.stick(name, NEVER if never else seconds * random.uniform(1, 1.25))  # noqa: S311
 
     def _ping(self, beat: "Alert") -> None:
-        """Tell the dead man's switch, if there is one and if all is well."""
+        """Ping the dead man's switch, if there is one and all is well."""
         if self._configuration.heartbeat_ping_url and not beat["notes"]:
             self._state.pinged(heartbeat.ping(self._transport, self._configuration))
 
     def _load(self, name: str) -> "Optional[Alert]":
-        """Return an alert to send; one that can't be read is set aside, one that needs no message is done with."""
+        """Return an alert to send; set aside one that can't be read, remove one that needs no message."""
         try:
             found = alert.from_json(self._queue.read(name))
             if found["id"] != name:
@@ -427,7 +428,7 @@ class Sender:
             self._queue.remove(name)
         except FileNotFoundError:
             return None
-        except Exception as error:  # whatever is wrong with a file, those behind it must not wait for it
+        except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
             why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
             self._queue.set_aside(name, printable(why).encode("utf-8") + b"\n")
             return None
@@ -436,10 +437,10 @@ class Sender:
         return None
 
     def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:
-        """Return the seconds until the next try: what Slack asked for, or longer each time.
+        """Return the delay before the next try in seconds: what Slack asked for, or longer each time.
 
-        A part of it is left to chance, so that a fleet that shares a webhook does not come back as one.
-        closed: Slack says that it takes nothing from this webhook.
+        A part of it is random, so that a fleet that shares a webhook does not come back as one.
+        closed: Slack says that it takes nothing from this webhook
         """
         self._state.failures += 1
         self._probes = []
@@ -460,7 +461,7 @@ class Sender:
 
     @staticmethod
     def _pause(seconds: float) -> bool:
-        """Wait; return False if that is longer than a run may stay, or if somebody who flushes asks us to leave."""
+        """Wait; return False if that is longer than a run may take, or if somebody who flushes asks this run to end."""
         if seconds > LONGEST_PAUSE_SECONDS:
             return False
         return seconds <= 0 or signal.sigtimedwait([MAKE_WAY], seconds) is None
@@ -489,7 +490,7 @@ def _refusal(refused: "Alert", status: "Optional[int]", answer: str, mend: str) 
 
 
 def retry_after(header: "Optional[str]") -> "Optional[float]":
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date), None for none."""
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number or a date), None for none."""
     text = (header or "").strip()
     if text.isdecimal():
         return float(min(int(text[:9]), LONGEST_ASKED_SECONDS))  # Python refuses to read thousands of digits

@@ -13,7 +13,7 @@ from ssh_login_notify.capture import Capture, start_time
 FILES = Path(__file__).resolve().parents[3] / "files"
 NAME = "1763884862.123456-4242"
 HEADER = b"capture=1\0parent=4200\0parent_stat=4200 (sshd) S 1 " + b"0 " * 17 + b"98765 0\0\0"
-DAMAGED = ["what the hook wrote down about this login is damaged, or of another version"]
+DAMAGED = ["the record of this login that the hook wrote is damaged, or of another version"]
 
 
 def test_a_capture_tells_the_time_the_parent_and_the_environment():

@@ -45,5 +45,5 @@ def test_a_host_without_the_user_is_told_the_mend(monkeypatch):
 
 def test_a_user_with_roots_number_is_refused(monkeypatch):
     monkeypatch.setattr(paths, "USER", "root")
-    with pytest.raises(PrivilegeError, match="root's number"):
+    with pytest.raises(PrivilegeError, match="root's uid"):
         give_up()

@@ -13,7 +13,7 @@ import parts
 import pytest
 from ssh_login_notify.connection import Connection
 from ssh_login_notify.login_types import UNKNOWN
-from ssh_login_notify.processes import CUT, LARGEST, Processes, lift_file_size_limit, run_first, set_priority
+from ssh_login_notify.processes import CUT, LARGEST_BYTES, Processes, lift_file_size_limit, run_first, set_priority
 
 RLIMIT_RTTIME = 15  # asm-generic/resource.h
 
@@ -89,7 +89,7 @@ def test_a_kernel_without_lists_of_children_is_asked_about_every_process(child):
     assert os.getpid() not in processes._children_by_search(os.getpid())
 
 
-@pytest.mark.parametrize("size", [LARGEST - 2, LARGEST - 1, LARGEST, 100000])
+@pytest.mark.parametrize("size", [LARGEST_BYTES - 2, LARGEST_BYTES - 1, LARGEST_BYTES, 100000])
 def test_arguments_that_are_not_all_read_say_so(size):
     process = subprocess.Popen([sys.executable, "-c", "input()", "a" * size, "; id"], stdin=subprocess.PIPE)
     try:

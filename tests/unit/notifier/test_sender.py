@@ -746,7 +746,7 @@ def test_a_memory_that_can_not_be_written_stops_nothing(queue, monkeypatch, said
     queue.put(1, 2)
     assert queue.send() is True
     assert queue.ids == [ids(1), ids(2)]
-    assert "could not be written down" in said[0][1]
+    assert "could not be saved" in said[0][1]
 
 
 def test_what_is_set_aside_is_told_to_the_systems_log(queue, said):
