@@ -1,10 +1,10 @@
-"""An alert as a Slack message, and Slack's answers in words that name the mend.
+"""An alert as a Slack message, and what to do about Slack's answers.
 
 Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using
-incoming webhooks", "Rate limits"). Labels are ours, in bold; every value is a plain_text object, in which Slack looks
-for no formatting, no mentions, no links and no emoji. `&`, `<` and `>` are escaped, and nothing else is.
+incoming webhooks", "Rate limits"). Labels are the notifier's, in bold. Every value is a plain_text object, in which
+Slack renders no formatting, mentions, links or emoji. `&`, `<` and `>` are escaped, and nothing else is.
 
-In one value several are put together, and in a line all of them. There what strangers choose is one plain word or in
+One value can hold several parts, and a line holds all values. There, text that strangers choose is one plain word or in
 quotes (text.py), and what sshd and the administrator vouch for comes before it. The line's form:
 
     USER: TYPE · from ADDRESS port PORT (NAME) · TIME · Person: PERSON · Note: NOTE · METHOD (FACT, FACT) · id ID
@@ -24,66 +24,72 @@ if TYPE_CHECKING:
 
     from .alert import Alert
 
-HEADER_LIMIT = 150  # characters
+# Limits in characters. Slack cuts the text at 40,000; a notification shows far less.
+HEADER_LIMIT = 150
 HEADER_USER_LIMIT = 80
 FIELD_LIMIT = 2000
-# For all that others chose in the field Key, so that what sshd vouches for has its place there, too.
-QUOTED_LIMIT = 1200
-FIELDS_LIMIT = 10  # in a section: five pairs of a label and a value
 SECTION_LIMIT = 3000
-TEXT_LIMIT = 3000  # Slack cuts at 40,000; a notification shows far less
-DIGEST_LIMIT = 40  # logins in one message, well within Slack's 50 blocks
-DIGEST_CHARACTERS = 12000  # in all its blocks; above 13,200 Slack has been seen to answer msg_blocks_too_long
-# What stands in a line, in this order and behind these words. The key is the last, for what does not fit is cut.
+TEXT_LIMIT = 3000
+# For all that others chose in the field Key, so that there is room for what sshd vouches for.
+QUOTED_LIMIT = 1200
+# Fields in a section: five pairs of a label and a value.
+FIELDS_LIMIT = 10
+# Logins in one message, well within Slack's 50 blocks.
+DIGEST_LIMIT = 40
+# In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
+DIGEST_CHARACTERS = 12000
+# What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
 LINE = {"Type": "", "Problem": "", "From": "from ", "Time": "", "Person": "Person: ", "Note": "Note: ", "Key": ""}
-# Of a method (authinfo.py).
+# What the user, an authority or the client's host chose of a method (authinfo.py).
 CHOSEN = ("key_id", "client_user", "client_host", "detail")
-# In place of what is not known. Not one word, as which a user's or a host's name would stand there.
+# In place of what is unknown. Not one word, or it could be a user's or a host's name.
 NO_USER = "an unknown user"
 NOT_KNOWN = "not known"
-# What a connection was, or has opened since it was reported.
+# What a connection was reported as, or has opened since.
 OPENED = {
     INTERACTIVE: "an interactive shell",
     COMMAND_OVER: "a command, which was over at once",
     SOMETHING_OVER: "a command or a transfer, which was over at once",
     TERMINAL_OVER: "something with a terminal, which was over at once",
     TUNNEL: "a tunnel",
-    UNKNOWN: "of an unknown kind",
+    UNKNOWN: "of an unknown type",
 }
-LATE = 120  # seconds after which a message says that it is late
+# After that long a message says that it is late.
+LATE_SECONDS = 120
 
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
-DEFECT = "Slack did not like the message itself; that is a defect of this program, please report it"
-# What an answer means, and what mends it.
+DEFECT = "Slack refuses the message itself; that is a defect of this program, please report it"
+# What an answer means, and what to do.
 MENDS = {
     "no_service": "the webhook was removed or switched off; " + NEW_WEBHOOK,
     "no_active_hooks": "the webhook was switched off; " + NEW_WEBHOOK,
-    "no_service_id": "the webhook's address is not whole; copy it from Slack again and run the role again with it",
+    "no_service_id": "the webhook's address is incomplete; copy it from Slack again and run the role again with it",
     "no_team": "the webhook's workspace is gone; " + NEW_WEBHOOK,
     "team_disabled": "the webhook's workspace is switched off; " + NEW_WEBHOOK,
-    "invalid_token": "the webhook's address is not right; copy it from Slack again and run the role again with it",
+    "invalid_token": "the webhook's address is wrong; copy it from Slack again and run the role again with it",
     "channel_not_found": "the webhook's channel was deleted; " + NEW_WEBHOOK,
     "channel_is_archived": "the webhook's channel is archived; unarchive it in Slack, or " + NEW_WEBHOOK,
-    "action_prohibited": "the workspace's administrators do not let this webhook post; ask them to, or " + NEW_WEBHOOK,
+    "action_prohibited": "the workspace's administrators do not let this webhook post; ask them, or " + NEW_WEBHOOK,
     "posting_to_general_channel_denied": "only some people may post to that channel; choose another: " + NEW_WEBHOOK,
     "user_not_found": "the person that the webhook posts to is gone; " + NEW_WEBHOOK,
-    "rate_limited": "too many messages for this workspace just now; it is tried again when Slack allows",
+    "rate_limited": "too many messages for this workspace right now; it is tried again when Slack allows",
     "invalid_payload": DEFECT,
     "invalid_blocks": DEFECT,
     "msg_blocks_too_long": DEFECT,
     "no_text": DEFECT,
 }
 RATE_LIMITED = MENDS["rate_limited"]
-HTML = ("<!doctype", "<html", "<head", "<body", "<?xml")  # how a page begins, in lower case
+# How a page begins, in lower case.
+HTML = ("<!doctype", "<html", "<head", "<body", "<?xml")
 
 
 def is_delivered(status: int, answer: str) -> bool:
-    """Tell whether Slack has taken the message."""
+    """Tell whether Slack has delivered the message."""
     return status == 200 and answer == "ok"
 
 
 def is_refused(status: int, answer: str) -> bool:
-    """Tell whether Slack refuses this very message, for good. By its own words alone: others answer 400 as well."""
+    """Tell whether Slack refuses this very message for good. Only by its own words: other hosts answer 400 as well."""
     return 400 <= status < 500 and MENDS.get(answer) == DEFECT
 
 
@@ -100,34 +106,34 @@ def is_slacks(status: int, answer: str) -> bool:
 def may_be_taken(status: int, answer: str) -> bool:
     """Tell whether the message may stand in the channel although the answer is not Slack's.
 
-    So answers a workflow's webhook, or a relay. A page of HTML comes from a portal or a filter, which took nothing.
+    A workflow's webhook or a relay answers so. A page of HTML comes from a portal or a filter, which took nothing.
     """
     return 200 <= status < 300 and not is_delivered(status, answer) and not answer.lower().startswith(HTML)
 
 
 def mend(status: int, answer: str) -> str:
-    """Return what an operator can do about an answer that was not `200 ok`."""
+    """Return what an operator can do about an answer other than `200 ok`."""
     if answer in MENDS:
         return MENDS[answer]
     if 300 <= status < 400:
-        return "redirects are not followed; give the webhook's final address"
+        return "redirects are not followed; set the webhook's final address"
     if status == 429:
         return RATE_LIMITED
     if may_be_taken(status, answer):
         return (
-            "this is not how Slack's incoming webhooks answer, but the message may stand in the channel; "
-            "look for a proxy or a portal on the way, and whether the address is an incoming webhook's"
+            "Slack's incoming webhooks do not answer like that, but the message may stand in the channel; "
+            "look for a proxy or a portal on the way, and check that the address is an incoming webhook's"
         )
     if status >= 500 and not answer.lower().startswith(HTML):
-        return "Slack is in trouble (status.slack.com); it is tried again"
+        return "Slack has a problem (status.slack.com); it is tried again"
     return (
-        "something else than Slack answered; look for a proxy, a filter or a portal on the way to the webhook's host, "
-        "and whether the address is a webhook's; it is tried again"
+        "something other than Slack answered; look for a proxy, a filter or a portal on the way to the webhook's host, "
+        "and check that the address is a webhook's; it is tried again"
     )
 
 
 def escape(text: str) -> str:
-    """Escape the three characters that Slack asks to have escaped."""
+    """Escape the three characters that Slack requires to be escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -157,15 +163,15 @@ def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) ->
 
 
 def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
-    """Have a message tell, below its headline, how many older alerts a limit forced out."""
+    """Have a message say, below its headline, how many older alerts a limit has dropped."""
     count = "an older alert was" if dropped == 1 else f"{dropped} older alerts were"
     why = "too many waited or no disk had room"
-    sentence = f"Before this, {count} dropped, since {why}; the system's log (authpriv) has the logins."
+    sentence = f"Before this, {count} dropped, because {why}; the system's log (authpriv) has the logins."
     message["blocks"].insert(1, {"type": "context", "elements": [_plain(sentence, FIELD_LIMIT)]})
 
 
 def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> "List[Alert]":
-    """Return the first of these alerts, as many as a digest can hold: one at least, DIGEST_LIMIT at most."""
+    """Return the first of these alerts, as many as a digest can hold: at least one, at most DIGEST_LIMIT."""
     characters = 0
     for number, alert in enumerate(alerts[:DIGEST_LIMIT]):
         characters += len(_digest_line(alert, configuration, now))
@@ -202,7 +208,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     if alert["follows"]:
         words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
         notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
-    if now - alert["time"] > LATE:
+    if now - alert["time"] > LATE_SECONDS:
         notes.append("sent {} late".format(_duration(now - alert["time"])))
     pairs = [
         ("Server", _server(alert, configuration)),
@@ -219,11 +225,11 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     return pairs
 
 
-def _opened(kind: str) -> str:
-    """Return what a connection of a kind has opened, in words."""
-    if kind in TRANSFERS:
-        return f"a transfer ({kind})"
-    return OPENED.get(kind, "a command")
+def _opened(login_type: str) -> str:
+    """Return what a connection of this type has opened, in words."""
+    if login_type in TRANSFERS:
+        return f"a transfer ({login_type})"
+    return OPENED.get(login_type, "a command")
 
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
@@ -238,7 +244,7 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str
 
 
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
-    """Return a login, but for its user and server, in one line."""
+    """Return a login in one line, without its user and server."""
     found = dict(fields(alert, configuration, now))
     vouched = {label: phrase(found[label]) for label in found if label not in ("From", "Key")}
     found.update(vouched)
@@ -255,14 +261,14 @@ def origin(alert: "Alert") -> str:
 
 
 def authentication(alert: "Alert") -> str:
-    """Return by which key, or by what else, the user was let in."""
+    """Return how the user authenticated."""
     chosen = sum(len(_chosen(method)) for method in alert["methods"])
     shown = [_method(method, QUOTED_LIMIT // max(chosen, 1)) for method in alert["methods"]]
     return ", then ".join(shown) or "sshd did not say"
 
 
 def _method(method: "Dict[str, Any]", longest: int) -> str:
-    """Return a method with its key, and in parentheses what else is known; what others chose is the last, in quotes."""
+    """Return a method with its key, and in parentheses what else is known; what others chose comes last, in quotes."""
     facts = []
     certificate = method.get("certificate")
     if certificate:
@@ -289,7 +295,7 @@ def _server(alert: "Alert", configuration: Configuration) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Return a time in the host's zone, with the zone."""
+    """Return a time in the host's time zone, with the zone."""
     moment = datetime.fromtimestamp(seconds).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M:%S %Z (%z)")
 
@@ -300,7 +306,7 @@ def _duration(seconds: float) -> str:
 
 
 def _message(text: str, blocks: "List[Dict[str, Any]]") -> "Dict[str, Any]":
-    # `text` is what notifications and screen readers show. Without `mrkdwn` it is not looked at for formatting.
+    # Notifications and screen readers show `text`. With `mrkdwn` false, Slack renders no formatting in it.
     return {
         "text": _cut(escape(text), TEXT_LIMIT),
         "mrkdwn": False,
@@ -319,12 +325,12 @@ def _label(text: str) -> "Dict[str, Any]":
 
 
 def _plain(text: str, limit: int) -> "Dict[str, Any]":
-    # Slack refuses a message with an empty text in it (Block Kit, text object: one character at least).
+    # Slack refuses a message with an empty text in it (Block Kit, text object: at least one character).
     return {"type": "plain_text", "text": _cut(escape(text), limit) or "-", "emoji": False}
 
 
 def _cut(escaped: str, limit: int) -> str:
-    """Cut an escaped text to a limit, but not within an escape."""
+    """Cut an escaped text to a limit, but never within an escape."""
     if len(escaped) <= limit:
         return escaped
     kept = escaped[: limit - 1]

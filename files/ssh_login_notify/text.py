@@ -1,12 +1,12 @@
 """Text that strangers choose (user names, key ids, host names), made safe to show to people.
 
-One rule for every form (Slack's fields and lines, the system's log, `status`): such a value stands as a single plain
-word, or in double quotes as a JSON string (RFC 8259) in which a quote, a backslash, our separator and whatever looks
-like them are escapes. So it can't end its own quotes, and whoever splits the form gets exactly the value back.
+One rule for every form (Slack's fields and lines, the system's log, `status`): such a value is a single plain word, or
+a JSON string in double quotes (RFC 8259) in which a quote, a backslash, the separator and all lookalikes are escaped.
+So it can't end its own quotes, and a program that splits the form gets exactly the value back.
 """
 
 LONGEST = 300
-# The same text with escapes in it, which take up to twelve characters for one.
+# The same text with escapes in it, which take up to twelve characters each.
 LONGEST_SHOWN = 2 * LONGEST
 LONGEST_PHRASE = 10 * LONGEST
 # Slack and HTML write these so.

@@ -1,7 +1,7 @@
-"""One request to the webhook, over HTTPS: no redirect followed, no proxy but the configured one, nothing read without
-end.
+"""One request to the webhook, over HTTPS. It follows no redirect, uses no proxy but the configured one, and reads no
+answer without end.
 
-The address is a secret: it stands in no exception and no log (the request line is the only place for it).
+The address is a secret: the request line is the only place for it, never an exception or a log.
 """
 
 import contextlib
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from typing import Any, Iterator, Optional, Tuple
 
 # http.client loads encodings.idna late: when root is given up, and the service user may not be able to read it.
-TIMEOUT = 15  # seconds for each step: connecting to an address, the handshake, each read
-DEADLINE = 60  # seconds for all of it, or an answer that drips would take for ever
-PING_DEADLINE = 20  # the same, for a request that holds up those behind it for little
+# For each step: connecting to an address, the handshake, each read.
+STEP_SECONDS = 15
+# For all steps together, or an answer that drips would take for ever.
+DEADLINE_SECONDS = 60
+# The same for a ping, which delays the alerts behind it.
+PING_DEADLINE_SECONDS = 20
 # For all addresses of a host together, so that a live one behind dead ones is reached well before the deadline.
 CONNECT_SECONDS = 30
-# The deadline's signal comes again after so long, in case that something has caught the first one.
-DEADLINE_AGAIN_SECONDS = 1
-LARGEST_ANSWER = 4096  # bytes; Slack's are a word
+# The deadline's signal is repeated after that long, in case something has caught the first one.
+DEADLINE_REPEAT_SECONDS = 1
+# An answer is read no further; Slack's are a word.
+LARGEST_ANSWER_BYTES = 4096
 # Characters of an answer that are shown, so that what quotes it is not cut.
 LONGEST_WORDS = 200
 HTTPS_PORT = 443
@@ -38,7 +42,7 @@ HTTP_PORT = 80
 
 
 class Answer:
-    """What the webhook's host answered: the HTTP status, the body's text, the Retry-After header if there was one."""
+    """The answer of the webhook's host: the HTTP status, the body's text, the Retry-After header if there was one."""
 
     def __init__(self, status: int, text: str, retry_after: "Optional[str]" = None) -> None:
         self.status = status
@@ -57,7 +61,7 @@ class Answer:
 class TransportError(Exception):
     """Why no answer came, in one sentence without the address.
 
-    sent: whether the host had the request by then, and may have acted on it.
+    sent: whether the host may have received the request, and acted on it
     """
 
     def __init__(self, sentence: str, sent: bool = False) -> None:
@@ -66,7 +70,7 @@ class TransportError(Exception):
 
 
 class _TimeIsUp(BaseException):
-    """The deadline. No Exception, which libraries catch to go on: socket.create_connection tries the next address."""
+    """The deadline has passed. No Exception, because libraries catch those: socket.create_connection would try on."""
 
 
 class Transport:
@@ -75,7 +79,7 @@ class Transport:
     def __init__(self, configuration: Configuration, url: str = "", tls: "Optional[ssl.SSLContext]" = None) -> None:
         """Read what TLS needs; raise ConfigurationError if the CA file can't be used.
 
-        url: another address than the webhook's. tls: what was read before.
+        url: an address other than the webhook's. tls: what was read before
         """
         parts = urlsplit(url or configuration.webhook_url)
         self._configuration = configuration
@@ -88,10 +92,10 @@ class Transport:
         self._sent = False
 
     def to(self, url: str) -> "Transport":
-        """Return a transport to another address by the same way; the system's authorities count there, too."""
+        """Return a transport to another address by the same way; there the system's authorities are trusted, too."""
         tls = self._tls
         if tls and self._configuration.ca_file:
-            # The file itself may be root's alone, who is given up by now.
+            # The file may be readable for root only, and root is given up by now.
             own = b"".join(tls.get_ca_certs(binary_form=True))
             tls = ssl.create_default_context()
             if own:
@@ -100,11 +104,11 @@ class Transport:
 
     def post(self, body: bytes) -> Answer:
         """Send a JSON body and return the answer; raise TransportError when none came."""
-        return self._exchange("POST", body, DEADLINE)
+        return self._exchange("POST", body, DEADLINE_SECONDS)
 
     def get(self) -> Answer:
-        """Ask for the address and return the answer; raise TransportError when none came."""
-        return self._exchange("GET", None, PING_DEADLINE)
+        """Send a GET request and return the answer; raise TransportError when none came."""
+        return self._exchange("GET", None, PING_DEADLINE_SECONDS)
 
     def _exchange(self, method: str, body: "Optional[bytes]", deadline: int) -> Answer:
         self._sent = False
@@ -143,31 +147,31 @@ class Transport:
         self._sent = True
         self._connection.request(method, self._target, body, headers)
         response = self._connection.getresponse()
-        raw = response.read(LARGEST_ANSWER)
-        if response.length and len(raw) < LARGEST_ANSWER:
+        raw = response.read(LARGEST_ANSWER_BYTES)
+        if response.length and len(raw) < LARGEST_ANSWER_BYTES:
             raise http.client.IncompleteRead(raw, response.length)
         text = raw.decode("utf-8", "backslashreplace").strip()
         retry_after = response.getheader("Retry-After")
         if response.will_close or not response.isclosed():
-            self.close()  # there is more than any answer of Slack's: not worth the reading
+            self.close()  # longer than any answer of Slack's: not worth reading
         return Answer(response.status, text, retry_after)
 
     def _connection_to_host(self) -> http.client.HTTPConnection:
         host, port = (self._proxy.hostname or "", self._proxy.port) if self._proxy else (self._host, self._port)
         connection = (
-            http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._tls)
+            http.client.HTTPSConnection(host, port, timeout=STEP_SECONDS, context=self._tls)
             if self._tls
-            else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+            else http.client.HTTPConnection(host, port, timeout=STEP_SECONDS)
         )
-        # http.client has no public way to this; the attribute is the same from Python 3.5 to 3.14.
+        # http.client has no public way for this; the attribute is the same from Python 3.5 to 3.14.
         connection._create_connection = _connect  # type: ignore[attr-defined]
         if self._proxy:
-            # CONNECT also for plain http://, so that the proxy is no more than a way.
+            # CONNECT also for plain http://, so that the proxy only forwards.
             connection.set_tunnel(self._host, self._port)
         return connection
 
     def _why(self, error: Exception) -> str:
-        """Say what happened. Only types and the system's own words: an exception's text could quote the address."""
+        """Return what happened. Only types and the system's own words: an exception's text could quote the address."""
         way = f"{self._host} port {self._port}"
         if self._proxy:
             way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
@@ -205,7 +209,7 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
 def _connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) -> socket.socket:
     """Connect to the first address of a host that lets us, as socket.create_connection does; raise OSError.
 
-    The time is shared: each address gets its part of what those before it have left, and none more than the timeout.
+    The addresses share the time: each gets an equal part of what is left, and none more than the timeout.
     """
     host, port = address
     found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
@@ -228,7 +232,7 @@ def _connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) 
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> "Iterator[None]":
-    """Raise _TimeIsUp in the block after so many seconds, and again for as long as something in it goes on."""
+    """Raise _TimeIsUp in the block after so many seconds, and again while the block goes on."""
     is_over = False
 
     def give_up(_number: int, _frame: "Optional[FrameType]") -> None:
@@ -238,7 +242,7 @@ def _deadline(seconds: float) -> "Iterator[None]":
     before = signal.signal(signal.SIGALRM, give_up)
     try:
         try:
-            signal.setitimer(signal.ITIMER_REAL, seconds, DEADLINE_AGAIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, seconds, DEADLINE_REPEAT_SECONDS)
             yield
         finally:
             is_over = True

@@ -417,7 +417,7 @@ def test_slacks_own_models_take_the_messages():
     [
         ("Tunnel (no session)", "SSH (interactive)", "was a tunnel until now; now it has opened an interactive shell"),
         ("rsync", "SSH (command: id)", "was a transfer (rsync) until now; now it has opened a command"),
-        ("unknown", "SFTP or SCP", "was of an unknown kind until now; now it has opened a transfer (SFTP or SCP)"),
+        ("unknown", "SFTP or SCP", "was of an unknown type until now; now it has opened a transfer (SFTP or SCP)"),
         ("SSH (command: id)", "SSH (interactive)", "was a command until now; now it has opened an interactive shell"),
     ],
 )

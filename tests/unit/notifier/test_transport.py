@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from parts import OK, answer, configuration, drip, raw, reset
 from ssh_login_notify import VERSION, sender, slack, transport
 from ssh_login_notify.config import ConfigurationError
-from ssh_login_notify.transport import LARGEST_ANSWER, Transport, TransportError
+from ssh_login_notify.transport import LARGEST_ANSWER_BYTES, Transport, TransportError
 
 BODY = b'{"text": "hello"}'
 
@@ -188,7 +188,7 @@ def test_an_answer_that_is_no_text_is_made_one(webhook, plain):
 def test_an_answer_without_end_is_read_for_a_few_bytes(webhook, plain, head):
     piece = b"x" * 4096 if "Length" in head else b"1000\r\n" + b"x" * 4096 + b"\r\n"
     webhook.instructions.append(raw(f"HTTP/1.1 200 F\r\n{head}\r\n\r\n".encode() + piece * 64))
-    assert len(plain.post(BODY).text) <= LARGEST_ANSWER
+    assert len(plain.post(BODY).text) <= LARGEST_ANSWER_BYTES
     assert plain.post(BODY).text == "ok"
     assert webhook.connections == 2  # what is left of the long answer is nobody's
 
@@ -248,7 +248,7 @@ def test_whatever_bytes_answer_the_sender_gets_an_answer_or_a_sentence(data):
     assert sentence.isprintable()
     assert "not-a-real-secret" not in sentence
     if found:
-        assert len(found.text.encode()) <= 4 * LARGEST_ANSWER, "each byte that is no text is shown as four"
+        assert len(found.text.encode()) <= 4 * LARGEST_ANSWER_BYTES, "each byte that is no text is shown as four"
         assert slack.mend(found.status, found.text)
         assert (sender.retry_after(found.retry_after) or 0) >= 0
 
@@ -279,7 +279,7 @@ def test_a_name_that_does_not_resolve_is_told_as_such():
     ids=["answers before the answer", "its body"],
 )
 def test_an_answer_that_drips_is_given_up_in_the_end(webhook, plain, monkeypatch, head, piece):
-    monkeypatch.setattr(transport, "DEADLINE", 1)
+    monkeypatch.setattr(transport, "DEADLINE_SECONDS", 1)
     webhook.instructions.append(lambda connection: connection.sendall(head) or drip(piece, 0.1)(connection))
     began = time.monotonic()
     assert "no answer from 127.0.0.1" in failure(plain)
@@ -310,8 +310,8 @@ def resolve_to(monkeypatch, addresses):
 
 def test_the_deadline_ends_a_trickle_behind_dead_addresses(webhook, plain, monkeypatch):
     """The first signal comes while a dead address is tried, where http.client takes an OSError for that address's."""
-    monkeypatch.setattr(transport, "DEADLINE", 1)
-    monkeypatch.setattr(transport, "TIMEOUT", 0.4)
+    monkeypatch.setattr(transport, "DEADLINE_SECONDS", 1)
+    monkeypatch.setattr(transport, "STEP_SECONDS", 0.4)
     webhook.instructions.append(drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.1))
     with dead_addresses(5) as dead:
         resolve_to(monkeypatch, [*dead, ("127.0.0.1", webhook.port)])
@@ -323,9 +323,9 @@ def test_the_deadline_ends_a_trickle_behind_dead_addresses(webhook, plain, monke
 
 @pytest.mark.parametrize("count", [1, 5, 20])
 def test_a_live_address_behind_dead_ones_is_reached_well_before_the_deadline(webhook, plain, monkeypatch, count):
-    monkeypatch.setattr(transport, "TIMEOUT", 2)
+    monkeypatch.setattr(transport, "STEP_SECONDS", 2)
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 2.1, raising=False)
-    monkeypatch.setattr(transport, "DEADLINE", 4)
+    monkeypatch.setattr(transport, "DEADLINE_SECONDS", 4)
     with dead_addresses(count) as dead:
         resolve_to(monkeypatch, [*dead, ("127.0.0.1", webhook.port)])
         assert plain.post(BODY).text == "ok"
@@ -334,7 +334,7 @@ def test_a_live_address_behind_dead_ones_is_reached_well_before_the_deadline(web
 @pytest.mark.parametrize("caught", [Exception, OSError, BaseException])
 def test_the_deadline_comes_again_until_it_is_heard(plain, monkeypatch, caught):
     """Whatever a library catches on the way."""
-    monkeypatch.setattr(transport, "DEADLINE", 1)
+    monkeypatch.setattr(transport, "DEADLINE_SECONDS", 1)
     tries = []
 
     def go_on(*_arguments):
@@ -369,7 +369,7 @@ def test_an_error_says_whether_the_host_may_have_the_message(webhook, plain, mon
 
 @pytest.mark.parametrize("kind", ["plain", "trusted"])
 def test_a_host_that_takes_the_request_and_says_nothing_is_given_up(request, monkeypatch, kind):
-    monkeypatch.setattr(transport, "TIMEOUT", 0.2)
+    monkeypatch.setattr(transport, "STEP_SECONDS", 0.2)
     server = request.getfixturevalue("webhook" if kind == "plain" else "secure_webhook")
     server.instructions.append(drip(b"", 0.1))
     sentence = failure(request.getfixturevalue(kind))
