@@ -1,7 +1,7 @@
-"""By whose key: what sshd says in SSH_AUTH_INFO_0 about how a user was authenticated.
+"""How the user authenticated, and with which key: what sshd says in SSH_AUTH_INFO_0.
 
-A line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method, the key as a
-type and a blob, and what sshd wrote down besides (auth2_record_info: auth2-pubkey.c, auth2-hostbased.c, monitor.c).
+One line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method, the key as
+a type and a blob, and what else sshd recorded (auth2_record_info: auth2-pubkey.c, auth2-hostbased.c, monitor.c).
 
     publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…
     publickey sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9w… signature count = 17
@@ -9,11 +9,11 @@ type and a blob, and what sshd wrote down besides (auth2_record_info: auth2-pubk
     keyboard-interactive/pam
     gssapi-with-mic alice@EXAMPLE.ORG
 
-Of what stands behind a key, sshd 9.2 and 10.0 keep nothing (seen with real logins): the monitor forgets it between the
-message that asks for the key and the one that verifies the signature (monitor.c, monitor_child_preauth). Others may.
+sshd 9.2 and 10.0 keep nothing of what follows a key (seen with real logins): the monitor forgets it between the message
+that asks for the key and the one that verifies the signature (monitor.c, monitor_child_preauth). Other versions may.
 
 Blobs are of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys, PROTOCOL.u2f). A key
-is named only when its blob is read to the last byte.
+is named only when its blob could be read to the last byte.
 """
 
 import binascii
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
 CERTIFICATE = b"-cert-v01@openssh.com"
-# In the name of every version of certificates. The fingerprint is that of the key in it, so its form must be known.
+# Part of the name of every certificate type. The fingerprint is that of the key in it, so its form must be known.
 ANY_CERTIFICATE = b"-cert-"
-# The fields of a public key behind its type; in a certificate, between the nonce and the serial number.
+# How many fields follow a public key's type; in a certificate, between the nonce and the serial number.
 KEY_FIELDS = {
     b"ssh-rsa": 2,
     b"ssh-dss": 4,
@@ -52,10 +52,10 @@ SHORT_NAMES = {
     b"sk-ecdsa-sha2-nistp256@openssh.com": "ECDSA-SK",
     b"ssh-mldsa44-ed25519@openssh.com": "MLDSA44-ED25519",
 }
-# Their certificates have `@openssh.com` once only, at the end.
+# The types of their certificates have `@openssh.com` only once, at the end.
 PLAIN_TYPES = {name.replace(b"@openssh.com", b"") + CERTIFICATE: name for name in KEY_FIELDS}
 SIGNATURE_COUNT = re.compile(rb"signature count = ([0-9]{1,10})\Z")
-# The methods for which sshd has a key. What it says of others is none, even if a principal's name looks like one.
+# The methods that have a key. What sshd says about other methods is not one, even if a principal's name looks like one.
 METHODS_WITH_A_KEY = (b"publickey", b"hostbased")
 CLIENT_USER, CLIENT_HOST, CLIENT_END = b'client user "', b'", client host "', b'"'
 
@@ -65,10 +65,10 @@ def parse(text: bytes) -> "List[Dict[str, Any]]":
 
     A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `serial` and `ca`, the
     authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has `client_user` and
-    `client_host`, which the client's host claims. Whatever else sshd said is `detail`: what can't be read for certain
-    is shown as it stands.
+    `client_host`, which the client's host claims. Everything else that sshd said is `detail`: what can't be read for
+    certain is shown as it is.
     """
-    # At line feeds alone, which sshd keeps out of its words: a carriage return may be in a client user's name.
+    # Only at line feeds, which sshd's own words never hold: a client user's name may hold a carriage return.
     return [_method(line) for line in text.split(b"\n") if line]
 
 
@@ -94,22 +94,22 @@ def _method(line: bytes) -> "Dict[str, Any]":
 
 
 def _decoded(encoded: bytes) -> bytes:
-    """Return what a word stands for in base64; raise ValueError unless it is the one form of it that sshd writes."""
+    """Return the bytes that a base64 word encodes; raise ValueError unless it is exactly as sshd writes it."""
     blob = binascii.a2b_base64(encoded)
-    # binascii skips what it does not know, up to Python 3.10 in any case.
+    # binascii skips unknown characters, at least up to Python 3.10.
     if not blob or binascii.b2a_base64(blob, newline=False) != encoded:
         raise ValueError("not base64, or not all of it")
     return blob
 
 
 def _key(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
-    """Return what is known of a key or a certificate; raise ValueError for a blob that is not just one of this type."""
+    """Return what is known of a key or a certificate; raise ValueError for a blob that is not exactly that."""
     name, position = _string(blob, 0)
     if name != key_type:
         raise ValueError("a key of another type")
     if ANY_CERTIFICATE in key_type:
         return _certificate(key_type, blob)
-    # The fields of a type of the future are not known. Its fingerprint is that of all its bytes, as any key's.
+    # The fields of future types are unknown. The fingerprint is that of all bytes, as for any key.
     if key_type in KEY_FIELDS and _skip(blob, position, KEY_FIELDS[key_type]) != len(blob):
         raise ValueError("more than a key")
     return {"key_type": _short(key_type), "fingerprint": fingerprint(blob)}
@@ -138,13 +138,13 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
 
 
 def _said(method: bytes, said: bytes) -> "Dict[str, Any]":
-    """Return what sshd wrote down behind the key."""
+    """Return what sshd recorded after the key."""
     count = SIGNATURE_COUNT.match(said)
     if method == b"publickey" and count:
         return {"signature_count": int(count.group(1))}
     if method == b"hostbased" and said.startswith(CLIENT_USER) and said.endswith(CLIENT_END):
         names = said[len(CLIENT_USER) : -len(CLIENT_END)]
-        # sshd escapes nothing. With the words between the two names in one of them, either end could be the true one.
+        # sshd escapes nothing. If one of the names holds the words between them, either split could be the true one.
         if CLIENT_HOST in names and names.find(CLIENT_HOST) == names.rfind(CLIENT_HOST):
             user, _words, host = names.partition(CLIENT_HOST)
             return {"client_user": printable(user), "client_host": printable(host)}
@@ -172,7 +172,7 @@ def _string(blob: bytes, position: int) -> "Tuple[bytes, int]":
 
 
 def _sha256(blob: bytes) -> bytes:
-    # What is built into the interpreter, where it is: hashlib would load OpenSSL into the finisher for nothing.
+    # The interpreter's built-in module, where there is one: hashlib would load OpenSSL into the finisher for nothing.
     for module in ("_sha2", "_sha256"):
         try:
             return bytes(__import__(module).sha256(blob).digest())

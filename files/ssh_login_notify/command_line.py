@@ -1,14 +1,14 @@
 """What a command line, or a program's arguments, say about a login.
 
-A transfer is named only for a line that a client of that transfer sends: every other line is a command. So there is one
-closed grammar for words, which mean the same in bash, dash, zsh, fish and tcsh, and one for each server's arguments:
+A transfer is named only for a line that a client of that transfer sends. Every other line is a command. So there is one
+closed grammar for words that mean the same in bash, dash, zsh, fish and tcsh, and one for each server's arguments:
 
     scp          scp.c of OpenSSH, of PuTTY (pscp), libssh, libssh2: `scp -r -p -d -t -- PATH`
     sftp-server  sftp-server(8), as sshd_config's Subsystem starts it
     rsync        options.c of rsync 2.6.9 to 3.5.0, server_options() and safe_arg(): `rsync --server -vre.iLsf . PATH`
     git          connect.c and quote.c of git, sq_quote_buf(), which JGit, libgit2 and go-git do likewise
 
-A program's name is shown, and nothing of what it was given, which may be a secret.
+A program's name is shown, but never its arguments, which may hold a secret.
 """
 
 from .login_types import COMMAND, COMMAND_OVER, GIT, RSYNC, SCP, SFTP_OR_SCP, SOMETHING_OVER
@@ -28,7 +28,7 @@ MOST_OF_SCRIPT = 3
 
 SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"git-shell")
 SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
-# Where the distributions put it; the same name anywhere else is somebody's own program.
+# Where the distributions install it; the same name anywhere else is a user's own program.
 SFTP_SERVER_DIRECTORIES = (
     b"/usr/lib/openssh",
     b"/usr/libexec/openssh",
@@ -51,20 +51,20 @@ NOT_FIRST = b"=%"
 # Behind these, bash takes a tilde for the home directory in some words, and other shells do not.
 BEFORE_NO_TILDE = b"=:"
 ESCAPABLE = b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-# A shell puts names of files, or several words, in the place of a word that has one of these.
+# A shell replaces a word that has one of these by names of files, or by several words.
 EXPANDED = b"{}*?[]"
-# Stands in front of one of them, as no argument has it.
+# Marks one of them. No argument has this byte.
 EXPANDS = b"\0"
-# In quotes these are read in different ways: csh looks for an exclamation mark, fish for a backslash.
+# Shells read these differently in quotes: csh expands an exclamation mark, fish reads a backslash.
 NOT_QUOTED = {b"'": b"\\!", b'"': b"\\!$`"}
 LAST_ASCII = 127
 
-# As clients give them to scp's server; none takes a value that could hide an option of another meaning.
+# As clients pass them to scp's server; none takes a value that could hide another option.
 SCP_FLAGS = b"vrpdq"
 SCP_MODES = b"tf"
 SFTP_SERVER_FLAGS = b"eR"
 SFTP_SERVER_VALUED = (b"-d", b"-f", b"-l", b"-P", b"-p", b"-u")
-# Not -s: with secluded arguments all other options come later, over the connection, where nobody sees them.
+# Not -s: with secluded arguments all other options come later, over the connection, where they can't be seen.
 RSYNC_LETTERS = b"vqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz"
 RSYNC_FLAGS = frozenset(
     b"""
@@ -115,7 +115,7 @@ RSYNC_SPLIT_VALUES = (
     b"--max-alloc",
 )
 
-# What a program stands behind: flags, letters that take a value, beginnings of long options, and operands.
+# Programs that run another: their flags, letters that take a value, beginnings of long options, number of operands.
 WRAPPERS: "Dict[bytes, Tuple[bytes, bytes, Tuple[bytes, ...], int]]" = {
     b"exec": (b"cl", b"a", (), 0),
     b"command": (b"p", b"", (), 0),
@@ -132,17 +132,17 @@ WRAPPERS: "Dict[bytes, Tuple[bytes, bytes, Tuple[bytes, ...], int]]" = {
 }
 TAKES_ASSIGNMENTS = (b"env", b"sudo")
 DURATION_UNITS = b"smhd"
-# These only set the stage for what a line is about, or end it.
+# These only prepare the main command of a line, or end it.
 PREPARATIONS = (b":", b"cd", b"export", b"unset", b"set", b"umask", b"ulimit", b"exit")
-# How many wrappers and shells, one in the other, and how many words before the program are looked behind.
+# How many nested wrappers and shells, and how many words before the program, are read.
 DEEPEST = 4
 MOST_WORDS = 32
-# How much of a line is looked at for its program's name.
+# How much of a line is searched for its program's name.
 NAMED_BYTES = 1 << 13
 BLANKS = b" \t"
 SEPARATORS = b";&|\n()"
 OPERATORS = b";&|\n(`"
-# In a word of these, or behind it, another reader may find other words.
+# In a word with one of these, or after it, another shell may find other words.
 OPENERS = b"(`{["
 REDIRECTIONS = b"<>"
 UNCLEAR = b"`"
@@ -150,8 +150,8 @@ AND_MORE = " and more"
 
 
 def classify_command(line: bytes) -> str:
-    """Return the kind of a command line as the client sent it, or as sshd's configuration forces it."""
-    # Clients write the program's name as it is.
+    """Return the type of a command line as the client sent it, or as sshd's configuration forces it."""
+    # Clients write the program's name without quotes or escapes.
     if _base(line.partition(b" ")[0]) in TRANSFER_PROGRAMS:
         words = plain_words(line)
         transfer = _transfer(words) if words else None
@@ -161,11 +161,11 @@ def classify_command(line: bytes) -> str:
 
 
 def classify_program(arguments: "List[bytes]", executable: bytes, name: bytes = b"") -> str:
-    """Return the kind of a process that has taken the shell's place.
+    """Return the type of a process that has replaced the shell.
 
-    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process chooses its arguments
-    itself, but not this.
-    name: what the process goes by (proc(5), comm). For a script it is the script's, behind its interpreter's.
+    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process can choose its arguments,
+    but not this.
+    name: the process's name (proc(5), comm). For a script it is the script's, not its interpreter's.
     """
     transfer = _transfer(arguments) if CUT not in arguments[-1] else None
     if transfer and (not executable or _is_file_of(arguments[0], executable)):
@@ -178,18 +178,18 @@ def classify_program(arguments: "List[bytes]", executable: bytes, name: bytes = 
 
 
 def classify_ended(name: bytes) -> str:
-    """Return what the name alone of a process that has ended says: a command's, and never that it was a transfer.
+    """Return the type by the name alone of a process that has ended: a command, but never a transfer.
 
-    A process chooses its name itself.
+    A process can choose its name.
     """
     if name in TRANSFER_NAMES:
         return SOMETHING_OVER
-    # A shell has run a builtin of its own, or what is not there.
+    # A shell has run one of its builtins, or a command that does not exist.
     return COMMAND_OVER if name in SHELLS or len(name) >= LONGEST_PROCESS_NAME else _shown(name, False)
 
 
 def _name_of_process(path: bytes) -> bytes:
-    """Return the name that a process goes by once it runs this file (prctl(2), PR_SET_NAME)."""
+    """Return the name that a process has once it runs this file (prctl(2), PR_SET_NAME)."""
     return _base(path)[:LONGEST_PROCESS_NAME]
 
 
@@ -203,10 +203,9 @@ def _is_file_of(program: bytes, file: bytes) -> bool:
 
 
 def plain_words(line: bytes) -> "Optional[List[bytes]]":
-    """Return the words of a line that is the same to bash, dash, zsh, fish and tcsh, None of any other line.
+    """Return the words of a line that bash, dash, zsh, fish and tcsh read alike, None for any other line.
 
-    EXPANDS stands in front of a byte in whose place a shell may put others; a word never begins with it, so what the
-    word becomes begins as it does.
+    EXPANDS precedes a byte that a shell may expand. A word never begins with it, so the beginning of a word is certain.
     """
     if len(line) > LONGEST_LINE_BYTES or not _is_text(line):
         return None
@@ -228,7 +227,7 @@ def plain_words(line: bytes) -> "Optional[List[bytes]]":
 
 
 def _is_text(line: bytes) -> bool:
-    """Tell whether all of it can be printed: no control character, and no blank but the space, not even in Unicode."""
+    """Tell whether all of it is printable: no control character, and no blank but the space, not even in Unicode."""
     try:
         return line.decode("utf-8").isprintable()
     except UnicodeDecodeError:
@@ -236,10 +235,9 @@ def _is_text(line: bytes) -> bool:
 
 
 def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int]":
-    """Return what a byte, or the quoted text or the escape that begins with it, stands for, and where it ends.
+    """Return the meaning of a byte, or of the quoted text or the escape that begins with it, and where it ends.
 
-    is_first: nothing of the word stands before it.
-    It ends at 0 if shells differ about it, or if it is more than a part of a word.
+    is_first: it begins the word. The end is 0 if shells differ about it, or if it is more than a part of a word.
     """
     byte = line[position : position + 1]
     end = position + 1
@@ -249,7 +247,7 @@ def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int
         return meaning, 0 if any(other in meaning for other in NOT_QUOTED[byte]) else end
     if byte == b"\\":
         meaning = line[end : end + 1]
-        # Behind half of a character of Shift-JIS, Big5 or GBK a backslash is its other half.
+        # After the first half of a character of Shift-JIS, Big5 or GBK, a backslash is its second half.
         is_half = position > 0 and line[position - 1] > LAST_ASCII
         return meaning, end + 1 if meaning and meaning in ESCAPABLE and not is_half else 0
     if byte in EXPANDED:
@@ -268,7 +266,7 @@ def _is_home(following: bytes) -> bool:
 
 
 def _transfer(words: "List[bytes]") -> "Optional[str]":
-    """Return the kind of the server that these are the name and the arguments of, None of anything else."""
+    """Return the type of the server with this name and these arguments, None for anything else."""
     directory, slash, program = words[0].rpartition(b"/")
     arguments = words[1:]
     if program == b"sftp-server" and directory in SFTP_SERVER_DIRECTORIES:
@@ -285,7 +283,7 @@ def _transfer(words: "List[bytes]") -> "Optional[str]":
         return GIT if is_git else None
     if program == b"git" and arguments:
         program, arguments = b"git-" + arguments[0], arguments[1:]
-    # One path and no option: --help would show a manual, in a program that gives a shell.
+    # One path and no option: --help would open a manual in a program that can start a shell.
     if program in GIT_PROGRAMS and len(arguments) == 1 and _is_value(arguments[0]):
         return GIT
     return None
@@ -296,7 +294,7 @@ def _is_path(word: bytes) -> bool:
 
 
 def _is_value(word: bytes) -> bool:
-    """Tell whether this is one word for sure, and no option."""
+    """Tell whether this is certainly one word, and not an option."""
     return word != b"" and _is_path(word) and EXPANDS not in word
 
 
@@ -330,7 +328,7 @@ def _is_sftp_server(words: "List[bytes]") -> bool:
 
 
 def _is_rsync_server(words: "List[bytes]") -> bool:
-    """Tell whether the options are those that a client sends to have files carried, and nothing else done.
+    """Tell whether the options are those that a client sends to transfer files, and do nothing else.
 
     A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own.
     """
@@ -371,7 +369,7 @@ def _base(path: bytes) -> bytes:
 
 
 def _shown(path: bytes, more: bool) -> str:
-    """Name a program, if its name is plain enough to be one."""
+    """Return the type that names a program, if its name is plain enough."""
     if not _is_showable(path):
         return COMMAND
     return "SSH (command: {}{})".format(_base(path).decode("ascii"), AND_MORE if more else "")
@@ -384,11 +382,11 @@ def _is_showable(path: bytes) -> bool:
 
 
 def _program_of_line(line: bytes, deepest: int) -> "Tuple[bytes, bool]":
-    """Return the program that a line is about, empty if that is not clear, and whether the line has more of them."""
+    """Return the main program of a line, empty if that is not clear, and whether the line runs more programs."""
     commands, more = _commands(line[:NAMED_BYTES])
     more = more or CUT in line or any(operator in line[NAMED_BYTES:] for operator in OPERATORS)
     main = [number for number, command in enumerate(commands) if not _is_preparation(command)]
-    # What stands behind an unclear word may be the next command to one shell, and a text to another.
+    # After an unclear word, one shell may read the next command where another reads text.
     unclear = [number for number, command in enumerate(commands) if any(map(_is_unclear, command))]
     chosen = min(main[:1] + unclear[:1]) if main else 0
     words = [_meaning(word) for word in _without_assignments(commands[chosen])[:MOST_WORDS]] if commands else []
@@ -400,7 +398,7 @@ def _program_of_line(line: bytes, deepest: int) -> "Tuple[bytes, bool]":
 
 
 def _program(words: "List[bytes]", deepest: int) -> "Tuple[bytes, bool]":
-    """Return the program that these words run in the end, and whether it is one of several."""
+    """Return the program that these words finally run, and whether it is one of several."""
     for left in range(deepest, 0, -1):
         if _base(words[0]) in SHELLS and len(words) > 2 and _is_command_option(words[1]):
             program, more = _program_of_line(words[2], left - 1)
@@ -418,7 +416,7 @@ def _is_command_option(word: bytes) -> bool:
 
 
 def _unwrapped(words: "List[bytes]") -> "List[bytes]":
-    """Return the program, and its arguments, that `sudo -u USER` and others run; nothing where that is unclear."""
+    """Return the program and its arguments that `sudo -u USER` or another wrapper runs; nothing where unclear."""
     name = _base(words[0])
     if name not in WRAPPERS:
         return []
@@ -434,7 +432,7 @@ def _unwrapped(words: "List[bytes]") -> "List[bytes]":
 def _without_options(
     words: "List[bytes]", flags: bytes, valued: bytes, long_options: "Tuple[bytes, ...]"
 ) -> "List[bytes]":
-    """Return the words behind the options; nothing if one of them is not known, and may take a value or not."""
+    """Return the words after the options; nothing if an option is unknown, and may or may not take a value."""
     position = 0
     while position < len(words) and words[position][:1] == b"-":
         option = words[position]
@@ -455,8 +453,8 @@ def _is_duration(word: bytes) -> bool:
 
 
 def _without_assignments(words: "List[bytes]") -> "List[bytes]":
-    """Return the words from the program's name on. NAME=VALUE before it may hold a secret, and so may what follows an
-    unclear one: of that nothing is returned."""
+    """Return the words from the program's name on. NAME=VALUE before it may hold a secret, so it is left out; after an
+    unclear one, nothing is returned."""
     for position, word in enumerate(words):
         name, assigns, _value = word.partition(b"=")
         if not assigns or not name.replace(b"_", b"").isalnum():
@@ -467,7 +465,7 @@ def _without_assignments(words: "List[bytes]") -> "List[bytes]":
 
 
 def _is_preparation(words: "List[bytes]") -> bool:
-    """Tell whether a command only sets the stage, as `cd /srv` and `NAME=VALUE` do."""
+    """Tell whether a command only prepares another, as `cd /srv` and `NAME=VALUE` do."""
     program = _without_assignments(words)
     return not program or program[0] in PREPARATIONS
 
@@ -483,10 +481,10 @@ def _meaning(word: bytes) -> bytes:
 
 
 def _commands(line: bytes) -> "Tuple[List[List[bytes]], bool]":
-    """Return the commands of a line, each as its words with their quotes, and whether it runs others within those.
+    """Return the commands of a line, each as its words with their quotes, and whether they run others inside.
 
-    This is the POSIX shell's reading (Shell Command Language, 2.2 and 2.3). Where another shell could differ, UNCLEAR
-    stands in the word. It only finds names: what is a transfer, plain_words and _transfer say.
+    This follows the POSIX shell (Shell Command Language, 2.2 and 2.3). Where another shell could differ, UNCLEAR is put
+    into the word. This only finds names: plain_words and _transfer decide what is a transfer.
     """
     commands: List[List[bytes]] = []
     words: List[bytes] = []
@@ -494,7 +492,7 @@ def _commands(line: bytes) -> "Tuple[List[List[bytes]], bool]":
     position = 0
     while position < len(line):
         piece, end = _piece(line, position)
-        if not end or (piece == b"(" and word):  # a substitution, or what only this shell can read
+        if not end or (piece == b"(" and word):  # a substitution, or a form that only this shell reads
             rest = line[position:]
             commands.append([*words, word + UNCLEAR])
             return commands, any(operator in rest for operator in OPERATORS)
@@ -532,7 +530,7 @@ def _piece(line: bytes, position: int) -> "Tuple[bytes, int]":
     else:
         return byte, position + 1
     text = line[position:end]
-    # fish ends a text in quotes elsewhere if there is a backslash in it, and csh looks for an exclamation mark.
+    # fish ends quoted text elsewhere if it holds a backslash, and csh expands an exclamation mark.
     return text + (UNCLEAR if b"\\" in text or b"!" in text else b""), end
 
 

@@ -1,11 +1,11 @@
 """The follower: looks again and again at the connections that were reported and are still open.
 
-One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM hears of the first alone. So what was
-reported as a tunnel can open a shell an hour later. One process per host looks at all such connections, for as long as
-there are any. When one shows something more serious than was reported, it makes an alert that follows the first one.
+One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM sees only the first. So what was
+reported as a tunnel can open a shell an hour later. One process per host looks at all these connections, while there
+are any. When one shows something more serious than was reported, the follower makes an alert that follows the first.
 
-systemd starts it when there is a record, and again within a minute after a kill. Elsewhere each login's finisher and
-cron's sender start it. It may be killed at any point: the records in open/ stay.
+systemd starts it when there is a record, and restarts it within a minute after a kill. Elsewhere each login's finisher
+and cron's sender start it. It may be killed at any point: the records in open/ stay.
 """
 
 import os
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from .open_connections import Record
 
-# Seconds between two looks at a connection. One that sleeps costs a single small file of /proc.
-PACE = 0.5
-REST = 20.0  # times as long as the last looks took is rested at least: a twentieth of a processor at most
+# Between two looks at a connection. One that sleeps costs a single small file of /proc.
+PACE_SECONDS = 0.5
+# Rest at least so many times as long as the last looks took: use at most a twentieth of a processor.
+REST_FACTOR = 20.0
 MOST_DESCRIPTORS = 4096
 FIRST_PROCESS = "/proc/1/stat"
 
@@ -35,8 +36,8 @@ FIRST_PROCESS = "/proc/1/stat"
 def main() -> int:
     """Follow, as systemd's service; return the exit code.
 
-    While a directory of records is not empty, the path unit starts the service again as soon as it ends well. So it
-    ends well when both are empty, or when another version of the program is to go on.
+    While a directory of records is not empty, the path unit restarts the service as soon as it exits with 0. So it does
+    that only when both are empty, or when a new version of the program is to go on.
     """
     spool = Spool()
     try:
@@ -49,7 +50,7 @@ def main() -> int:
 
 
 def _holds_something(place: Spool) -> bool:
-    """Tell whether systemd takes the directory of records for one that is not empty: whoever's the files are."""
+    """Tell whether the directory of records is not empty to systemd: it counts any file."""
     try:
         return any(not entry.startswith(".") for entry in os.listdir(place.path(DIRECTORY)))
     except FileNotFoundError:
@@ -59,13 +60,13 @@ def _holds_something(place: Spool) -> bool:
 
 
 def start(spool: Spool) -> None:
-    """Start the follower, if there is none and something to follow.
+    """Start the follower, if none is running and there is something to follow.
 
-    Not where the processes of others are hidden, as in the sender's sandbox: there, all connections would seem over.
+    Not where other users' processes are hidden, as in the sender's sandbox: there, all connections would seem over.
     """
     if not OpenConnections(spool).names() or is_locked(spool.path(FOLLOWER_LOCK)) or not os.path.exists(FIRST_PROCESS):
         return
-    # Two forks, so that it is nobody's to wait for.
+    # Two forks, so that no process has to wait for it.
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -75,13 +76,13 @@ def start(spool: Spool) -> None:
             _detach()
             follow(spool)
     except Exception as error:
-        trouble(f"the open connections are not looked at until the next login: {error!r}")
+        trouble(f"What open connections open from now on is not reported until the next login: {error!r}.")
     finally:
         os._exit(0)
 
 
 def _detach() -> None:
-    """Be nobody's any more: no pipe of the starter's, and ended by the first signal, as when the host shuts down."""
+    """Leave the starter: keep none of its files, and end at the first signal, as when the host shuts down."""
     import signal
     import syslog
 
@@ -90,14 +91,14 @@ def _detach() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)  # of an operator's `flush`
-    syslog.closelog()  # or the C library takes the file that gets its number for the log
+    syslog.closelog()  # or the C library would write the log into the file that gets its number
     os.closerange(3, MOST_DESCRIPTORS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # the observer ignores them
 
 
 def follow(spool: Spool) -> None:
-    """Look at the open connections until there is none, unless another process does."""
+    """Look at the open connections until none is left, unless another process does."""
     lock = Lock(spool.path(FOLLOWER_LOCK))
     done: Set[str] = set()
     while lock.take():
@@ -109,7 +110,7 @@ def follow(spool: Spool) -> None:
 
 
 def _version() -> "List[Tuple[int, int]]":
-    """Return what tells the installed program from another version: this file, and the role's list of all files."""
+    """Return what identifies the installed version: this file, and the role's list of all files."""
     return [_identity(path) for path in (__file__, paths.MANIFEST)]
 
 
@@ -121,7 +122,8 @@ def _identity(path: str) -> "Tuple[int, int]":
         return 0, 0
 
 
-VERSION = _version()  # of the one that runs
+# The version that runs.
+VERSION = _version()
 
 
 class Follower:
@@ -137,20 +139,20 @@ class Follower:
         self._listed: List[List[int]] = []  # when the directories had been changed, at the last two listings
 
     def run(self) -> "Set[str]":
-        """Look until no connection is left, or the program has changed; return what of the records can't be removed."""
+        """Look until no connection is left, or the program was replaced; return the records that can't be removed."""
         while _version() == VERSION:
             self.take()
             if not self._followed:
                 break
             began = time.process_time()
             self.look()
-            time.sleep(max(PACE, REST * (time.process_time() - began)))
+            time.sleep(max(PACE_SECONDS, REST_FACTOR * (time.process_time() - began)))
         return self._done
 
     def take(self) -> None:
-        """Take the records that have come; forget those that somebody has removed.
+        """Take new records; forget those that were removed.
 
-        A directory's time is as coarse as the kernel's clock, so it is read once more after it has changed.
+        A directory's time is as coarse as the kernel's clock, so the directory is read once more after a change.
         """
         changed_at = self._records.changed_at()
         if self._listed == [changed_at, changed_at]:
@@ -167,41 +169,41 @@ class Follower:
             except OfAnotherBootError:
                 self._remove(name)
             except (OSError, ValueError, RecursionError) as error:
-                trouble(f"the record {name} of an open connection can't be used, and is removed: {error}")
+                trouble(f"The record {name} of an open connection can't be used, and is removed: {error}.")
                 self._remove(name)
 
     def look(self) -> None:
         """Look at each, and report what is more serious than was reported."""
         now = time.monotonic()
         for name, followed in list(self._followed.items()):
-            kind = followed.look(now)
-            if kind is not None:
-                self._report(followed, kind)
+            login_type = followed.look(now)
+            if login_type is not None:
+                self._report(followed, login_type)
             if followed.is_done():
                 self._followed.pop(name).close()
                 self._remove(name)
             elif followed.has_changed():
                 self._keep(followed.record)
 
-    def _report(self, followed: "Followed", kind: str) -> None:
-        found = alert.following(followed.record.reported, kind)
+    def _report(self, followed: "Followed", login_type: str) -> None:
+        found = alert.following(followed.record.reported, login_type)
         followed.record.reported = found
         try:
             outbox.put(self._spool, found["id"], alert.to_json(found))
         except OSError as error:
-            trouble("the login {} was not queued for sending: {}".format(found["id"], error))
+            trouble("The alert {} was not queued for sending: {}.".format(found["id"], error))
         login(alert.log_line(found))
 
     def _keep(self, record: "Record") -> None:
         try:
             self._records.keep(record)
         except OSError:
-            pass  # the former one stays: after a kill, it may be said once more
+            pass  # the former record stays: after a kill, it may be reported once more
 
     def _remove(self, name: str) -> None:
         try:
             self._records.remove(name)
-        except OSError:  # a disk that can only be read
+        except OSError:  # a read-only disk
             self._done.add(name)
 
 
@@ -216,24 +218,25 @@ class Followed:
         self._connection.resume(record.remembered)
 
     def look(self, now: float) -> "Optional[str]":
-        """Return a kind that is more serious than the one that was reported, if the connection shows such now."""
+        """Return the type that the connection shows now, if it is more serious than the one that was reported."""
         if self._connection.is_quiet():
             return None
         shown = self._connection.look(now)
         if self._connection.over:
             return None
         missed = SOMETHING_OVER if self._connection.has_missed_one() else None
-        kind = max(filter(None, (shown, missed)), key=seriousness, default=None)
-        return kind if kind and seriousness(kind) > seriousness(self.record.reported["type"]) else None
+        login_type = max(filter(None, (shown, missed)), key=seriousness, default=None)
+        reported = seriousness(self.record.reported["type"])
+        return login_type if login_type and seriousness(login_type) > reported else None
 
     def is_done(self) -> bool:
-        """Tell whether it is over, or can show nothing more serious."""
+        """Tell whether the connection is over, or can show nothing more serious."""
         return self._connection.over or self.record.reported["type"] == INTERACTIVE
 
     def has_changed(self) -> bool:
-        """Tell whether the record is another than when this was last asked.
+        """Tell whether the record has changed since the last call.
 
-        What it remembers counts only as long as something missed would be told of.
+        What it remembers counts only while a missed session would be reported.
         """
         if seriousness(self.record.reported["type"]) < seriousness(SOMETHING_OVER):
             self.record.remembered = self._connection.remembered()

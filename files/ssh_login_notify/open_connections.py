@@ -1,7 +1,7 @@
 """The connections that were reported and are still open: a record of each in open/, for the follower (follower.py).
 
-A record is the alert with what names the connection's process. It goes when the connection is over, or has shown all
-that it can. Where the spool takes none, since somebody has filled its disk, it lies in /run.
+A record is the alert, and what identifies the connection's process. It is removed when the connection is over, or has
+shown the most serious type. Where the spool takes none, because its disk is full, the record lies in /run.
 """
 
 import errno
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from .alert import Alert
 
 DIRECTORY = "open"
-MOST = 10000  # in each of the two places
+# In each of the two places.
+MOST_RECORDS = 10000
 MODE = 0o600
-BOOT_ID = "/proc/sys/kernel/random/boot_id"  # a pid and a start time name a process of one boot only
+# A pid and a start time identify a process of one boot only.
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FIELDS: "Dict[str, Any]" = {"boot": str, "monitor": int, "start": int, "remembered": str, "alert": dict}
 
 
 class OfAnotherBootError(Exception):
-    """The host has been restarted since: the connection is over."""
+    """The host has been rebooted since then: the connection is over."""
 
 
 class Record:
     """One open connection.
 
-    reported: the alert that told of it last. first: the id of its first alert. monitor, start: the sshd process.
-    remembered: see kind.Connection.go_on.
+    reported: its last alert. first: the id of its first alert. monitor, start: pid and start time of its sshd process.
+    remembered: see Connection.resume.
     """
 
     def __init__(self, reported: "Alert", monitor: int, start: int, remembered: str) -> None:
@@ -69,7 +71,7 @@ def from_json(raw: bytes) -> Record:
 
 
 def boot_id() -> str:
-    """Return what names this boot of the host, empty where /proc does not tell."""
+    """Return the id of this boot of the host, empty where /proc does not tell it."""
     try:
         with open(BOOT_ID, encoding="ascii") as file:
             return file.read().strip()
@@ -78,7 +80,7 @@ def boot_id() -> str:
 
 
 class OpenConnections:
-    """The records, wherever they lie."""
+    """The records, in both places."""
 
     def __init__(self, spool: Spool) -> None:
         self._places = [spool, Spool(paths.OVERFLOW)]
@@ -88,11 +90,11 @@ class OpenConnections:
         return sorted({name for place in self._places for name in _names(place)})
 
     def changed_at(self) -> "List[int]":
-        """Return what stays the same as long as no record comes or goes: when the directories were last changed."""
+        """Return when the directories were last changed: the same while no record comes or goes."""
         return [_changed_at(place.path(DIRECTORY)) for place in self._places]
 
     def read(self, name: str) -> Record:
-        """Return a record; raise OfAnotherBootError, and OSError or ValueError where it is gone or is none."""
+        """Return a record; raise OfAnotherBootError, and OSError or ValueError where it is gone or damaged."""
         try:
             return from_json(self._places[0].read(DIRECTORY, name))
         except FileNotFoundError:
@@ -119,7 +121,7 @@ class OpenConnections:
         try:
             os.rmdir(self._places[1].path(DIRECTORY))
         except OSError:
-            pass  # seldom there, and then there may be others in it
+            pass  # seldom there, and there may be other records in it
 
 
 def _names(place: Spool) -> "List[str]":
@@ -138,6 +140,6 @@ def _changed_at(path: str) -> int:
 
 def _write(place: Spool, record: Record) -> None:
     names = _names(place)
-    if len(names) >= MOST and record.first not in names:
-        raise OSError(errno.ENOSPC, f"{MOST} records are there already", place.path(DIRECTORY))
+    if len(names) >= MOST_RECORDS and record.first not in names:
+        raise OSError(errno.ENOSPC, f"{MOST_RECORDS} records are there already", place.path(DIRECTORY))
     place.write(DIRECTORY, record.first, record.to_json(), MODE)

@@ -194,7 +194,7 @@ def test_where_the_spool_takes_no_record_it_is_in_memory(host, said, monkeypatch
 
 
 def test_the_records_are_bounded(host, monkeypatch):
-    monkeypatch.setattr(open_connections, "MOST", 0)
+    monkeypatch.setattr(open_connections, "MOST_RECORDS", 0)
     with pytest.raises(OSError, match="0 records are there already"):
         host.reported()
 
@@ -245,7 +245,7 @@ def test_it_rests_at_least_so_long_that_it_takes_a_twentieth_of_a_processor(host
     used = iter([0.0, 0.001, 1.0, 1.1])
     monkeypatch.setattr(time, "process_time", lambda: next(used))
     host.follower.run()
-    assert waits == [follower.PACE, pytest.approx(2.0)]
+    assert waits == [follower.PACE_SECONDS, pytest.approx(2.0)]
 
 
 def followers(spool):

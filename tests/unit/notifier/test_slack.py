@@ -389,7 +389,7 @@ def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
         (500, "", "tried again"),
         (503, "x", "tried again"),
         (418, "", "a proxy, a filter or a portal"),
-        (404, "", "whether the address is a webhook's"),
+        (404, "", "check that the address is a webhook's"),
         (413, "<html>", "a filter"),
         (503, "<HTML>blocked", "a filter"),
         (200, '{"ok":true}', "may stand in the channel"),
