@@ -159,7 +159,7 @@ class Installation:
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         wake = 'OVERFLOW_WAKE = "{}"'.format(root / "overflow" / "wake")
-        self.change(self.library / "handover.py", r"OVERFLOW_WAKE = .*", wake)
+        self.change(self.library / "command.py", r"OVERFLOW_WAKE = .*", wake)
         self.change(self.library / "spool.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "spool"))
         self.change(self.library / "overflow.py", r'ROOT = ".*"', 'ROOT = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"PATIENCE = 3\.0", "PATIENCE = 0.3")
@@ -167,6 +167,7 @@ class Installation:
         # A host with systemd: whose path unit starts the sender, not the observer.
         self.change(self.library / "finisher.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
         self.change(self.library / "finisher.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
+        self.change(self.library / "finisher.py", r'FOLLOW_UNIT = ".*"', 'FOLLOW_UNIT = "/"')
 
     @staticmethod
     def change(path, pattern, replacement):
