@@ -34,7 +34,7 @@ from statistics import median
 from tools.command import ROOT, Failure, output, run, say
 
 from .report import Finding, table
-from .servers import Server, Stage
+from .servers import SENDER_STARTERS, Server, Stage
 from .types import UNKNOWN, is_less_and_true
 
 RUNS = 1000  # one after the other; three at a time half as many
@@ -51,7 +51,6 @@ ALERT_SECONDS = 20.0
 START_SECONDS = 10.0
 FIRST_PORT = 22012
 REAL_TIME_MICROSECONDS = (800000, 400000)  # of each second: for all containers of the cgroup, and for one
-UNITS = "ssh-login-notify.path ssh-login-notify.timer"
 SPOOL = "/var/spool/ssh-login-notify"
 PROGRAMS = "/opt/bench-programs"
 HERE = "this one"
@@ -244,7 +243,7 @@ def keeping_busy(number: int) -> Iterator[None]:
 @contextmanager
 def in_a_container(server: Server, options: Options) -> Iterator[Place]:
     """The server as it is, without a sender."""
-    server.shell(f"systemctl stop {UNITS}")
+    server.shell(f"systemctl stop {SENDER_STARTERS}")
     server.wait_until_quiet()
     run("docker", "update", "--cpuset-cpus", options.of_the_servers, server.container, stdout=subprocess.DEVNULL)
     place = Place(
@@ -254,7 +253,7 @@ def in_a_container(server: Server, options: Options) -> Iterator[Place]:
     with allowed_real_time(server):
         yield place
     place.use(HERE.replace(" ", "-"))
-    server.shell(f"systemctl start {UNITS}")
+    server.shell(f"systemctl start {SENDER_STARTERS}")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ The way of a login, in the order of the modules:
 
 What people and timers ask for:
 
+    command           starts a command, and loads only what it needs
     cli               parses the command line, and prints
     trial             a test alert, past the spool
     health            what is wrong on this host

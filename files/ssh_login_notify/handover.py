@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-# What the path unit of systemd watches, besides the one in the spool.
-OVERFLOW_WAKE = "/run/ssh-login-notify/wake"
 # There is a policy, and so a log of refusals.
 SELINUX = "/sys/fs/selinux/enforce"
 # nice(2)
@@ -118,22 +116,3 @@ def is_held(spool: str, lock: str, keep_open: bool = False) -> bool:
         if not keep_open:
             posix.close(descriptor)
     return False
-
-
-def is_sent_by_another(spool: str) -> bool:
-    """Tell whether another sender is at work, and consume what has started this one: the other looks once more.
-
-    So cron or systemd, which start a sender for every sign, do not load the whole program in vain.
-    """
-    try:
-        if not is_held(spool, "sender.lock", keep_open=True):
-            return False
-        for sign in (spool + "/state/wake", OVERFLOW_WAKE):
-            try:
-                posix.unlink(sign)
-            except FileNotFoundError:
-                pass  # the other one has consumed it, or cron has started this one
-    except OSError:
-        return False  # not root, no spool, or a read-only disk: the command line knows what to do
-    return True
-

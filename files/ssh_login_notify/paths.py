@@ -1,6 +1,6 @@
 """Every path, account and unit name of the notifier on a host.
 
-The hook's own file keeps the two that it needs before it imports anything, and handover.py the sign in /run.
+The hook's own file keeps the two that it needs before it imports anything, and command.py the sign in /run.
 """
 
 # What the role installs.

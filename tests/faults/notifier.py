@@ -45,7 +45,7 @@ NOTIFIER = [
     of_program("interpreter missing", f"sed -i '1c #!/nonexistent/python3' {PROGRAM}"),
     of_package("package missing", f"rm -r {LIBRARY}"),
     # Cut off in the middle of a file, in the order of names, and in the opposite order.
-    of_package("package half copied", "truncate -s 1000 kind.py; rm [l-z]*.py"),
+    of_package("package half copied", "truncate -s 1000 connection.py; rm [l-z]*.py"),
     of_package("package half copied, its other half", "truncate -s 1000 authinfo.py; rm __init__.py alert.py"),
     of_configuration("configuration missing", f"rm {CONFIGURATION}"),
     of_configuration("configuration empty", f"truncate -s 0 {CONFIGURATION}"),

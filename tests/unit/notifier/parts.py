@@ -170,7 +170,7 @@ class Installation:
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
         self.change(self.hook, r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         wake = 'OVERFLOW_WAKE = "{}"'.format(root / "overflow" / "wake")
-        self.change(self.library / "handover.py", r"OVERFLOW_WAKE = .*", wake)
+        self.change(self.library / "command.py", r"OVERFLOW_WAKE = .*", wake)
         self.change(self.library / "paths.py", r'SPOOL = ".*"', 'SPOOL = "{}"'.format(root / "spool"))
         self.change(self.library / "paths.py", r'OVERFLOW = ".*"', 'OVERFLOW = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"TUNNEL_SECONDS = 3\.0", "TUNNEL_SECONDS = 0.3")
