@@ -4,6 +4,7 @@
 """The record of what the module ``installed_files`` changes, and the error that stops it."""
 
 from pathlib import Path
+from typing import Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -21,9 +22,9 @@ class Changes:
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.check_mode = module.check_mode  # type: bool
-        self.paths = []  # type: List[str]
-        self.diff = []  # type: List[Dict[str, str]]
+        self.check_mode: bool = module.check_mode
+        self.paths: List[str] = []
+        self.diff: List[Dict[str, str]] = []
 
     def add(self, what: str, before: str, after: str) -> None:
         """Record a difference."""

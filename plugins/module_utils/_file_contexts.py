@@ -83,7 +83,7 @@ class FileContexts:
         self._run = run
         self._check_mode = check_mode
         self._policies = Path(policies)
-        self.changes = []  # type: List[str]
+        self.changes: List[str] = []
 
     def present(self, directories: List[str], wanted: str) -> None:
         """Give the directories and everything in them a type that survives a relabel. Raises FileContextError."""

@@ -76,7 +76,7 @@ def _answer(writing: int, session: Dict[str, Any]) -> None:
     """Everything that the child does. It must exit here, and never return into a copy of the module."""
     try:
         try:
-            outcome = {"messages": open_session(**session)}  # type: Dict[str, Any]
+            outcome: Dict[str, Any] = {"messages": open_session(**session)}
         except (PamError, OSError) as error:
             outcome = {"error": str(error)}
         os.write(writing, json.dumps(outcome).encode("utf-8"))
@@ -109,7 +109,7 @@ def open_session(
     """
     pam = ctypes.CDLL("libpam.so.0")
     pam.pam_strerror.restype = ctypes.c_char_p
-    messages = []  # type: List[str]
+    messages: List[str] = []
     conversation = _Conversation(_conversation(messages), None)
     handle = ctypes.c_void_p()
     code = _start(pam, service, user, conversation, handle, confdir)

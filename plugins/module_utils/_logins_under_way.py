@@ -57,7 +57,7 @@ def look(proc: Path = Path("/proc")) -> Dict[int, Process]:
 
 def under_way(processes: Mapping[int, Process], commands: Iterable[str] = ()) -> Set[Identity]:
     """Return the logins whose session is not open yet, and the processes that run one of ``commands``."""
-    children = {}  # type: Dict[int, List[Process]]
+    children: Dict[int, List[Process]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process)
     wanted = [command.split() for command in commands]
@@ -77,7 +77,7 @@ def wait(seconds: float, commands: Iterable[str] = (), proc: Path = Path("/proc"
     """
     commands = list(commands)
     deadline = time.monotonic() + seconds
-    waited_for = set()  # type: Set[Identity]
+    waited_for: Set[Identity] = set()
     for _look in range(LOOKS):
         waited_for |= under_way(look(proc), commands)
         time.sleep(PAUSE_SECONDS)

@@ -50,7 +50,7 @@ def set_permissions(changes: Changes, path: Path, wanted: Dict[str, Any], record
         permissions["group"] = None
         changed = True
     arguments = changes.module.load_file_common_arguments(dict(permissions, path=str(path)))
-    difference = {}  # type: Dict[str, Any]
+    difference: Dict[str, Any] = {}
     changed = changes.module.set_fs_attributes_if_different(arguments, changed, diff=difference)
     if changed and record and str(path) not in changes.paths:
         changes.add_path(path, _as_text(difference.get("before")), _as_text(difference.get("after")))

@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Iterable, List
+from typing import Dict, Iterable, List
 
 from ansible_collections.loginwatch.pam.plugins.module_utils import _cron_tables
 
@@ -58,7 +58,7 @@ class SetAside:
                 if rest != text:
                     self._tables[path] = rest
         self.pending = bool(self._files or self._tables)
-        self.moved = []  # type: List[Dict[str, str]]
+        self.moved: List[Dict[str, str]] = []
 
     def move(self, check_mode: bool) -> None:
         """Move everything; each item appears in ``moved`` once it is done. Raises OSError.

@@ -261,6 +261,7 @@ kept:
 """
 
 import os
+from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils._changes import Changes, InstalledFilesError
@@ -349,7 +350,7 @@ def main() -> None:
     os.umask(0o022)
     invocation = {"module_args": without_contents(module.params)}
     changes = Changes(module)
-    kept = []  # type: List[str]
+    kept: List[str] = []
     try:
         if module.params["state"] == "present":
             install(changes, module.params)

@@ -203,7 +203,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     line = PamExecLine(params["program"], params["replaces"], service.included, params["copy_vendor"])
     path, before, vendor_path = str(service.path), service.read(), service.vendor_path()
     vendor = Vendor(str(vendor_path), vendor_path.read_bytes()) if vendor_path else None
-    result = {"path": path, "line": line.lines[0], "lines": line.lines}  # type: Dict[str, Any]
+    result: Dict[str, Any] = {"path": path, "line": line.lines[0], "lines": line.lines}
     if params["state"] == "present":
         plan = line.present(path, before, vendor, params["accept"])
         result["user_readenv"] = plan.user_readenv

@@ -111,6 +111,7 @@ still_under_way:
 """
 
 import os
+from typing import Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils import _logins_under_way
@@ -135,8 +136,8 @@ def main() -> None:
     # The copies belong to root alone: a configuration among them contains a webhook.
     os.umask(0o077)
     params = module.params
-    moved = []  # type: List[Dict[str, str]]
-    left = []  # type: List[int]
+    moved: List[Dict[str, str]] = []
+    left: List[int] = []
     try:
         aside = SetAside(params["files"], params["commands"], params["cron_tables"], params["directory"])
         moved = aside.moved
