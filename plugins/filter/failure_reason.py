@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable
 
+from ansible.utils.unsafe_proxy import wrap_var
+
 DOCUMENTATION = r"""
 name: failure_reason
 author: the loginwatch founders
@@ -54,7 +56,8 @@ def failure_reason(result: Mapping[str, Any], task: str = "unknown") -> str:
         # With a terminal, which `raw` has under sudo, the errors are in stdout.
         said = [" ".join(map(str, item.get("stdout_lines") or [])) for item in commands]
     said += [str(item["msg"]) for item in failed if item.get("msg") and item["msg"] != EXIT_CODE]
-    return " ".join(filter(None, said)) or f'The task "{task}" failed.'
+    # Up to ansible-core 2.18, a template in the words of a host would be evaluated once they are stored as a fact.
+    return wrap_var(" ".join(filter(None, said)) or f'The task "{task}" failed.')
 
 
 class FilterModule:

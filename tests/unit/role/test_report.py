@@ -31,16 +31,23 @@ HOSTILE = {
     "terminal": {"problems": ["\x1b[2J\n\ud800"], "state": "warning"},
     "browser": {"problems": ["<script>alert(1)</script>"], "state": "warning"},
     "template": {"problems": ["{{ 6 * 7 }}"], "version": "{{ 6 * 7 }}", "state": "warning"},
+    "template-that-fails": {"problems": ["{{ 6 * 7 }}"], "state": "critical"},
 }
 
 
 def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     answers = {"well": json.dumps(STATUS), **{name: json.dumps({**STATUS, **HOSTILE[name]}) for name in HOSTILE}}
     answers.update({"no-json": "{", "nothing": ""})
+    failure = "{{ verify_status | loginwatch.pam.status_failure }}"
+    remember = {"file": str(PROJECT / "playbooks" / "tasks" / "remember_reason.yml")}
     tasks = [
         # Not with set_fact, which would turn the text into a dictionary up to ansible-core 2.18.
         {"ansible.builtin.raw": f"cat {tmp_path}/answer-{{{{ inventory_hostname }}}}", "register": "verify_status"},
         {"ansible.builtin.set_fact": {"ssh_login_notify_host": {"unreachable": False}}},
+        {
+            "block": [{"ansible.builtin.fail": {"msg": failure}, "when": "'template-that' in inventory_hostname"}],
+            "rescue": [{"ansible.builtin.include_tasks": remember, "vars": {"remember_as": "verify_failure"}}],
+        },
         {"ansible.builtin.include_tasks": str(PROJECT / "playbooks" / "tasks" / "report.yml"), "run_once": True},
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
@@ -68,7 +75,9 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     assert (records["well"]["state"], records["well"]["last_delivery"]) == ("ok", 1763884862.5)
     assert records["terminal"]["problems"] == ["\\x1b[2J\\n\\ud800"]
     assert (records["template"]["problems"], records["template"]["version"]) == (["{{ 6 * 7 }}"], "{{ 6 * 7 }}")
+    assert records["template-that-fails"]["problems"] == ["critical: {{ 6 * 7 }}"]
     assert "42" not in page
-    others = set(answers) - {"well", "terminal", "browser", "template"}
+    assert "42" not in done.stdout
+    others = set(answers) - {"well", "terminal", "browser", "template", "template-that-fails"}
     assert {records[name]["state"] for name in others} == {"unknown"}
     assert all("understood" in records[name]["problems"][0] for name in others)
