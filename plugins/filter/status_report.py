@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host answers to `ssh-login-notify status --json`, checked before a report of the fleet is made of it."""
+"""Validates the answer of `ssh-login-notify status --json`, so that one host cannot spoil the report of a fleet."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ DOCUMENTATION = r"""
 name: status_report
 author: the loginwatch founders
 version_added: 0.1.0
-short_description: Check the answer of C(ssh-login-notify status --json)
+short_description: Validate the answer of C(ssh-login-notify status --json)
 description:
-  - Takes whatever a host has answered, and returns a dictionary with all keys, whose values have the types and limits
-    that a report needs. So the answer of one host, damaged or hostile, never spoils the report of a fleet.
+  - Takes any answer of a host, and returns a dictionary with all keys, whose values have the types and limits that a
+    report needs. So a damaged or hostile answer of one host never spoils the report of a fleet.
   - It never fails.
 positional: _input
 options:
@@ -37,57 +37,57 @@ _value:
   type: dict
   contains:
     understood:
-      description: Whether the answer was a status at all.
+      description: Whether the answer is a valid status.
       type: bool
     fault:
-      description: Why it was not; empty if it was.
+      description: Why it is not. Empty if it is.
       type: str
     state:
       description: V(ok), V(warning), V(critical) or V(unknown).
       type: str
     version:
-      description: The version of the notifier, empty if it is not known.
+      description: Version of the notifier. Empty if it is not known.
       type: str
     label:
-      description: The host's name in alerts, empty if it is not known.
+      description: The host's name in alerts. Empty if it is not known.
       type: str
     last_delivery:
-      description: When an alert was last delivered, in seconds since the epoch; null if none was.
+      description: When an alert was last delivered, in seconds since the epoch. Null if none was.
       type: float
     waiting:
-      description: How many alerts wait; null if that is not known.
+      description: Number of alerts that wait. Null if it is not known.
       type: int
     failed:
-      description: How many alerts were refused; null if that is not known.
+      description: Number of alerts that were refused. Null if it is not known.
       type: int
     problems:
-      description: What is wrong, in sentences of one line.
+      description: What is wrong. Each is a text of one line.
       type: list
       elements: str
     deliveries:
-      description: Where the logins came from whose alerts were last delivered.
+      description: Addresses and ports of the logins whose alerts were delivered last.
       type: list
       elements: str
 """
 
 STATES = ("ok", "warning", "critical", "unknown")
-# Characters; a status is a hundredth of it.
-LARGEST = 1 << 21
-LONGEST_TEXT = 600
-MOST_PROBLEMS = 50
-MOST_COUNTED = 10**9
-# The year 2242. strftime() has an end, too.
-LATEST = 1 << 33
-# What `status` says beside its state and its problems; null where it does not know.
+# A usual status has a hundredth of it.
+MAX_ANSWER_CHARACTERS = 1 << 21
+MAX_TEXT_CHARACTERS = 600
+MAX_PROBLEMS = 50
+MAX_COUNT = 10**9
+# In the year 2242. strftime() has a limit, too.
+MAX_EPOCH_SECONDS = 1 << 33
+# Numbers of alerts. A host that cannot count them says null.
 COUNTS = ("waiting", "failed")
 
 
 class NotUnderstoodError(Exception):
-    """Why an answer is no status, in a clause."""
+    """The answer is not a status. The message says why, as a clause."""
 
 
 def status_report(answer: object) -> dict[str, Any]:
-    """Return the host's state as RETURN has it."""
+    """Return the host's status as RETURN describes it."""
     report: dict[str, Any] = {
         "understood": False, "fault": "", "state": "unknown", "version": "", "label": "", "last_delivery": None,
         "waiting": None, "failed": None, "problems": [], "deliveries": [],
@@ -102,10 +102,10 @@ def status_report(answer: object) -> dict[str, Any]:
 def _decoded(answer: object) -> dict[str, Any]:
     if not isinstance(answer, str) or not answer.lstrip().startswith("{"):
         raise NotUnderstoodError("it is not JSON")
-    if len(answer) > LARGEST:
+    if len(answer) > MAX_ANSWER_CHARACTERS:
         raise NotUnderstoodError("it is too large")
     try:
-        # A host that can't do better prints NaN and Infinity, which are not JSON either.
+        # Python's json accepts NaN and Infinity. They become texts, which are rejected as numbers below.
         found = json.loads(answer, parse_constant=lambda name: name)
     except (ValueError, RecursionError):
         raise NotUnderstoodError("it is not JSON") from None
@@ -117,20 +117,21 @@ def _decoded(answer: object) -> dict[str, Any]:
 def _checked(found: dict[str, Any]) -> dict[str, Any]:
     state = found.get("state")
     if state not in STATES:
-        raise NotUnderstoodError(f"its state is none of {', '.join(STATES)}")
-    if "answer" in found:  # instead of a status: the program is damaged, or has a defect
+        raise NotUnderstoodError(f"its state is not one of {', '.join(STATES)}")
+    # A damaged or defective program prints this instead of a status.
+    if "answer" in found:
         return {"state": state, "problems": [_text("answer", found["answer"])]}
     configuration = _part(found, "configuration", dict)
     last = _part(found, "last_delivery", dict, optional=True)
     deliveries = _part(found, "recent_deliveries", list)
     problems = _part(found, "problems", list)
-    if len(problems) > MOST_PROBLEMS:
+    if len(problems) > MAX_PROBLEMS:
         raise NotUnderstoodError("it has too many problems")
     return {
         "state": state,
         "version": _text("version", found.get("version", "")),
         "label": _text("host_label", configuration.get("host_label", "")),
-        "last_delivery": _number("delivered_at", last.get("delivered_at"), LATEST, (int, float)) if last else None,
+        "last_delivery": _time(last.get("delivered_at")) if last else None,
         "problems": [_text("problem", problem) for problem in problems],
         "deliveries": [_text("from", _entry("a delivery", delivery, dict).get("from")) for delivery in deliveries],
         **{name: _count(found, name) for name in COUNTS},
@@ -147,36 +148,40 @@ def _part(found: dict[str, Any], name: str, kind: type, optional: bool = False) 
 
 def _entry(name: str, value: object, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise NotUnderstoodError(f"{name} has another type than it should have")
+        raise NotUnderstoodError(f"{name} has the wrong type")
     return value
 
 
 def _count(found: dict[str, Any], name: str) -> int | None:
     if name not in found:
         raise NotUnderstoodError(f"{name} is missing")
-    return None if found[name] is None else _number(name, found[name], MOST_COUNTED, (int,))
+    return None if found[name] is None else _number(name, found[name], MAX_COUNT, (int,))
+
+
+def _time(value: object) -> Any:
+    return _number("delivered_at", value, MAX_EPOCH_SECONDS, (int, float))
 
 
 def _number(name: str, value: Any, limit: int, kinds: tuple[type, ...]) -> Any:
-    number = value  # mypy takes `value` for an object once isinstance() has been asked
+    number = value  # after isinstance(), mypy takes `value` for an object
     if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= number < limit:
-        raise NotUnderstoodError(f"{name} is no number that it can be")
+        raise NotUnderstoodError(f"{name} is not a possible number")
     return value
 
 
 def _text(name: str, value: object) -> str:
-    """Return a text that shows as one line, with all that a terminal would obey made visible."""
+    """Return the text in one line, with every character escaped that a terminal would act on."""
     if not isinstance(value, str):
         raise NotUnderstoodError(f"{name} is not a text")
     shown = "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in value[: LONGEST_TEXT + 1]
+        for character in value[: MAX_TEXT_CHARACTERS + 1]
     )
-    return shown if len(shown) <= LONGEST_TEXT else shown[: LONGEST_TEXT - 1] + "…"
+    return shown if len(shown) <= MAX_TEXT_CHARACTERS else shown[: MAX_TEXT_CHARACTERS - 1] + "…"
 
 
 class FilterModule:
-    """Ansible's way to filters."""
+    """Registers the filter with Ansible."""
 
     def filters(self) -> dict[str, Callable]:
         """Return the filters by name."""

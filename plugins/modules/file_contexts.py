@@ -6,44 +6,47 @@
 
 DOCUMENTATION = r"""
 module: file_contexts
-short_description: Keep directories, with all that is in them, of one SELinux type
+short_description: Give directories and everything in them an SELinux type
 version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
-  - Makes a rule of its own in the policy's file contexts for each directory, as C(semanage fcontext) does, so that the
-    type survives every relabelling, and gives it at once to what is there, as C(restorecon -R) does.
-  - In one round trip, and without another collection.
-  - A path is given as the host knows it. Where the policy knows it by another name (C(/run) and C(/var/run)), the rule
-    is made for that name, which C(semanage) asks for.
+  - Adds a rule for each directory to the policy's file contexts, as C(semanage fcontext) does, so that the type
+    survives every relabel. Then it relabels what exists, as C(restorecon -R) does.
+  - Needs one round trip and no other collection.
+  - Give each path as the host knows it. If the policy looks it up by another name (C(/run) and C(/var/run)), the rule
+    is added for that name, as C(semanage) requires.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
     details:
-      - Where a rule is missing, the labels that it would change are not told one by one.
+      - If a rule is missing, the labels that it would change are not listed.
   diff_mode:
     support: full
     details:
-      - Shows the rules and labels that change, a line for each.
+      - Shows a line for each rule and label that changes.
+  idempotent:
+    description: A second run with the same arguments changes nothing.
+    support: full
   platform:
     platforms: linux
     details:
       - For hosts with SELinux and its tools C(semanage), C(restorecon) and C(matchpathcon).
 options:
   directories:
-    description: Absolute paths. They need not exist yet.
+    description: Absolute paths. The directories need not exist yet.
     type: list
     elements: path
     required: true
   setype:
-    description: The type. Needed with O(state=present).
+    description: The type. Required with O(state=present).
     type: str
   state:
     description:
-      - V(present) makes the rules, or changes the type in rules of the same form, and relabels.
-      - V(absent) takes these rules away, and gives the policy's own label back to what is left.
+      - V(present) adds the rules, or changes the type of existing ones, and relabels.
+      - V(absent) deletes these rules, and gives what is left the policy's own label.
     type: str
     choices: [absent, present]
     default: present
@@ -55,7 +58,7 @@ EXAMPLES = r"""
     directories: [/var/spool/example]
     setype: var_auth_t
 
-- name: Take that back
+- name: Undo that
   loginwatch.pam.file_contexts:
     directories: [/var/spool/example]
     state: absent
@@ -63,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Rules and labels that were changed, or in check mode would be.
+  description: Rules and labels that were changed, or would be in check mode.
   returned: success
   type: list
   elements: str
@@ -72,7 +75,7 @@ changes:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.loginwatch.pam.plugins.module_utils.file_contexts import TOOLS, FileContextError, FileContexts
+from ansible_collections.loginwatch.pam.plugins.module_utils._file_contexts import TOOLS, FileContextError, FileContexts
 
 
 def main() -> None:
@@ -85,12 +88,12 @@ def main() -> None:
         required_if=[("state", "present", ["setype"])],
         supports_check_mode=True,
     )
-    # What the tools say is read, so in no other language.
+    # The tools' output is parsed, so it must not be translated.
     module.run_command_environ_update = {"LC_ALL": "C", "LANGUAGE": "C"}
     programs = {name: module.get_bin_path(name) for name in TOOLS}
     missing = [f"{name} (package {TOOLS[name]})" for name in TOOLS if not programs[name]]
     if missing:
-        module.fail_json(msg=f"Nothing was changed. The host lacks {', '.join(missing)}. Install what is missing.")
+        module.fail_json(msg=f"Nothing was changed. The host has no {', no '.join(missing)}. Install what is missing.")
 
     contexts = FileContexts(lambda command: module.run_command([programs[command[0]], *command[1:]]), module.check_mode)
     directories = module.params["directories"]

@@ -6,18 +6,18 @@
 
 DOCUMENTATION = r"""
 module: installed_files
-short_description: Keep a program's account, directories, files and Python package in one call
+short_description: Install a program's account, directories, files and Python package in one call
 version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
-  - Installs a program that consists of some directories, some text files and one Python package, or removes it.
-  - Does in one round trip what C(ansible.builtin.user), C(ansible.builtin.file) and C(ansible.builtin.copy) would do
-    in several a file.
-    The role P(loginwatch.pam.ssh_login_notify#role) uses it, so that a fleet is not kept waiting.
+  - Installs or removes a program that consists of directories, text files and one Python package.
+  - Does in one round trip what M(ansible.builtin.user), M(ansible.builtin.file) and M(ansible.builtin.copy) would do in
+    several for each file.
+    The role P(loginwatch.pam.ssh_login_notify#role) uses it to deploy quickly to many hosts.
   - The contents travel as arguments. They are neither returned nor logged on the host, but they do appear in the
     differences. O(files[].secret_content) appears nowhere.
-  - With O(trial) it also runs what it has installed, so that nothing is made to depend on a program that does not work.
+  - With O(trial) it also runs the installed program, so that nothing comes to depend on a program that does not work.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -31,41 +31,42 @@ attributes:
   check_mode:
     support: full
     details:
-      - Can run in check mode and tells what would change, also where neither the group nor a directory exists yet.
+      - Reports what would change, even if neither the group nor a directory exists yet.
+      - Runs neither O(files[].validate) nor O(trial).
   diff_mode:
     support: full
     details:
-      - Shows contents before and after. Of new modules of the package only the length is shown, of what is removed
-        only the path.
+      - Shows contents before and after. For a new module of the package only the number of lines is shown, for
+        something removed only what it was, for a secret only that it changed.
   idempotent:
     description: A second run with the same arguments changes nothing.
     support: full
     details:
-      - The byte-compiled modules count as well.
+      - This includes the byte-compiled modules.
   platform:
     platforms: posix
 options:
   state:
     description:
-      - With V(present) everything named is there as described. The order is account, directories, package, files, so
-        that a program is complete before the file that starts it is replaced.
-      - With V(absent) the files, the package and the directories (the last first) are gone. The account stays; remove
-        it with M(ansible.builtin.user) when nothing is left that it owns.
+      - With V(present) everything is installed as described, in the order account, directories, package, files. So a
+        program is complete before the file that starts it is replaced.
+      - With V(absent) the files, the package and the directories (in reverse order) are removed. The account stays;
+        remove it with M(ansible.builtin.user) once it owns nothing any more.
     type: str
     choices: [absent, present]
     default: present
   account:
     description:
-      - A system account, with a group of the same name and without a home, that the program runs as.
-      - Made with C(useradd) if there is no such user. One that is there stays as it is.
+      - The system account that the program runs as. It has a group of the same name and no home directory.
+      - Created with C(useradd) if the user does not exist. An existing user is left unchanged.
     type: dict
     suboptions:
       name:
-        description: Name of the user, and of its group.
+        description: Name of the user and of its group.
         type: str
         required: true
       comment:
-        description: What it is for.
+        description: What the account is for.
         type: str
         default: ''
       shell:
@@ -79,7 +80,7 @@ options:
     default: []
     suboptions:
       path:
-        description: Absolute path. A symbolic link in its place is refused.
+        description: Absolute path. The task fails if it is a symbolic link.
         type: path
         required: true
       owner:
@@ -96,7 +97,7 @@ options:
         default: '0755'
       keep_while_filled:
         description:
-          - With O(state=absent) the directory stays, whole, as long as one of these subdirectories holds anything.
+          - With O(state=absent) the whole directory is kept as long as one of these subdirectories is not empty.
         type: list
         elements: str
         default: []
@@ -107,21 +108,21 @@ options:
     default: []
     suboptions:
       path:
-        description: Absolute path. A symbolic link in its place is replaced by the file.
+        description: Absolute path. A symbolic link is replaced by the file.
         type: path
         required: true
       content:
         description:
           - The text, written as UTF-8, byte for byte.
-          - With O(state=present) a file needs this, O(files[].secret_content) or O(files[].secret_variable).
+          - With O(state=present) each file needs this, O(files[].secret_content) or O(files[].secret_variable).
         type: str
       secret_content:
         description:
-          - A text that must not be seen, such as one with a password. Not even the differences show it.
-          - Callbacks can see it, as they see every argument of a task. Rather give O(files[].secret_variable).
+          - A text that must not be shown, such as one with a password. It does not appear in the differences.
+          - Callback plugins see every argument of a task, and so this one. Prefer O(files[].secret_variable).
         type: str
       secret_variable:
-        description: Name of the variable that holds the text, which then is no argument of the task.
+        description: Name of the variable that holds the text. The text itself is then not an argument of the task.
         type: str
       owner:
         description: Name of the owner.
@@ -137,10 +138,10 @@ options:
         default: '0644'
       validate:
         description:
-          - A command that is run before a new text takes the place of the old one. Not in check mode, and by no shell.
-          - C(%s) in it becomes the path of a file with the new text, which only the user of the task can read.
-          - Unless it ends with 0, the task fails with what the command has said, and the old file stays.
-          - The package is in place by then.
+          - A command that checks a new text before it replaces the old one. It is run without a shell, and not in
+            check mode. The package is already in place.
+          - C(%s) is replaced by the path of a file with the new text, which only the task's user can read.
+          - If the command does not exit with 0, the task fails with its output, and the old file stays.
         type: list
         elements: str
         default: []
@@ -149,7 +150,7 @@ options:
     type: dict
     suboptions:
       path:
-        description: The package's own directory. Whatever else is found in it is removed.
+        description: The package's own directory. Everything else in it is removed.
         type: path
         required: true
       owner:
@@ -161,46 +162,46 @@ options:
         type: str
         default: root
       modules:
-        description: Text of each module by its file name. Needed with O(state=present).
+        description: Text of each module by its file name. Required with O(state=present).
         type: dict
         default: {}
       python:
         description:
-          - Absolute path of the interpreter that will import the package. It byte-compiles it into C(__pycache__)
-            (validated by time stamp), so that no later process has to.
-          - Needed with O(state=present).
+          - Absolute path of the interpreter that will import the package. It byte-compiles the package into
+            C(__pycache__), validated by time stamp, so that no later process has to.
+          - Required with O(state=present).
         type: path
   manifest:
     description:
-      - File to write last, with O(state=present). It has the SHA-256 of each of O(files) and of the modules of
-        O(package), by their paths, as JSON. Whoever wants to know later whether a file was changed compares with it.
-        Files with O(files[].secret_content) are left out.
-      - It belongs to the owner of O(package), or to root where there is none.
+      - A file that is written last, with O(state=present). It holds, as JSON, the SHA-256 of each of O(files) and of
+        the modules of O(package), by path. A later comparison shows whether a file was changed.
+      - Files with O(files[].secret_content) are left out.
+      - It belongs to the owner of O(package), or to root without one.
     type: path
   trial:
     description:
-      - A command that must work with what was installed. It is run in the end, with O(state=present), if anything was
-        changed; not in check mode. If it fails, so does the task, and what was installed stays.
+      - A command that must work once everything is installed. It is run at the end, with O(state=present), if anything
+        was changed, and not in check mode. If it fails, the task fails, and everything stays installed.
     type: dict
     suboptions:
       argv:
-        description: The command and its arguments. No shell is involved.
+        description: The command and its arguments. It is run without a shell.
         type: list
         elements: str
         required: true
       expected:
         description:
-          - Text that the command has to print to its standard output. Its exit code does not count.
+          - A text that the command must print to its standard output. Its exit code is ignored.
         type: str
         required: true
       always:
-        description: Whether to run it when nothing was changed as well, as after a trial that has failed.
+        description: Whether to run it even if nothing was changed, for example because the last trial failed.
         type: bool
         default: false
   obsolete:
     description:
-      - Paths that must not exist, whatever the O(state), such as files for another init system.
-      - With O(state=present), those that are among O(files) are not meant.
+      - Paths to remove in either O(state), such as files for another init system.
+      - Paths that are also among O(files) are ignored.
     type: list
     elements: path
     default: []
@@ -245,182 +246,125 @@ EXAMPLES = r"""
 RETURN = r"""
 changed_paths:
   description:
-    - What was (or in check mode would be) created, rewritten, removed or given other attributes.
-    - An account that was made is not among them.
+    - Paths that were created, rewritten, removed or given other permissions, or would be in check mode.
+    - A new account is not listed here.
   returned: success
   type: list
   elements: str
   sample: [/usr/local/bin/example]
 kept:
-  description: Directories that O(state=absent) left in place because of O(directories[].keep_while_filled).
+  description: Directories that O(state=absent) did not remove because of O(directories[].keep_while_filled).
   returned: success
   type: list
   elements: str
   sample: []
 """
 
-import hashlib
-import json
 import os
-from pathlib import Path
-from typing import Any, Dict, List
+from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.loginwatch.pam.plugins.module_utils.installed_files import (
-    MOST_SAID,
-    InstalledFiles,
-    InstalledFilesError,
+from ansible_collections.loginwatch.pam.plugins.module_utils._changes import Changes, InstalledFilesError
+from ansible_collections.loginwatch.pam.plugins.module_utils._installed_files import (
+    install,
+    uninstall,
+    without_contents,
 )
-
-OWNER_AND_GROUP = {"owner": {"type": "str", "default": "root"}, "group": {"type": "str", "default": "root"}}
-DIRECTORY = dict(
-    OWNER_AND_GROUP,
-    path={"type": "path", "required": True},
-    mode={"type": "str", "default": "0755"},
-    keep_while_filled={"type": "list", "elements": "str", "default": []},
-)
-FILE = dict(
-    OWNER_AND_GROUP,
-    path={"type": "path", "required": True},
-    content={"type": "str"},
-    secret_content={"type": "str", "no_log": True},
-    # The action plugin puts secret_content in its place.
-    secret_variable={"type": "str", "no_log": False},
-    mode={"type": "str", "default": "0644"},
-    validate={"type": "list", "elements": "str", "default": []},
-)
-PACKAGE = dict(
-    OWNER_AND_GROUP,
-    path={"type": "path", "required": True},
-    modules={"type": "dict", "default": {}},
-    python={"type": "path"},
-)
-ACCOUNT = {
-    "name": {"type": "str", "required": True},
-    "comment": {"type": "str", "default": ""},
-    "shell": {"type": "path", "default": "/usr/sbin/nologin"},
-}
-TRIAL = {
-    "argv": {"type": "list", "elements": "str", "required": True},
-    "expected": {"type": "str", "required": True},
-    "always": {"type": "bool", "default": False},
-}
 
 
 class QuietModule(AnsibleModule):
     """A module that does not write its arguments, which are whole files, to the host's syslog.
 
-    no_log would do that too, and cut the contents out of the differences as well.
+    no_log would prevent that too, but it would also remove the contents from the differences.
     """
 
     def _log_invocation(self) -> None:
         pass
 
 
-def present(installed: InstalledFiles, params: Dict[str, Any]) -> None:
-    """Bring everything there. Raises InstalledFilesError and OSError."""
-    package = params["package"]
-    if package and not package["python"]:
-        raise InstalledFilesError("package: python is missing. Name the interpreter that will import the package.")
-    without = [item["path"] for item in params["files"] if item["content"] is None and item["secret_content"] is None]
-    if without:
-        raise InstalledFilesError(f"files: content is missing for {', '.join(without)}.")
-    if params["account"]:
-        installed.account_present(params["account"])
-    for directory in params["directories"]:
-        installed.directory_present(directory)
-    if package:
-        installed.package_present(package)
-    for file in params["files"]:
-        installed.file_present(file)
-    if params["manifest"]:
-        wanted = {"path": params["manifest"], "content": manifest(params["files"], package or {}), "mode": "0644"}
-        owners = package or {"owner": "root", "group": "root"}
-        installed.file_present(dict(wanted, owner=owners["owner"], group=owners["group"]))
-
-
-def manifest(files: List[Dict[str, Any]], package: Dict[str, Any]) -> str:
-    """The text of the manifest: ``{"files": {path: SHA-256}}``."""
-    contents = {file["path"]: file["content"] for file in files if file["content"] is not None}
-    for name, content in package.get("modules", {}).items():
-        contents[str(Path(package["path"]) / name)] = content
-    digests = {path: hashlib.sha256(content.encode("utf-8")).hexdigest() for path, content in contents.items()}
-    return json.dumps({"files": digests}, indent=4, sort_keys=True) + "\n"
-
-
-def try_out(module: AnsibleModule, trial: Dict[str, Any]) -> None:
-    """Run the command of the trial. Raises InstalledFilesError if it does not print what is expected."""
-    command = " ".join(trial["argv"])
-    try:
-        code, out, err = module.run_command(trial["argv"], handle_exceptions=False)
-    except OSError as error:
-        raise InstalledFilesError(f"'{command}' can not be run: {error.strerror}") from error
-    if trial["expected"] not in out:
-        said = " ".join((err + out).split())[:MOST_SAID] or "nothing"
-        raise InstalledFilesError(f"'{command}' does not work. It ended with {code} and said: {said}")
-
-
-def absent(installed: InstalledFiles, params: Dict[str, Any]) -> None:
-    """Take everything away. Raises OSError."""
-    for file in params["files"]:
-        installed.absent(Path(file["path"]))
-    if params["package"]:
-        installed.absent(Path(params["package"]["path"]))
-    for directory in reversed(params["directories"]):
-        installed.directory_absent(directory)
-
-
-def without_contents(params: Dict[str, Any]) -> Dict[str, Any]:
-    """The arguments as they are returned: -vvv would print a hundred kilobytes for each host."""
-    contents = ("content", "secret_content")
-    files = [{name: value for name, value in file.items() if name not in contents} for file in params["files"]]
-    package = params["package"] and dict(params["package"], modules=sorted(params["package"]["modules"]))
-    return dict(params, files=files, package=package)
-
-
 def main() -> None:
     module = QuietModule(
         argument_spec={
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-            "account": {"type": "dict", "options": ACCOUNT},
-            "directories": {"type": "list", "elements": "dict", "default": [], "options": DIRECTORY},
+            "account": {
+                "type": "dict",
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "comment": {"type": "str", "default": ""},
+                    "shell": {"type": "path", "default": "/usr/sbin/nologin"},
+                },
+            },
+            "directories": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str", "default": "0755"},
+                    "keep_while_filled": {"type": "list", "elements": "str", "default": []},
+                },
+            },
             "files": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": FILE,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str"},
+                    "secret_content": {"type": "str", "no_log": True},
+                    # Only a name. The action plugin replaces it by secret_content.
+                    "secret_variable": {"type": "str", "no_log": False},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str", "default": "0644"},
+                    "validate": {"type": "list", "elements": "str", "default": []},
+                },
                 "mutually_exclusive": [["content", "secret_content", "secret_variable"]],
             },
-            "package": {"type": "dict", "options": PACKAGE},
+            "package": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "modules": {"type": "dict", "default": {}},
+                    "python": {"type": "path"},
+                },
+            },
             "manifest": {"type": "path"},
-            "trial": {"type": "dict", "options": TRIAL},
+            "trial": {
+                "type": "dict",
+                "options": {
+                    "argv": {"type": "list", "elements": "str", "required": True},
+                    "expected": {"type": "str", "required": True},
+                    "always": {"type": "bool", "default": False},
+                },
+            },
             "obsolete": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
     # Missing parents and the byte-code's directory must be readable, whatever umask the connection has.
     os.umask(0o022)
-    params = module.params
-    invocation = {"module_args": without_contents(params)}
-    installed = InstalledFiles(module)
+    invocation = {"module_args": without_contents(module.params)}
+    changes = Changes(module)
+    kept: List[str] = []
     try:
-        (present if params["state"] == "present" else absent)(installed, params)
-        for path in params["obsolete"]:
-            if path not in {file["path"] for file in params["files"]}:
-                installed.absent(Path(path))
-        trial = params["trial"]
-        tried = trial and params["state"] == "present" and not module.check_mode
-        if tried and (trial["always"] or installed.diff):
-            try_out(module, trial)
+        if module.params["state"] == "present":
+            install(changes, module.params)
+        else:
+            kept = uninstall(changes, module.params)
     except InstalledFilesError as error:
         module.fail_json(msg=str(error), invocation=invocation)
     except OSError as error:
-        module.fail_json(msg=f"The files could not be brought to the wanted state: {error}", invocation=invocation)
+        module.fail_json(msg=f"A file could not be installed or removed: {error}", invocation=invocation)
     module.exit_json(
-        changed=bool(installed.diff),
-        changed_paths=installed.changed_paths,
-        kept=installed.kept,
-        diff=installed.diff,
+        changed=bool(changes.diff),
+        changed_paths=changes.paths,
+        kept=kept,
+        diff=changes.diff,
         invocation=invocation,
     )
 

@@ -67,7 +67,7 @@ def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers, receiver):
     run = play("deploy", ("--check",))
     assert run.status == 0, run.output
     assert not any(deployed(server) for server in servers.values())
-    assert "TASK [Log in anew]" not in run.output
+    assert "TASK [Log in again]" not in run.output
     receiver.settle()
     assert receiver.attempts(after=mark) == []
 
@@ -200,7 +200,7 @@ def test_copies_that_could_not_be_put_back_stay_and_are_named(play, servers):
     assert run.status != 0
     told = " ".join(run.output.split())
     assert "its alert was not delivered" in told
-    left = r"debian12 could not be put back as it was \((mv: .+?)\): its PAM files and its configuration from before"
+    left = r"debian12 could not be restored \((mv: .+?)\)\. Copies of its PAM files and its configuration"
     found = re.search(left + r" are in (\S+)\.", told)
     assert found
     assert "cannot overwrite" in found[1]
@@ -217,8 +217,8 @@ def test_a_refused_pam_file_is_told_in_its_own_words(play, servers):
     finally:
         server.check_output(f"mv /root/sshd.pam {PAM}")
     assert run.status != 0
-    told = " ".join(run.output.partition("Say why the roll-out stops here")[2].split())
-    assert f"Nothing was changed. {PAM} was left as it is: " in told
+    told = " ".join(run.output.partition("Stop the roll-out and say why")[2].split())
+    assert f"Nothing was changed. {PAM} was left unchanged: " in told
     assert "symbolic link" in told
     assert "removed from" not in told
 
@@ -257,7 +257,7 @@ def test_an_upgrade_that_fails_puts_the_pam_file_and_the_configuration_back_byte
     assert run.status != 0
     assert server.check_output(look) == before
     assert deployed(server), "it was there before"
-    assert "The PAM files and the configuration of debian12 are those from before" in run.output
+    assert "The PAM files and the configuration of debian12 were restored" in run.output
 
 
 def test_a_host_behind_a_bastion_is_proven_by_the_way_that_ansible_takes(play, servers, receiver):

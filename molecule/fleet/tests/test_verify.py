@@ -74,7 +74,7 @@ def test_where_no_login_is_wanted_a_test_alert_is_the_proof(play, servers, recei
     receiver.settle()
     tests = [message.fields["Server"] for message in receiver.messages(after=mark) if "Test alert" in message.text]
     assert sorted(tests) == sorted(servers)
-    assert "TASK [Log in anew]" not in run.output
+    assert "TASK [Log in again]" not in run.output
 
 
 def test_a_program_that_breaks_down_is_told_in_its_own_words(verify, servers):

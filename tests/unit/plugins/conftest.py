@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of the plugins share: imports from a plain checkout, known PAM stacks, and a run of a real module."""
+"""Shared by the tests of the plugins: imports from a plain checkout, known PAM stacks, and runs of a real module."""
 
 import json
 import os
@@ -15,12 +15,12 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[2]
-# An importable ansible_collections.loginwatch.pam, wherever the checkout stands and whatever its directory is called.
+# Makes ansible_collections.loginwatch.pam importable, wherever the checkout is and whatever its directory is called.
 _TREE = tempfile.TemporaryDirectory(prefix="loginwatch-tests-")
 _NAMESPACE = Path(_TREE.name, "ansible_collections", "loginwatch")
 _NAMESPACE.mkdir(parents=True)
 (_NAMESPACE / "pam").symlink_to(PROJECT)
-# Not in front: ansible-test has loaders of its own, which come first.
+# At the end, because the loaders of ansible-test must come first.
 sys.path.append(_TREE.name)
 
 
@@ -31,12 +31,12 @@ def pytest_unconfigure():
 
 @pytest.fixture
 def collections():
-    """The directory that Ansible finds the collection in."""
+    """The directory in which Ansible finds the collection."""
     return Path(_TREE.name)
 
 
 def load_stack(name):
-    """The files of a known PAM stack: {name of the file: text}."""
+    """Return the files of a known PAM stack: {name of the file: text}."""
     parts = re.split(r"^==> (\S+) <==\n", (HERE / "stacks" / (name + ".stack")).read_text(encoding="utf-8"), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2]))
 
@@ -53,7 +53,7 @@ def debian12():
 
 @pytest.fixture
 def run_module(tmp_path):
-    """Run a module of the collection as Ansible does, in a process of its own, and return what it prints as JSON."""
+    """Run a module of the collection as Ansible does, in its own process, and return the JSON that it prints."""
 
     def run(name, check=False, diff=False, environment=None, **arguments):
         module_arguments = dict(arguments, _ansible_check_mode=check, _ansible_diff=diff)

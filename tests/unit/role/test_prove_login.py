@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which connections the playbooks take for a login that can be proven; the proof itself is molecule/fleet."""
+"""Which connections count as a login that can be proven. The proof itself is tested in molecule/fleet."""
 
 import json
 import os
@@ -14,7 +14,7 @@ PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 
 
 def test_without_ssh_between_the_operators_own_login_is_not_taken_for_ansibles(tmp_path):
-    """Whoever runs Ansible on the host itself may have come by SSH: that login may never have been told."""
+    """The user who runs Ansible on the host itself may have logged in by SSH, perhaps before the notifier existed."""
     play = [
         {
             "hosts": "all",
@@ -39,7 +39,7 @@ def test_without_ssh_between_the_operators_own_login_is_not_taken_for_ansibles(t
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "here is not reached by SSH, so there is no login to try" in done.stdout
-    assert "Log in anew" in done.stdout
+    assert "Ansible does not reach here by SSH, so no login can be tried" in done.stdout
+    assert "Log in again" in done.stdout
     assert "Wait for the alert" in done.stdout
-    assert "ok: [here]" in done.stdout.partition("Say that no login could be tried")[2]
+    assert "ok: [here]" in done.stdout.partition("Report that no login could be tried")[2]

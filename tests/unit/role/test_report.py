@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report of a fleet is made whatever one host answers, and that host is the one that is not well."""
+"""The report of a fleet is complete whatever one host answers, and only that host is shown as not well."""
 
 import json
 import os
@@ -29,16 +29,25 @@ HOSTILE = {
     "no-list": {"problems": 5},
     "huge": {"problems": ["x" * 3_000_000]},
     "terminal": {"problems": ["\x1b[2J\n\ud800"], "state": "warning"},
+    "browser": {"problems": ["<script>alert(1)</script>"], "state": "warning"},
+    "template": {"problems": ["{{ 6 * 7 }}"], "version": "{{ 6 * 7 }}", "state": "warning"},
+    "template-that-fails": {"problems": ["{{ 6 * 7 }}"], "state": "critical"},
 }
 
 
 def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     answers = {"well": json.dumps(STATUS), **{name: json.dumps({**STATUS, **HOSTILE[name]}) for name in HOSTILE}}
     answers.update({"no-json": "{", "nothing": ""})
+    failure = "{{ verify_status | loginwatch.pam.status_failure }}"
+    remember = {"file": str(PROJECT / "playbooks" / "tasks" / "remember_reason.yml")}
     tasks = [
-        # As a text, which set_fact of ansible-core up to 2.18 would make a dictionary of.
+        # Not with set_fact, which would turn the text into a dictionary up to ansible-core 2.18.
         {"ansible.builtin.raw": f"cat {tmp_path}/answer-{{{{ inventory_hostname }}}}", "register": "verify_status"},
-        {"ansible.builtin.set_fact": {"__ssh_login_notify_preflight_result": {"unreachable": False}}},
+        {"ansible.builtin.set_fact": {"ssh_login_notify_host": {"unreachable": False}}},
+        {
+            "block": [{"ansible.builtin.fail": {"msg": failure}, "when": "'template-that' in inventory_hostname"}],
+            "rescue": [{"ansible.builtin.include_tasks": remember, "vars": {"remember_as": "verify_failure"}}],
+        },
         {"ansible.builtin.include_tasks": str(PROJECT / "playbooks" / "tasks" / "report.yml"), "run_once": True},
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
@@ -46,7 +55,7 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
         (tmp_path / f"answer-{name}").write_text(answer)
     (tmp_path / "play.yml").write_text(json.dumps([play]))
     (tmp_path / "playbooks").symlink_to(PROJECT / "playbooks")
-    # As verify.yml has it, whose directory Ansible looks for templates in.
+    # Ansible looks for templates beside the playbook, where verify.yml has them.
     (tmp_path / "templates").symlink_to(PROJECT / "playbooks" / "templates")
     done = subprocess.run(  # noqa: S603
         [
@@ -59,9 +68,16 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     records = {host["host"]: host for host in json.loads((tmp_path / "report" / "report.json").read_text())["hosts"]}
     assert set(records) == set(answers)
-    assert (tmp_path / "report" / "report.html").exists()
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "1 ok" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
     assert (records["well"]["state"], records["well"]["last_delivery"]) == ("ok", 1763884862.5)
     assert records["terminal"]["problems"] == ["\\x1b[2J\\n\\ud800"]
-    others = set(answers) - {"well", "terminal"}
+    assert (records["template"]["problems"], records["template"]["version"]) == (["{{ 6 * 7 }}"], "{{ 6 * 7 }}")
+    assert records["template-that-fails"]["problems"] == ["critical: {{ 6 * 7 }}"]
+    assert "42" not in page
+    assert "42" not in done.stdout
+    others = set(answers) - {"well", "terminal", "browser", "template", "template-that-fails"}
     assert {records[name]["state"] for name in others} == {"unknown"}
     assert all("understood" in records[name]["problems"][0] for name in others)

@@ -108,7 +108,7 @@ def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():
                 given[task["name"]] = task["loginwatch.pam.pam_exec_line"]["copy_vendor"]
     assert len(given) >= 3
     assert set(given.values()) == {"{{ ssh_login_notify_copy_vendor_pam | bool }}"}
-    refusal = (PROJECT / "plugins" / "modules" / "pam_exec_line.py").read_text(encoding="utf-8")
+    refusal = (PROJECT / "plugins" / "module_utils" / "_pam_exec_line.py").read_text(encoding="utf-8")
     assert PREFIX + "copy_vendor_pam" in refusal
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin, by real runs of ansible-playbook on this machine alone."""
+"""The action plugin, in real runs of ansible-playbook on localhost."""
 
 import getpass
 import grp
@@ -17,7 +17,7 @@ SECRET = '{"webhook": "not-a-real-secret"}'  # noqa: S105
 
 
 class Playbook:
-    """One task on localhost, and what came of it."""
+    """A playbook with one task on localhost."""
 
     def __init__(self, path, collections):
         self.path = path
@@ -60,7 +60,7 @@ def test_the_variable_is_written_as_it_stands_and_shown_nowhere(playbook):
 def test_a_variable_that_there_is_not_is_named_with_its_file(playbook):
     code, output = playbook.run(variable="another")
     assert code != 0
-    assert f"there is no variable another, which {playbook.file} is to be made of" in output
+    assert f"{playbook.file} cannot be written because the variable another does not exist" in output
     assert not playbook.file.exists()
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""status_report: whatever a host answers, the report of a fleet can be made of it."""
+"""status_report: no answer of a host, however damaged, can spoil the report of a fleet."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ VALUES = [
 
 
 def used(report):
-    """Do with it what the table, the report and the playbooks do."""
+    """Use the report as the table, the page and the playbooks do."""
     assert isinstance(report["understood"], bool)
     assert report["understood"] is (report["fault"] == "")
     assert report["state"] in ("ok", "warning", "critical", "unknown")

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules and labels, against a stand-in for the tools; the scenario selinux runs the real ones."""
+"""Rules and labels, with a stand-in for the tools. The scenario selinux runs the real ones."""
 
 import re
 
 import pytest
-from ansible_collections.loginwatch.pam.plugins.module_utils.file_contexts import (
+from ansible_collections.loginwatch.pam.plugins.module_utils._file_contexts import (
     FileContextError,
     FileContexts,
     equivalences,
@@ -20,7 +20,7 @@ VAR_RUN_IS_RUN = "/var/run /run\n/run/lock /var/lock\n"
 
 
 class Host:
-    """A host with a policy, in which rules can be made and directories labelled."""
+    """A host with a policy that takes rules, and a directory that takes labels."""
 
     def __init__(self, path, subs=VAR_RUN_IS_RUN):
         self.policies = path / "selinux"
@@ -148,7 +148,7 @@ def test_a_rule_of_somebody_elses_that_stands_against_it_is_named(host):
 
 def test_what_a_tool_says_when_it_fails_is_told(host):
     host.semanage = lambda _: (1, "", "Traceback\nValueError: SELinux policy is not managed\n")
-    with pytest.raises(FileContextError, match=r"`semanage fcontext --extract` has failed: .*is not managed"):
+    with pytest.raises(FileContextError, match=r"`semanage fcontext --extract` failed: .*is not managed"):
         host.bring()
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions opened by the machine's own libpam, which also shows that pam_stack reads files as libpam does."""
+"""Sessions opened by the machine's own libpam. They also prove that pam_stack reads files as libpam does."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.loginwatch.pam.plugins.module_utils import libpam, pam_stack
+from ansible_collections.loginwatch.pam.plugins.module_utils import _libpam, pam_stack
 
 LINE = "session optional pam_exec.so type=open_session quiet seteuid {program}\n"
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not has_confdir(), reason="takes a Linux-PAM wit
 
 @pytest.fixture
 def pam(tmp_path):
-    """Services in a directory of their own, and a program that leaves its environment behind."""
+    """Services in their own directory, and a program that writes down its environment."""
     return Pam(tmp_path)
 
 
@@ -43,13 +43,13 @@ class Pam:
         self.program.chmod(0o755)
 
     def open(self, text, timeout=20, **environment):
-        # In bytes, so that nobody translates line ends.
+        # In bytes, so that line ends are not translated.
         (self.confdir / "service").write_bytes(text.format(program=self.program).encode("ascii"))
-        return libpam.open_session_in_child(
+        return _libpam.open_session_in_child(
             timeout,
             service="service",
             user="loginwatch-test",
-            items={libpam.PAM_TTY: "ssh", libpam.PAM_RHOST: "192.0.2.1"},
+            items={_libpam.PAM_TTY: "ssh", _libpam.PAM_RHOST: "192.0.2.1"},
             environment=environment,
             confdir=str(self.confdir),
         )
@@ -76,14 +76,14 @@ def test_messages_of_the_modules_are_collected(pam):
 
 def test_a_program_that_fails_is_an_error(pam):
     pam.write_program("exit 7")
-    with pytest.raises(libpam.PamError, match="Permission denied"):
+    with pytest.raises(_libpam.PamError, match="Permission denied"):
         pam.open(LINE)
 
 
 def test_a_program_that_hangs_does_not_hang_this_side(pam):
     pam.write_program("exec sleep 5")
     started = time.monotonic()
-    with pytest.raises(libpam.PamError, match=r"longer than 0\.5 s"):
+    with pytest.raises(_libpam.PamError, match=r"longer than 0\.5 s"):
         pam.open(LINE, timeout=0.5)
     assert time.monotonic() - started < 4
 
@@ -94,7 +94,7 @@ def test_the_child_is_reaped(pam):
         os.waitpid(-1, os.WNOHANG)
 
 
-# What pam_stack takes a text to mean, and what libpam does with it.
+# How pam_stack reads a text, and what libpam does with it.
 SPELLINGS = [
     (LINE, True),
     ("# " + LINE, False),
@@ -116,7 +116,7 @@ def test_libpam_and_pam_stack_agree_on_what_runs(pam, text, runs):
     permit = "session required pam_permit.so\n"
     try:
         pam.open(permit + text)
-    except libpam.PamError:
+    except _libpam.PamError:
         assert not runs
     assert (pam.seen() is not None) == runs
     found = pam_stack.find((permit + text).format(program=pam.program), str(pam.program))
@@ -124,20 +124,20 @@ def test_libpam_and_pam_stack_agree_on_what_runs(pam, text, runs):
 
 
 def test_with_a_carriage_return_the_program_is_not_found(pam):
-    # The reason why present() gives our line a plain end in a file with CRLF.
+    # Therefore present() ends our line with a plain line feed, even in a file with CRLF.
     pam.open(LINE.replace("\n", "\r\n") + "session required pam_permit.so\n")
     assert pam.seen() is None
 
 
 def test_a_stack_of_our_line_alone_refuses_the_session_when_the_program_fails(pam):
-    # The reason why present() refuses to make ours the only session rule.
-    with pytest.raises(libpam.PamError):
+    # Therefore present() refuses to make ours the only session rule.
+    with pytest.raises(_libpam.PamError):
         pam.open(LINE.replace("{program}", "/nonexistent"))
     assert pam.open(LINE.replace("{program}", "/nonexistent") + "session required pam_permit.so\n") == []
 
 
 def test_a_jump_skips_the_rule_that_follows_it(pam):
-    # The reason why a leading close that jumps does not stay in front of our line.
+    # Therefore a leading close that jumps does not stay in front of our line.
     pam.open("session [success=1 default=ignore] pam_permit.so\n" + LINE + "session required pam_permit.so\n")
     assert pam.seen() is None
 
@@ -150,7 +150,7 @@ LONGEST_STRING = 128 * 1024  # bytes that Linux takes for one variable, its name
 
 @pytest.fixture
 def block(pam):
-    """The three lines as pam_stack writes them, with the real second file in a place of its own."""
+    """The three lines as pam_stack writes them, with a copy of the real pam_env.conf."""
     real = Path(__file__).resolve().parents[4] / "files" / "pam_env.conf"
     pam.second = pam.confdir.parent / "pam_env.conf"
     pam.second.write_bytes(real.read_bytes())
@@ -216,16 +216,16 @@ def test_a_program_that_fails_is_run_twice_and_no_more(pam, block):
 
 
 def test_a_block_that_is_not_whole_skips_the_rule_of_somebody_else(pam, block):
-    # The reason why `status` is critical for such a block, and why the role puts it right.
+    # Therefore `status` is critical for such a block, and the role repairs it.
     first = block.splitlines(keepends=True)[0]
     echo = "session required pam_echo.so skipped\n"
     assert pam.open(first + echo + echo + PERMIT) == []
 
 
 def test_what_find_gives_decides_alone_whether_the_session_opens(pam, block):
-    # The reason why it is the last line: the service of a test alert holds nothing else.
+    # Therefore a test alert uses the last line: its service has nothing else.
     last = pam_stack.find(block, str(pam.program))
     assert pam.open(last + "\n") == []
     pam.write_program("exit 1")
-    with pytest.raises(libpam.PamError):
+    with pytest.raises(_libpam.PamError):
         pam.open(last + "\n")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module with real arguments in a process of its own, on a small program in a directory of its own."""
+"""The module with real arguments in its own process, with a small program in its own directory."""
 
 import grp
 import hashlib
@@ -50,12 +50,21 @@ def program(tmp_path, run_module):
 
 
 def everything(path):
-    """Name, mode and content of all below a directory."""
+    """Return mode and content of everything below a directory, by path."""
     found = {}
     for item in sorted(path.rglob("*")):
         status = item.lstat()
         found[str(item)] = (stat.S_IMODE(status.st_mode), item.read_bytes() if stat.S_ISREG(status.st_mode) else None)
     return found
+
+
+def test_missing_arguments_are_named(program, tmp_path):
+    for option, item in (("files", {"content": ""}), ("directories", {"mode": "0755"}), ("account", {"comment": "x"})):
+        value = item if option == "account" else [item]
+        missing = "name" if option == "account" else "path"
+        message = program.run(**{option: value})["msg"]
+        assert f"missing required arguments: {missing} found in {option}" in message
+    assert everything(tmp_path / "home") == {}
 
 
 def test_check_mode_tells_all_and_changes_nothing(program, tmp_path):
@@ -109,7 +118,7 @@ def test_the_byte_code_is_what_an_import_takes(program):
 
 def test_the_byte_code_is_renewed_with_its_module_even_when_size_and_time_are_the_same(program, tmp_path):
     python = tmp_path / "python"
-    # As if both versions had been written within one second.
+    # As if both versions had been written within the same second.
     script = f'#!/bin/sh\ntouch -d @1000000000 {program.package}/*.py\nexec {sys.executable} "$@"\n'
     python.write_text(script, encoding="utf-8")
     python.chmod(0o755)
@@ -153,7 +162,18 @@ def test_a_module_that_does_not_compile_is_told(program):
 @pytest.mark.parametrize("name", ["../evil.py", "sub/module.py", "data.txt"])
 def test_only_module_files_are_taken_for_modules(program, name):
     result = program.run(arguments=program.arguments({name: ""}))
-    assert "Not the name of a module file: " + name in result["msg"]
+    assert name + " cannot be the name of a module" in result["msg"]
+
+
+def test_the_difference_of_check_mode_is_that_of_the_change_and_a_second_run_has_none(program):
+    foretold = program.run(check=True, diff=True)["diff"]
+    done = program.run(diff=True)["diff"]
+    assert done == foretold
+    shown = {item["after_header"]: (item["before"], item["after"]) for item in done}
+    assert shown[str(program.library)] == ("absent\n", "directory 0755\n")
+    assert shown[str(program.package / "greeting.py")] == ("absent\n", "file of 1 lines\n")
+    assert shown[str(program.file)] == ("", "#!/bin/sh\n")
+    assert program.run(diff=True)["diff"] == []
 
 
 def test_changed_content_and_mode_are_put_back(program):
@@ -187,12 +207,12 @@ def test_anything_else_in_place_of_a_directory_is_refused(program, tmp_path, kin
         program.library.write_text("", encoding="utf-8")
     result = program.run()
     assert result["failed"]
-    assert "a directory is wanted there. Remove it" in result["msg"]
+    assert f"{program.library} must be a directory but is a" in result["msg"]
 
 
 def test_a_directory_in_place_of_a_file_is_refused(program):
     program.file.mkdir(parents=True)
-    assert "a file is wanted there. Remove it" in program.run()["msg"]
+    assert "must be a file but is a directory. Remove it" in program.run()["msg"]
 
 
 def test_absent_undoes_present(program, tmp_path):
@@ -300,7 +320,7 @@ sys.addaudithook(look)
 @pytest.mark.skipif(not hasattr(sys, "addaudithook"), reason="Python has no audit hooks before 3.8")
 @pytest.mark.parametrize("there", [False, True])
 def test_a_secret_is_never_readable_by_others(program, run_module, tmp_path, monkeypatch, there):
-    """Looked at whenever the module is about to change something in the file system, by Python's own audit hook."""
+    """Python's audit hook looks at the file whenever the module is about to change something in the file system."""
     if there:
         program.run(files=[secret(program, "the old one", mode="0644")])
     (tmp_path / "hook").mkdir()
@@ -335,9 +355,9 @@ def test_what_was_installed_is_tried(program, tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("#!/bin/sh\necho it fails >&2\nexit 3\n", "does not work. It ended with 3 and said: it fails"),
-        ("#!/bin/sh\n", "does not work. It ended with 0 and said: nothing"),
-        ("#!/no/such/interpreter\n", "can not be run: No such file or directory"),
+        ("#!/bin/sh\necho it fails >&2\nexit 3\n", "does not work. It exited with 3 and printed: it fails"),
+        ("#!/bin/sh\n", "does not work. It exited with 0 and printed: nothing"),
+        ("#!/no/such/interpreter\n", "cannot be run: No such file or directory"),
     ],
 )
 def test_a_trial_that_fails_is_told_and_leaves_what_was_installed(program, content, reason):
@@ -349,7 +369,7 @@ def test_a_trial_that_fails_is_told_and_leaves_what_was_installed(program, conte
 
 
 class Accounts:
-    """useradd(8) as a script of ours, which only writes down how it was called."""
+    """A stand-in for useradd(8) that only writes down its arguments."""
 
     def __init__(self, path, monkeypatch):
         self.calls = path / "calls"
@@ -402,7 +422,7 @@ def test_a_group_that_is_there_becomes_the_accounts(program, accounts):
 
 def test_an_account_that_can_not_be_made_is_told_and_nothing_is_installed(program, accounts):
     accounts.works("echo no more numbers >&2; exit 4")
-    assert "loginwatch-no-one could not be made: no more numbers" in program.run(account=ACCOUNT)["msg"]
+    assert "loginwatch-no-one could not be created: no more numbers" in program.run(account=ACCOUNT)["msg"]
     assert not program.library.exists()
 
 
@@ -433,9 +453,9 @@ def test_what_is_refused_takes_nothings_place(program, tmp_path, kind, there):
     before = everything(tmp_path / "home")
     result = program.run(files=[validated(program, "a bad one", *refuses, kind=kind)])
     assert result["failed"]
-    expected = f"{program.file} " + ("stays as it was" if there else "was not written")
+    expected = f"{program.file} " + ("was left unchanged" if there else "was not created")
     said = "1:a bad one" if kind == "content" else "1:********"
-    assert result["msg"] == f"{expected}, for the new one is refused: {said}"
+    assert result["msg"] == f"{expected} because its new text is not valid: {said}"
     after = everything(tmp_path / "home")
     assert {path: after[path] for path in before} == before
     assert program.file.exists() == there
@@ -455,7 +475,7 @@ def test_what_is_validated_is_seen_by_nobody_else_and_not_in_check_mode(program,
 
 def test_a_command_that_can_not_be_run_accepts_nothing(program):
     result = program.run(files=[validated(program, "x", "/no/such/command", "%s")])
-    assert "the command that validates it can not be run: No such file or directory" in result["msg"]
+    assert "the validation command /no/such/command cannot be run: No such file or directory" in result["msg"]
     assert not program.file.exists()
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module with real arguments in a process of its own, on files in a directory of its own."""
+"""The module with real arguments in its own process, with files in its own directory."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ PERMIT = "session required pam_permit.so\n"
 
 @pytest.fixture
 def etc(tmp_path, debian12):
-    """A pam.d with Debian 12's files, and an empty directory of the vendor's."""
+    """A pam.d with Debian 12's files, and an empty vendor directory."""
     return Directories(tmp_path, debian12)
 
 
@@ -50,7 +50,7 @@ def run(run_module, etc):
 
 
 def texts(result):
-    # Text up to ansible-core 2.18, objects with the text in them since.
+    # Texts up to ansible-core 2.18, objects that contain the text since then.
     return [str(warning) for warning in result.get("warnings", [])]
 
 
@@ -178,7 +178,7 @@ def test_a_stack_that_reads_the_user_environment_in_its_session_part_is_reported
     assert (found["file"], found["part"]) == (str(etc.sshd), "session")
     assert b"user_readenv=1" in etc.sshd.read_bytes().splitlines()[found["line"] - 1]
     (warning,) = texts(result)
-    assert "safe there" in warning
+    assert "safe because they are above it" in warning
 
 
 def test_a_stack_that_reads_the_user_environment_before_the_session_is_refused(run, etc):
@@ -219,7 +219,7 @@ def test_a_file_that_another_tool_writes_is_refused(run, etc, comment, tool):
     etc.sshd.write_text(comment + "\n" + PERMIT, encoding="utf-8")
     before = etc.sshd.read_bytes()
     if tool:
-        refused(run(), "another tool would take the lines out again", *BLOCK.splitlines(), "accept: [managed_file]")
+        refused(run(), "another tool would remove the lines again", *BLOCK.splitlines(), "accept: [managed_file]")
         refused(run(check=True), "another tool")
         assert etc.sshd.read_bytes() == before
     assert run(accept=["managed_file"])["changed"] is True
@@ -237,7 +237,7 @@ def test_crlf_is_warned_of(run, etc):
 
 def refused(result, *parts):
     assert result["failed"] is True
-    assert "left as it is" in result["msg"]
+    assert "was left unchanged" in result["msg"]
     for part in parts:
         assert part in result["msg"]
 
@@ -253,14 +253,14 @@ def test_a_missing_file_is_as_good_as_absent(run):
 
 def test_a_file_of_the_vendor_only_is_refused(run, etc):
     etc.sshd.rename(etc.vendor / "sshd")
-    refused(run(), str(etc.vendor / "sshd"), "copy_vendor=true")
+    refused(run(), str(etc.vendor / "sshd"), "copy_vendor: true")
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_a_symbolic_link_is_refused(run, etc, state):
     etc.sshd.rename(etc.pam_d / "real")
     etc.sshd.symlink_to("real")
-    refused(run(state=state), "symbolic link to real", "Put a copy")
+    refused(run(state=state), "symbolic link to real", "Replace the link by a copy")
     assert (etc.pam_d / "real").read_bytes() == etc.before
 
 
@@ -273,13 +273,13 @@ def test_a_dangling_link_is_refused(run, etc):
 def test_a_directory_is_refused(run, etc):
     etc.sshd.unlink()
     etc.sshd.mkdir()
-    refused(run(), "directory", "restore it")
+    refused(run(), "it is a directory", "Restore it")
 
 
 def test_a_pipe_is_refused_and_not_waited_for(run, etc):
     etc.sshd.unlink()
     os.mkfifo(str(etc.sshd))
-    refused(run(), "no regular file")
+    refused(run(), "not a regular file")
 
 
 def test_an_included_pipe_is_not_waited_for(run, etc):
@@ -301,7 +301,7 @@ def test_a_stack_without_other_session_rules_is_refused(run, etc):
 
 @pytest.mark.parametrize("service", ["", "..", "../sshd", "/etc/passwd"])
 def test_a_service_that_is_no_name_is_refused(run, service):
-    refused(run(service=service), "no PAM service")
+    refused(run(service=service), "cannot be a PAM service")
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])

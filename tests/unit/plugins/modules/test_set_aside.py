@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files go aside whole, with all that belongs to them, and nothing that is there already is lost."""
+"""Files are set aside with all their attributes, and nothing is overwritten."""
 
 import os
 
@@ -38,6 +38,14 @@ def set_aside(run_module, host):
         return run_module("set_aside", **dict(usual, **arguments))
 
     return run
+
+
+def test_arguments_are_checked(set_aside, host):
+    assert "Unsupported parameters" in set_aside(path=str(host.script))["msg"]
+    assert "seconds" in set_aside(seconds="long")["msg"]
+    result = set_aside(files=[str(host.script), "notify.conf"])
+    assert result["msg"] == "Nothing was set aside. notify.conf is not an absolute path. Begin it with a slash."
+    assert host.script.exists()
 
 
 def test_files_go_with_their_modes_and_times(set_aside, host):
@@ -102,7 +110,7 @@ def test_a_link_goes_as_a_link(set_aside, host, tmp_path):
 def test_a_directory_is_refused_before_anything_moves(set_aside, host):
     result = set_aside(files=[str(host.script), str(host.tables)])
     assert result["failed"]
-    assert "is no file. Name the files in it" in result["msg"]
+    assert "is not a file. Name each file in it" in result["msg"]
     assert host.script.exists()
 
 

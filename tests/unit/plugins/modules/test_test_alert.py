@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module with real arguments in a process of its own, on a small notifier that answers as the real one does."""
+"""The module with real arguments in its own process, with a small notifier that answers like the real one."""
 
 import ctypes
 import json
@@ -17,7 +17,7 @@ session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid {
 session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
 session optional pam_exec.so type=open_session quiet seteuid {program}
 """
-# Called by PAM it notes the connection; asked for its status it has delivered what was noted.
+# Run by PAM, it notes the connection. Its status then says that the alert of this connection was delivered.
 NOTIFIER = """#!{python} -ISB
 import json, os, sys, time
 here = os.path.dirname(os.path.abspath(__file__))
@@ -151,19 +151,19 @@ def test_a_missing_program_fails_and_names_the_mend(run):
 
 def test_a_program_that_is_not_executable_fails(run, notifier):
     notifier.program.chmod(0o644)
-    assert "can't be run: Permission denied" in run()["msg"]
+    assert "cannot be run: Permission denied" in run()["msg"]
 
 
 def test_a_program_that_hangs_is_given_up(run, notifier):
     notifier.answers(sleep=20)
-    assert "no answer within 1 s" in run(timeout=1)["msg"]
+    assert "did not answer within 1 s" in run(timeout=1)["msg"]
 
 
 @pytest.mark.parametrize(("code", "mend"), [(1, "Run it on the host"), (3, "Become root")])
 def test_output_that_is_no_json_is_not_shown(run, run_module, notifier, code, mend):
     notifier.answers(exit=code, print="Traceback: " + WEBHOOK)
     result = run()
-    assert f"ended with {code} and gave no JSON. {mend}" in result["msg"]
+    assert f"exited with {code} and printed no JSON. {mend}" in result["msg"]
     assert b"Traceback" not in run_module.output
     assert SECRET.encode() not in run_module.output
 
@@ -282,7 +282,7 @@ def test_the_refusal_of_another_alert_is_not_ours(run_pam, notifier):
 def test_a_line_that_fails_is_named_and_the_service_goes_all_the_same(run_pam, notifier):
     notifier.answers(hook_exit=1)
     result = run_pam()
-    assert "PAM could not run the program by the line 'session optional pam_exec.so" in result["msg"]
+    assert "PAM could not run the program with the line 'session optional pam_exec.so" in result["msg"]
     assert notifier.services() == ["sshd"]
 
 

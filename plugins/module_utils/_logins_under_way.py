@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logins that have begun, but whose PAM session is not open yet.
+"""Logins that have begun but whose PAM session is not open yet.
 
-libpam reads a service's file when the login begins (``pam_start(3)``), so such a login still runs the lines that were
-there then, however long its person thinks about the password: up to sshd's ``LoginGraceTime``.
+libpam reads a service's file when the login begins (``pam_start(3)``). So a login runs the PAM lines of that moment,
+even if the user takes until sshd's ``LoginGraceTime`` to type the password.
 
-sshd tells in the names of its processes how far a login is (``setproctitle`` in OpenSSH's ``auth2.c``, ``monitor.c``
-and ``session.c``): the one that asks PAM is ``sshd: USER [priv]``, and until the user is authenticated it has a child
-``sshd: USER [net]``. After that it runs what PAM's session rules run, and then there is a child without brackets, the
-session's own. Since OpenSSH 9.8 the names begin with ``sshd-session:`` or ``sshd-auth:``.
+The titles of sshd's processes show how far a login is (``setproctitle`` in OpenSSH's ``auth2.c``, ``monitor.c`` and
+``session.c``). The process that asks PAM is ``sshd: USER [priv]``. Until the user is authenticated it has a child
+``sshd: USER [net]``. Then it runs the programs of PAM's session rules, and then it has a child without brackets, the
+session itself. Since OpenSSH 9.8 the titles begin with ``sshd-session:`` or ``sshd-auth:``.
 """
 
 import re
@@ -19,32 +19,32 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 ASKS_PAM = re.compile(r"sshd(-session)?: .* \[priv\]\Z")
 IN_SESSION = re.compile(r"sshd(-session)?: [^\[]*\Z")
-# Between the end of [net] and the first of PAM's programs a login has no child for a moment: so one look is none.
+# For a moment between the end of [net] and the first of PAM's programs a login has no child, so one look is not enough.
 LOOKS = 3
 PAUSE_SECONDS = 0.2
 
 Identity = Tuple[int, str]
-"""A process: its id and its start time in clock ticks. An id alone may be another process's by the next look."""
+"""A process: its pid, and its start time in clock ticks. By the next look a pid may belong to another process."""
 
 
 class Process(NamedTuple):
-    """What one look at a process has shown."""
+    """What one look at a process shows."""
 
     pid: int
     started: str
     parent: int
     words: List[str]
-    """Its arguments, or its title as the first and only of them."""
+    """Its arguments, or its title as the only one of them."""
 
 
 def look(proc: Path = Path("/proc")) -> Dict[int, Process]:
-    """Every process that there is, by its id (proc(5)). One that ends meanwhile is left out."""
+    """Return every process by its pid (proc(5)). A process that ends during the look is left out."""
     found = {}
     for directory in proc.iterdir():
         if not directory.name.isdigit():
             continue
         try:
-            # The name in brackets may hold blanks and brackets itself.
+            # The name in brackets may itself contain blanks and brackets.
             fields = (directory / "stat").read_bytes().rpartition(b")")[2].split()
             command = (directory / "cmdline").read_bytes()
         except OSError:
@@ -56,8 +56,8 @@ def look(proc: Path = Path("/proc")) -> Dict[int, Process]:
 
 
 def under_way(processes: Mapping[int, Process], commands: Iterable[str] = ()) -> Set[Identity]:
-    """Logins whose session is not open yet, and processes that run one of ``commands`` (as words, from a path on)."""
-    children = {}  # type: Dict[int, List[Process]]
+    """Return the logins whose session is not open yet, and the processes that run one of ``commands``."""
+    children: Dict[int, List[Process]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process)
     wanted = [command.split() for command in commands]
@@ -71,24 +71,24 @@ def under_way(processes: Mapping[int, Process], commands: Iterable[str] = ()) ->
 
 
 def wait(seconds: float, commands: Iterable[str] = (), proc: Path = Path("/proc")) -> Set[Identity]:
-    """Wait until what is under way now is no more, at most so many seconds. Return what still is then.
+    """Wait for everything that is under way now, at most ``seconds``. Return what is still under way then.
 
-    Logins that begin meanwhile are not waited for.
+    Logins that begin during the wait are not waited for.
     """
     commands = list(commands)
-    end = time.monotonic() + seconds
-    waited_for = set()  # type: Set[Identity]
+    deadline = time.monotonic() + seconds
+    waited_for: Set[Identity] = set()
     for _look in range(LOOKS):
         waited_for |= under_way(look(proc), commands)
         time.sleep(PAUSE_SECONDS)
-    left, unseen = waited_for, 0
-    while waited_for and unseen < LOOKS and time.monotonic() < end:
+    left, looks_without = waited_for, 0
+    while waited_for and looks_without < LOOKS and time.monotonic() < deadline:
         left = waited_for & under_way(look(proc), commands)
-        unseen = 0 if left else unseen + 1
+        looks_without = 0 if left else looks_without + 1
         time.sleep(PAUSE_SECONDS)
     return left
 
 
 def _runs(words: List[str], command: List[str]) -> bool:
-    """Whether the words of ``command`` stand in those of a process; its interpreter may come first."""
+    """Whether a process has the words of ``command`` in a row among its own; an interpreter may come first."""
     return any(words[start : start + len(command)] == command for start in range(len(words) - len(command) + 1))

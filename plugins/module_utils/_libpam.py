@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Open and close one PAM session, as a login program does, by libpam itself (``pam(3)``, Linux-PAM's headers).
+"""One PAM session, opened and closed by libpam as a login program does it (``pam(3)``, Linux-PAM's headers).
 
-The session is held in a child process: pam_exec waits for its program without a limit, and this side must not.
+A child process holds the session, because pam_exec waits for its program without a time limit.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Any, Dict, List, Optional
 
-# From Linux-PAM's security/_pam_types.h; they are part of its ABI.
+# From Linux-PAM's security/_pam_types.h. They are part of its ABI.
 PAM_SUCCESS = 0
 PAM_BUF_ERR = 5
 PAM_CONV_ERR = 19
@@ -24,7 +24,7 @@ PAM_PROMPTS = (1, 2)
 
 
 class PamError(Exception):
-    """A session that could not be opened; the message says why."""
+    """The session could not be opened. The message says why."""
 
 
 class _Message(ctypes.Structure):
@@ -49,7 +49,7 @@ class _Conversation(ctypes.Structure):
 
 
 def open_session_in_child(timeout: float, **session: Any) -> List[str]:
-    """``open_session`` in a child process, which is killed after ``timeout`` seconds. Raises PamError."""
+    """Run ``open_session`` in a child process, which is killed after ``timeout`` seconds. Raises PamError."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -73,10 +73,10 @@ def open_session_in_child(timeout: float, **session: Any) -> List[str]:
 
 
 def _answer(writing: int, session: Dict[str, Any]) -> None:
-    """The child's whole life: it must end here, and never return into a copy of the module."""
+    """Everything that the child does. It must exit here, and never return into a copy of the module."""
     try:
         try:
-            outcome = {"messages": open_session(**session)}  # type: Dict[str, Any]
+            outcome: Dict[str, Any] = {"messages": open_session(**session)}
         except (PamError, OSError) as error:
             outcome = {"error": str(error)}
         os.write(writing, json.dumps(outcome).encode("utf-8"))
@@ -85,7 +85,7 @@ def _answer(writing: int, session: Dict[str, Any]) -> None:
 
 
 def _read_all(reading: int, deadline: float) -> Optional[bytes]:
-    """What the child writes until it closes its end; None if that takes too long."""
+    """Return what the child writes until it closes its end, or None at the deadline."""
     answer = b""
     while True:
         ready, _writable, _failed = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
@@ -100,16 +100,16 @@ def _read_all(reading: int, deadline: float) -> Optional[bytes]:
 def open_session(
     service: str, user: str, items: Dict[int, str], environment: Dict[str, str], confdir: Optional[str] = None
 ) -> List[str]:
-    """Open a session of a PAM service and close it again. Returns what its modules had to say to the user.
+    """Open a session of a PAM service and close it. Return the messages of its modules to the user.
 
-    ``items`` are set by pam_set_item (``PAM_TTY``, ``PAM_RHOST``), ``environment`` by pam_putenv. ``confdir`` is a
-    directory of services to use instead of /etc/pam.d, which takes Linux-PAM 1.4.
-    Raises PamError if the session can't be opened, OSError without libpam. A failing close is not an error: a service
-    of one pam_exec line with type=open_session has nothing that could succeed at the close.
+    ``items`` are set with pam_set_item (``PAM_TTY``, ``PAM_RHOST``), ``environment`` with pam_putenv. ``confdir`` is a
+    directory of services to use instead of /etc/pam.d; it needs Linux-PAM 1.4.
+    Raises PamError if the session cannot be opened, and OSError without libpam. A failing close is not an error:
+    a service whose only line is pam_exec with type=open_session has nothing that could succeed then.
     """
     pam = ctypes.CDLL("libpam.so.0")
     pam.pam_strerror.restype = ctypes.c_char_p
-    messages = []  # type: List[str]
+    messages: List[str] = []
     conversation = _Conversation(_conversation(messages), None)
     handle = ctypes.c_void_p()
     code = _start(pam, service, user, conversation, handle, confdir)
@@ -139,12 +139,12 @@ def _start(
     try:
         start = pam.pam_start_confdir
     except AttributeError:
-        raise PamError("this libpam knows no other directory than /etc/pam.d; that takes Linux-PAM 1.4") from None
+        raise PamError("this libpam reads only /etc/pam.d; another directory needs Linux-PAM 1.4") from None
     return start(*arguments, os.fsencode(confdir), ctypes.byref(handle))
 
 
 def _conversation(messages: List[str]) -> Any:
-    """A conversation (``pam_conv(3)``) that collects messages and answers no question."""
+    """Return a conversation (``pam_conv(3)``) that collects messages and answers no question."""
     libc = ctypes.CDLL(None)
     libc.calloc.restype = ctypes.c_void_p
     libc.calloc.argtypes = [ctypes.c_size_t, ctypes.c_size_t]
@@ -152,7 +152,7 @@ def _conversation(messages: List[str]) -> Any:
     def converse(count: int, questions: Any, responses: Any, _data: Any) -> int:
         if any(questions[number].contents.style in PAM_PROMPTS for number in range(count)):
             return PAM_CONV_ERR
-        # libpam frees the answers, so they have to come from its own allocator.
+        # libpam frees the answers, so they must come from the C library's allocator.
         memory = libc.calloc(count, ctypes.sizeof(_Response))
         if not memory:
             return PAM_BUF_ERR

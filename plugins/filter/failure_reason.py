@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says in words why a task failed, for a `rescue` to report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.utils.unsafe_proxy import wrap_var
+
+DOCUMENTATION = r"""
+name: failure_reason
+author: the loginwatch founders
+version_added: 0.1.0
+short_description: Say why a task failed
+description:
+  - Takes the result of a failed task, and returns the reason in words.
+  - By itself, a task with a loop only says that an item failed, and a command only that its exit code was not 0. This
+    returns the messages of the failed items, and the output of the command.
+positional: _input
+options:
+  _input:
+    description: The result of the failed task, C(ansible_failed_result) in a C(rescue).
+    type: dict
+    required: true
+  task:
+    description: Name of the failed task. It is used if the result has no words at all.
+    type: str
+    default: unknown
+"""
+
+EXAMPLES = r"""
+- name: Remember why it failed
+  ansible.builtin.set_fact:
+    reason: "{{ ansible_failed_result | loginwatch.pam.failure_reason(ansible_failed_task.name) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The reason, in one or more sentences.
+  type: str
+"""
+
+# What Ansible says if a command did not exit with 0.
+EXIT_CODE = "non-zero return code"
+
+
+def failure_reason(result: Mapping[str, Any], task: str = "unknown") -> str:
+    """Return why the task failed."""
+    failed = [item for item in result.get("results", [result]) if item.get("failed")]
+    commands = [item for item in failed if item.get("msg") == EXIT_CODE]
+    said = [str(item.get("stderr") or "").strip() for item in commands]
+    if not any(said):
+        # With a terminal, which `raw` has under sudo, the errors are in stdout.
+        said = [" ".join(map(str, item.get("stdout_lines") or [])) for item in commands]
+    said += [str(item["msg"]) for item in failed if item.get("msg") and item["msg"] != EXIT_CODE]
+    # Up to ansible-core 2.18, a template in the words of a host would be evaluated once they are stored as a fact.
+    return wrap_var(" ".join(filter(None, said)) or f'The task "{task}" failed.')
+
+
+class FilterModule:
+    """Registers the filter with Ansible."""
+
+    def filters(self) -> dict[str, Callable]:
+        """Return the filters by name."""
+        return {"failure_reason": failure_reason}

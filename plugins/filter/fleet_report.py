@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes one record of each host from what the playbook `verify` found out, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+from ansible_collections.loginwatch.pam.plugins.filter.status_report import status_report
+
+DOCUMENTATION = r"""
+name: fleet_report
+author: the loginwatch founders
+version_added: 0.1.0
+short_description: Make the report of a fleet from what P(loginwatch.pam.verify#playbook) found out
+description:
+  - Makes one record of each host, whatever the host answered and whether it could be reached or not.
+  - Of each host it reads the variables C(ssh_login_notify_host), C(verify_status), C(verify_failure) and
+    C(prove_login). Any of them may be missing.
+positional: _input
+options:
+  _input:
+    description: Names of the hosts, C(ansible_play_hosts_all).
+    type: list
+    elements: str
+    required: true
+  variables:
+    description: The variables of each host by its name, C(hostvars).
+    type: dict
+    required: true
+  reachable:
+    description: Names of the hosts that are still part of the play, C(ansible_play_hosts).
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Count the hosts in each state
+  ansible.builtin.debug:
+    msg: "{{ (ansible_play_hosts_all | loginwatch.pam.fleet_report(hostvars, ansible_play_hosts)).states }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The report.
+  type: dict
+  contains:
+    states:
+      description: Number of hosts in each state that occurs, the worst first.
+      type: dict
+      sample: {critical: 1, ok: 3}
+    hosts:
+      description: One record of each host, the worst first.
+      type: list
+      elements: dict
+      contains:
+        host:
+          description: Name in the inventory.
+          type: str
+        label:
+          description: Name in alerts. Empty if it is not known.
+          type: str
+        state:
+          description: V(unreachable), V(critical), V(unknown), V(warning) or V(ok).
+          type: str
+        version:
+          description: Version of the notifier. Empty if it is not known.
+          type: str
+        last_delivery:
+          description: When an alert was last delivered, in seconds since the epoch. Null if none was.
+          type: float
+        waiting:
+          description: Number of alerts that wait. Null if it is not known.
+          type: int
+        failed:
+          description: Number of alerts that were refused. Null if it is not known.
+          type: int
+        real_login:
+          description: V(delivered), V(not delivered) or V(not tried).
+          type: str
+        problems:
+          description: What is wrong, and what to do. Each is a text of one line.
+          type: list
+          elements: str
+"""
+
+# The worst first.
+STATES = ("unreachable", "critical", "unknown", "warning", "ok")
+
+
+def fleet_report(hosts: Iterable[str], variables: Mapping[str, Any], reachable: Iterable[str]) -> dict[str, Any]:
+    """Return the report as RETURN describes it."""
+    in_play = set(reachable)
+    records = [_record(host, variables[host], host in in_play) for host in hosts]
+    records.sort(key=lambda record: STATES.index(record["state"]))
+    found = [record["state"] for record in records]
+    return {"states": {state: found.count(state) for state in STATES if state in found}, "hosts": records}
+
+
+def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any]:
+    status = status_report((known.get("verify_status") or {}).get("stdout"))
+    failure = known.get("verify_failure")
+    reached = not (known.get("ssh_login_notify_host") or {"unreachable": True}).get("unreachable")
+    state = "unreachable" if not (reached and in_play) else "critical" if failure is not None else status["state"]
+    return {
+        "host": host,
+        "label": status["label"],
+        "state": state,
+        "version": status["version"],
+        "last_delivery": status["last_delivery"],
+        "waiting": status["waiting"],
+        "failed": status["failed"],
+        "real_login": _real_login(state, known.get("prove_login"), failure),
+        "problems": _problems(status, failure, reached, in_play),
+    }
+
+
+def _real_login(state: str, login: Mapping[str, Any] | None, failure: object) -> str:
+    if state == "unreachable" or not login or login.get("rc") != 0:
+        return "not tried"
+    return "delivered" if failure is None else "not delivered"
+
+
+def _problems(status: Mapping[str, Any], failure: object, reached: bool, in_play: bool) -> list[str]:
+    if reached and not in_play:
+        return ["Ansible lost the connection to it, so nothing more is known. Check the host, and verify it again."]
+    if failure is not None:
+        return [_one_line(str(failure))]
+    if not reached:
+        return ["Ansible could not reach it."]
+    if not status["understood"]:
+        return [f"Its status could not be understood: {status['fault']}."]
+    return status["problems"]
+
+
+def _one_line(text: str) -> str:
+    """Return the text in one line. In a second line, it could look like another host's."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+class FilterModule:
+    """Registers the filter with Ansible."""
+
+    def filters(self) -> dict[str, Callable]:
+        """Return the filters by name."""
+        return {"fleet_report": fleet_report}

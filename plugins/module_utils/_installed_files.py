@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order in which a program's account, directories, package and files are installed, tried and removed.
+
+A role could do the same with ``user``, ``file``, ``copy`` and a loop, with three or four round trips a file: about a
+hundred for a first deployment. Here the wanted state travels once, and the host compares.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, List
+
+from ansible_collections.loginwatch.pam.plugins.module_utils._account import create_account
+from ansible_collections.loginwatch.pam.plugins.module_utils._changes import Changes, InstalledFilesError
+from ansible_collections.loginwatch.pam.plugins.module_utils._paths import create_directory, is_empty, remove
+from ansible_collections.loginwatch.pam.plugins.module_utils._python_package import write_package
+from ansible_collections.loginwatch.pam.plugins.module_utils._text_file import first_words, write_file
+
+
+def install(changes: Changes, params: Dict[str, Any]) -> None:
+    """Bring everything to the wanted state. Raises InstalledFilesError and OSError.
+
+    The file that starts the program comes last, so that the program is complete before it is started.
+    """
+    check_arguments(params)
+    if params["account"]:
+        create_account(changes, params["account"])
+    for directory in params["directories"]:
+        create_directory(changes, directory)
+    if params["package"]:
+        write_package(changes, params["package"])
+    for file in params["files"]:
+        write_file(changes, file)
+    if params["manifest"]:
+        write_file(changes, manifest_file(params["manifest"], params["files"], params["package"]))
+    remove_obsolete(changes, params)
+    trial = params["trial"]
+    if trial and (trial["always"] or changes.diff) and not changes.check_mode:
+        try_program(changes, trial)
+
+
+def uninstall(changes: Changes, params: Dict[str, Any]) -> List[str]:
+    """Remove everything but the account. Return the directories that were kept. Raises OSError."""
+    kept = []
+    for file in params["files"]:
+        remove(changes, Path(file["path"]))
+    if params["package"]:
+        remove(changes, Path(params["package"]["path"]))
+    for directory in reversed(params["directories"]):
+        path = Path(directory["path"])
+        if all(is_empty(path / name) for name in directory["keep_while_filled"]):
+            remove(changes, path)
+        else:
+            kept.append(str(path))
+    remove_obsolete(changes, params)
+    return kept
+
+
+def remove_obsolete(changes: Changes, params: Dict[str, Any]) -> None:
+    """Remove the obsolete paths, except those that are files of this program."""
+    own = {file["path"] for file in params["files"]}
+    for path in params["obsolete"]:
+        if path not in own:
+            remove(changes, Path(path))
+
+
+def check_arguments(params: Dict[str, Any]) -> None:
+    """Raise InstalledFilesError if an argument is missing that only an installation needs."""
+    if params["package"] and not params["package"]["python"]:
+        raise InstalledFilesError("package: python is missing. Name the interpreter that will import the package.")
+    files = params["files"]
+    without = [file["path"] for file in files if file["content"] is None and file["secret_content"] is None]
+    if without:
+        raise InstalledFilesError(f"files: content is missing for {', '.join(without)}.")
+
+
+def manifest_file(path: str, files: List[Dict[str, Any]], package: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the manifest as a file to write. It belongs to the owner of the package, or to root without one."""
+    owner, group = (package["owner"], package["group"]) if package else ("root", "root")
+    return {"path": path, "content": manifest(files, package), "owner": owner, "group": group, "mode": "0644"}
+
+
+def manifest(files: List[Dict[str, Any]], package: Dict[str, Any]) -> str:
+    """Return the text of the manifest: ``{"files": {path: SHA-256}}``. Secrets are left out."""
+    contents = {file["path"]: file["content"] for file in files if file["content"] is not None}
+    if package:
+        for name, content in package["modules"].items():
+            contents[str(Path(package["path"]) / name)] = content
+    digests = {path: hashlib.sha256(content.encode("utf-8")).hexdigest() for path, content in contents.items()}
+    return json.dumps({"files": digests}, indent=4, sort_keys=True) + "\n"
+
+
+def try_program(changes: Changes, trial: Dict[str, Any]) -> None:
+    """Run the command of the trial. Raises InstalledFilesError if it does not print the expected text."""
+    command = " ".join(trial["argv"])
+    try:
+        code, out, err = changes.module.run_command(trial["argv"], handle_exceptions=False)
+    except OSError as error:
+        raise InstalledFilesError(f"'{command}' cannot be run: {error.strerror}") from error
+    if trial["expected"] not in out:
+        printed = first_words(err + out) or "nothing"
+        raise InstalledFilesError(f"'{command}' does not work. It exited with {code} and printed: {printed}")
+
+
+def without_contents(params: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the arguments to report as ``invocation``. With contents, -vvv would print 100 kilobytes for each host."""
+    contents = ("content", "secret_content")
+    files = [{name: value for name, value in file.items() if name not in contents} for file in params["files"]]
+    package = params["package"] and dict(params["package"], modules=sorted(params["package"]["modules"]))
+    return dict(params, files=files, package=package)
