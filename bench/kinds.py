@@ -14,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from logins import Login, LoginError, Person
-from receiver.client import Alert, Receiver
-
+from tests.lab.containers import Server
+from tests.lab.logins import Login, LoginError, Person
+from tests.lab.receiver.client import Alert, Receiver
+from tests.lab.tables import table
+from tests.lab.types import UNKNOWN, is_less_and_true
 from tools.command import say
 
-from .report import Finding, table
-from .servers import Server, Stage
-from .types import UNKNOWN, is_less_and_true
+from .report import Finding
+from .servers import Stage
 
 RUNS = 50  # of each kind
 AT_A_TIME = 3
@@ -82,7 +83,7 @@ def log_in_often(server: Server, stage: Stage, runs: int) -> tuple[list[tuple[Ki
     failures: list[tuple[Kind, str]] = []
     people: SimpleQueue[Person] = SimpleQueue()
     for number in range(AT_A_TIME):
-        people.put(server.person(stage.directory / f"{server.container}-{number}"))
+        people.put(Person("deploy", server.address, stage.directory / f"{server.container}-{number}", server.key))
 
     def log_in(kind: Kind) -> None:
         person = people.get()

@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from logins import Login, Person
-from receiver.client import Message, Receiver
-from shared.containers import address
 
-from bench.report import table
+from tests.lab.containers import address
+from tests.lab.logins import Login, Person
+from tests.lab.receiver.client import Message, Receiver
+from tests.lab.tables import table
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"

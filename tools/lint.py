@@ -24,14 +24,14 @@ def types() -> None:
     """What is installed on hosts is checked strictly; the rest as far as it says what it means."""
     cache = f"--cache-dir={STATE / 'mypy'}"
     program("mypy", cache, "--strict", "--scripts-are-modules", "files/ssh_login_notify", "files/ssh-login-notify")
-    variables = {**environment.variables(), "MYPYPATH": f"{environment.COLLECTIONS}:{ROOT / 'tests'}"}
+    variables = {**environment.variables(), "MYPYPATH": f"{environment.COLLECTIONS}:{ROOT}"}
     program("mypy", cache, "--scripts-are-modules", "tools", "dev", env=variables)
     options = [cache, "--ignore-missing-imports", "--namespace-packages", "--explicit-package-bases"]
     collection = environment.COLLECTIONS / "ansible_collections" / "loginwatch" / "pam" / "plugins"
     program("mypy", *options, collection, env=variables)
-    program("mypy", *options, "-p", "receiver", "-p", "logins", "-p", "faults", env=variables)
+    program("mypy", *options, "-p", "tests.lab", env=variables)
     program("mypy", *options, "molecule", env={**variables, "MYPYPATH": f"{variables['MYPYPATH']}:{ROOT / 'molecule'}"})
-    program("mypy", *options, "bench", env={**variables, "MYPYPATH": f"{ROOT}:{ROOT / 'tests'}"})
+    program("mypy", *options, "bench", env=variables)
 
 
 def sanity() -> None:

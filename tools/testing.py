@@ -68,7 +68,7 @@ def unit() -> Iterator[Check]:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
     yield Check("shells", provide_shells, Turn.FIRST)
     yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"))
-    others = [f"tests/unit/{name}" for name in ("plugins", "role", "examples", "bench")]
+    others = [*(f"tests/unit/{name}" for name in ("plugins", "role", "examples")), "bench/tests"]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
     yield Check(f"unit: plugins, role, ansible-core {OLDEST_ANSIBLE}", test_with_oldest_ansible)
 
@@ -253,7 +253,7 @@ def test_with_oldest_ansible() -> None:
 def pytest(*directories: str, python: Path | None = None) -> None:
     """Run tests in the virtual environment, or by the interpreter of another, with the collection importable."""
     variables = environment.variables()
-    variables["PYTHONPATH"] = f"{environment.COLLECTIONS}:{ROOT}"
+    variables["PYTHONPATH"] = str(environment.COLLECTIONS)
     python = python or environment.program("python")
     run(python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", *directories, env=variables)
 

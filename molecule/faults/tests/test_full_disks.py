@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from faults.fault import KEPT, SPOOL
+
+from tests.lab.faults.fault import KEPT, SPOOL
 
 testinfra_hosts = ["ansible://debian13-faults"]
 

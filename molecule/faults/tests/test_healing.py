@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
+
+from tests.lab.faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
 
 # One systemd, for each test waits: the older one, whose units have fewer ways to restart.
 testinfra_hosts = ["ansible://debian12-faults"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 
 from operating import CONFIGURATION
-from shared.deploy import url
+
+from tests.lab.deploy import url
 
 SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
 JOB = "/etc/cron.d/ssh-notify-test"

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from shared.containers import address
-from shared.deploy import PROJECT, SECRET, url
+
+from tests.lab.containers import address
+from tests.lab.deploy import PROJECT, SECRET, url
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import byhand
 import pytest
-from logins import LoginError, Person
 from operating import CLEAN, KEY, SCENARIO, Operator, wait_for
-from shared.containers import address
-from shared.deploy import PROJECT
+
+from tests.lab.containers import address
+from tests.lab.deploy import PROJECT
+from tests.lab.logins import LoginError, Person
 
 PASSWORD = "not-a-real-password"  # noqa: S105 - of rita, as in molecule/shared/prepare.yml
 ASIDE = "/root/ssh-login-notify-adopted"

@@ -11,7 +11,8 @@ import re
 
 import pytest
 from operating import AT_ONCE, CLEAN, CONFIGURATION, ENVIRONMENT, KEY, NOBODY, SCENARIO, STRANGERS
-from shared.containers import address
+
+from tests.lab.containers import address
 
 PAM = "/etc/pam.d/sshd"
 PROGRAM = "/usr/local/bin/ssh-login-notify"

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 import testinfra
-from logins import LoginError, Person
 from operating import ENVIRONMENT, KEY, SCENARIO
-from shared.containers import address
-from shared.deploy import SECRET, url
 
-from tools.command import as_root, output, run
+from tests.lab.command import as_root, docker, output
+from tests.lab.containers import LIKE_A_HOST, SYSTEMD, address, running
+from tests.lab.deploy import SECRET, url
+from tests.lab.logins import LoginError, Person
 
 # A server with its people on it, to which nobody has deployed.
 MODEL = f"debian12-{SCENARIO}"
@@ -38,11 +38,11 @@ def root() -> Iterator[Path]:
         path = Path(directory) / "root"
         path.mkdir()
         archive = Path(directory) / "root.tar"
-        run("docker", "export", "--output", archive, MODEL)
-        run(*as_root("tar", "-x", "--numeric-owner", "-f", archive, "-C", path))
-        run(*as_root("sh", "-c", f"rm {path}/etc/ssh/ssh_host_*"))
+        docker("export", "--output", archive, MODEL)
+        output(*as_root("tar", "-x", "--numeric-owner", "-f", archive, "-C", path))
+        output(*as_root("sh", "-c", f"rm {path}/etc/ssh/ssh_host_*"))
         yield path
-        run(*as_root("rm", "-rf", "--one-file-system", path))
+        output(*as_root("rm", "-rf", "--one-file-system", path))
 
 
 def play(root: Path, playbook: str, *extra: str) -> subprocess.CompletedProcess[str]:
@@ -67,22 +67,16 @@ def play(root: Path, playbook: str, *extra: str) -> subprocess.CompletedProcess[
 def server_from(root: Path) -> Iterator[testinfra.host.Host]:
     """A server that is started from the image, with a name that the image has never heard of."""
     archive = root.parent / "image.tar"
-    run(*as_root("tar", "-c", "--numeric-owner", "-f", archive, "-C", root, "."))
-    run("docker", "import", archive, IMAGE, stdout=subprocess.DEVNULL)
+    output(*as_root("tar", "-c", "--numeric-owner", "-f", archive, "-C", root, "."))
+    docker("import", archive, IMAGE)
     container = f"{NAME}-{SCENARIO}"
+    options = (f"--hostname={NAME}", *SYSTEMD, *LIKE_A_HOST)
+    boot = ("sh", "-c", "ssh-keygen -A && exec /sbin/init")
     try:
-        run(
-            "docker", "run", "--detach", "--name", container, "--hostname", NAME,
-            "--network", f"loginwatch-{SCENARIO}", "--label", f"loginwatch={SCENARIO}",
-            "--cap-add=SYS_ADMIN", "--cap-add=SYS_NICE", "--cap-add=SYS_PTRACE", "--security-opt=seccomp=unconfined",
-            "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
-            "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp",
-            IMAGE, "sh", "-c", "ssh-keygen -A && exec /sbin/init", stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        yield testinfra.get_host(f"docker://{container}")
+        with running(IMAGE, container, f"loginwatch-{SCENARIO}", f"loginwatch={SCENARIO}", *options, command=boot):
+            yield testinfra.get_host(f"docker://{container}")
     finally:
-        run("docker", "rm", "--force", "--volumes", container, stdout=subprocess.DEVNULL)
-        run("docker", "rmi", IMAGE, stdout=subprocess.DEVNULL)
+        docker("rmi", IMAGE)
 
 
 def test_a_server_from_an_image_tells_of_its_first_login_under_its_own_name(root, receiver, tmp_path):

@@ -12,7 +12,8 @@ import subprocess
 import pytest
 import yaml
 from operating import AT_ONCE, CLEAN, DEAD, NAMES, NOBODY, Operator
-from shared.deploy import PROJECT
+
+from tests.lab.deploy import PROJECT
 
 PROGRAM = PROJECT / ".dev" / "oldest-ansible" / "bin" / "ansible-playbook"
 FOOTPRINT = "sh /root/footprint.sh"

@@ -10,7 +10,6 @@ import http.client
 import json
 import socket
 import ssl
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +20,13 @@ from pathlib import Path
 
 import pytest
 import testinfra
-from logins import Person
 from operating import AT_ONCE, CLEAN, KEY, NAMES, SCENARIO, Operator, wait_for
-from receiver.certificates import Authority
-from shared.containers import address
-from shared.deploy import PROJECT, url
 
-from tools.command import run
+from tests.lab.command import docker
+from tests.lab.containers import address, running
+from tests.lab.deploy import PROJECT, url
+from tests.lab.logins import Person
+from tests.lab.receiver.certificates import Authority
 
 EXAMPLE = PROJECT / "docs" / "examples" / "relay"
 CONTAINER = f"relay-{SCENARIO}"
@@ -79,20 +78,17 @@ def relay(authority, tmp_path_factory) -> Iterator[testinfra.host.Host]:
         EXAMPLE / "relay.py": "relay.py", EXAMPLE / "redis.conf": "redis.conf", text: "relay.json",
         authority.directory / "relay.pem": "relay.crt", authority.directory / "relay.key": "relay.key",
     }  # fmt: skip
-    options = [f"--network=loginwatch-{SCENARIO}", "--network-alias=relay", f"--label=loginwatch={SCENARIO}"]
-    run("docker", "run", "--detach", "--name", CONTAINER, *options, "loginwatch/debian12", "sleep", "infinity",
-        stdout=subprocess.DEVNULL)  # fmt: skip
-    try:
+    network, label = f"loginwatch-{SCENARIO}", f"loginwatch={SCENARIO}"
+    idle = ("sleep", "infinity")
+    with running("loginwatch/debian12", CONTAINER, network, label, "--network-alias=relay", command=idle):
         for source, target in files.items():
-            run("docker", "cp", "-q", source, f"{CONTAINER}:/srv/{target}")
+            docker("cp", "-q", source, f"{CONTAINER}:/srv/{target}")
         server = testinfra.get_host(f"docker://{CONTAINER}")
         fetch = "import sys, urllib.request as u; print(u.urlopen('http://receiver:8080/ca.pem').read().decode())"
         server.check_output(f'python3 -c "{fetch}" > /srv/receiver.pem')
         server.check_output(f"set -e; {INSTALL}")
         begin(server)
         yield server
-    finally:
-        run("docker", "rm", "--force", "--volumes", CONTAINER, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +96,7 @@ def fleet(relay, authority, servers, tmp_path_factory) -> Iterator[None]:
     """Three hosts whose webhook is the relay."""
     play = Operator(tmp_path_factory.mktemp("operator"))
     for name in NAMES:
-        run("docker", "cp", "-q", authority.certificate, f"{name}-{SCENARIO}:{CA}")
+        docker("cp", "-q", authority.certificate, f"{name}-{SCENARIO}:{CA}")
     webhook = f"https://relay:{PORT}{PATH}"
     extra = ("-e", f"ssh_login_notify_webhook_url={webhook}", "-e", f"ssh_login_notify_ca_file={CA}")
     deployed = play("deploy", (*extra, *AT_ONCE))

@@ -10,7 +10,8 @@ import re
 
 import pytest
 from operating import NOBODY
-from receiver.screenshot import chromium
+
+from tests.lab.receiver.screenshot import chromium
 
 pytestmark = pytest.mark.usefixtures("deployed")
 

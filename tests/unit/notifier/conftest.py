@@ -7,13 +7,11 @@ import gc
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "files"))
 
 import parts  # noqa: E402 - it imports the notifier
 

@@ -24,6 +24,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from ..command import docker
+from ..containers import running
+
 HERE = Path(__file__).parent
 INSIDE = "/opt/logins"
 ACCOUNTS = ("alice", "bob", "carol")
@@ -136,20 +139,12 @@ class Fleet:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _output(self, *command: str) -> str:
-        return _docker("exec", self._container, *command)
+        return docker("exec", self._container, *command)
 
 
 @contextmanager
 def fleet(container: str, network: str, label: str, image: str) -> Iterator[Fleet]:
     """Start the people's container, and remove it at the end of the block."""
-    _docker("run", "--detach", f"--name={container}", f"--label={label}", f"--network={network}",
-            "--cap-add=NET_ADMIN", f"--volume={HERE}:{INSIDE}:ro", image, "sleep", "infinity")  # fmt: skip
-    try:
+    options = ("--cap-add=NET_ADMIN", f"--volume={HERE}:{INSIDE}:ro")
+    with running(image, container, network, label, *options, command=("sleep", "infinity")):
         yield Fleet(container)
-    finally:
-        _docker("rm", "--force", "--volumes", container)
-
-
-def _docker(*words: str) -> str:
-    command = ["docker", *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

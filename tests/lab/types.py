@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an alert may say of a login: its type, or, of one that was over at once, less and nothing that is not true."""
+"""The types of logins. Of a session that ended at once an alert may say less than its type, but nothing untrue."""
 
 INTERACTIVE = "SSH (interactive)"
 TUNNEL = "Tunnel (no session)"

@@ -30,7 +30,7 @@ def play(playbook: str, host, directory: Path, webhook: object, **variables: obj
     program = ["ansible-playbook", "-vvv", "--diff", "--limit", host.backend.hostname, "--extra-vars", f"@{settings}"]
     inventory = ["--inventory", os.environ["MOLECULE_INVENTORY_FILE"]]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [*program, *inventory, playbook], env=environment, capture_output=True, text=True, check=False, timeout=300
     )
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run the receiver: `python3 -m receiver`, with the directory above the package as the working directory."""
+"""Run the receiver: `python3 -m tests.lab.receiver`, with the repository's root as the working directory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bad_port(text: str) -> tuple[str, tuple[str, int]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="receiver", description="A Slack incoming webhook for tests.")
+    parser = argparse.ArgumentParser(prog="tests.lab.receiver", description="A Slack incoming webhook for tests.")
     add = parser.add_argument
     add("--http", type=address, default=address("8080"), help="page and interface of the tests (default 0.0.0.0:8080)")
     add("--https", type=address, default=address("8443"), help="the webhook (default 0.0.0.0:8443)")

@@ -34,7 +34,7 @@ def stalled_disk(host, path: str) -> Iterator[None]:
     """Whoever opens this file on the server waits until the end of the block."""
     container = host.backend.hostname
     command = ["docker", "exec", "--interactive", container, "python3", "-c", HOLD, path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin
         assert holder.stdout
         assert holder.stdout.readline() == "holding\n"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A picture of the page, as the README shows it: `python3 -m receiver.screenshot`, with Debian's chromium.
+"""A picture of the page, as the README shows it: `python3 -m tests.lab.receiver.screenshot`, with Debian's chromium.
 
 Without --of, the picture shows a sample alert, sent to a receiver that is started for it.
 """
@@ -40,7 +40,7 @@ def chromium(url: str, *arguments: str, timeout: float = 60.0) -> str:
     with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=4000", *arguments, url]
         try:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 command, capture_output=True, text=True, timeout=timeout, check=False, env={**os.environ, "TZ": "UTC"}
             )
         except FileNotFoundError:
@@ -69,7 +69,7 @@ def take(page: str, output: Path, *, last: int = 1, width: int = WIDTH) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="receiver.screenshot", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests.lab.receiver.screenshot", description=__doc__)
     parser.add_argument("--of", metavar="URL", help="the page of a receiver that runs, such as http://127.0.0.1:8080/")
     parser.add_argument("--last", type=int, default=1, help="how many of its last messages to show (default 1)")
     parser.add_argument("--output", type=Path, default=Path("docs/images/alert.png"))
