@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import containers as lab
+from tests.lab import people
 from tests.lab.command import docker
 from tests.lab.tables import table
 from tools import environment, images
@@ -127,7 +128,7 @@ def start(containers: list[str], directory: Path) -> Path:
     docker("network", "create", f"--label={servers.LABEL}", NETWORK)
     servers.create_receiver(NETWORK)
     lab.start(images.reference("debian12"), MODEL, NETWORK, servers.LABEL, command=lab.SSHD)
-    servers.play([servers.SHARED / "prepare.yml"], {MODEL: {}}, {}, directory)
+    people.prepare(MODEL, people.make_key(directory), people.authority(servers.RECEIVER))
     docker("exec", MODEL, "cp", "-a", "/etc/pam.d/sshd", "/root/sshd.pam")
     docker("commit", MODEL, images.reference(IMAGE))
     lab.remove(MODEL)

@@ -4,7 +4,7 @@
 
 """The servers that are measured: containers with systemd and sshd, the real role on them, and the tests' receiver.
 
-They are set up as Molecule's are (molecule/shared/), without Molecule: the bench wants them alone, and for long.
+They are like those of the scenarios, without Molecule: the bench wants them alone, and for long.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import containers
+from tests.lab import containers, people
 from tests.lab.command import docker
 from tests.lab.containers import INSIDE, LIKE_A_HOST, RECEIVER_OPTIONS, SYSTEMD, Server, address
 from tests.lab.receiver.client import Receiver
@@ -102,7 +102,10 @@ def create_receiver(network: str) -> None:
 def deploy(servers: list[Server], directory: Path) -> None:
     """Make people's accounts as for the scenarios, and run the role."""
     hosts: dict[str, dict] = {server.container: {} for server in servers}
-    play([SHARED / "prepare.yml", SHARED / "converge.yml"], hosts, hosts, directory)
+    key, authority = people.make_key(directory), people.authority(RECEIVER)
+    for server in servers:
+        people.prepare(server.container, key, authority)
+    play([SHARED / "converge.yml"], hosts, hosts, directory)
 
 
 def play(playbooks: list[Path], hosts: dict[str, dict], with_systemd: dict[str, dict], directory: Path) -> None:

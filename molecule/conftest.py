@@ -15,13 +15,12 @@ import pytest
 
 from tests.lab.containers import address
 from tests.lab.logins import Login, Person
+from tests.lab.people import PASSWORD
 from tests.lab.receiver.client import Message, Receiver
 from tests.lab.tables import table
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
-# As in molecule/shared/prepare.yml.
-PASSWORD = "not-a-real-password"  # noqa: S105
 
 # Login to message: the promise is seconds, and a busy machine gets some more.
 ALERT_SECONDS = 30.0

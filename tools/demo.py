@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.request import urlopen
 
-from tests.lab import containers
+from tests.lab import containers, people
+from tests.lab.command import LabError
 from tests.lab.containers import address
 from tests.lab.logins import LoginError, Person
 
@@ -70,24 +71,21 @@ def boot() -> None:
 
 
 def prepare() -> None:
-    """Give the server accounts and the demo a key, by the playbook that prepares the tests' servers."""
+    """Make people's accounts on the server, and an inventory by which the deploy playbook finds it."""
     inventory = DIRECTORY / "inventory.json"
     host = {"ansible_connection": "community.docker.docker", "ansible_python_interpreter": "/usr/bin/python3"}
     fingerprint = f"lookup('ansible.builtin.pipe', 'ssh-keygen -lf {DIRECTORY / 'key.pub'}').split()[1]"
     settings = {
-        "molecule_ephemeral_directory": str(DIRECTORY),
         "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
         "ssh_login_notify_people": "{{ {" + fingerprint + ": 'Ada Lovelace'} }}",
     }
     groups = {"all": {"vars": settings}, "servers": {"hosts": {SERVER: host}}, "systemd": {"hosts": {SERVER: {}}}}
     inventory.write_text(json.dumps(groups))
-    log = DIRECTORY / "prepare.log"
-    with log.open("w") as file:
-        try:
-            play(ROOT / "molecule" / "shared" / "prepare.yml", stdout=file)
-        except Failure as failure:
-            raise Failure(f"{failure}\nIts output: {log}") from failure
+    try:
+        people.prepare(SERVER, people.make_key(DIRECTORY), people.authority(RECEIVER))
+    except (LabError, TimeoutError) as error:
+        raise Failure(str(error)) from error
 
 
 def play(playbook: str | Path, **options) -> None:

@@ -5,6 +5,8 @@
 """The test lab: everything that the scenarios, the bench and the demo share.
 
     containers   the servers and the receiver, as Docker containers
+    people       the accounts on a server, and the key that the tests have
+    scenario     start and remove what a Molecule scenario needs
     receiver     a Slack webhook that checks what it gets, keeps it, and misbehaves on request
     logins       real clients that log in: ssh, scp, sftp, rsync, git
     faults       what can break on a server, and how to break and repair it

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.faults.fault import KEPT, SPOOL
 
-testinfra_hosts = ["ansible://debian13-faults"]
+testinfra_hosts = ["ansible://debian13-healing"]
 
 OVERFLOW = "/run/ssh-login-notify"
 RESTART = "systemctl restart ssh-login-notify.path"

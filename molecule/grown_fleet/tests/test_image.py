@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 import testinfra
-from operating import ENVIRONMENT, KEY, SCENARIO
 
 from tests.lab.command import as_root, docker, output
 from tests.lab.containers import LIKE_A_HOST, SYSTEMD, address, running
 from tests.lab.deploy import SECRET, url
 from tests.lab.logins import LoginError, Person
+from tests.lab.operating import ENVIRONMENT, KEY, SCENARIO
 
 # A server with its people on it, to which nobody has deployed.
 MODEL = f"debian12-{SCENARIO}"

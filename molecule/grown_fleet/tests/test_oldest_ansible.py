@@ -11,9 +11,9 @@ import subprocess
 
 import pytest
 import yaml
-from operating import AT_ONCE, CLEAN, DEAD, NAMES, NOBODY, Operator
 
 from tests.lab.deploy import PROJECT
+from tests.lab.operating import AT_ONCE, CLEAN, DEAD, NAMES, NOBODY, Operator
 
 PROGRAM = PROJECT / ".dev" / "oldest-ansible" / "bin" / "ansible-playbook"
 FOOTPRINT = "sh /root/footprint.sh"

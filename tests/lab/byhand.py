@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 
-from operating import CONFIGURATION
-
 from tests.lab.deploy import url
+from tests.lab.operating import CONFIGURATION
 
 SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
 JOB = "/etc/cron.d/ssh-notify-test"

@@ -7,9 +7,10 @@ was set up by hand, one whose sshd asks no PAM. The roll-out stops there, and th
 
 from __future__ import annotations
 
-import byhand
 import pytest
-from operating import CLEAN, GROWN, Operator
+
+from tests.lab import byhand
+from tests.lab.operating import CLEAN, GROWN, Operator
 
 STOPPED_AT = "nopam"
 ONE_BY_ONE = ("-e", '{"deploy_batches": [1]}')

@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import byhand
 import pytest
-from operating import CLEAN, KEY, SCENARIO, Operator, wait_for
 
+from tests.lab import byhand
 from tests.lab.containers import address
 from tests.lab.deploy import PROJECT
 from tests.lab.logins import LoginError, Person
+from tests.lab.operating import CLEAN, KEY, SCENARIO, Operator, make_bare, wait_for
+from tests.lab.people import PASSWORD
 
-PASSWORD = "not-a-real-password"  # noqa: S105 - of rita, as in molecule/shared/prepare.yml
 ASIDE = "/root/ssh-login-notify-adopted"
 # Whoever lists the files lists the configuration, too, whose path is that of the notifier's own.
 ADOPT = {
@@ -41,14 +41,12 @@ def play(tmp_path_factory) -> Operator:
 
 
 @pytest.fixture
-def server(grown_servers, play):
+def server(grown_servers):
     server = grown_servers["byhand"]
     byhand.set_up(server)
     yield server
-    run = play("remove", CLEAN)
-    assert run.status == 0, run.output
     byhand.clear(server)
-    assert not server.file("/usr/local/bin/ssh-login-notify").exists
+    make_bare([server])
 
 
 @pytest.fixture

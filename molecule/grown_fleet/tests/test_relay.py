@@ -20,12 +20,12 @@ from pathlib import Path
 
 import pytest
 import testinfra
-from operating import AT_ONCE, CLEAN, KEY, NAMES, SCENARIO, Operator, wait_for
 
 from tests.lab.command import docker
 from tests.lab.containers import address, running
 from tests.lab.deploy import PROJECT, url
 from tests.lab.logins import Person
+from tests.lab.operating import AT_ONCE, CLEAN, KEY, NAMES, SCENARIO, Operator, wait_for
 from tests.lab.receiver.certificates import Authority
 
 EXAMPLE = PROJECT / "docs" / "examples" / "relay"

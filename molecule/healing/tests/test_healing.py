@@ -19,7 +19,7 @@ import pytest
 from tests.lab.faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
 
 # One systemd, for each test waits: the older one, whose units have fewer ways to restart.
-testinfra_hosts = ["ansible://debian12-faults"]
+testinfra_hosts = ["ansible://debian12-healing"]
 
 SERVICE, PATH, PATH_TIMER = "ssh-login-notify.service", "ssh-login-notify.path", "ssh-login-notify-path.timer"
 OVERFLOW = "/run/ssh-login-notify"
@@ -28,7 +28,8 @@ SIGN = f"{SPOOL}/state/wake"
 PAUSE_SECONDS = 2
 WATCHED_SECONDS = 5
 # One at once, and one after each pause.
-MOST_STARTS = 3
+LEAST_STARTS = 2
+LIMIT_SECONDS = 60
 # From the mend to the channel: the pause, and the way.
 HEALED_SECONDS = 8
 
@@ -97,9 +98,14 @@ def starts(host, since: float) -> int:
 
 
 def assert_quiet(host, since: float) -> None:
-    """It is tried again, and seldom."""
+    """Assert that systemd tries again, and at most once a pause. A busy machine may take longer, but not try more."""
     time.sleep(WATCHED_SECONDS)
-    assert 2 <= starts(host, since) <= MOST_STARTS
+    while starts(host, since) < LEAST_STARTS:
+        assert time.time() < since + LIMIT_SECONDS, "it is not tried again"
+        time.sleep(0.2)
+    # The time is taken after the count, so it is long enough for every start that was counted.
+    count = starts(host, since)
+    assert count <= 1 + (time.time() - since) / PAUSE_SECONDS
 
 
 def test_a_minute_passes_between_two_starts_and_no_more(host):
