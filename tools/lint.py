@@ -1,4 +1,4 @@
-"""Style, types, documentation and form."""
+"""Style, types, documentation, and the state of the repository."""
 from __future__ import annotations
 
 import re
@@ -21,7 +21,7 @@ def program(name: str, *arguments: str | Path, **options) -> None:
 
 
 def types() -> None:
-    """What is installed on hosts is checked strictly; the rest as far as it says what it means."""
+    """Check the host program strictly, and the rest where it is annotated."""
     cache = f"--cache-dir={STATE / 'mypy'}"
     program("mypy", cache, "--strict", "--scripts-are-modules", "files/ssh_login_notify", "files/ssh-login-notify")
     variables = {**environment.variables(), "MYPYPATH": f"{environment.COLLECTIONS}:{ROOT}"}
@@ -69,7 +69,7 @@ def home_for_sanity() -> Path:
     source = environment.VENV.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py")
     version = re.search(r"pip='([0-9.]+)'", next(source).read_text())
     if not version:
-        raise Failure("this ansible-test names its pip otherwise than tools/lint.py knows: mend home_for_sanity().")
+        raise Failure("ansible-test writes its pip version in a new form: adapt home_for_sanity() in tools/lint.py.")
     shutil.copy(Path(__file__).with_name("get_pip.py"), cache / f"get_pip_{version[1].replace('.', '_')}.py")
     return home
 

@@ -240,19 +240,19 @@ def test_notifier(version: str, python: Path) -> None:
 
 
 def prepare() -> None:
-    """Provide what Molecule needs beside itself, in whichever environment it runs."""
+    """Provide what Molecule needs: the collection, the clients that log in, and the images."""
     environment.link_collection()
     system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
     images.ensure()
 
 
 def provide_shells() -> None:
-    """What the notifier makes of a command line is compared with what the shells that users have make of it."""
+    """Install the shells whose reading of a command line is compared with the notifier's."""
     system.require({name: name for name in ("bash", "dash", "zsh", "fish", "tcsh")})
 
 
 def provide_browser() -> None:
-    """The pages that the tests look at are shown by a real one."""
+    """Install a browser, in which the tests look at pages."""
     if not any(system.find(browser) for browser in ("chromium", "google-chrome")):
         system.install("chromium")
 
@@ -272,7 +272,7 @@ def provide_oldest_ansible() -> Path:
 
 
 def test_with_oldest_ansible() -> None:
-    """What runs beneath Ansible, on the oldest."""
+    """The unit tests of plugins and role, with the oldest Ansible."""
     python = provide_oldest_ansible() / "bin" / "python"
     pytest("tests/unit/plugins", "tests/unit/role", python=python)
 

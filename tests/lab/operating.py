@@ -119,7 +119,7 @@ cd /etc/systemd/system 2> /dev/null && if test -d /run/systemd/system; then
     systemctl stop 'ssh-login-notify*.timer' 'ssh-login-notify*.path' 'ssh-login-notify*.service'
 fi
 pkill -KILL -f '^/usr/bin/python3 -ISB /usr/local/bin/ssh-login-notify'
-sed -i '/ssh-login-notify$/d' /etc/pam.d/sshd
+cp -a --remove-destination /root/bare-sshd.pam /etc/pam.d/sshd
 rm -rf /etc/systemd/system/ssh-login-notify* /etc/cron.d/ssh-login-notify* /etc/tmpfiles.d/ssh-login-notify*
 rm -rf /usr/local/bin/ssh-login-notify /usr/local/lib/ssh-login-notify /usr/local/etc/ssh-notify.conf
 rm -rf /var/spool/ssh-login-notify /run/ssh-login-notify /root/ssh-login-notify-*

@@ -17,3 +17,5 @@ useradd --create-home --shell /bin/bash --password \
 git init -q --bare /home/deploy/repository.git
 chown -R deploy:deploy /home/deploy/repository.git
 printf '%s\n' "$AUTHORITY" > /etc/ssl/certs/receiver.pem
+# For whoever needs the server bare again.
+cp -a /etc/pam.d/sshd /root/bare-sshd.pam
