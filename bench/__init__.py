@@ -4,5 +4,5 @@
 
 """What an alert costs a login, and how sure its kind is: `./dev bench`.
 
-One module a subject; what is in inside/ runs on the servers.
+Each module measures one subject. The servers, clients and receiver are those of the tests (tests/lab).
 """

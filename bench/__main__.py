@@ -11,6 +11,7 @@ import sys
 from contextlib import nullcontext
 from types import ModuleType
 
+from tests.lab.command import LabError
 from tools.command import ROOT, Failure, say
 
 from . import connections, cost, faults, fleet, hook, kinds, login, machine, report, servers, short, storm, webhook
@@ -55,7 +56,7 @@ def main() -> int:
     unusual = short.Options(options.against, options.processors, options.delay)
     try:
         return measure([options.part] if options.part else list(PARTS), options.runs, unusual)
-    except Failure as failure:
+    except (Failure, LabError) as failure:
         say(str(failure))
         return 1
 

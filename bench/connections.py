@@ -14,10 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.lab.containers import Server
+from tests.lab.tables import table
 from tools.command import Failure, say
 
-from .report import Finding, table
-from .servers import Server, Stage
+from .report import Finding
+from .servers import Stage
 
 RUNS = 100
 MEASURED_SECONDS = 60.0

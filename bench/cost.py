@@ -5,36 +5,31 @@
 """What an alert costs behind a login: processor time and memory of observer and sender.
 
 The kernel has counted both when a process ends (wait4(2)): what it did, and what the children did that it waited for.
-The sender runs below a wrapper in its unit; the observer comes to one around sshd. See inside/account.py.
+The sender runs below a wrapper in its unit; the observer comes to one around sshd. See tests/lab/accounting.py.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
+from tests.lab.accounting import LOG, accounted
+from tests.lab.containers import Server
+from tests.lab.tables import table
 from tools.command import Failure, run, say
 
-from .report import Finding, table
-from .servers import INSIDE, Server, Stage
+from .report import Finding
+from .servers import Stage
 
 RUNS = 20
 BURST = 50
 BURSTS = 3
-LOG = "/var/log/bench-account.jsonl"
 WATCHED_SECONDS = 4  # longer than the observer looks for a session
 ALERT_SECONDS = 60.0
 LOGIN_SECONDS = 120
 HEAD = ["login", "observer, ms", "sender, ms", "together, ms", "observer, MiB at most", "sender, MiB at most"]
-UNITS = {
-    # unit: (its lines that start what is accounted for, options of the wrapper)
-    "ssh": ("ExecStart", "--adopt"),
-    "ssh-login-notify": ("ExecStartPre|ExecStart", ""),
-}
 
 
 @dataclass(frozen=True)
@@ -61,26 +56,6 @@ def measure(stage: Stage, runs: int) -> Finding:
             ]
     text = f"Processor time (user and system) per login, medians of {runs} ({BURSTS} bursts).\n\n{table(HEAD, rows)}"
     return Finding(text)
-
-
-@contextmanager
-def accounted(server: Server) -> Iterator[None]:
-    """Have observer and sender leave a line in LOG at their end."""
-    for unit, (lines, option) in UNITS.items():
-        # Beside the unit, which stays as it was installed: the notifier would tell of a change.
-        directory = f"/run/systemd/system/{unit}.service.d"
-        settings = f"[Service]\\nStandardOutput=append:{LOG}\\nNotifyAccess=all\\n"
-        wrapped = f"s#^({lines})=(.*)#\\1=\\n\\1=/usr/bin/python3 -B {INSIDE}/account.py {option} \\2#p"
-        server.shell(
-            f"mkdir -p {directory}; printf '{settings}' > {directory}/account.conf; "
-            f"systemctl cat {unit}.service | sed -nE '{wrapped}' >> {directory}/account.conf"
-        )
-    server.shell("systemctl daemon-reload; systemctl restart ssh")
-    try:
-        yield
-    finally:
-        changes = " ".join(f"/run/systemd/system/{unit}.service.d" for unit in UNITS)
-        server.shell(f"rm -r {changes}; systemctl daemon-reload; systemctl restart ssh")
 
 
 def command(server: Server) -> int:

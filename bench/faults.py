@@ -11,12 +11,14 @@ from __future__ import annotations
 import time
 from statistics import median
 
-from tests.faults import FAULTS, Fault, NotBrokenError, broken, prepared
+from tests.lab.containers import Server
+from tests.lab.faults import FAULTS, Fault, NotBrokenError, broken, prepared
+from tests.lab.tables import table
 from tools.command import Failure, run, say
 
 from .login import by_turns
-from .report import Finding, table, within
-from .servers import Server, Stage
+from .report import Finding, within
+from .servers import Stage
 
 RUNS = 20
 BUDGET = 1.2

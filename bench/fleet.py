@@ -22,11 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.lab import containers as lab
+from tests.lab import people
+from tests.lab.command import docker
+from tests.lab.tables import table
 from tools import environment, images
-from tools.command import ROOT, Failure, run, say, succeeds
+from tools.command import ROOT, Failure, say, succeeds
 
 from . import servers
-from .report import Finding, table
+from .report import Finding
 
 if TYPE_CHECKING:
     from .servers import Stage
@@ -39,7 +43,6 @@ NOISE = 0.1
 IMAGE = "bench-fleet"
 MODEL = "loginwatch-bench-fleet-model"
 NETWORK = "loginwatch-bench-fleet"
-SSHD = ["sh", "-c", "mkdir -p /run/sshd && cron && exec /usr/sbin/sshd -D"]
 OURS, USUAL, DEPLOY = "loginwatch.pam", "usual role", "loginwatch.pam.deploy"
 PLAYBOOKS = {
     OURS: str(servers.SHARED / "converge.yml"),
@@ -115,24 +118,24 @@ def running(count: int) -> Iterator[Fleet]:
 
 def remove(containers: list[str]) -> None:
     """Remove what this run has started, or an interrupted one has left."""
-    succeeds("docker", "rm", "--force", "--volumes", servers.RECEIVER, MODEL, *containers)
+    lab.remove(servers.RECEIVER, MODEL, *containers)
     succeeds("docker", "network", "rm", NETWORK)
     succeeds("docker", "rmi", images.reference(IMAGE))
 
 
 def start(containers: list[str], directory: Path) -> Path:
     """Make one host with its people, and the others after it. Returns the inventory."""
-    run("docker", "network", "create", f"--label={servers.LABEL}", NETWORK, stdout=subprocess.DEVNULL)
+    docker("network", "create", f"--label={servers.LABEL}", NETWORK)
     servers.create_receiver(NETWORK)
-    servers.create("debian12", MODEL, [], SSHD, NETWORK)
-    servers.play([servers.SHARED / "prepare.yml"], {MODEL: {}}, {}, directory)
-    run("docker", "exec", MODEL, "cp", "-a", "/etc/pam.d/sshd", "/root/sshd.pam")
-    run("docker", "commit", MODEL, images.reference(IMAGE), stdout=subprocess.DEVNULL)
-    run("docker", "rm", "--force", MODEL, stdout=subprocess.DEVNULL)
+    lab.start(images.reference("debian12"), MODEL, NETWORK, servers.LABEL, command=lab.SSHD)
+    people.prepare(MODEL, people.make_key(directory), people.authority(servers.RECEIVER))
+    docker("exec", MODEL, "cp", "-a", "/etc/pam.d/sshd", "/root/sshd.pam")
+    docker("commit", MODEL, images.reference(IMAGE))
+    lab.remove(MODEL)
     for container in containers:
-        options = [f"--hostname={container.rpartition('bench-')[2]}", *servers.LIKE_A_HOST]
-        servers.create(IMAGE, container, options, SSHD, NETWORK)
-    hosts = {container: {"ansible_host": servers.address(container)} for container in containers}
+        options = (f"--hostname={container.rpartition('bench-')[2]}", *lab.LIKE_A_HOST)
+        lab.start(images.reference(IMAGE), container, NETWORK, servers.LABEL, *options, command=lab.SSHD)
+    hosts = {container: {"ansible_host": lab.address(container)} for container in containers}
     variables = {
         **servers.SETTINGS,
         "ansible_connection": "ssh",

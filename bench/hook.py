@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
+from tests.lab.containers import INSIDE, Server
+from tests.lab.tables import table
 from tools.command import Failure, say
 
 from .plot import Series, strips
-from .report import Finding, table, within
-from .servers import INSIDE, SENDER_STARTERS, SETTINGS, Server, Stage
+from .report import Finding, within
+from .servers import SENDER_STARTERS, SETTINGS, Stage
 
 RUNS = 100
 CROWD = 1500

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from tests.lab.containers import Server
+from tests.lab.tables import table
 from tools.command import Failure, run, say
 
-from .report import Finding, table
-from .servers import Server, Stage
+from .report import Finding
+from .servers import Stage
 
 RUNS = 100
 STACK = "/etc/pam.d/sshd"

@@ -12,7 +12,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from .servers import Server
+from tests.lab.containers import Server
 
 BUSY = 1.0  # a load average from which on figures say more about the machine's other work than about the hook
 

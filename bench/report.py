@@ -29,18 +29,6 @@ class Finding:
     plots: dict[str, Figure] = field(default_factory=dict)  # by file name
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table that can be read as it is; all columns but the first are numbers."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-
-    def line(cells: list[str]) -> str:
-        first, *numbers = (cell.rjust(width) for cell, width in zip(cells, widths))
-        return f"| {' | '.join([first.strip().ljust(widths[0]), *numbers])} |"
-
-    rule = f"|{'-' * (widths[0] + 2)}|{'|'.join('-' * (width + 1) + ':' for width in widths[1:])}|"
-    return "\n".join([line(head), rule, *map(line, rows)])
-
-
 def within(ratio: float, budget: float) -> str:
     """A ratio, with a plain word where it is over its budget."""
     return f"{ratio:.2f}" if ratio <= budget else f"{ratio:.3f} OVER BUDGET"

@@ -4,84 +4,40 @@
 
 """The servers that are measured: containers with systemd and sshd, the real role on them, and the tests' receiver.
 
-They are set up as Molecule's are (molecule/shared/), without Molecule: the bench wants them alone, and for long.
+They are like those of the scenarios, without Molecule: the bench wants them alone, and for long.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from logins import Person
-from receiver.client import Receiver
-
+from tests.lab import containers, people
+from tests.lab.command import docker
+from tests.lab.containers import INSIDE, LIKE_A_HOST, RECEIVER_OPTIONS, SYSTEMD, Server, address
+from tests.lab.receiver.client import Receiver
 from tools import environment, images
-from tools.command import ROOT, Failure, output, run, say, succeeds
+from tools.command import ROOT, Failure, run, say, succeeds
 
 # What is measured; the other images are there for the scenarios.
 RELEASES = ("debian12", "debian13")
 LABEL = "loginwatch=bench"  # by which `./dev clean` finds the containers
 NETWORK = "loginwatch-bench"
 RECEIVER = "loginwatch-bench-receiver"
-INSIDE = "/opt/bench"  # where a server finds bench/inside
 SHARED = ROOT / "molecule" / "shared"
 # What starts a sender by itself. Stopped where a bench reads the alerts from the spool.
 SENDER_STARTERS = "ssh-login-notify-path.timer ssh-login-notify.path ssh-login-notify.timer"
 DEPLOY_SECONDS = 600
-QUIET_SECONDS = 30
-SYSTEMD = [
-    "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--cgroupns=host",
-    "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
-]  # fmt: skip
-# As on a host that is not a container, the observer may raise its priority.
-LIKE_A_HOST = ["--cap-add=SYS_NICE"]
 SETTINGS = {
     "ansible_connection": "community.docker.docker",
     "ansible_python_interpreter": "auto_silent",
     "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
     "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
 }
-
-
-@dataclass(frozen=True)
-class Server:
-    """One server with the notifier on it."""
-
-    title: str  # "Debian 12"
-    container: str
-    address: str
-    key: Path  # lets its owner in as `deploy`
-
-    def output(self, *command: str) -> str:
-        """What a command on the server prints; root runs it. Raises Failure."""
-        return output("docker", "exec", self.container, *command)
-
-    def shell(self, script: str) -> str:
-        """The same for a shell script."""
-        return self.output("sh", "-euc", script)
-
-    def person(self, directory: Path) -> Person:
-        """Somebody with the key, whose files are in this directory."""
-        return Person("deploy", self.address, directory, self.key)
-
-    @property
-    def ssh(self) -> list[str]:
-        """The command `ssh host`, with the key and with no configuration of the user's."""
-        options = [
-            f"IdentityFile={self.key}", "IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes",
-            "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR",
-        ]  # fmt: skip
-        return ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), f"deploy@{self.address}"]
-
-    def wait_until_quiet(self) -> None:
-        """Return when neither hook nor observer nor sender is running. Raises Failure if they go on for long."""
-        pattern = "^[^ ]*python[^ ]* .*/ssh-login-notify"
-        self.output("timeout", str(QUIET_SECONDS), "sh", "-c", f"while pgrep -f '{pattern}'; do sleep 0.1; done")
 
 
 @dataclass(frozen=True)
@@ -107,9 +63,8 @@ def running() -> Iterator[Stage]:
 
 def remove() -> None:
     """Remove the containers and their network."""
-    names = [RECEIVER, *(container_of(name) for name in RELEASES)]
     # Also those that an interrupted run left.
-    succeeds("docker", "rm", "--force", "--volumes", *names)
+    containers.remove(RECEIVER, *(container_of(name) for name in RELEASES))
     succeeds("docker", "network", "rm", NETWORK)
 
 
@@ -120,14 +75,15 @@ def container_of(name: str) -> str:
 
 def start(directory: Path) -> Stage:
     """Make servers, ready to be logged in to."""
-    run("docker", "network", "create", f"--label={LABEL}", NETWORK, stdout=subprocess.DEVNULL)
+    docker("network", "create", f"--label={LABEL}", NETWORK)
     create_receiver(NETWORK)
     servers = []
     for name in RELEASES:
         version, _suite = images.RELEASES[name]
         container = container_of(name)
-        inside = f"--volume={ROOT / 'bench' / 'inside'}:{INSIDE}:ro"
-        create(name, container, [f"--hostname={name}", inside, *SYSTEMD, *LIKE_A_HOST], ["/sbin/init"])
+        scripts = f"--volume={ROOT / 'tests' / 'lab' / 'inside'}:{INSIDE}:ro"
+        options = (f"--hostname={name}", scripts, *SYSTEMD, *LIKE_A_HOST)
+        containers.start(images.reference(name), container, NETWORK, LABEL, *options)
         servers.append(Server(f"Debian {version}", container, address(container), directory / "key"))
     deploy(servers, directory)
     for server in servers:
@@ -140,29 +96,18 @@ def start(directory: Path) -> Stage:
 
 
 def create_receiver(network: str) -> None:
-    """Start the stand-in for Slack on a network, under the name `receiver`."""
-    options = ["--network-alias=receiver", f"--volume={ROOT / 'tests' / 'receiver'}:/opt/receiver:ro"]
-    serve = ["sh", "-c", "cd /opt && exec python3 -B -m receiver --name receiver"]
-    create("debian12", RECEIVER, options, serve, network)
-
-
-def create(image: str, container: str, options: list[str], command: list[str], network: str = NETWORK) -> None:
-    """Start a container on one of the bench's networks."""
-    run("docker", "run", "--detach", f"--name={container}", f"--label={LABEL}", f"--network={network}", *options,
-        images.reference(image), *command, stdout=subprocess.DEVNULL)  # fmt: skip
-
-
-def address(container: str) -> str:
-    """The container's address, at which this machine reaches it without a detour."""
-    return output(
-        "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container
-    )
+    """Start the receiver, which stands for Slack, on a network."""
+    image = images.reference("debian12")
+    containers.start(image, RECEIVER, network, LABEL, *RECEIVER_OPTIONS, command=containers.RECEIVER)
 
 
 def deploy(servers: list[Server], directory: Path) -> None:
     """Make people's accounts as for the scenarios, and run the role."""
     hosts: dict[str, dict] = {server.container: {} for server in servers}
-    play([SHARED / "prepare.yml", SHARED / "converge.yml"], hosts, hosts, directory)
+    key, authority = people.make_key(directory), people.authority(RECEIVER)
+    for server in servers:
+        people.prepare(server.container, key, authority)
+    play([SHARED / "converge.yml"], hosts, hosts, directory)
 
 
 def play(playbooks: list[Path], hosts: dict[str, dict], with_systemd: dict[str, dict], directory: Path) -> None:

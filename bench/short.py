@@ -31,11 +31,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from tests.lab.command import LabError
+from tests.lab.containers import Server
+from tests.lab.tables import table
+from tests.lab.types import UNKNOWN, is_less_and_true
 from tools.command import ROOT, Failure, output, run, say
 
-from .report import Finding, table
-from .servers import SENDER_STARTERS, Server, Stage
-from .types import UNKNOWN, is_less_and_true
+from .report import Finding
+from .servers import SENDER_STARTERS, Stage
 
 RUNS = 1000  # one after the other; three at a time half as many
 # Logins in a row, before the other program has its turn. Each turn waits some seconds for its alerts.
@@ -165,7 +168,7 @@ def measure(stage: Stage, runs: int, options: Options) -> Finding:
             places = [stack.enter_context(in_a_container(server, options))]
             try:
                 places.append(stack.enter_context(on_this_machine(server, stage, FIRST_PORT + number, options)))
-            except Failure as failure:
+            except (Failure, LabError) as failure:
                 notes.append(f"{server.title} was not measured on the machine itself: {failure}")
             for place in places:
                 for name, archive in archives.items():

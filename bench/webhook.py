@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import heapq
 import random
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -24,14 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from tools.command import ROOT, say
+from tests.lab.tables import table
+from tools.command import say
 
-from .report import Finding, table
+from .report import Finding
 
 if TYPE_CHECKING:
     from .servers import Stage
-
-sys.path.insert(0, str(ROOT / "files"))
 
 from ssh_login_notify import alert as alerts
 from ssh_login_notify.capture import Capture

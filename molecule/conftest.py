@@ -12,16 +12,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from logins import Login, Person
-from receiver.client import Message, Receiver
-from shared.containers import address
 
-from bench.report import table
+from tests.lab.containers import address
+from tests.lab.logins import Login, Person
+from tests.lab.people import PASSWORD
+from tests.lab.receiver.client import Message, Receiver
+from tests.lab.tables import table
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
-# As in molecule/shared/prepare.yml.
-PASSWORD = "not-a-real-password"  # noqa: S105
 
 # Login to message: the promise is seconds, and a busy machine gets some more.
 ALERT_SECONDS = 30.0
@@ -94,6 +93,20 @@ def alerts(receiver):
 def rows(request) -> list[dict[str, str]]:
     """The scenario's table: a test appends a row, column -> cell. All rows have the same columns."""
     return request.config.stash.setdefault(ROWS, [])
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """With one platform (`./dev test quick`), leave out the tests of platforms that are not there."""
+    if "LAB_ONE_PLATFORM" not in os.environ:
+        return
+
+    def has_no_host(item) -> bool:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        return "_testinfra_host" in parameters and not hasattr(parameters["_testinfra_host"], "backend")
+
+    left_out = [item for item in items if has_no_host(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:

@@ -10,6 +10,6 @@ def start(arguments: list[str]) -> None:
     environment.ensure()
     system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git"})
     images.ensure()
-    # It logs in and receives as the tests do.
-    variables = {**environment.variables(), "PYTHONPATH": str(ROOT / "tests")}
+    # One part simulates the notifier with the notifier's own modules.
+    variables = {**environment.variables(), "PYTHONPATH": str(ROOT / "files")}
     run(environment.program("python"), "-m", "bench", *arguments, env=variables)

@@ -3,11 +3,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.request import urlopen
+
+from tests.lab import containers, people
+from tests.lab.command import LabError
+from tests.lab.containers import address
+from tests.lab.logins import LoginError, Person
 
 from . import engine, environment, images, system
 from .command import ROOT, STATE, Failure, output, run, say, succeeds
@@ -16,11 +20,6 @@ DIRECTORY = STATE / "demo"
 NAME = "loginwatch-demo"  # of the network, and of each container with its part behind it
 SERVER, RECEIVER = f"{NAME}-server", f"{NAME}-receiver"
 ALERT_SECONDS = 60.0
-# What systemd needs in a container; .config/molecule/config.yml says the same for the tests.
-SYSTEMD = (
-    "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--cgroupns=host",
-    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp",
-)  # fmt: skip
 WAYS = {
     "interactive": "a person at a terminal",
     "command": "a command",
@@ -65,37 +64,28 @@ def stop() -> None:
 def boot() -> None:
     """Start the two containers on a network of their own."""
     output("docker", "network", "create", "--label", "loginwatch=demo", NAME)
-    start_container = ("docker", "run", "--detach", "--label", "loginwatch=demo", "--network", NAME)
-    output(
-        *start_container, "--name", RECEIVER, "--hostname", "receiver", "--network-alias", "receiver",
-        "--publish", "127.0.0.1::8080", "--volume", f"{ROOT / 'tests' / 'receiver'}:/opt/receiver:ro",
-        "--workdir", "/opt", images.reference("debian12"), "python3", "-B", "-m", "receiver", "--name", "receiver",
-    )  # fmt: skip
-    output(
-        *start_container, "--name", SERVER, "--hostname", "web-3", *SYSTEMD,
-        images.reference("debian13"), "/sbin/init",
-    )  # fmt: skip
+    label = "loginwatch=demo"
+    options = (*containers.RECEIVER_OPTIONS, "--publish=127.0.0.1::8080")
+    containers.start(images.reference("debian12"), RECEIVER, NAME, label, *options, command=containers.RECEIVER)
+    containers.start(images.reference("debian13"), SERVER, NAME, label, "--hostname=web-3", *containers.SYSTEMD)
 
 
 def prepare() -> None:
-    """Give the server accounts and the demo a key, by the playbook that prepares the tests' servers."""
+    """Make people's accounts on the server, and an inventory by which the deploy playbook finds it."""
     inventory = DIRECTORY / "inventory.json"
     host = {"ansible_connection": "community.docker.docker", "ansible_python_interpreter": "/usr/bin/python3"}
     fingerprint = f"lookup('ansible.builtin.pipe', 'ssh-keygen -lf {DIRECTORY / 'key.pub'}').split()[1]"
     settings = {
-        "molecule_ephemeral_directory": str(DIRECTORY),
         "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
         "ssh_login_notify_people": "{{ {" + fingerprint + ": 'Ada Lovelace'} }}",
     }
     groups = {"all": {"vars": settings}, "servers": {"hosts": {SERVER: host}}, "systemd": {"hosts": {SERVER: {}}}}
     inventory.write_text(json.dumps(groups))
-    log = DIRECTORY / "prepare.log"
-    with log.open("w") as file:
-        try:
-            play(ROOT / "molecule" / "shared" / "prepare.yml", stdout=file)
-        except Failure as failure:
-            raise Failure(f"{failure}\nIts output: {log}") from failure
+    try:
+        people.prepare(SERVER, people.make_key(DIRECTORY), people.authority(RECEIVER))
+    except (LabError, TimeoutError) as error:
+        raise Failure(str(error)) from error
 
 
 def play(playbook: str | Path, **options) -> None:
@@ -113,17 +103,13 @@ def picture() -> None:
     if not engine.container_names("loginwatch=demo"):
         start()
     log_in(["interactive"])
-    variables = {**environment.variables(), "PYTHONPATH": str(ROOT / "tests")}
     target = ROOT / "docs" / "images" / "alert.png"
-    run(environment.program("python"), "-m", "receiver.screenshot", "--of", page(), "--output", target, env=variables)
+    run(environment.program("python"), "-m", "tests.lab.receiver.screenshot", "--of", page(), "--output", target)
     say(f"the picture is {target.relative_to(ROOT)}")
 
 
 def log_in(ways: Iterable[str]) -> list[dict]:
     """Log in in these ways, and return the messages that came of it, in the order of the logins."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from logins import LoginError, Person  # the clients that the tests use
-
     person = Person("deploy", address(SERVER), DIRECTORY, DIRECTORY / "key")
     sources = []
     for way in ways:
@@ -157,8 +143,3 @@ def page() -> str:
     """The address of the receiver's page on this machine."""
     return f"http://{output('docker', 'port', RECEIVER, '8080/tcp').splitlines()[0]}/"
 
-
-def address(container: str) -> str:
-    """The container's address, at which this machine reaches it."""
-    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    return output("docker", "inspect", "--format", template, container)

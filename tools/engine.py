@@ -1,4 +1,4 @@
-"""The Docker engine: take the one that answers; install and start one only where there is none."""
+"""The Docker engine: use the one that answers; install and start one only where there is none."""
 from __future__ import annotations
 
 import os
@@ -14,9 +14,9 @@ START_SECONDS = 60
 
 
 def ensure() -> None:
-    """See to it that `docker` reaches an engine.
+    """Make sure that `docker` reaches an engine.
 
-    :raises Failure: with the mend, where an engine of the user's own does not answer; it never gets a rival
+    :raises Failure: where the user's own engine does not answer, with what to do; no second one is started
     """
     if answers():
         return
@@ -47,7 +47,7 @@ def answers() -> bool:
 
 
 def refuse_to_compete() -> None:
-    """Raise Failure where the user has an engine that only lacks something."""
+    """Raise Failure where the user has an engine that is only not running or not permitted."""
     if os.environ.get("DOCKER_HOST"):
         raise Failure(f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}: start it, or unset it.")
     socket = Path("/var/run/docker.sock")

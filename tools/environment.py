@@ -21,21 +21,21 @@ def ensure() -> None:
 
 
 def python() -> Path:
-    """The interpreter that environments are made of; where one is active, not that, which can't make itself anew."""
+    """Return the interpreter that makes environments: never that of an active one, which cannot replace itself."""
     return Path(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def locked(requirements: Path) -> list[str]:
-    """What `pip install` is given to install from a lock: nothing whose hash is not in it."""
+    """Return the arguments of `pip install` that install exactly what a lock names, by hash."""
     return ["--require-hashes", "-r", str(requirements)]
 
 
 def make_venv(directory: Path, python: Path, pip_arguments: list[str], recipe: str) -> None:
     """Make a virtual environment and install packages into it, unless one of this recipe is there.
 
-    :param python: the interpreter that it is for
-    :param pip_arguments: what `pip install` is given
-    :param recipe: text that tells one content from another; kept, hashed, in the environment as its stamp
+    :param python: its interpreter
+    :param pip_arguments: arguments of `pip install`
+    :param recipe: changes whenever the content should; its hash is kept in the environment
     """
     stamp = directory / "installed"
     digest = hashlib.sha256(recipe.encode()).hexdigest()
@@ -46,7 +46,7 @@ def make_venv(directory: Path, python: Path, pip_arguments: list[str], recipe: s
         system.install(output(python, "-c", "import sys; print('python%d.%d-venv' % sys.version_info[:2])"))
     run(python, "-m", "venv", "--clear", directory)
     pip = (directory / "bin" / "python", "-m", "pip", "install", "-qq")
-    # The pip that Pythons up to 3.7 bring along takes the newest release of all, which these can't run.
+    # The pip of Python 3.6 and 3.7 would choose the newest release of a package, which these Pythons cannot run.
     run(*pip, "--upgrade", "pip~=21.3; python_version < '3.8'")
     run(*pip, *pip_arguments)
     stamp.write_text(digest)

@@ -1,7 +1,7 @@
-"""The Debian images that stand for servers in the tests: with systemd, sshd and Python, and nothing of ours.
+"""The Debian images of the test servers: systemd, sshd and Python, and nothing of the project.
 
-molecule/images/ is their one recipe. Where a container registry can be reached they are built upon its Debian,
-else mmdebstrap makes them from Debian's packages.
+The recipe is molecule/images/. Where a container registry can be reached, the images are built on its Debian;
+otherwise mmdebstrap builds them from Debian's packages.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PULL_SECONDS = 60
 
 
 def ensure() -> None:
-    """Build the images that are missing or were built by another recipe."""
+    """Build the images that are missing or were built from another recipe."""
     engine.ensure()
     for name in RELEASES:
         if recipe_of(reference(name)) != digest():
@@ -33,13 +33,13 @@ def reference(name: str) -> str:
 
 
 def digest() -> str:
-    """What tells this recipe from any other."""
+    """Return a hash of the recipe."""
     text = b"".join(path.name.encode() + path.read_bytes() for path in sorted(RECIPE.iterdir()))
     return hashlib.sha256(text).hexdigest()[:16]
 
 
 def recipe_of(image: str) -> str:
-    """The digest of the recipe that an image was built by; empty if there is no such image."""
+    """Return the digest of the recipe that an image was built from; empty if there is no such image."""
     try:
         return output("docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', image)
     except Failure:

@@ -13,6 +13,7 @@ EPILOG = """\
 examples:
   ./dev demo                        see it work: a server, a stand-in for Slack, real logins, their alerts
   ./dev test                        everything that must hold: lint, unit tests, real servers
+  ./dev test quick                  lint, three Pythons, two scenarios on one platform
   ./dev test unit receiver          only these parts
   ./dev test faults outage          these scenarios on real servers
   ./dev shell                       a shell in which molecule and ansible-playbook are at hand
@@ -56,11 +57,11 @@ def parser() -> argparse.ArgumentParser:
     test = command("test", lambda options: testing.run_parts(options.part, options.jobs), summary)
     test.add_argument(
         "part", nargs="*", metavar="PART",
-        help=f"{', '.join(testing.PARTS)}; of molecule, {', '.join(testing.SCENARIOS)} (default: everything)",
+        help=f"{', '.join(testing.PARTS)}; quick; of molecule, {', '.join(testing.SCENARIOS)} (default: everything)",
     )  # fmt: skip
     test.add_argument(
-        "--jobs", type=int, choices=(1, 2), default=2,
-        help="checks at a time, where nothing is timed; 1 shows what they print as they print it (default: 2)",
+        "--jobs", type=int, default=testing.JOBS,
+        help=f"checks at a time, where nothing is timed; 1 prints their output as it comes (default: {testing.JOBS})",
     )  # fmt: skip
     command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 

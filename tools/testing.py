@@ -1,7 +1,8 @@
-"""Everything that must hold, in parts that can be run alone; a table at the end says what held and how long it took.
+"""All checks, in parts that can be run alone; a table at the end says what held and how long it took.
 
-Two checks run at a time: those on real servers wait most of their time, and the others work most of theirs. What each
-of the two prints comes in one piece, when it has ended. Where logins are timed, or attacked, nothing runs beside it.
+Most scenarios wait most of their time. So several checks run at a time, and at most one of them is of those that keep a
+processor busy, for as long as there are others. The output of each comes in one piece when it has ended. Where logins
+are timed, nothing runs beside it; such a scenario's servers are started and deployed before, beside the others.
 """
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -18,150 +19,173 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from . import bench, environment, images, lint, pythons, system
+from . import environment, images, lint, pythons, system
 from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
 
-SCENARIOS = ("default", "safety_valve", "remove", "faults", "outage", "storm", "attacks", "selinux", "fleet")
-# They compare how long logins take, or make the load that would lengthen those of others.
-LOADED = ("safety_valve", "faults", "outage", "storm", "attacks")
+# The longest first, so that none of them is left to run alone at the end.
+SCENARIOS = (
+    "attacks", "fleet", "grown_fleet", "outage", "default", "healing", "selinux", "remove",
+    "safety_valve", "faults", "storm",
+)  # fmt: skip
+# They compare how long logins take, or count what a busy machine would change.
+TIMED = ("safety_valve", "faults", "storm")
+JOBS = 4
 
 # The oldest Ansible that the collection takes (meta/runtime.yml), and the Pythons that it runs on.
 OLDEST_ANSIBLE = "2.16"
 OLDEST_ANSIBLE_PYTHONS = ("3.12", "3.11", "3.10")
 
+# Of `./dev test quick`.
+MIDDLE_PYTHON = "3.9"
+QUICK_SCENARIOS = ("default", "safety_valve")
+
 PRINTING = Lock()
 
 
 class Turn(Enum):
-    """When a check runs: before all others, which need it; two at a time; or in the end, and nothing beside it."""
+    """When a check runs, and what may run beside it."""
 
-    FIRST = 1
-    BESIDE = 2
-    ALONE = 3
+    FIRST = 1  # before all others, which need what it provides
+    WORKS = 2  # keeps a processor busy: one at a time, beside those that wait
+    WAITS = 3  # waits most of its time: several at a time
+    ALONE = 4  # at the end, and nothing beside it
 
 
 @dataclass(eq=False)
 class Check:
-    """One line of the table: something that holds, or raises Failure."""
+    """One line of the table: `run` raises Failure if something does not hold."""
 
     name: str
     run: Callable[[], object]
-    turn: Turn = Turn.BESIDE
+    turn: Turn = Turn.WORKS
 
 
 @dataclass
 class Result:
-    """What came of a check. held: None if it could not be run here."""
+    """The outcome of a check. held: None if it could not be run here."""
 
     name: str
     seconds: float
     held: bool | None
 
 
-def unit() -> Iterator[Check]:
+def unit(versions: Iterable[str] = pythons.VERSIONS) -> Iterator[Check]:
     """The notifier on every Python that is here, and the plugins on Ansible's own."""
     found = pythons.find()
-    for version, python in found.items():
-        yield Check(f"unit: notifier, Python {version}", partial(test_notifier, version, python))
-    for version in pythons.VERSIONS:
-        if version not in found:
+    for version in versions:
+        if version in found:
+            yield Check(f"unit: notifier, Python {version}", partial(test_notifier, version, found[version]))
+        else:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
     yield Check("shells", provide_shells, Turn.FIRST)
     yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"))
-    others = [f"tests/unit/{name}" for name in ("plugins", "role", "examples", "bench")]
+    others = [*(f"tests/unit/{name}" for name in ("plugins", "role", "examples")), "bench/tests"]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
     yield Check(f"unit: plugins, role, ansible-core {OLDEST_ANSIBLE}", test_with_oldest_ansible)
 
 
 def receiver() -> Iterator[Check]:
-    """The stand-in for Slack; its page is looked at with a real browser."""
+    """The stand-in for Slack; a real browser shows its page."""
     yield Check("browser", provide_browser, Turn.FIRST)
     yield Check("receiver", lambda: pytest("tests/unit/receiver"))
 
 
-def molecule(scenarios: tuple[str, ...] = SCENARIOS) -> Iterator[Check]:
+def molecule(scenarios: tuple[str, ...] = SCENARIOS, one_platform: bool = False) -> Iterator[Check]:
     """The role on real servers."""
     yield Check("images of the servers", prepare, Turn.FIRST)
-    if "fleet" in scenarios:
+    if "fleet" in scenarios or "grown_fleet" in scenarios:
         yield Check("browser", provide_browser, Turn.FIRST)
         yield Check(f"ansible-core {OLDEST_ANSIBLE}", provide_oldest_ansible, Turn.FIRST)
     for scenario in scenarios:
-        turn = Turn.ALONE if scenario in LOADED else Turn.BESIDE
-        yield Check(f"molecule: {scenario}", partial(test_scenario, scenario), turn)
+        if scenario in TIMED:
+            yield Check(f"molecule: {scenario}, deployment", partial(deploy, scenario, one_platform), Turn.WAITS)
+            yield Check(f"molecule: {scenario}", partial(verify, scenario, one_platform), Turn.ALONE)
+        else:
+            yield Check(f"molecule: {scenario}", partial(whole_scenario, scenario, one_platform), Turn.WAITS)
 
 
-def kinds() -> Iterator[Check]:
-    """A few logins of every kind, each one alert of the right kind; `./dev bench kinds` makes many."""
-    yield Check("kinds of login", lambda: bench.start(["kinds", "5"]))
+def linters() -> Iterator[Check]:
+    """Style, types and documentation."""
+    for name, function in lint.CHECKS.items():
+        yield Check(f"lint: {name}", function)
 
 
-PARTS: dict[str, Callable[..., Iterator[Check]]] = {
-    "lint": lambda: (Check(f"lint: {name}", function) for name, function in lint.CHECKS.items()),
+def quick() -> Iterator[Check]:
+    """What a change breaks most often: for the minutes between two edits."""
+    yield from linters()
+    yield from unit((pythons.VERSIONS[0], MIDDLE_PYTHON, pythons.VERSIONS[-1]))
+    yield from molecule(QUICK_SCENARIOS, one_platform=True)
+
+
+PARTS: dict[str, Callable[[], Iterator[Check]]] = {
+    "lint": linters,
     "unit": unit,
     "receiver": receiver,
     "molecule": molecule,
-    "kinds": kinds,
 }
 
 
-def run_parts(words: list[str], jobs: int = 2) -> int:
+def run_parts(words: list[str], jobs: int = JOBS) -> int:
     """Run these parts (none: all of them), every check of them even after one failed; 0 if all of them hold.
 
-    :param words: names of parts and of scenarios
-    :param jobs: how many checks run at a time, 1 or 2
+    :param words: names of parts and of scenarios, or `quick`
+    :param jobs: how many checks run at a time
     """
-    unknown = [word for word in words if word not in PARTS and word not in SCENARIOS]
+    known: dict[str, Callable[[], Iterator[Check]]] = {**PARTS, "quick": quick}
+    known.update((name, partial(molecule, (name,))) for name in SCENARIOS)
+    unknown = [word for word in words if word not in known]
     if unknown:
-        known = f"{', '.join(PARTS)}; of molecule: {', '.join(SCENARIOS)}"
-        raise Failure(f"there is no part {unknown[0]!r}. There are: {known}")
+        raise Failure(f"there is no part {unknown[0]!r}. Choose from: {', '.join(known)}")
     environment.ensure()
-    checks: list[Check] = []
-    for word in words or PARTS:
-        checks += PARTS[word]() if word in PARTS else molecule((word,))
+    checks = [check for word in words or PARTS for check in known[word]()]
     # What several parts need is provided once.
     return report(run_all(list({check.name: check for check in checks}.values()), jobs))
 
 
 def run_all(checks: list[Check], jobs: int) -> list[Result]:
-    """Run all of them, and return what came of each, in their order."""
+    """Run all of them, and return the outcome of each, in their order."""
     turns = {turn: [check for check in checks if check.turn is turn] for turn in Turn}
-    if jobs == 1 or len(turns[Turn.BESIDE]) == 1:
-        turns[Turn.ALONE][:0] = turns.pop(Turn.BESIDE)
     results = {check: attempt(check) for check in turns[Turn.FIRST]}
-    results.update(run_two_at_a_time(turns.get(Turn.BESIDE, [])))
+    beside = turns[Turn.WAITS] + turns[Turn.WORKS]
+    if jobs == 1 or len(beside) == 1:
+        results.update((check, attempt(check)) for check in beside)
+    else:
+        results.update(run_side_by_side(turns[Turn.WORKS], turns[Turn.WAITS], jobs))
     results.update((check, attempt(check)) for check in turns[Turn.ALONE])
     return [results[check] for check in checks]
 
 
-def run_two_at_a_time(checks: list[Check]) -> dict[Check, Result]:
-    """Run them from both ends: so what needs the processor has a scenario beside it, and not its like."""
-    left = deque(checks)
-    results = {}
+def run_side_by_side(works: list[Check], waits: list[Check], jobs: int) -> dict[Check, Result]:
+    """Run so many checks at a time, of those that keep a processor busy one, until nothing else is left."""
+    working, waiting = deque(works), deque(waits)
+    results: dict[Check, Result] = {}
 
-    def work(take: Callable[[], Check]) -> None:
+    def work(first: deque[Check], second: deque[Check]) -> None:
         while True:
             try:
-                check = take()
+                check = first.popleft() if first else second.popleft()
             except IndexError:
                 return
             results[check] = printed_at_end(check)
 
-    with ThreadPoolExecutor() as pool:
-        workers = [pool.submit(work, take) for take in (left.popleft, left.pop)]
+    with ThreadPoolExecutor(jobs) as pool:
+        workers = [pool.submit(work, working, waiting)]
+        workers += [pool.submit(work, waiting, working) for _job in range(jobs - 1)]
         try:
             for worker in workers:
                 worker.result()
         except BaseException:
-            left.clear()  # Ctrl-C has reached what runs; nothing else is to start
+            working.clear()  # Ctrl-C has reached what runs; nothing else is to start
+            waiting.clear()
             raise
     return results
 
 
 def printed_at_end(check: Check) -> Result:
-    """Run a check while another runs too, and print what it printed when it has ended."""
+    """Run a check while others run too, and print its output when it has ended."""
     path = STATE / "logs" / (re.sub(r"[^A-Za-z0-9.]+", "-", check.name) + ".log")
     path.parent.mkdir(parents=True, exist_ok=True)
-    say(f"{check.name} (what it prints goes to {path.relative_to(ROOT)}, and comes here in the end)")
+    say(f"{check.name} (its output goes to {path.relative_to(ROOT)}, and comes here at the end)")
     with path.open("w+", errors="replace") as log:
         PRINTED.set(log)
         result = attempt(check)
@@ -174,7 +198,7 @@ def printed_at_end(check: Check) -> Result:
 
 
 def attempt(check: Check) -> Result:
-    """Run a check to its end, whatever comes of it."""
+    """Run a check to its end, whatever its outcome."""
     say(check.name)
     start = time.monotonic()
     held: bool | None
@@ -209,23 +233,26 @@ def test_notifier(version: str, python: Path) -> None:
     directory = STATE / "pythons" / version
     requirements = ROOT / "tests" / "unit" / "notifier" / "requirements.txt"
     environment.make_venv(directory, python, environment.locked(requirements), requirements.read_text())
-    run(directory / "bin" / "python", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier")
+    # Most tests have the same outcome on every Python, and some of them take long: two Pythons are enough for these.
+    options = () if version in (pythons.VERSIONS[0], pythons.VERSIONS[-1]) else ("--between",)
+    python = directory / "bin" / "python"
+    run(python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier", *options)
 
 
 def prepare() -> None:
-    """Provide what Molecule needs beside itself, in whichever environment it runs."""
+    """Provide what Molecule needs: the collection, the clients that log in, and the images."""
     environment.link_collection()
     system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
     images.ensure()
 
 
 def provide_shells() -> None:
-    """What the notifier makes of a command line is compared with what the shells that users have make of it."""
+    """Install the shells whose reading of a command line is compared with the notifier's."""
     system.require({name: name for name in ("bash", "dash", "zsh", "fish", "tcsh")})
 
 
 def provide_browser() -> None:
-    """The pages that the tests look at are shown by a real one."""
+    """Install a browser, in which the tests look at pages."""
     if not any(system.find(browser) for browser in ("chromium", "google-chrome")):
         system.install("chromium")
 
@@ -245,7 +272,7 @@ def provide_oldest_ansible() -> Path:
 
 
 def test_with_oldest_ansible() -> None:
-    """What runs beneath Ansible, on the oldest."""
+    """The unit tests of plugins and role, with the oldest Ansible."""
     python = provide_oldest_ansible() / "bin" / "python"
     pytest("tests/unit/plugins", "tests/unit/role", python=python)
 
@@ -253,13 +280,37 @@ def test_with_oldest_ansible() -> None:
 def pytest(*directories: str, python: Path | None = None) -> None:
     """Run tests in the virtual environment, or by the interpreter of another, with the collection importable."""
     variables = environment.variables()
-    variables["PYTHONPATH"] = f"{environment.COLLECTIONS}:{ROOT}"
+    variables["PYTHONPATH"] = str(environment.COLLECTIONS)
     python = python or environment.program("python")
     run(python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", *directories, env=variables)
 
 
-def test_scenario(name: str) -> None:
+def whole_scenario(name: str, one_platform: bool = False) -> None:
     """One Molecule scenario from nothing to nothing."""
+    run_molecule("test", name, one_platform)
+
+
+def deploy(name: str, one_platform: bool = False) -> None:
+    """Start the servers of a scenario, and deploy the notifier."""
+    run_molecule("destroy", name, one_platform)
+    run_molecule("converge", name, one_platform)
+
+
+def verify(name: str, one_platform: bool = False) -> None:
+    """Run the tests of a scenario whose servers are there, and remove the servers."""
+    try:
+        run_molecule("verify", name, one_platform)
+    finally:
+        run_molecule("destroy", name, one_platform)
+
+
+def run_molecule(command: str, scenario: str, one_platform: bool = False) -> None:
+    """Run a command of Molecule's."""
     # Molecule frames what Ansible prints and breaks its lines at the terminal's width; a log is read without.
     variables = {**environment.variables(), "MOLECULE_COMMAND_BORDERS": "false", "ANSIBLE_FORCE_COLOR": "false"}
-    run(environment.program("molecule"), "test", "-s", name, env=variables)
+    if one_platform:
+        variables["LAB_ONE_PLATFORM"] = "true"  # molecule/conftest.py leaves out the tests of the others
+    # A list in a later file replaces that of an earlier one.
+    configurations = ("config.yml", "one_platform.yml") if one_platform else ("config.yml",)
+    options = [word for name in configurations for word in ("-c", ROOT / ".config" / "molecule" / name)]
+    run(environment.program("molecule"), *options, command, "-s", scenario, env=variables)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from logins import Login
-from receiver.client import Message
+from tests.lab.logins import Login
+from tests.lab.receiver.client import Message
 
 # A line of a digest (files/ssh_login_notify/slack.py).
 LINE = re.compile(

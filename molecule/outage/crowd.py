@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from logins import Login, LoginError, Person
+from tests.lab.logins import Login, LoginError, Person
 
 from .server import Server
 

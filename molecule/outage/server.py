@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shared.deploy import SECRET, deploy, url
+from tests.lab.deploy import SECRET, deploy, url
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 # The program's processes, as pgrep(1) finds them: not the shell that runs pgrep.

@@ -11,8 +11,9 @@ from contextlib import suppress
 
 import pytest
 from attacks.setup import usual_notifier
-from logins import Login, Person
-from receiver.client import Alert, Message
+
+from tests.lab.logins import Login, Person
+from tests.lab.receiver.client import Alert, Message
 
 ALERT_SECONDS = 30.0
 QUIET_SECONDS = 0.5

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from attacks.setup import usual_notifier
-from logins import Login
+
+from tests.lab.logins import Login
 
 testinfra_hosts = ["ansible://systemd"]
 

@@ -12,7 +12,8 @@ from functools import partial
 
 import pytest
 from attacks.setup import usual_notifier
-from logins import Login
+
+from tests.lab.logins import Login
 
 testinfra_hosts = ["ansible://systemd"]
 

@@ -10,7 +10,8 @@ import json
 import time
 
 import pytest
-from logins import Person
+
+from tests.lab.logins import Person
 
 testinfra_hosts = ["ansible://systemd"]
 

@@ -13,7 +13,8 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from logins import Login
+
+from tests.lab.logins import Login
 
 testinfra_hosts = ["ansible://systemd"]
 

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from attacks.setup import usual_notifier, usual_notifier_in_sshrc
-from logins import Login, Person
+
+from tests.lab.logins import Login, Person
 
 testinfra_hosts = ["ansible://systemd"]
 

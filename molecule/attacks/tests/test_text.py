@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 from attacks.setup import usual_notifier
-from logins import Person
+
+from tests.lab.logins import Person
 
 testinfra_hosts = ["ansible://systemd"]
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from shared.deploy import SECRET
+
+from tests.lab.deploy import SECRET
 
 testinfra_hosts = ["ansible://systemd"]
 

@@ -10,7 +10,8 @@ No webhook is shown.
 from __future__ import annotations
 
 import pytest
-from shared.deploy import SECRET, deploy, url
+
+from tests.lab.deploy import SECRET, deploy, url
 
 # The role refuses it on the controller, so one server is enough.
 testinfra_hosts = ["ansible://plain"]

@@ -11,7 +11,8 @@ import re
 from contextlib import contextmanager
 
 import pytest
-from shared.deploy import SECRET, deploy, url
+
+from tests.lab.deploy import SECRET, deploy, url
 
 testinfra_hosts = ["ansible://debian13-default"]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
-from shared.deploy import SECRET, deploy, url
+
+from tests.lab.deploy import SECRET, deploy, url
 
 testinfra_hosts = ["ansible://servers"]
 

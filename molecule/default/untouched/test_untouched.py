@@ -4,7 +4,7 @@
 
 """Check mode has run on a server that has never seen the notifier, and changed nothing."""
 
-from shared.footprint import changes
+from tests.lab.footprint import changes
 
 testinfra_hosts = ["ansible://servers"]
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from faults import FAULTS, Fault, Shell, Written, broken, line_taken_out, prepared
-from logins import Login, Person
-from receiver.client import Alert, Receiver
+
+from tests.lab.faults import FAULTS, Fault, Shell, Written, broken, line_taken_out, prepared
+from tests.lab.logins import Login, Person
+from tests.lab.receiver.client import Alert, Receiver
 
 testinfra_hosts = ["ansible://debian13-faults", "ansible://plain"]
 

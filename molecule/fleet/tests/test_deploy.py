@@ -10,8 +10,9 @@ import json
 import re
 
 import pytest
-from operating import AT_ONCE, CLEAN, CONFIGURATION, ENVIRONMENT, KEY, NOBODY, SCENARIO, STRANGERS
-from shared.containers import address
+
+from tests.lab.containers import address
+from tests.lab.operating import AT_ONCE, CONFIGURATION, ENVIRONMENT, KEY, NOBODY, SCENARIO, STRANGERS, make_bare
 
 PAM = "/etc/pam.d/sshd"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
@@ -25,12 +26,10 @@ def deployed(server) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _bare(play, servers):
+def _bare(servers):
     """Each test begins, and the last one ends, with servers on which nobody has deployed."""
     yield
-    run = play("remove", CLEAN)
-    assert run.status == 0, run.output
-    assert not any(deployed(server) for server in servers.values())
+    make_bare(servers.values())
 
 
 def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, servers, receiver):

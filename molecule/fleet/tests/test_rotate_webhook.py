@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from operating import AT_ONCE, DEAD
+
+from tests.lab.operating import AT_ONCE, DEAD
 
 pytestmark = pytest.mark.usefixtures("deployed")
 

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from operating import wait_for
+
+from tests.lab.operating import wait_for
 
 pytestmark = pytest.mark.usefixtures("deployed")
 

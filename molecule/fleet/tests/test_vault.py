@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from operating import AT_ONCE, CLEAN, CONFIGURATION
-from shared.deploy import SECRET
+
+from tests.lab.deploy import SECRET
+from tests.lab.operating import AT_ONCE, CLEAN, CONFIGURATION
 
 OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"

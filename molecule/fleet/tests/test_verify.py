@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from operating import NOBODY
-from receiver.screenshot import chromium
+
+from tests.lab.operating import NOBODY
+from tests.lab.receiver.screenshot import chromium
 
 pytestmark = pytest.mark.usefixtures("deployed")
 

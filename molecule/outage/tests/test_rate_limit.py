@@ -10,7 +10,8 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from outage.server import PROGRAM
-from receiver.client import http_date
+
+from tests.lab.receiver.client import http_date
 
 testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 

@@ -4,7 +4,7 @@
 
 """After the removal the server is as it was found: files, accounts, units, and every byte of the PAM stack."""
 
-from shared.footprint import changes
+from tests.lab.footprint import changes
 
 testinfra_hosts = ["ansible://servers"]
 

@@ -10,7 +10,8 @@ import re
 from contextlib import contextmanager
 
 import pytest
-from shared.stall import stalled_disk
+
+from tests.lab.stall import stalled_disk
 
 testinfra_hosts = ["ansible://servers"]
 

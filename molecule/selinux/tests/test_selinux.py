@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 import pytest
-from shared.deploy import PROJECT, SECRET, deploy, play, url
-from shared.footprint import changes
+
+from tests.lab.deploy import PROJECT, SECRET, deploy, play, url
+from tests.lab.footprint import changes
 
 testinfra_hosts = ["ansible://servers"]
 

@@ -4,21 +4,20 @@
 
 """A storm of logins is told in full, at the webhook's pace and at a small price, and leaves nothing behind.
 
-`./dev bench storm` is the same with a thousand logins (bench/storm.py).
+`./dev bench storm` is the same with a thousand logins (tests/lab/storm.py).
 """
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from conftest import KEY, SCENARIO, address
-from logins.fleet import fleet
+from conftest import KEY, SCENARIO
 
-from bench.servers import INSIDE, Server
-from bench.storm import FIGURES, prepare, raise_storm, rows_of, told
+from tests.lab.command import docker
+from tests.lab.containers import INSIDE, TESTS, Server, address
+from tests.lab.logins.fleet import fleet
+from tests.lab.storm import FIGURES, prepare, raise_storm, rows_of, told
 
 testinfra_hosts = ["ansible://servers"]
 
@@ -27,7 +26,6 @@ CONNECTIONS = 100
 # What serves a connection on which nothing was opened (files/ssh_login_notify/connection.py).
 SERVED = "^sshd[a-z-]*: (alice|bob|carol)$"
 AN_HOUR_LATER = "env FAKETIME=+1h LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)"
-SCRIPTS = Path(__file__).parents[3] / "bench" / "inside"
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +40,7 @@ def server(host, people):
     """The server under test, as the bench knows servers, with its scripts and everybody's account on it."""
     container = host.backend.hostname
     host.check_output(f"mkdir -p {INSIDE}")
-    subprocess.run(["docker", "cp", "--quiet", f"{SCRIPTS}/.", f"{container}:{INSIDE}"], check=True)  # noqa: S603, S607
+    docker("cp", "--quiet", f"{TESTS}/lab/inside/.", f"{container}:{INSIDE}")
     found = Server(container.removesuffix(f"-{SCENARIO}"), container, address(container), KEY)
     prepare(found, people)
     return found
@@ -89,7 +87,7 @@ def test_nothing_is_left_behind(storm, server):
 
 
 def processes_are_left(server, count: int) -> None:
-    """So many of the notifier's, also those that nobody has waited for. Raises Failure if it stays another number."""
+    """So many of the notifier's, also those that nobody has waited for. Raises LabError if it stays another number."""
     server.shell(f"timeout 30 sh -c 'until [ $(pgrep -c ssh-login-notif) = {count} ]; do sleep 0.1; done'")
 
 

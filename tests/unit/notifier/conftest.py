@@ -7,19 +7,18 @@ import gc
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "files"))
 
 import parts  # noqa: E402 - it imports the notifier
 
 # The same examples each time: a failure here is one of the change that is tested, never of chance.
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.register_profile("searching", deadline=None, max_examples=3000, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("between", settings.get_profile("steady"), max_examples=10)
 settings.load_profile("steady")
 
 
@@ -27,9 +26,28 @@ def pytest_addoption(parser):
     parser.addoption("--search", action="store_true", help="try new and many more examples of every property")
 
 
+    text = "for a Python between the oldest and the newest: run each test with the first of its cases only"
+    parser.addoption("--between", action="store_true", help=text)
+
+
 def pytest_configure(config):
     if config.getoption("--search"):
         settings.load_profile("searching")
+    elif config.getoption("--between"):
+        settings.load_profile("between")
+
+
+def pytest_collection_modifyitems(config, items):
+    """With --between every test runs, but not every case: a case seldom differs by Python, and all run on two."""
+    if not config.getoption("--between"):
+        return
+    kept, left_out, seen = [], [], set()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        (left_out if name in seen else kept).append(item)
+        seen.add(name)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True)

@@ -4,15 +4,14 @@
 """What the fuzzer has found worth keeping (fuzz/corpus/), and any other bytes: no promise breaks."""
 
 import os
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.targets import TARGETS
+
 TOP = os.path.join(os.path.dirname(__file__), "..", "..", "..")
-sys.path.insert(0, TOP)
-TARGETS = __import__("fuzz.targets", fromlist=["TARGETS"]).TARGETS  # it is beside tests/, not in the path of pytest
 CORPUS = os.path.join(TOP, "fuzz", "corpus")
 INPUTS = sorted((target, name) for target in TARGETS for name in os.listdir(os.path.join(CORPUS, target)))
 # What the parsers know, so that chance puts it together.

@@ -22,8 +22,7 @@ from ssh_login_notify.text import printable
 NOW = 1763884862.0
 if sys.version_info >= (3, 9):
     # The receiver's rules are Slack's documented ones; the receiver itself runs on newer Pythons only.
-    sys.path.append(str(parts.Path(__file__).resolve().parents[2]))
-    from receiver.validation import judge
+    from tests.lab.receiver.validation import judge
 else:
     judge = None
 

@@ -12,20 +12,19 @@ from pathlib import Path
 import pytest
 import requests
 
-TESTS = Path(__file__).parents[2]
-sys.path.insert(0, str(TESTS))
+from tests.lab.receiver.client import Receiver as Client
+from tests.lab.receiver.server import Receiver
 
-from receiver.client import Receiver as Client  # noqa: E402
-from receiver.server import Receiver  # noqa: E402
-
+ROOT = Path(__file__).parents[3]
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
 LOOPBACK = ("127.0.0.1", 0)
 
 
 def start(state, *arguments):
     """Start the receiver as a program; return the process and the addresses of its listeners."""
-    command = [sys.executable, "-m", "receiver", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--state", state]
-    process = subprocess.Popen([*command, *arguments], cwd=TESTS, stdout=subprocess.PIPE, text=True)
+    listeners = ["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "tests.lab.receiver", *listeners, "--state", state, *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     ready = process.stdout.readline().split()
     assert ready[0] == "ready"
     return process, dict(item.split("=") for item in ready[1:])

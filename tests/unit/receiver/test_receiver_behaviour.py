@@ -13,8 +13,9 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 from conftest import PATH
-from receiver.client import http_date
-from receiver.sample import alert
+
+from tests.lab.receiver.client import http_date
+from tests.lab.receiver.sample import alert
 
 TEXT = {"text": "x"}
 REQUEST = (

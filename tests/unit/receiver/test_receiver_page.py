@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import PATH, TESTS, start, stop
-from receiver import pages
-from receiver.client import Receiver as Client
-from receiver.sample import FIELDS, ID, alert
-from receiver.screenshot import FLAGS, chromium, take
+from conftest import PATH, ROOT, start, stop
+
+from tests.lab.receiver import pages
+from tests.lab.receiver.client import Receiver as Client
+from tests.lab.receiver.sample import FIELDS, ID, alert
+from tests.lab.receiver.screenshot import FLAGS, chromium, take
 
 # What a browser would run if any of it got into the page as HTML. Each sets the title, which the test can see.
 HOSTILE = [
@@ -155,8 +156,8 @@ def test_a_picture_is_cropped_to_the_message_and_crisp(client, post, tmp_path):
 
 
 def test_the_picture_of_the_readme_can_be_made_anew(tmp_path):
-    command = [sys.executable, "-m", "receiver.screenshot", "--output", str(tmp_path / "alert.png")]
-    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "tests.lab.receiver.screenshot", "--output", str(tmp_path / "alert.png")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(tmp_path / "alert.png").stat().st_size > 10_000
 

@@ -14,11 +14,12 @@ import time
 
 import pytest
 import requests
-from conftest import LOOPBACK, PATH, TESTS, start, stop
-from receiver.client import Message
-from receiver.client import Receiver as Client
-from receiver.sample import FIELDS, ID, alert
-from receiver.server import Receiver
+from conftest import LOOPBACK, PATH, ROOT, start, stop
+
+from tests.lab.receiver.client import Message
+from tests.lab.receiver.client import Receiver as Client
+from tests.lab.receiver.sample import FIELDS, ID, alert
+from tests.lab.receiver.server import Receiver
 
 
 def test_an_alert_is_answered_as_slack_does_and_kept(client, post):
@@ -280,8 +281,8 @@ def test_a_restarted_receiver_has_its_messages_numbers_and_authority_still(tmp_p
 def test_a_port_that_is_taken_is_one_clear_sentence(tmp_path):
     with socket.create_server(LOOPBACK) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "receiver", "--http", f"127.0.0.1:{port}", "--state", tmp_path]
-        done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=30, check=False)
+        command = [sys.executable, "-m", "tests.lab.receiver", "--http", f"127.0.0.1:{port}", "--state", tmp_path]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "Address already in use" in done.stderr
@@ -294,10 +295,10 @@ def test_a_missing_openssl_is_one_clear_sentence(tmp_path, monkeypatch):
 
 
 # The client runs on the controller, with requests.
-MODULES = {path.stem for path in (TESTS / "receiver").glob("*.py")} - {"client"}
+MODULES = {path.stem for path in (ROOT / "tests" / "lab" / "receiver").glob("*.py")} - {"client"}
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_what_runs_in_the_container_needs_the_standard_library_only(module):
-    code = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import receiver.{module}"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.lab.receiver.{module}"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=30)

@@ -8,11 +8,12 @@ import copy
 import json
 
 import pytest
-from receiver.sample import FIELDS, ID, alert
-from receiver.validation import judge
-from receiver.view import view
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
+
+from tests.lab.receiver.sample import FIELDS, ID, alert
+from tests.lab.receiver.validation import judge
+from tests.lab.receiver.view import view
 
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
 HEADERS = {"content-type": "application/json; charset=utf-8", "user-agent": "ssh-login-notify/0.1.0"}

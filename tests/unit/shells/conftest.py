@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-ROOT = Path(__file__).resolve().parents[3]
 sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
-sys.path[:0] = [str(ROOT / "files"), str(ROOT / "tests" / "unit" / "notifier")]
 
 from real_shells import Shells  # noqa: E402
 

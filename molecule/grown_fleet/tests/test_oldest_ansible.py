@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every playbook by the oldest Ansible that the collection takes (meta/runtime.yml), which `./dev test` installs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from tests.lab.deploy import PROJECT
+from tests.lab.operating import AT_ONCE, CLEAN, DEAD, NAMES, NOBODY, Operator
+
+PROGRAM = PROJECT / ".dev" / "oldest-ansible" / "bin" / "ansible-playbook"
+FOOTPRINT = "sh /root/footprint.sh"
+NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
+
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="`./dev test` installs it, where a Python for it is there")
+
+
+@pytest.fixture(scope="module")
+def oldest(tmp_path_factory) -> Operator:
+    """Somebody who has that Ansible."""
+    return Operator(tmp_path_factory.mktemp("oldest"), program=PROGRAM)
+
+
+def footprints(servers) -> dict[str, str]:
+    return {name: server.check_output(FOOTPRINT) for name, server in servers.items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _removed(oldest, servers):
+    before = footprints(servers)
+    yield
+    run = oldest("remove", CLEAN)
+    assert run.status == 0, run.output
+    assert footprints(servers) == before
+
+
+def test_it_is_the_oldest():
+    told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    runtime = yaml.safe_load((PROJECT / "meta" / "runtime.yml").read_text())
+    assert told.split()[2].startswith(runtime["requires_ansible"].removeprefix(">=").removesuffix(".0")), told
+
+
+def test_check_mode(oldest, servers):
+    before = footprints(servers)
+    run = oldest("deploy", ("--check",))
+    assert run.status == 0, run.output
+    assert footprints(servers) == before
+
+
+def test_a_host_that_is_lost_stops_the_roll_out(oldest):
+    run = oldest("deploy", ("-e", '{"deploy_batches": [2, 1]}'), debian13=NOBODY)
+    assert run.status != 0
+    assert run.recap("debian12")["failed"] == 0
+    assert run.recap("debian12-plain") == {}
+    assert "Hosts that were not reached yet: debian12-plain." in " ".join(run.output.split())
+
+
+def test_deploy_proves_each_host_and_changes_nothing_the_second_time(oldest):
+    run = oldest("deploy")
+    assert run.status == 0, run.output
+    waits = run.results_of("Wait for the alert of this login")
+    assert ["ok: [" in wait for wait in waits] == [True] * len(NAMES)
+    run = oldest("deploy", AT_ONCE)
+    assert run.status == 0, run.output
+    assert [run.recap(name)["changed"] for name in NAMES] == [0] * len(NAMES)
+
+
+def test_verify(oldest, tmp_path):
+    run = oldest("verify", ("-e", f"verify_report={tmp_path}"))
+    assert run.status == 0, run.output
+    hosts = json.loads((tmp_path / "report.json").read_text())["hosts"]
+    found = {host["host"]: (host["state"], host["real_login"]) for host in hosts}
+    assert found == dict.fromkeys(NAMES, ("ok", "delivered"))
+
+
+def test_safety_valve(oldest):
+    run = oldest("safety_valve", ("-e", "target=debian12"))
+    assert run.status == 0, run.output
+
+
+def test_a_webhook_that_delivers_nothing_reaches_no_host(oldest, webhooks):
+    before = webhooks()
+    run = oldest("rotate_webhook", (*AT_ONCE, "-e", f"ssh_login_notify_webhook_url={DEAD}"))
+    assert run.status != 0
+    assert "The test alert was not delivered" in run.output
+    assert "The canary debian12 could not deliver an alert with the new webhook" in " ".join(run.output.split())
+    assert "TASK [Back up the PAM files and the configuration]" not in run.output, "the roll-out has begun"
+    assert webhooks() == before
+
+
+def test_rotate_webhook(oldest, webhooks):
+    run = oldest("rotate_webhook", (*AT_ONCE, "-e", f"ssh_login_notify_webhook_url={NEW}"))
+    assert run.status == 0, run.output
+    assert webhooks() == {NEW}

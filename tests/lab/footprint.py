@@ -1,0 +1,14 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which files of a server have changed since people.prepare() remembered them."""
+
+
+def changes(host) -> list[str]:
+    """The lines that differ between the footprint of then (-) and now (+); footprint.sh says what is in it."""
+    then = host.check_output("cat /root/footprint").splitlines()
+    now = host.check_output("sh /root/footprint.sh").splitlines()
+    assert len(then) > 1000, "the footprint of then is not one"
+    lost, new = set(then) - set(now), set(now) - set(then)
+    return sorted([f"- {line}" for line in lost] + [f"+ {line}" for line in new], key=lambda line: line[2:])

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Somebody who looks after a fleet: an inventory of hosts that are reached by SSH, and playbooks run on it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from .containers import address
+from .deploy import PROJECT, SECRET, url
+from .footprint import changes
+
+SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
+NAMES = ("debian12", "debian13", "debian12-plain")
+# With those that are there for one test module each.
+GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
+CLEAN = ("-e", "ssh_login_notify_remove_spool=true")
+PLAYBOOK_SECONDS = 240
+# Nobody is there (RFC 5737), and Ansible does not wait long to find out.
+NOBODY: dict[str, object] = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}
+# Nothing listens there.
+DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
+# For hosts whose keys nobody has confirmed.
+STRANGERS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+# As Ansible's own.
+OPTIONS = f"-o ControlMaster=auto -o ControlPersist=60s {STRANGERS}"
+
+
+class Run:
+    """A playbook run to its end: exit status, and all that it printed."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.status = done.returncode
+        self.output = done.stdout + done.stderr
+        assert SECRET not in self.output
+
+    def recap(self, host: str) -> dict[str, int]:
+        """The host's counts in the closing table; empty if the run did not get to it."""
+        lines = [line for line in self.output.partition("PLAY RECAP")[2].splitlines() if line.split(" ")[0] == host]
+        counts = [word.partition("=") for line in lines for word in line.split()[2:]]
+        return {name: int(value) for name, _equals, value in counts}
+
+    def results_of(self, task: str) -> list[str]:
+        """What was printed below this task's heading, batch by batch."""
+        return [part.partition("TASK [")[0] for part in self.output.split(f"TASK [{task}]")[1:]]
+
+
+def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[str, object]) -> Path:
+    """An inventory of these hosts, in this order; host_variables: by a host's name with `_` for `-`."""
+    hosts = {}
+    for name in names:
+        hosts[name] = {"ansible_host": address(f"{name}-{SCENARIO}"), **host_variables.get(name.replace("-", "_"), {})}
+    variables = {
+        "ansible_user": "deploy",
+        "ansible_ssh_private_key_file": str(KEY),
+        "ansible_ssh_args": OPTIONS,
+        "ssh_login_notify_webhook_url": url(SECRET),
+        "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+    }
+    path = directory / "inventory.yml"
+    path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}, sort_keys=False))
+    return path
+
+
+ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
+
+
+class Operator:
+    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook.
+
+    One of the collection's by its name, or one of the operator's own by its path.
+    """
+
+    def __init__(
+        self, directory: Path, names: tuple[str, ...] = NAMES, program: str | Path = "ansible-playbook"
+    ) -> None:
+        self.directory = directory
+        self.names = names
+        self.program = str(program)
+
+    def command(self, playbook: str, extra: tuple[str, ...], variables: dict[str, dict[str, object]]) -> list[str]:
+        hosts = inventory(self.directory, self.names, **variables)
+        name = playbook if "/" in playbook else f"loginwatch.pam.{playbook}"
+        return [self.program, name, "-i", str(hosts), *extra]
+
+    def __call__(self, playbook: str, extra: tuple[str, ...] = (), **variables: dict[str, object]) -> Run:
+        words = self.command(playbook, extra, variables)
+        done = subprocess.run(
+            words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS
+        )
+        return Run(done)
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    """Return when the condition is true; fail when it does not come to that in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to this in time"
+        time.sleep(0.05)
+
+
+# What the remove playbook does, as root does it by hand; the footprint tells whether it is all.
+RESET = r"""
+cd /etc/systemd/system 2> /dev/null && if test -d /run/systemd/system; then
+    systemctl disable --quiet --now $(ls -d ssh-login-notify*.timer ssh-login-notify*.path 2> /dev/null) 2> /dev/null
+    systemctl stop 'ssh-login-notify*.timer' 'ssh-login-notify*.path' 'ssh-login-notify*.service'
+fi
+pkill -KILL -f '^/usr/bin/python3 -ISB /usr/local/bin/ssh-login-notify'
+cp -a --remove-destination /root/bare-sshd.pam /etc/pam.d/sshd
+rm -rf /etc/systemd/system/ssh-login-notify* /etc/cron.d/ssh-login-notify* /etc/tmpfiles.d/ssh-login-notify*
+rm -rf /usr/local/bin/ssh-login-notify /usr/local/lib/ssh-login-notify /usr/local/etc/ssh-notify.conf
+rm -rf /var/spool/ssh-login-notify /run/ssh-login-notify /root/ssh-login-notify-*
+getent passwd ssh-login-notify > /dev/null && userdel ssh-login-notify
+getent group ssh-login-notify > /dev/null && groupdel ssh-login-notify
+test ! -d /run/systemd/system || systemctl daemon-reload
+"""
+
+
+def make_bare(servers: Iterable) -> None:
+    """Make servers what they were before anybody deployed. The remove playbook does the same, in ten times the time."""
+
+    def reset(server) -> None:
+        server.run(f"sh -c {shlex.quote(RESET)}")
+        assert changes(server) == [], "the server is not what it was before the deployment"
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(reset, servers))
