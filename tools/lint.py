@@ -87,6 +87,21 @@ def open_ends() -> None:
         raise Failure("left open:\n" + "\n".join(found))
 
 
+# Files of GitHub's, and the schema of each that check-jsonschema brings along.
+FORMS = {
+    ".github/workflows/*.yml": "vendor.github-workflows",
+    ".github/dependabot.yml": "vendor.dependabot",
+    ".github/ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",
+    ".github/ISSUE_TEMPLATE/[!c]*.yml": "vendor.github-issue-forms",
+}
+
+
+def forms() -> None:
+    """GitHub can read what is in .github/."""
+    for pattern, schema in FORMS.items():
+        program("check-jsonschema", "--builtin-schema", schema, *sorted(ROOT.glob(pattern)))
+
+
 def files() -> list[str]:
     """The files of the repository, those that are not yet committed included."""
     names = output("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
@@ -115,6 +130,7 @@ CHECKS = {
     "yamllint": lambda: program("yamllint", "--strict", "."),
     "ansible-lint": lambda: program("ansible-lint", "--offline", "--strict"),
     "ansible-test sanity": sanity,
+    "GitHub's files": forms,
     "nothing left open": open_ends,
     "locks": lock.check,
     "known vulnerabilities": vulnerabilities,
