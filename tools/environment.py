@@ -65,6 +65,12 @@ def program(name: str) -> Path:
     return VENV / "bin" / name
 
 
+def run_python(*arguments: str) -> None:
+    """Run a script of the checkout in the environment."""
+    ensure()
+    run(program("python"), "-B", *arguments, env=variables())
+
+
 def variables() -> dict[str, str]:
     """The environment variables of an activated environment, with the collection in it."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
