@@ -14,12 +14,12 @@ import time
 
 from . import VERSION, alert, ballast, config, journal, limits, overflow, slack, watch
 from .config import Configuration, ConfigurationError
+from .finisher import start_follower
 from .observer import finish_abandoned
 from .privileges import PrivilegeError, give_up
 from .sender import MAKE_WAY, WAY, Sender, retry_after
 from .spool import Lock, Spool
 from .state import State
-from .text import printable
 from .transport import Answer, Transport, TransportError
 
 TYPE_CHECKING = False
@@ -167,6 +167,7 @@ def _tidy(spool: Spool) -> None:
     except OSError as error:
         journal.trouble(f"the spool still takes no alerts: {error}")
     finish_abandoned(spool)
+    start_follower(spool)
     ballast.report_lost(spool)
     try:
         ballast.refill(spool)
@@ -221,7 +222,7 @@ def test(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]"
         delivered = answer.status == 200 and answer.text == "ok"
         if not delivered:
             _pass_on(answer, lock)
-        found.update(delivered=delivered, status=answer.status, answer=printable(answer.text))
+        found.update(delivered=delivered, status=answer.status, answer=answer.words)
         found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
         code = WELL if delivered else UNDELIVERED
     except (ConfigurationError, PrivilegeError) as error:
@@ -255,8 +256,7 @@ def _pass_on(answer: Answer, lock: "Optional[Lock]") -> None:
     """Have the sender wait as well, if Slack has asked for it. One that is at work will hear of it by itself."""
     asked = retry_after(answer.retry_after)
     if asked is not None and lock and lock.take():
-        said = f"{answer.status} {printable(answer.text)}"
-        State(Spool()).waiting(said, slack.mend(answer.status, answer.text), asked, asked=True)
+        State(Spool()).waiting(str(answer), slack.mend(answer.status, answer.text), asked, asked=True)
 
 
 def flush(options: argparse.Namespace) -> "Tuple[int, Dict[str, Any], List[str]]":

@@ -23,6 +23,7 @@ PATIENCE = 10.0  # seconds for whoever else is at a capture; then it is the time
 AGAIN = 0.05  # seconds between two tries
 SYSTEMD = "/run/systemd/system"  # sd_booted(3)
 PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
+FOLLOW_UNIT = "/etc/systemd/system/ssh-login-notify-follow.path"
 
 
 class Finisher:
@@ -152,7 +153,7 @@ def _finish(spool: Spool, name: str, raw: bytes, kind: str, remembered: str) -> 
         trouble(f"the login {name} was not queued for sending: {error}")
         queued = False
     login(alert.log_line(finished))
-    _start_follower(spool)
+    start_follower(spool)
     return queued
 
 
@@ -167,7 +168,10 @@ def _keep_open(spool: Spool, capture: "Capture", finished: "Alert", remembered: 
         trouble(f"what the connection of {capture.name} opens later will not be seen: {error}")
 
 
-def _start_follower(spool: Spool) -> None:
+def start_follower(spool: Spool) -> None:
+    """Start the follower where no systemd does, if there is something to follow."""
+    if is_started_by(FOLLOW_UNIT):
+        return
     from . import follower
 
     try:
@@ -232,9 +236,14 @@ def _is_there(path: str) -> bool:
     return True
 
 
+def is_started_by(unit: str) -> bool:
+    """Tell whether this path unit of systemd's starts its service, so that nobody else has to."""
+    return _is_there(SYSTEMD) and _is_there(unit)
+
+
 def start_sender(spool: Spool) -> None:
     """Start the sender where no systemd does, in an environment of its own."""
-    if _is_there(SYSTEMD) and _is_there(PATH_UNIT):
+    if is_started_by(PATH_UNIT):
         return
     if is_locked(spool.path("sender.lock")):
         return  # one is running, and looks once more before it ends

@@ -3,20 +3,22 @@
 One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM hears of the first alone. So what was
 reported as a tunnel can open a shell an hour later. One process per host looks at all such connections, for as long as
 there are any. When one shows something more serious than was reported, it makes an alert that follows the first one.
-It may be killed at any point: the records in open/ stay, and the next login's finisher starts another.
+
+systemd starts it when there is a record, and again within a minute after a kill. Elsewhere each login's finisher and
+cron's sender start it. It may be killed at any point: the records in open/ stay.
 """
 
 import os
 import time
 
-from . import alert, installation
+from . import alert, installation, overflow
 from .finisher import queue
-from .journal import login, trouble
+from .journal import defect, login, trouble
 from .kind import Connection, seriousness
 from .login_types import INTERACTIVE, SOMETHING_OVER
-from .open_connections import OfAnotherBootError, OpenConnections
+from .open_connections import DIRECTORY, OfAnotherBootError, OpenConnections
 from .processes import Processes
-from .spool import Lock, Spool, is_locked
+from .spool import FOLLOWER_LOCK, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,13 +26,40 @@ if TYPE_CHECKING:
 
     from .open_connections import Record
 
-LOCK = "follower.lock"
 # Seconds between two looks at a connection. One that sleeps costs a single small file of /proc.
 PACE = 0.5
 REST = 20.0  # times as long as the last looks took is rested at least: a twentieth of a processor at most
 MOST_DESCRIPTORS = 4096
+# The exit code that has systemd start it again after a while (EX_TEMPFAIL, sysexits.h).
+TRY_LATER = 75
 FIRST_PROCESS = "/proc/1/stat"
 MANIFEST = os.path.join(installation.LIBRARY, installation.MANIFEST)
+
+
+def main() -> int:
+    """Follow, as systemd's service; return the exit code.
+
+    While a directory of records is not empty, the path unit starts the service again as soon as it ends well. So it
+    ends well when both are empty, or when another version of the program is to go on.
+    """
+    spool = Spool()
+    try:
+        follow(spool)
+        is_done = _version() != VERSION or not any(map(_holds_something, (spool, Spool(overflow.ROOT))))
+    except Exception as error:
+        trouble(f"the open connections are not looked at: {error if isinstance(error, OSError) else defect(error)}")
+        is_done = False
+    return 0 if is_done else TRY_LATER
+
+
+def _holds_something(place: Spool) -> bool:
+    """Tell whether systemd takes the directory of records for one that is not empty: whoever's the files are."""
+    try:
+        return any(not entry.startswith(".") for entry in os.listdir(place.path(DIRECTORY)))
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return True
 
 
 def start(spool: Spool) -> None:
@@ -38,7 +67,7 @@ def start(spool: Spool) -> None:
 
     Not where the processes of others are hidden, as in the sender's sandbox: there, all connections would seem over.
     """
-    if not OpenConnections(spool).names() or is_locked(spool.path(LOCK)) or not os.path.exists(FIRST_PROCESS):
+    if not OpenConnections(spool).names() or is_locked(spool.path(FOLLOWER_LOCK)) or not os.path.exists(FIRST_PROCESS):
         return
     # Two forks, so that it is nobody's to wait for.
     child = os.fork()
@@ -56,11 +85,15 @@ def start(spool: Spool) -> None:
 
 
 def _detach() -> None:
-    """Be nobody's any more: no pipe of the finisher's, and ended by the first signal, as when the host shuts down."""
+    """Be nobody's any more: no pipe of the starter's, and ended by the first signal, as when the host shuts down."""
     import signal
     import syslog
 
     os.setsid()
+    os.chdir("/")
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)  # of an operator's `flush`
     syslog.closelog()  # or the C library takes the file that gets its number for the log
     os.closerange(3, MOST_DESCRIPTORS)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -69,7 +102,7 @@ def _detach() -> None:
 
 def follow(spool: Spool) -> None:
     """Look at the open connections until there is none, unless another process does."""
-    lock = Lock(spool.path(LOCK))
+    lock = Lock(spool.path(FOLLOWER_LOCK))
     done: Set[str] = set()
     while lock.take():
         done = Follower(spool, done).run()

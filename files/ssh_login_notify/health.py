@@ -8,11 +8,12 @@ import time
 
 from . import ballast, config, labels, overflow, pam_stack, slack, trust, units
 from .config import Configuration, ConfigurationError
-from .finisher import PROGRAM
+from .finisher import FOLLOW_UNIT, PROGRAM, is_started_by
 from .installation import cannot_run, changed_files, installed_at
 from .observer import ABANDONED
+from .open_connections import OpenConnections
 from .privileges import PrivilegeError, find_user
-from .spool import SKEW, Spool, is_older, written_at
+from .spool import FOLLOWER_LOCK, SKEW, Spool, is_locked, is_older, written_at
 from .state import State
 from .text import plain_or_quoted, printable
 
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
 
 WARNING, CRITICAL = 1, 2  # as monitoring plugins have them
 AGAIN = "run the role again"
-UNITS = ("ssh-login-notify.path", "ssh-login-notify-path.timer", "ssh-login-notify.timer")
+UNITS = (
+    "ssh-login-notify.path",
+    "ssh-login-notify-follow.path",
+    "ssh-login-notify-path.timer",
+    "ssh-login-notify.timer",
+)
 PAM_DIRECTORIES = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")  # in the order in which PAM looks (pam.d(5))
 WAITS_TOO_LONG = 900.0  # seconds
 # What a disk has left that is called full.
 FULL_BYTES = 1 << 14
 SHOWN = 3  # names in a sentence
+# A follower that is needed is there within a second: systemd starts it, or the finisher of the login.
+FOLLOWED_SECONDS = 2.0
 
 
 class Problem:
@@ -68,6 +76,7 @@ class Health:
             *_of_units(),
             *self._of_labels(),
             *self._of_spool(),
+            *self._of_open_connections(),
             *self._of_deliveries(),
         ]
 
@@ -144,6 +153,32 @@ class Health:
             what = f"the spool holds what is none of the notifier's ({_listed(foreign)})"
             yield Problem(WARNING, "foreign", what + ": see whose it is, and take it away")
 
+    def _of_open_connections(self) -> "Iterator[Problem]":
+        count = self._unfollowed()
+        if count:
+            what = f"no process looks at {count} open connections, so what they open later is not reported yet"
+            mend = "cron starts one within 5 minutes, `ssh-login-notify flush` does at once"
+            if is_started_by(FOLLOW_UNIT):
+                mend = "systemd starts one within a minute; if not, look at ssh-login-notify-follow.service"
+            yield Problem(WARNING, "follower", f"{what}: {mend}")
+
+    def _unfollowed(self) -> int:
+        """Return how many connections no process follows: not for a moment, as between two processes."""
+        until = time.monotonic() + FOLLOWED_SECONDS
+        records = OpenConnections(self.spool)
+        try:
+            while records.names() and not self._is_followed():
+                if time.monotonic() > until:
+                    return len(records.names())
+                time.sleep(0.1)
+        except OSError:
+            pass  # a spool that can't be used is told of
+        return 0
+
+    def _is_followed(self) -> bool:
+        lock = self.spool.path(FOLLOWER_LOCK)
+        return os.path.exists(lock) and is_locked(lock)
+
     def _of_deliveries(self) -> "Iterator[Problem]":
         trouble = "the sender has not come to it"
         if self.state.trouble:
@@ -183,6 +218,8 @@ class Health:
         what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
         host = self.configuration.webhook_host if self.configuration else "the webhook's host"
         mend = f"look for a proxy or a filter on the way to {host}, which does not let their contents pass"
+        if any(entry["lost"] for entry in tried):
+            mend = f"they may stand in the channel: look for a proxy or a filter on the way to {host}, answers are lost"
         if any(entry["unsure"] for entry in tried):
             mend = f"they may stand in the channel: {host} does not answer as Slack does, look for what does instead"
         return Problem(CRITICAL, "stuck", f"{what}: {mend}; then `ssh-login-notify flush`")
@@ -311,7 +348,7 @@ def as_line(health: Health, word: str) -> str:
     """Return one line for a person, as monitoring plugins do: the state's word, what is wrong, and the figures."""
     found = as_json(health)
     parts = found["problems"] or ["nothing is wrong"]
-    label = found["configuration"].get("host_label", os.uname().nodename)
+    label = printable(found["configuration"].get("host_label", os.uname().nodename))
     parts.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
     last = found["last_delivery"]
     if last:

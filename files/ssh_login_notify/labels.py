@@ -8,7 +8,7 @@ import os
 
 from . import overflow
 from .spool import BALLAST, Spool
-from .text import printable
+from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def faults(spool: Spool) -> "Dict[str, str]":
         wrong = next((path for path in paths if _type(path) not in (None, TYPE)), None)
         if wrong:
             mend = f"run `restorecon -Rv {root}`; if that changes nothing, run the role again"
-            what = f"{printable(wrong)} has the SELinux type {_type(wrong)}, sshd can only write to {TYPE}"
+            where = plain_or_quoted(printable(wrong))
+            what = f"{where} has the SELinux type {_type(wrong)}, sshd can only write to {TYPE}"
             found[f"label {root}"] = f"{what}: {mend}"
     return found
 

@@ -7,7 +7,6 @@ the rest from here: whoever fills a disk that he shares with the spool holds no 
 
 import errno
 import os
-import time
 
 from .spool import ALERT_MODE, Spool, is_name
 
@@ -23,7 +22,7 @@ WAKE = "wake"  # what systemd's path unit looks for here, as for state/wake
 
 def keep(name: str, contents: bytes) -> None:
     """Keep an alert; raise OSError where that can't be done either."""
-    _make()
+    make()
     status = os.lstat(ROOT)
     if len(os.listdir(ROOT)) >= MOST:
         raise OSError(errno.ENOSPC, f"{MOST} alerts are there already", ROOT)
@@ -33,7 +32,8 @@ def keep(name: str, contents: bytes) -> None:
     wake()
 
 
-def _make() -> None:
+def make() -> None:
+    """Make the directory, if it is not there."""
     try:
         os.mkdir(ROOT, 0o700)
     except FileExistsError:
@@ -46,7 +46,7 @@ def wake() -> bool:
     Return False where there can be no sign here either.
     """
     try:
-        _make()
+        make()
         Spool(ROOT).write("", WAKE, b"", ALERT_MODE)
     except OSError:
         return False
@@ -55,15 +55,10 @@ def wake() -> bool:
 
 def stop_waking() -> None:
     """Take the sign to wake away, if it is there. Raise OSError where that can't be done."""
-    sign = os.path.join(ROOT, WAKE)
     try:
-        os.unlink(sign)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except IsADirectoryError:
-        os.rename(sign, f"{sign}-{time.time():.6f}")
+        Spool(ROOT).remove("", WAKE)
     except OSError:
-        if os.path.lexists(sign):
+        if os.path.lexists(os.path.join(ROOT, WAKE)):
             raise
 
 

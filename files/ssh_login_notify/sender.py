@@ -6,6 +6,9 @@ nothing is left, or when it has tried for a while: a timer starts it again withi
 Only Slack's own words settle a message. Whatever else is answered, the alert waits and is tried again. Where it is one
 message that does not pass, and not the way, the others overtake it: after a few tries others are tried as well, and
 what fails once more after one of them was delivered is stuck. That one is tried now and then.
+
+Where no answer comes, the message may be in the channel. So it is not repeated more than a few times before Slack has
+answered to something else: to another alert, or to a message without a text, which it refuses (`knock`).
 """
 
 import json
@@ -49,6 +52,8 @@ FEW_TRIES = 4
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
 MOST_DOUBLINGS = 10
+# Slack answers to it with one of its own words, and posts nothing.
+KNOCK = b"{}"
 # How often a message is repeated that may have been taken each time. After that only a person, or another
 # configuration, has it sent again.
 MOST_UNSURE = 8
@@ -75,6 +80,7 @@ class Sender:
         # Since the last wait: what failed, and whether it was alone in its message; whether something was delivered.
         self._failed: Dict[str, bool] = {}
         self._is_open = False
+        self._patient = True
         # Whether this run has tried for as long as it does.
         self._is_over = False
         # How many times in a row Slack has asked for a wait, if only in the run before.
@@ -88,6 +94,7 @@ class Sender:
         patient: obey an earlier run's wait, and try again for a while; else obey only what Slack asked for, and end at
         the first trouble.
         """
+        self._patient = patient
         self._keep_to_limits()
         if config.changed_at() > self._state.agreed_at and not self._state.asked:
             self._state.failures = 0  # another webhook, perhaps
@@ -160,6 +167,10 @@ class Sender:
             message = slack.single(alerts[0], self._configuration, now)
         if self._state.untold:
             slack.add_dropped(message, self._state.untold)
+        if any(self._may_be_there(sent["id"]) for sent in alerts) and not self._is_open:
+            seconds = self._knock(alerts)
+            if seconds:
+                return seconds
         try:
             answer = self._transport.post(json.dumps(message).encode("ascii"))
         except TransportError as error:
@@ -168,15 +179,42 @@ class Sender:
             if error.sent:
                 return self._in_vain(alerts, None, "it is tried again")
             return self._later(str(error), "it is tried again", None)
-        self.last_answer = f"{answer.status} {printable(answer.text)}"
+        self.last_answer = str(answer)
         return self._settle(alerts, answer)
+
+    def _may_be_there(self, name: str) -> bool:
+        """Tell whether an alert may be in the channel after too many lost answers to try it again as it is.
+
+        Once an hour it is tried all the same, and by whoever flushes, and with another configuration.
+        """
+        at = self._state.tried_at(name)
+        is_new = time.time() - LONGEST_STUCK_SECONDS < at <= time.time() and at >= config.changed_at()
+        return self._patient and is_new and self._state.lost(name) >= FEW_TRIES
+
+    def _knock(self, alerts: "List[Alert]") -> float:
+        """Ask Slack for an answer, and return 0 when it has come; else the seconds until the next try."""
+        asked = None
+        try:
+            answer = self._transport.post(KNOCK)
+            if slack.is_slacks(answer.status, answer.text):
+                self._is_open = True
+                # On a kept connection the transport would repeat a message once by itself.
+                self._transport.close()
+                return 0
+            self.last_answer, asked = str(answer), retry_after(answer.retry_after)
+        except TransportError as error:
+            self.last_answer = str(error)
+        lost = max(self._state.lost(sent["id"]) for sent in alerts)
+        stuck = f"an alert is stuck, {lost} times no answer came to it, so the channel may have it"
+        why = f"{self.last_answer}; {stuck}"
+        return self._later(why, WAY, asked)
 
     def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
         if slack.is_delivered(answer.status, answer.text):
             self._done(alerts, answer)
             return 0
         mend = slack.mend(answer.status, answer.text)
-        self._state.refused(_refusal(alerts[0], answer.status, printable(answer.text), mend))
+        self._state.refused(_refusal(alerts[0], answer.status, answer.words, mend))
         asked = retry_after(answer.retry_after)
         if asked is not None or answer.status == 429:
             return self._later(self.last_answer, mend, asked)

@@ -92,6 +92,11 @@ def is_closed(status: int, answer: str) -> bool:
     return 400 <= status < 500 and answer in MENDS and MENDS[answer] not in (DEFECT, RATE_LIMITED)
 
 
+def is_slacks(status: int, answer: str) -> bool:
+    """Tell whether Slack itself has answered, whatever it says."""
+    return is_delivered(status, answer) or (400 <= status < 500 and answer in MENDS and answer != "rate_limited")
+
+
 def may_be_taken(status: int, answer: str) -> bool:
     """Tell whether the message may stand in the channel although the answer is not Slack's.
 

@@ -24,8 +24,9 @@ LATEST = 1 << 33  # the year 2242; localtime(3) has an end too
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
-# What was tried in vain although its contents were seen; unsure: how often it may have been taken all the same.
-TRIED = {"tries": int, "unsure": int, "status": (int, type(None)), "at": NUMBER, "again_at": NUMBER}
+# What was tried in vain although its contents were seen; unsure: how often something answered as if it was taken;
+# lost: how often no answer came, so that it may have been taken, too.
+TRIED = {"tries": int, "unsure": int, "lost": int, "status": (int, type(None)), "at": NUMBER, "again_at": NUMBER}
 MOST_TRIED = 1000  # entries of these
 NEVER = float(LATEST - 1)  # seconds since the epoch
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
@@ -107,16 +108,28 @@ class State:
         self.troubled(why, mend)
 
     def in_vain(self, names: "List[str]", status: "Optional[int]", unsure: bool) -> None:
-        """Remember that a message with these alerts was seen and not taken, or, if unsure, may have been."""
+        """Remember that a message with these alerts was seen and not taken, or, if unsure, may have been.
+
+        status: None if no answer came.
+        """
         for name in names:
             if name in self.tried or len(self.tried) < MOST_TRIED:
-                entry = self.tried.setdefault(name, {"tries": 0, "unsure": 0, "again_at": 0.0})
+                entry = self.tried.setdefault(name, {"tries": 0, "unsure": 0, "lost": 0, "again_at": 0.0})
                 entry.update(tries=entry["tries"] + 1, unsure=entry["unsure"] + unsure, status=status, at=time.time())
+                entry["lost"] += status is None
         self._keep()
 
     def tries(self, name: str) -> int:
         """Return how often an alert was tried in vain although its contents were seen."""
         return int(self.tried[name]["tries"]) if name in self.tried else 0
+
+    def lost(self, name: str) -> int:
+        """Return how often no answer came to an alert: each time it may have been taken."""
+        return int(self.tried[name]["lost"]) if name in self.tried else 0
+
+    def tried_at(self, name: str) -> float:
+        """Return when an alert was last tried in vain, 0 if it was not."""
+        return float(self.tried[name]["at"]) if name in self.tried else 0.0
 
     def stick(self, name: str, seconds: float) -> None:
         """Have others go before an alert, and have it tried again after so many seconds. It was tried in vain."""

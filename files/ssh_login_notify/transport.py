@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from . import VERSION
 from .config import Configuration, ConfigurationError, is_loopback
-from .text import printable
+from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ CONNECT_SECONDS = 30
 # The deadline's signal comes again after so long, in case that something has caught the first one.
 DEADLINE_AGAIN_SECONDS = 1
 LARGEST_ANSWER = 4096  # bytes; Slack's are a word
+# Characters of an answer that are shown, so that what quotes it is not cut.
+LONGEST_WORDS = 200
 HTTPS_PORT = 443
 HTTP_PORT = 80
 
@@ -42,6 +44,14 @@ class Answer:
         self.status = status
         self.text = text
         self.retry_after = retry_after
+
+    @property
+    def words(self) -> str:
+        """Return the body's text for people: as one plain word, as Slack's are, or in quotes; it may be anybody's."""
+        return plain_or_quoted(self.text, longest=LONGEST_WORDS) if self.text else ""
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.words}".strip()
 
 
 class TransportError(Exception):
@@ -175,7 +185,9 @@ class Transport:
             return f"the answer of {way} broke off"
         if isinstance(error, http.client.HTTPException):
             return f"{way} did not answer in HTTP ({type(error).__name__})"
-        what = printable(str(error)) if isinstance(error, OSError) else type(error).__name__
+        what = type(error).__name__
+        if isinstance(error, OSError):
+            what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # a proxy's own words may be among them
         return f"no connection to {way} ({what})"
 
 

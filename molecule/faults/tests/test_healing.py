@@ -21,6 +21,7 @@ from faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
 testinfra_hosts = ["ansible://debian12-faults"]
 
 SERVICE, PATH, PATH_TIMER = "ssh-login-notify.service", "ssh-login-notify.path", "ssh-login-notify-path.timer"
+FOLLOWER, FOLLOWER_PATH = "ssh-login-notify-follow.service", "ssh-login-notify-follow.path"
 OVERFLOW = "/run/ssh-login-notify"
 SIGN = f"{SPOOL}/state/wake"
 # Instead of a minute.
@@ -66,6 +67,7 @@ def _impatient(host):
     """The pauses are short, and the clock does not come."""
     pauses = {
         SERVICE: f"[Service]\\nRestartSec={PAUSE_SECONDS}",
+        FOLLOWER: f"[Service]\\nRestartSec={PAUSE_SECONDS}",
         PATH_TIMER: f"[Timer]\\nOnUnitInactiveSec=\\nOnUnitInactiveSec={PAUSE_SECONDS}",
         "ssh-login-notify.timer": "[Timer]\\nOnCalendar=\\nOnCalendar=*-02-29",
     }
@@ -89,21 +91,21 @@ def broken(host, breaks: str, mends: str) -> Iterator[float]:
         host.check_output(f"set -e; {mends}")
 
 
-def starts(host, since: float) -> int:
-    """How many processes of the sender have ended in a failure since then."""
-    told = f"journalctl -q --no-pager -o cat -u {SERVICE} --since @{since:.6f}"
+def starts(host, since: float, service: str = SERVICE) -> int:
+    """How many processes of a service have ended in a failure since then."""
+    told = f"journalctl -q --no-pager -o cat -u {service} --since @{since:.6f}"
     return int(host.run(f"{told} | grep -c 'Main process exited'").stdout)
 
 
-def assert_quiet(host, since: float) -> None:
+def assert_quiet(host, since: float, service: str = SERVICE) -> None:
     """It is tried again, and seldom."""
     time.sleep(WATCHED_SECONDS)
-    assert 2 <= starts(host, since) <= MOST_STARTS
+    assert 2 <= starts(host, since, service) <= MOST_STARTS
 
 
 def test_a_minute_passes_between_two_starts_and_no_more(host):
-    shown = host.check_output(f"systemctl cat {SERVICE} {PATH_TIMER}")
-    assert "\nRestartSec=58s\n" in shown
+    shown = host.check_output(f"systemctl cat {SERVICE} {FOLLOWER} {PATH_TIMER}")
+    assert shown.count("\nRestartSec=58s\n") == 2
     assert "\nOnUnitInactiveSec=50s\n" in shown
 
 
@@ -145,6 +147,54 @@ def test_the_path_unit_comes_back_where_a_file_stood_in_a_directorys_place(host,
     host.check_output(f"mkdir -p {OVERFLOW}; sleep 1")
     with broken(host, f"mv {place} {KEPT}; echo x > {place}", f"rm {place}; mv {KEPT} {place}"):
         assert host.check_output(f"sleep 1; systemctl is-active {PATH} || true") == "failed"
-    host.check_output(f"timeout {HEALED_SECONDS} sh -c 'until systemctl -q is-active {PATH}; do sleep 0.2; done'")
+    both = f"systemctl -q is-active {PATH} && systemctl -q is-active {FOLLOWER_PATH}"
+    host.check_output(f"timeout {HEALED_SECONDS} sh -c 'until {both}; do sleep 0.2; done'")
     login = ada.command()
     receiver.wait_for(lambda message: login.source in str(message.raw), after=mark)
+
+
+@contextmanager
+def followed(host, ada) -> Iterator:
+    """A connection that was reported and stays open, and what follows it."""
+    host.check_output(f"systemctl reset-failed; test -z \"$(ls -A {SPOOL}/open)\"")
+    with ada.shared() as connection:
+        host.check_output(f"timeout 20 sh -c 'until systemctl -q is-active {FOLLOWER}; do sleep 0.1; done'")
+        yield connection
+
+
+def wait_for_shell(receiver, connection, mark) -> None:
+    """Wait for the second alert of a connection, which tells of a shell."""
+
+    def is_its(message) -> bool:
+        return message.fields.get("From") == connection.source and message.fields["Type"] == "SSH (interactive)"
+
+    receiver.wait_for(is_its, after=mark, timeout=HEALED_SECONDS)
+
+
+def test_a_follower_that_was_killed_is_started_again_without_a_login(host, ada, receiver):
+    mark = receiver.last()
+    with followed(host, ada) as connection:
+        host.check_output(f"systemctl kill -s KILL {FOLLOWER}")
+        status = host.run("ssh-login-notify status")
+        assert status.rc == 1
+        assert "no process looks at 1 open connections" in status.stdout
+        connection.open_shell()
+        wait_for_shell(receiver, connection, mark)
+        assert host.run("ssh-login-notify status").rc == 0
+    ended = f"systemctl -q is-active {FOLLOWER} || test -n \"$(ls -A {SPOOL}/open)\""
+    host.check_output(f"timeout 9 sh -c 'while {ended}; do sleep 0.1; done'")
+
+
+def test_a_follower_that_can_not_run_is_started_seldom(host, ada, receiver):
+    mark = receiver.last()
+    with followed(host, ada) as connection:
+        breaks = f"mv {PROGRAM} {KEPT}; systemctl kill -s KILL {FOLLOWER}"
+        with broken(host, breaks, f"mv {KEPT} {PROGRAM}") as since:
+            assert_quiet(host, since, FOLLOWER)
+        connection.open_shell()
+        wait_for_shell(receiver, connection, mark)
+
+
+def test_a_file_of_somebodys_among_the_records_starts_nothing_without_end(host):
+    with broken(host, f"touch {SPOOL}/open/README", f"rm {SPOOL}/open/README") as since:
+        assert_quiet(host, since, FOLLOWER)

@@ -94,7 +94,7 @@ def test_a_server_from_an_image_tells_of_its_first_login_under_its_own_name(root
     assert done.returncode == 0, done.stdout
     wants = output(*as_root("find", root / "etc/systemd/system", "-name", "ssh-login-notify*", "-type", "l"))
     assert sorted(path.rpartition("/")[2] for path in wants.splitlines()) == [
-        "ssh-login-notify-path.timer", "ssh-login-notify.path", "ssh-login-notify.timer"
+        "ssh-login-notify-follow.path", "ssh-login-notify-path.timer", "ssh-login-notify.path", "ssh-login-notify.timer"
     ]  # fmt: skip
     assert output(*as_root("find", root / SPOOL, "-type", "f")) == "", "an image's alerts would be told by each server"
     again = play(root, "deploy")

@@ -167,6 +167,7 @@ class Installation:
         # A host with systemd: whose path unit starts the sender, not the observer.
         self.change(self.library / "finisher.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
         self.change(self.library / "finisher.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
+        self.change(self.library / "finisher.py", r'FOLLOW_UNIT = ".*"', 'FOLLOW_UNIT = "/"')
 
     @staticmethod
     def change(path, pattern, replacement):

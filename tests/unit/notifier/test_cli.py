@@ -222,6 +222,24 @@ def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
     assert "\x1b" not in host.run("test")[1]
 
 
+# Words that imitate what the program says, with a line end and what a terminal obeys.
+FORGED = "ok: all is well\x1b[2J\r\n· id 1; delivered"
+SHOWN = '"ok: all is well\\u001b[2J\\u000d\\u000a\\u00b7 id 1; delivered"'
+
+
+def test_an_answer_in_other_words_than_slacks_stands_in_quotes_wherever_it_is_shown(host, slept, said):
+    host.webhook.instructions += [answer(403, FORGED)] * 50
+    host.put(1)
+    shown = [host.run(command)[1] for command in ("test", "flush", "status")]
+    host.webhook.instructions.clear()
+    host.webhook.instructions.append(answer(400, "invalid_payload"))
+    assert all(f"403 {SHOWN}: " in text for text in shown)
+    assert host.json("status")[1]["last_answer"]["answer"] == SHOWN
+    host.run("flush")
+    name = alert(1)["id"]
+    assert host.spool.read("failed", name + ".answer").startswith(b"400 invalid_payload: "), "Slack's own stand plain"
+
+
 def test_the_status_of_a_host_where_all_is_well(host):
     host.configure(host_label="web-3", people={FINGERPRINT: "Ada"}, ignore=[{"user": "x"}])
     host.put(1, 2)

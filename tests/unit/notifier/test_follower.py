@@ -18,7 +18,7 @@ from ssh_login_notify.login_types import COMMAND, INTERACTIVE, RSYNC, SOMETHING_
 from ssh_login_notify.open_connections import OpenConnections, Record
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.rules import is_ignored
-from ssh_login_notify.spool import Lock
+from ssh_login_notify.spool import Lock, Spool
 
 NAME = "1763884862.123456-4242"
 MONITOR, SERVER, CHILD = 100, 101, 102
@@ -32,6 +32,7 @@ class Host:
         self.spool = spool
         self.proc = parts.FakeProc(root)
         monkeypatch.setattr(follower, "Processes", lambda **more: Processes(str(root), **more))
+        monkeypatch.setattr(follower, "Spool", lambda root=None: Spool(root or self.spool.root))
         self.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]")
         self.faults = 0
         self.serve("")
@@ -66,7 +67,7 @@ class Host:
 
 @pytest.fixture
 def host(spool, tmp_path, monkeypatch, said):
-    for name in ("SYSTEMD", "PATH_UNIT"):
+    for name in ("SYSTEMD", "PATH_UNIT", "FOLLOW_UNIT"):
         monkeypatch.setattr(finisher, name, "/")  # a host whose path unit starts the sender
     return Host(spool, tmp_path / "proc", monkeypatch)
 
@@ -197,13 +198,14 @@ def test_the_records_are_bounded(host, monkeypatch):
         host.reported()
 
 
+def raise_read_only(*_):
+    raise OSError(30, "Read-only file system")
+
+
 def test_a_record_that_can_not_be_removed_keeps_no_follower(host, monkeypatch):
     host.reported(start=1)
 
-    def read_only(*_):
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr(OpenConnections, "remove", read_only)
+    monkeypatch.setattr(OpenConnections, "remove", raise_read_only)
     follow(host.spool)
     assert host.spool.names("open") == [NAME]
 
@@ -280,6 +282,46 @@ def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch,
         sshd.wait()
     parts.wait_for(lambda: not followers(spool))
     assert spool.names("open") == []
+
+
+def test_as_systemds_service_it_ends_well_once_nothing_is_left(host):
+    host.reported(start=1)  # it is over
+    assert follower.main() == 0
+    assert host.spool.names("open") == []
+
+
+@pytest.mark.parametrize("left", ["a record that stays", "a file of somebody's", "a file in its place", "no spool"])
+def test_as_systemds_service_it_is_not_started_again_at_once_where_something_is_left(host, monkeypatch, said, left):
+    """The path unit would, for its directory is not empty."""
+    directory = parts.Path(host.spool.path("open"))
+    if left == "a record that stays":
+        host.reported(start=1)
+        monkeypatch.setattr(OpenConnections, "remove", raise_read_only)
+    elif left == "a file of somebody's":
+        (directory / "README").touch()
+    elif left == "a file in its place":
+        directory.rmdir()
+        directory.touch()
+    else:
+        host.spool.root = "/nowhere"
+    assert follower.main() == follower.TRY_LATER
+    assert len(said) == (left == "no spool")
+
+
+def test_as_systemds_service_it_leaves_the_rest_to_another_version_at_once(host, monkeypatch):
+    monkeypatch.setattr(follower, "VERSION", [])
+    host.reported()
+    assert follower.main() == 0
+    assert host.spool.names("open") == [NAME]
+
+
+@pytest.mark.parametrize("by_systemd", [True, False])
+def test_where_systemd_starts_it_nobody_else_does(host, monkeypatch, by_systemd):
+    started = []
+    monkeypatch.setattr(follower, "start", started.append)
+    monkeypatch.setattr(finisher, "FOLLOW_UNIT", "/" if by_systemd else "/nowhere")
+    finisher.start_follower(host.spool)
+    assert started == [] if by_systemd else [host.spool]
 
 
 def test_nobody_follows_where_nothing_is_open_or_the_processes_of_others_are_hidden(spool, monkeypatch):

@@ -11,9 +11,10 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import ballast, config, health, overflow, units
+from ssh_login_notify import ballast, config, finisher, health, overflow, units
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, Health
+from ssh_login_notify.open_connections import OpenConnections, Record
 from ssh_login_notify.state import State
 
 pytestmark = needs_root
@@ -257,9 +258,10 @@ def systemd(monkeypatch, tmp_path):
     monkeypatch.setattr(units, "PATH_UNIT", str(tmp_path))
     monkeypatch.setattr(units, "SYSTEMCTL", str(program))
 
-    def says(path, timer, path_timer="active"):
-        asked = "is-active ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
-        told = f"{path}\\n{path_timer}\\n{timer}\\n"
+    def says(path, timer, path_timer="active", follow="active"):
+        asked = "is-active ssh-login-notify.path ssh-login-notify-follow.path "
+        asked += "ssh-login-notify-path.timer ssh-login-notify.timer"
+        told = f"{path}\\n{follow}\\n{path_timer}\\n{timer}\\n"
         program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{told}"\nexit 3\n')
         program.chmod(0o755)
 
@@ -275,6 +277,36 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.timer")
     systemd("active", "active", "inactive")
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-path.timer")
+    systemd("active", "active", follow="failed")
+    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-follow.path")
+
+
+@pytest.fixture
+def open_connection(host, monkeypatch):
+    """A connection that stays open; nobody waits long for a follower."""
+    monkeypatch.setattr(health, "FOLLOWED_SECONDS", 0.3)
+    OpenConnections(host.spool).keep(Record(alert(), os.getpid(), 1, ":"))
+
+
+@pytest.mark.usefixtures("open_connection")
+@pytest.mark.parametrize(("unit", "starter"), [("/", "systemd starts one within a minute"), ("/no", "cron starts one")])
+def test_a_connection_that_no_process_follows_is_told(host, monkeypatch, unit, starter):
+    monkeypatch.setattr(finisher, "SYSTEMD", "/")
+    monkeypatch.setattr(health, "FOLLOW_UNIT", unit)
+    problem = host.only()
+    assert (problem.severity, problem.key, problem.about_delivery) == (WARNING, "follower", False)
+    assert problem.sentence.startswith("no process looks at 1 open connections, ")
+    assert f": {starter}" in problem.sentence
+    assert not os.path.exists(host.spool.path("follower.lock")), "looking changes nothing"
+
+
+@pytest.mark.usefixtures("open_connection")
+def test_between_two_followers_nothing_is_wrong(host, monkeypatch):
+    lock = host.spool.path("follower.lock")
+    seen = iter([False, False, True])
+    parts.Path(lock).touch()
+    monkeypatch.setattr(health, "is_locked", lambda path: path == lock and next(seen))
+    assert host.problems() == {}
 
 
 def test_a_systemd_that_does_not_answer_is_not_our_problem(host, systemd, monkeypatch):

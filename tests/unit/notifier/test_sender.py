@@ -23,6 +23,7 @@ from ssh_login_notify.sender import (
     CLOSED_SECONDS,
     DELAYS,
     FEW_TRIES,
+    KNOCK,
     LONGEST_RUN,
     LONGEST_STAY,
     LONGEST_STUCK_SECONDS,
@@ -68,7 +69,12 @@ class Queue:
 
     @property
     def messages(self):
-        return [json.loads(request.body.decode()) for request in self.webhook.requests]
+        return [json.loads(request.body.decode()) for request in self.webhook.requests if request.body != KNOCK]
+
+    @property
+    def knocks(self):
+        """How often Slack was asked for an answer alone."""
+        return sum(request.body == KNOCK for request in self.webhook.requests)
 
     @property
     def ids(self):
@@ -380,6 +386,70 @@ def test_a_configuration_of_the_future_has_no_stuck_alert_tried_without_end(queu
     assert queue.send() is True
     assert queue.messages == []
     assert not queue.last.is_due()
+
+
+NO_TEXT = answer(400, "no_text")
+
+
+def each_minute(queue, monkeypatch, minutes):
+    """Have a sender run each minute, as the timer does."""
+    now = time.time
+    for minute in range(minutes):
+        monkeypatch.setattr(time, "time", lambda minute=minute: now() + 60 * minute)
+        queue.send()
+
+
+@pytest.mark.parametrize("numbers", [[1], [1, 2, 3], range(20)], ids=len)
+@pytest.mark.parametrize("lost", [reset, raw(b"", keep=False)], ids=["reset", "closed"])
+def test_what_no_answer_comes_to_is_repeated_once_an_hour_in_the_end(queue, slept, monkeypatch, numbers, lost):
+    queue.put(*numbers)
+    queue.will(*[lost] * 5000)
+    each_minute(queue, monkeypatch, 10 * 60)
+    for name in ids(*numbers):
+        # A kept connection that was closed is tried twice (transport.py).
+        assert sum(name in each for each in queue.ids) <= 2 * (FEW_TRIES + 10)
+    assert queue.knocks > 10 * 50
+    assert queue.names() == ids(*numbers), "none is dropped"
+    what = State(queue.spool).trouble["what"]
+    assert "is stuck" in what
+    assert "the channel may have it" in what
+
+
+def test_what_no_answer_came_to_goes_as_soon_as_slack_answers_again(queue, slept):
+    queue.put(1)
+    queue.will(*[reset] * (FEW_TRIES + 3), NO_TEXT, OK)
+    assert queue.send() is True
+    assert queue.names() == []
+    assert (queue.ids, queue.knocks) == ([ids(1)] * (FEW_TRIES + 1), 4)
+
+
+def test_what_no_answer_comes_to_although_slack_answers_is_stuck(spool, slept, monkeypatch):
+    webhook = filtered(b"EICAR", reset)
+    queue = Queue(spool, webhook)
+    queue.put(1, user="EICAR")
+    each_minute(queue, monkeypatch, 10 * 60)
+    webhook.close()
+    assert State(spool).is_stuck(ids(1)[0])
+    assert FEW_TRIES + 10 <= len(queue.ids) <= FEW_TRIES + 15
+    assert queue.names() == ids(1)
+
+
+@pytest.mark.parametrize("said", [answer(503, "x"), answer(403, PAGE), answer(302, "")])
+def test_only_slacks_own_answer_tells_that_answers_come_again(queue, slept, said):
+    queue.put(1)
+    queue.will(*[reset] * FEW_TRIES, *[said] * 100)
+    assert queue.send() is False
+    assert queue.ids == [ids(1)] * FEW_TRIES
+
+
+def test_a_person_who_flushes_has_it_sent_at_once(queue, slept):
+    queue.put(1)
+    queue.will(*[reset] * 100)
+    queue.send()
+    queue.webhook.instructions.clear()
+    before = queue.knocks
+    assert queue.send(patient=False) is True
+    assert (queue.names(), queue.knocks) == ([], before)
 
 
 def test_an_outage_is_nobodys_fault_and_the_order_stays(queue, slept):

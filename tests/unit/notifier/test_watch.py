@@ -10,7 +10,8 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import alert, config, watch
+from ssh_login_notify import alert, config, overflow, watch
+from ssh_login_notify.spool import Spool
 from ssh_login_notify.watch import PERIOD, UNSETTLED
 
 pytestmark = needs_root
@@ -105,11 +106,30 @@ def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
 def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(host):
     host.pam.write_text(GONE)
     os.rmdir(host.spool.path("state"))
+    parts.Path(overflow.ROOT).touch()
     for _ in range(2):
         with pytest.raises(OSError, match="directory"):
             watch.look(host.spool)
     os.mkdir(host.spool.path("state"))
     assert host.spool.names("outgoing") == []
+
+
+def test_where_the_spool_takes_nothing_the_channel_is_told_once_all_the_same(host, said):
+    age(host.manifest, UNSETTLED + 1)
+    os.rmdir(host.spool.path("state"))
+    os.rmdir(host.spool.path("outgoing"))
+    for _ in range(2):
+        watch.look(host.spool)
+    (name,) = overflow.names()
+    assert alert.from_json(Spool(overflow.ROOT).read("", name))["notes"] == [said[0][1]]
+    assert len(said) == 1
+    assert not watch.is_due(host.spool)
+    overflow.forget(name)
+    for directory in ("state", "outgoing"):
+        os.mkdir(host.spool.path(directory))
+    assert host.look() == [[]]
+    assert host.look() == []
+    assert not os.path.exists(os.path.join(overflow.ROOT, watch.FILE))
 
 
 @pytest.mark.usefixtures("without_garbage")
