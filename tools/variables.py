@@ -14,7 +14,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
 ROLE = Path("roles") / "ssh_login_notify"

@@ -45,5 +45,6 @@ def test_every_link_of_a_page_leads_somewhere(page):
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("# A heading, with `code`\n[a](#a-heading-with-code) [b](#nowhere) [c](none.md) [d](page.md#nowhere)\n")
+    links = "[a](#a-heading-with-code) [b](#nowhere) [c](none.md) [d](page.md#nowhere)"
+    page.write_text(f"# A heading, with `code`\n{links}\n")
     assert broken(page) == ["#nowhere", "none.md", "page.md#nowhere"]

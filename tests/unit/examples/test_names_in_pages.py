@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What pages and workflows name is there: Python files, scenarios, variables."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[3]
+PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("roles/*/README.md")]
+HOLDING = ("bench", "docs", "files", "fuzz", "molecule", "playbooks", "plugins", "roles", "tests", "tools")
+PYTHON_FILES = {path.name for folder in HOLDING for path in (PROJECT / folder).rglob("*.py")}
+SCENARIOS = {path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml")}
+SPECIFICATION = yaml.safe_load((PROJECT / "roles/ssh_login_notify/meta/argument_specs.yml").read_text())
+VARIABLES = set(SPECIFICATION["argument_specs"]["main"]["options"])
+# Parts of `./dev test` that are not scenarios.
+PARTS = {"quick", "lint", "unit", "receiver", "molecule", "kinds"}
+names_of = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+
+
+@names_of
+def test_a_python_file_that_a_page_names_is_there(page):
+    assert set(re.findall(r"\b\w+\.py\b", page.read_text())) - PYTHON_FILES == set()
+
+
+@names_of
+def test_a_variable_that_a_page_names_is_one_of_the_roles(page):
+    named = set(re.findall(r"\bssh_login_notify_[a-z_]+[a-z]\b", page.read_text()))
+    assert named - VARIABLES == set()
+
+
+@names_of
+def test_what_a_page_says_of_dev_test_can_be_run(page):
+    words = [word for line in re.findall(r"\./dev test((?: [a-z_]+)*)`", page.read_text()) for word in line.split()]
+    assert set(words) - SCENARIOS - PARTS == set()
+
+
+def test_the_workflow_runs_every_scenario():
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "molecule.yml").read_text())
+    assert set(workflow["jobs"]["debian"]["strategy"]["matrix"]["scenario"]) == SCENARIOS
