@@ -223,8 +223,8 @@ def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
 
 
 # Words that imitate what the program says, with a line end and what a terminal obeys.
-FORGED = "ok: all is well\x1b[2J\r\n· id 1; delivered"
-SHOWN = '"ok: all is well\\u001b[2J\\u000d\\u000a\\u00b7 id 1; delivered"'
+FORGED = "ok: all is well\x1b[2J\r\nid 1; delivered"
+SHOWN = '"ok: all is well\\u001b[2J\\u000d\\u000aid 1; delivered"'
 
 
 def test_an_answer_in_other_words_than_slacks_stands_in_quotes_wherever_it_is_shown(host, slept, said):
@@ -233,7 +233,7 @@ def test_an_answer_in_other_words_than_slacks_stands_in_quotes_wherever_it_is_sh
     shown = [host.run(command)[1] for command in ("test", "flush", "status")]
     host.webhook.instructions.clear()
     host.webhook.instructions.append(answer(400, "invalid_payload"))
-    assert all(f"403 {SHOWN}: " in text for text in shown)
+    assert all(f"403 {SHOWN}" in text for text in shown), shown
     assert host.json("status")[1]["last_answer"]["answer"] == SHOWN
     host.run("flush")
     name = alert(1)["id"]
@@ -332,7 +332,7 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
     ("instruction", "said"),
     [
         (answer(413, "EICAR"), "the last try ended with 413: look for a proxy or a filter on the way to 127.0.0.1,"),
-        (parts.reset, "the last try ended with no answer: look for a proxy or a filter on the way to 127.0.0.1,"),
+        (parts.reset, "no answer: they may stand in the channel: look for a proxy or a filter on the way to 127"),
         (answer(200, "EICAR"), "200: they may stand in the channel: 127.0.0.1 does not answer as Slack does,"),
     ],
 )
