@@ -16,7 +16,7 @@ from tools.command import Failure, say
 
 from .plot import Series, strips
 from .report import Finding, table, within
-from .servers import INSIDE, SETTINGS, Server, Stage
+from .servers import INSIDE, SENDER_STARTERS, SETTINGS, Server, Stage
 
 RUNS = 100
 CROWD = 1500
@@ -33,7 +33,6 @@ HEAD = [
     "server", "bare Python", "hook, observer runs", "hook, starts it", "shell hook",
     "÷ bare, observer runs", "÷ bare, starts it", "÷ shell hook",
 ]  # fmt: skip
-UNITS = "ssh-login-notify-path.timer ssh-login-notify.path ssh-login-notify.timer"
 
 Times = dict[str, list[float]]  # milliseconds of each run, by program
 
@@ -58,12 +57,13 @@ def measure(stage: Stage, runs: int) -> Finding:
 def alone(server: Server) -> Iterator[None]:
     """No sender runs meanwhile, and the alerts that nobody logged in for are never sent."""
     provide_shell_hook(server)
-    server.shell(f"systemctl stop {UNITS}")
+    server.shell(f"systemctl stop {SENDER_STARTERS}")
     try:
         yield
     finally:
         server.wait_until_quiet()
-        server.shell(f"cd /var/spool/ssh-login-notify; rm -f outgoing/* state/wake; systemctl start {UNITS}")
+        server.shell("cd /var/spool/ssh-login-notify; rm -f outgoing/* state/wake")
+        server.shell(f"systemctl start {SENDER_STARTERS}")
 
 
 def provide_shell_hook(server: Server) -> None:

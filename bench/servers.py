@@ -30,6 +30,8 @@ NETWORK = "loginwatch-bench"
 RECEIVER = "loginwatch-bench-receiver"
 INSIDE = "/opt/bench"  # where a server finds bench/inside
 SHARED = ROOT / "molecule" / "shared"
+# What starts a sender by itself. Stopped where a bench reads the alerts from the spool.
+SENDER_STARTERS = "ssh-login-notify-path.timer ssh-login-notify.path ssh-login-notify.timer"
 DEPLOY_SECONDS = 600
 QUIET_SECONDS = 30
 SYSTEMD = [

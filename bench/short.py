@@ -34,11 +34,12 @@ from statistics import median
 from tools.command import ROOT, Failure, output, run, say
 
 from .report import Finding, table
-from .servers import Server, Stage
+from .servers import SENDER_STARTERS, Server, Stage
 from .types import UNKNOWN, is_less_and_true
 
 RUNS = 1000  # one after the other; three at a time half as many
-BLOCK = 10  # logins in a row, before the other program has its turn
+# Logins in a row, before the other program has its turn. Each turn waits some seconds for its alerts.
+BLOCK = 50
 AT_A_TIME = (1, 3)
 BUSY_PROCESSES = (0, 2)
 NAMED = "SSH (command: true)"
@@ -50,7 +51,6 @@ ALERT_SECONDS = 20.0
 START_SECONDS = 10.0
 FIRST_PORT = 22012
 REAL_TIME_MICROSECONDS = (800000, 400000)  # of each second: for all containers of the cgroup, and for one
-UNITS = "ssh-login-notify.path ssh-login-notify.timer"
 SPOOL = "/var/spool/ssh-login-notify"
 PROGRAMS = "/opt/bench-programs"
 HERE = "this one"
@@ -206,13 +206,13 @@ def tallies_of(place: Place, runs: int, programs: list[str]) -> dict[tuple[str, 
             with keeping_busy(busy):
                 for turn in range(max(1, logins // BLOCK)):
                     for name in programs if turn % 2 else reversed(programs):
-                        log_in(place, name.replace(" ", "-"), at_a_time, found[way, name])
+                        log_in(place, name.replace(" ", "-"), at_a_time, min(BLOCK, logins), found[way, name])
             for name in programs:
                 say(", ".join(map(" ".join, zip(HEAD[1:], found[way, name].row("", name)[1:]))))
     return found
 
 
-def log_in(place: Place, program: str, at_a_time: int, tally: Tally) -> None:
+def log_in(place: Place, program: str, at_a_time: int, logins: int, tally: Tally) -> None:
     """Log in some times with a program."""
     place.use(program)
     run(*place.ssh, "true")  # the first brings the files into memory
@@ -224,8 +224,8 @@ def log_in(place: Place, program: str, at_a_time: int, tally: Tally) -> None:
         return time.perf_counter() - start
 
     with ThreadPoolExecutor(at_a_time) as pool:
-        tally.seconds += pool.map(timed, range(BLOCK))
-    tally.types.update(place.take_types(BLOCK))
+        tally.seconds += pool.map(timed, range(logins))
+    tally.types.update(place.take_types(logins))
 
 
 @contextmanager
@@ -243,7 +243,7 @@ def keeping_busy(number: int) -> Iterator[None]:
 @contextmanager
 def in_a_container(server: Server, options: Options) -> Iterator[Place]:
     """The server as it is, without a sender."""
-    server.shell(f"systemctl stop {UNITS}")
+    server.shell(f"systemctl stop {SENDER_STARTERS}")
     server.wait_until_quiet()
     run("docker", "update", "--cpuset-cpus", options.of_the_servers, server.container, stdout=subprocess.DEVNULL)
     place = Place(
@@ -253,7 +253,7 @@ def in_a_container(server: Server, options: Options) -> Iterator[Place]:
     with allowed_real_time(server):
         yield place
     place.use(HERE.replace(" ", "-"))
-    server.shell(f"systemctl start {UNITS}")
+    server.shell(f"systemctl start {SENDER_STARTERS}")
 
 
 @contextmanager

@@ -30,7 +30,7 @@ DAMAGE = {
 KEPT = ("no package",)
 
 KINDS = ("interactive", "command", "scp", "sftp")
-# The hook's own limit (DEADLINE in files/ssh-login-notify).
+# The hook's own limit (DEADLINE_SECONDS in files/ssh-login-notify).
 HOOK_SECONDS = 2.0
 # How much longer than before a login may take: a busy machine is unsteady, but waiting for ever has to be noticed.
 SLACK_SECONDS = 3.0

@@ -190,6 +190,14 @@ def memory_gone_after_the_fork(installation):
     change_hook(installation, "        detach()", "        raise MemoryError")
 
 
+def handover_missing(installation):
+    (installation.library / "handover.py").unlink()
+
+
+def handover_that_raises(installation):
+    (installation.library / "handover.py").write_text("raise SystemExit('a word that nobody may see')\n")
+
+
 def exits_missing(installation):
     (installation.library / "exits.py").unlink()
 
@@ -202,6 +210,7 @@ TROUBLES = [
     spool_missing, spool_a_file, incoming_missing, incoming_a_file, incoming_a_fifo, lock_a_directory,
     lock_a_fifo, package_missing, package_with_a_syntax_error, package_that_raises, package_that_prints,
     clock_wrong, memory_gone, memory_gone_after_the_fork, exits_missing, exits_that_raise,
+    handover_missing, handover_that_raises,
 ]  # fmt: skip
 
 
@@ -211,6 +220,20 @@ def test_it_ends_well_at_once_and_says_nothing_whatever_is_wrong(installation, t
     returncode, printed, seconds = log_in(installation)
     assert (returncode, printed) == (0, b"")
     assert seconds < QUICK
+
+
+BROKEN_PACKAGES = [
+    package_missing, handover_missing, handover_that_raises, package_with_a_syntax_error, package_that_raises,
+    exits_missing,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("trouble", BROKEN_PACKAGES, ids=lambda trouble: trouble.__name__.replace("_", " "))
+def test_whatever_is_wrong_with_the_package_the_login_is_written_down(installation, trouble):
+    trouble(installation)
+    log_in(installation)
+    names = {directory: installation.names(directory) for directory in ("incoming", "outgoing")}
+    assert len(names["incoming"] + names["outgoing"]) == 1
 
 
 def test_a_link_in_the_place_of_the_spools_directory_is_not_followed(alone, tmp_path):
@@ -230,7 +253,7 @@ def test_where_no_process_can_be_forked_the_login_is_written_down_all_the_same(a
 @needs_root
 def test_a_file_system_that_hangs_where_no_process_can_be_forked_holds_the_login_for_two_seconds(hanging):
     """The only way in which the alarm kills it: nothing was written down, and PAM may try again."""
-    hanging.change(hanging.hook, "DEADLINE = 2", "DEADLINE = 1")
+    hanging.change(hanging.hook, "DEADLINE_SECONDS = 2", "DEADLINE_SECONDS = 1")
     change_hook(hanging, "child = posix.fork()", "child = posix.open('', 0)")
     returncode, printed, seconds = hanging.run()
     assert (returncode, printed) == (-signal.SIGALRM, b"")
@@ -356,7 +379,7 @@ def without_alarms():
 @pytest.mark.parametrize("place", ["    try:\n        child = ", "        posix._exit(0)  # at once: nothing"])
 def test_the_alarm_ends_it_also_out_of_a_system_call_and_pam_takes_that_for_success(installation, place):
     """Or else PAM would run it a second time. Before the fork or after it."""
-    installation.change(installation.hook, "DEADLINE = 2", "DEADLINE = 1")
+    installation.change(installation.hook, "DEADLINE_SECONDS = 2", "DEADLINE_SECONDS = 1")
     change_hook(installation, place, place[: -len(place.lstrip())] + "posix.read(0, 1)\n" + place)
     reader, writer = os.pipe()
     returncode, printed, seconds = installation.run(stdin=reader, preexec_fn=without_alarms)
@@ -368,7 +391,7 @@ def test_the_alarm_ends_it_also_out_of_a_system_call_and_pam_takes_that_for_succ
 
 def test_what_it_looks_at_may_hang_and_the_login_goes_on_at_once_and_is_written_down(alone):
     """Longer than its alarm would let it: what the login waits for does not look."""
-    alone.change(alone.hook, "DEADLINE = 2", "DEADLINE = 1")
+    alone.change(alone.hook, "DEADLINE_SECONDS = 2", "DEADLINE_SECONDS = 1")
     change_hook(alone, "    # Raw, for posix.environ", "    time.sleep(1.5)\n    # Raw, for posix.environ")
     returncode, printed, seconds = alone.run()
     assert (returncode, printed) == (0, b"")
@@ -391,7 +414,7 @@ def test_of_a_connection_that_is_over_before_it_is_looked_at_nothing_of_a_strang
 
 
 def test_the_alarm_is_the_hooks_alone_and_the_observer_goes_on(installation):
-    installation.change(installation.hook, "DEADLINE = 2", "DEADLINE = 1")
+    installation.change(installation.hook, "DEADLINE_SECONDS = 2", "DEADLINE_SECONDS = 1")
     installation.change(installation.library / "observer.py", "LONGEST = 0.3", UNHURRIED)
     installation.run()
     wait_for(lambda: installation.names("outgoing"))

@@ -1,0 +1,46 @@
+"""Start a command. systemd and cron start two of them often, and those load only what they need."""
+
+import posix
+
+from .handover import is_held
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List
+
+# What the path unit of systemd watches, besides the one in the spool.
+OVERFLOW_WAKE = "/run/ssh-login-notify/wake"
+
+
+def run(arguments: "List[str]", spool: str) -> int:
+    """Run a command and return its exit code.
+
+    spool: the spool's path.
+    """
+    if arguments == ["follow"]:  # it stays for as long as a connection is open, and so does what it has loaded
+        from . import follower
+
+        return follower.main()
+    if arguments == ["send"] and is_sent_by_another(spool):
+        return 0
+    from . import cli
+
+    return cli.main(arguments)
+
+
+def is_sent_by_another(spool: str) -> bool:
+    """Tell whether another sender is at work, and consume what has started this one: the other looks once more.
+
+    So a sender that is started in vain does not load the whole program.
+    """
+    try:
+        if not is_held(spool, "sender.lock", keep_open=True):
+            return False
+        for sign in (spool + "/state/wake", OVERFLOW_WAKE):
+            try:
+                posix.unlink(sign)
+            except FileNotFoundError:
+                pass  # the other one has consumed it, or cron has started this one
+    except OSError:
+        return False  # not root, no spool, or a read-only disk: the command line knows what to do
+    return True
