@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -44,3 +45,26 @@ def test_what_a_page_says_of_dev_test_can_be_run(page):
 def test_the_workflow_runs_every_scenario():
     workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "molecule.yml").read_text())
     assert set(workflow["jobs"]["debian"]["strategy"]["matrix"]["scenario"]) == SCENARIOS
+
+
+def words_of_the_program() -> str:
+    """All texts in the program's source, one a line."""
+    texts = []
+    for path in [PROJECT / "files" / "ssh-login-notify", *(PROJECT / "files").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def quoted_messages() -> list[str]:
+    """What docs/operating.md quotes of `status` and `test`, cut where it leaves something out."""
+    page = (PROJECT / "docs" / "operating.md").read_text()
+    table = page.split("| `status` or `test` says | what to do |\n|---|---|\n")[1].split("\n\n")[0]
+    quoted = [words for row in table.splitlines() for words in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+    return [piece.strip() for words in quoted for piece in re.split(r"…|^\d{3} ", words) if piece.strip()]
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_the_program_says_what_the_page_quotes(message):
+    assert message in words_of_the_program()
