@@ -19,7 +19,10 @@ HOLDING = ("bench", "docs", "files", "fuzz", "molecule", "playbooks", "plugins",
 PYTHON_FILES = {path.name for folder in HOLDING for path in (PROJECT / folder).rglob("*.py")}
 SCENARIOS = {path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml")}
 SPECIFICATION = yaml.safe_load((PROJECT / "roles/ssh_login_notify/meta/argument_specs.yml").read_text())
-VARIABLES = set(SPECIFICATION["argument_specs"]["main"]["options"])
+# The role's settings, and what its tasks register or set for the user's own playbooks.
+TASKS = "\n".join(path.read_text() for path in PROJECT.glob("roles/ssh_login_notify/tasks/*.yml"))
+RESULTS = re.findall(r"^\s+(?:register: )?(ssh_login_notify_\w+)(?::|$)", TASKS, re.MULTILINE)
+VARIABLES = {*SPECIFICATION["argument_specs"]["main"]["options"], *RESULTS}
 # Parts of `./dev test` that are not scenarios.
 PARTS = {"quick", "lint", "unit", "receiver", "molecule", "kinds"}
 names_of = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
