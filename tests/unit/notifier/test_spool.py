@@ -326,7 +326,7 @@ class Watch:
 
 
 @pytest.mark.parametrize("stands_there", ["a sign of before", "a directory", "a dangling link", "a foreign file"])
-def test_a_second_sign_is_seen_whatever_a_run_that_never_began_has_left(spool, stands_there):
+def test_a_second_sign_is_seen_whatever_a_run_that_never_began_has_left(spool, stands_there, tmp_path):
     sign = spool.path("state", "wake")
     if stands_there == "a sign of before":
         spool.wake()
@@ -336,10 +336,11 @@ def test_a_second_sign_is_seen_whatever_a_run_that_never_began_has_left(spool, s
         with open(sign, "w") as file:
             file.write("whose is it?")
     else:
-        os.symlink("/nonexistent", sign)
+        nowhere = str(tmp_path / "nowhere")
+        os.symlink(nowhere, sign)
         spool.wake()
         assert os.path.exists(sign), "what PathExists= asks"
-        assert not os.path.exists("/nonexistent")
+        assert not os.path.exists(nowhere)
         return
     watch = Watch(sign)
     spool.wake()
