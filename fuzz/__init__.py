@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Inputs that nobody thought of, for the parsers that read what strangers write: `./dev fuzz`.
 
     targets.py       one function a parser: it takes bytes, and fails if a promise does not hold

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Run programs, and tell the person at the terminal what is being done."""
 from __future__ import annotations
 

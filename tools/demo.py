@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """See it work: a server, a stand-in for Slack, the real role, real logins, and the alerts that come of them."""
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The virtual environment with Ansible, Molecule and the linters, and the collection where Ansible looks for it."""
 from __future__ import annotations
 
@@ -63,6 +65,12 @@ def link_collection() -> None:
 def program(name: str) -> Path:
     """A program of the virtual environment, such as ansible-playbook."""
     return VENV / "bin" / name
+
+
+def run_python(*arguments: str) -> None:
+    """Run a script of the checkout in the environment."""
+    ensure()
+    run(program("python"), "-B", *arguments, env=variables())
 
 
 def variables() -> dict[str, str]:

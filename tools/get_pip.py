@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Give a bare virtual environment pip: what ansible-test downloads a script for, done with what Python brings along.
 
 ansible-test runs this file with pip's options and the wanted packages (`pip==24.2 …`) as arguments.

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The Debian images of the test servers: systemd, sshd and Python, and nothing of the project.
 
 The recipe is molecule/images/. Where a container registry can be reached, the images are built on its Debian;

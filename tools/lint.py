@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Style, types, documentation, and the state of the repository."""
 from __future__ import annotations
 
@@ -87,6 +89,21 @@ def open_ends() -> None:
         raise Failure("left open:\n" + "\n".join(found))
 
 
+# Files of GitHub's, and the schema of each that check-jsonschema brings along.
+FORMS = {
+    ".github/workflows/*.yml": "vendor.github-workflows",
+    ".github/dependabot.yml": "vendor.dependabot",
+    ".github/ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",
+    ".github/ISSUE_TEMPLATE/[!c]*.yml": "vendor.github-issue-forms",
+}
+
+
+def forms() -> None:
+    """GitHub can read what is in .github/."""
+    for pattern, schema in FORMS.items():
+        program("check-jsonschema", "--builtin-schema", schema, *sorted(ROOT.glob(pattern)))
+
+
 def files() -> list[str]:
     """The files of the repository, those that are not yet committed included."""
     names = output("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
@@ -115,7 +132,9 @@ CHECKS = {
     "yamllint": lambda: program("yamllint", "--strict", "."),
     "ansible-lint": lambda: program("ansible-lint", "--offline", "--strict"),
     "ansible-test sanity": sanity,
+    "GitHub's files": forms,
     "nothing left open": open_ends,
+    "licence headers": lambda: program("python", "-B", "tools/licences.py"),
     "locks": lock.check,
     "known vulnerabilities": vulnerabilities,
 }

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The development dependencies: ranges for people (*.in), and locks (*.txt) that name each file by its hash.
 
 pip installs from the locks alone, so what is installed is what was looked at. `./dev lock` makes them anew.

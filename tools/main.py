@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The command line of ./dev."""
 from __future__ import annotations
 
@@ -78,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
     probe.add_argument("target", nargs="?", help=f"{', '.join(fuzz.TARGETS)} (default: all)")
     probe.add_argument("seconds", nargs="?", type=int, default=fuzz.SECONDS, help=f"for each (default: {fuzz.SECONDS})")
 
+    summary = "make the tables of variables, and the role's defaults, from its argument specification"
+    command("docs", lambda options: environment.run_python("tools/variables.py"), summary)
     command("lock", lambda options: lock.renew(), "make the locks of the development dependencies anew")
     command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")
     command("shell", shell, "open a shell with the virtual environment active")

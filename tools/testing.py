@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """All checks, in parts that can be run alone; a table at the end says what held and how long it took.
 
 Most scenarios wait most of their time. So several checks run at a time, and at most one of them is of those that keep a

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The package behind ssh-login-notify, one module a stage or subject. Standard library only, Python 3.6 and later.
 
 The way of a login, in the order of the modules:

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The finished alert: what is known of one login, in the form in which it waits in the spool (JSON).
 
 Everything in it that came from outside has passed text.printable, so whoever shows it only has to escape it. What

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How the user authenticated, and with which key: what sshd says in SSH_AUTH_INFO_0.
 
 One line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method, the key as

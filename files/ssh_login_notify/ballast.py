@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Reserved room: files of the spool, each of which can become one alert when no disk has room.
 
 A user who shares the spool's disk can fill it, and /run too, and take every block as soon as somebody frees it. So an

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the hook wrote down about one login, and how to read it.
 
 A capture is the hook's header and the hook's environment, each a row of NAME=value ended by NUL as in environ(5), with

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: `ssh-login-notify send | heartbeat | check | test | status | flush`. It parses and prints.
 
 Exit codes (exit_codes.py): 0 all is well; 1 something was not delivered, or waits; 2 the configuration or the call is

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Start a command. systemd and cron start two of them often, and those load only what they need."""
 
 import posix

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a command line, or a program's arguments, say about a login.
 
 A transfer is named only for a line that a client of that transfer sends. Every other line is a command. So there is one

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The configuration: JSON, root's alone (0600), written by the role."""
 
 import copy

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One SSH connection, read from the processes below the sshd process that serves it: what it shows of the login.
 
 sshd opens the PAM session before the client has said what it wants, so the hook cannot know. A moment later it shows

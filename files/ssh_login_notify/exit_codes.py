@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The exit codes of the program: those of monitoring plugins, and one for systemd."""
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3

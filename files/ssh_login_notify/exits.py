@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the kernel tells about processes that have ended: a record of each exit (taskstats, Linux since 2.6.19).
 
 A command can begin and end between two looks. The kernel sends a record of every process that ends to a process that

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The finisher: makes the alert of a capture whose type is clear, queues it, and writes it into the system's log.
 
 A child of the observer, forked when there is something to finish, so that the observer never stops looking: loading

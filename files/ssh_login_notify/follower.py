@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The follower: looks again and again at the connections that were reported and are still open.
 
 One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM sees only the first. So what was

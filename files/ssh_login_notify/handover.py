@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """From the hook's child to the observer: the capture goes into the spool, and the first child without one observes.
 
 Imported before the capture is written, and before everything else: it imports built-in modules only, and is compiled

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is wrong on this host, each with what to do: what `status` shows, and the self-check tells the channel.
 
 Looking changes nothing and opens no connection. The order is that in which an operator should see to it.

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The heartbeat: a sign that a login would be reported, sent by a timer all the way that a login's alert goes.
 
 It can be a message, or a ping of a dead man's switch (an address that raises the alarm when no request comes in time,

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The system's own log (syslog(3), facility authpriv). It has every login too, whether an alert was sent or not."""
 
 NAME = "ssh-login-notify"

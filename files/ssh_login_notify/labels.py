@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """SELinux's labels on what sshd's domain writes: whether they let it write there (docs/selinux.md).
 
 Labels are compared, not abilities: `status` and the self-check run unconfined and can write where sshd can't.

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The types of login that an alert can name (docs/types.md), and how serious each is."""
 
 INTERACTIVE = "SSH (interactive)"

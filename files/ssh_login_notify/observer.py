@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The observer: takes every capture in incoming/, watches its connection until its type is clear, has the alert made.
 
 The hook forks it away from a login, so it runs while the login goes on. One runs per host, for as long as there is

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The connections that were reported and are still open: a record of each in open/, for the follower (follower.py).
 
 A record is the alert, and what identifies the connection's process. It is removed when the connection is over, or has

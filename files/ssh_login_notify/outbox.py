@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The way of a finished alert to the sender: into the spool, or wherever there is room, and a sign that it is there."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where finished alerts go when the spool takes none: its disk is full or read-only, or it is gone.
 
 /run is in memory, so it has room when the disk has none. A reboot loses what lies there, but the system's log has the

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every path, account and unit name of the notifier on a host.
 
 The hook's own file keeps the two that it needs before it imports anything, and command.py the sign in /run.

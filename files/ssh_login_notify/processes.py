@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What /proc tells about a process (proc(5)). Reading never fails: a process that is gone reads as empty."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The queue: the alerts that wait, in the spool's outgoing/ and, where the spool takes none, in /run.
 
 How many may wait is limited. Beyond the limits the oldest are dropped, and never silently: the next message says how

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a run of the sender repairs before it sends, while it is root: what kills and full disks have left behind."""
 
 from . import ballast, overflow

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whose key it is, and which logins need no message.
 
 A rule of `ignore` is a dictionary of `user`, `from` (see client_networks.py), `key` (a fingerprint) and `type` (the

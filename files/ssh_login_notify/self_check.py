@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The self-check: tells the channel once when something breaks on this host, and once when it is well again.
 
 It is part of the sender's run, while that is root. What it last reported is in state/watch.json. The service user can

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sender: takes alerts from the queue, the oldest first, sends them, keeps those that must wait.
 
 One runs per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends

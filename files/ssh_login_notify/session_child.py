@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What one child of a session's server says about the login: its type, or nothing yet.
 
 Any program can take any name and any arguments. So a transfer needs more than its command line (command_line.py): the

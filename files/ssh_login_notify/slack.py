@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An alert as a Slack message, and what to do about Slack's answers.
 
 Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The spool: one directory a state. A file moves from state to state by rename, so a kill at any point loses nothing
 and leaves nothing half-done.
 

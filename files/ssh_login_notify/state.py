@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the sender last did, for `status` and for its own next run: state/sender.json.
 
 The service user can write to it, so root uses nothing of it unchecked.

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Text that strangers choose (user names, key ids, host names), made safe to show to people.
 
 One rule for every form (Slack's fields and lines, the system's log, `status`): such a value is a single plain word, or

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One request to the webhook, over HTTPS. It follows no redirect, uses no proxy but the configured one, and reads no
 answer without end.
 

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The trial: a test alert that is sent past the spool, at once, and what came back."""
 
 import json

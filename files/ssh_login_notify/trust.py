@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whom this host trusts with what root runs and believes: whoever may put files into a directory on the way to it."""
 
 import grp

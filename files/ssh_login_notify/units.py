@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """systemd's units of the notifier: whether they do their part, and the end of a pause that is no longer needed."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Run inside the new root file system, whichever way it was made.
 set -eu
 # No downloads behind the tests' backs.

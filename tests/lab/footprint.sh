@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Print what makes this server what it is: each file's type, mode, owner and content, each directory, each link.
 # Left out is what changes by itself: logs, caches, run-time state, the backups of the account tools, people's homes.
 set -eu

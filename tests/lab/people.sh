@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Make a container a server that people log in to. Root runs this in it, before anybody deploys the notifier.
 # KEY is the public key that opens the account `deploy`; AUTHORITY is the receiver's certificate authority.
 set -eu

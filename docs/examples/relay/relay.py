@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A relay between a large fleet and one Slack webhook: takes what hosts send at once, and tells Slack in few messages.
+"""A relay between a large fleet and one Slack webhook: accepts what hosts post, and posts it to Slack in few messages.
 
-    hosts ──HTTPS──► take ──► Redis (a stream, on the disk) ──► tell ──► Slack, one message a second
+    hosts ──HTTPS──► Take ──► Redis (a stream, on the disk) ──► tell ──► Slack, one message a second
 
-A host gets its answer when Redis has the message on the disk (`appendfsync always`), and forgets it then. A message
-leaves Redis when Slack has taken it: so a crash of either part loses nothing, and at worst has one message told twice.
-While Slack refuses the webhook itself, because somebody has removed it, say, hosts get 503: they keep what they have,
-and their own `status` and watch tell of it.
+A host gets its answer when Redis has the message on the disk (`appendfsync always`), and deletes its own copy then. A
+message leaves Redis when Slack has accepted it. So a crash of either part loses nothing, and at worst one message is
+posted twice. While Slack refuses the webhook itself, for example because somebody has removed it, hosts get 503. They
+keep their alerts, and report it by their own `status` and self-check.
 
 It needs Debian's packages redis-server and python3-redis. Its configuration is a JSON file that only its user may read:
 
@@ -32,31 +32,36 @@ from pathlib import Path
 import redis
 
 STREAM, REFUSED, GROUP = "alerts", "refused", "slack"
-LARGEST = 1 << 20  # bytes of a message
-MOST = 20  # of the hosts' messages in one of ours
-MOST_BLOCKS = 50  # in a message, Slack's own limit
-SECONDS_BETWEEN = 1.0  # Slack takes about one message a second
-LONGEST_PAUSE = 60.0
-# What Slack answers to a message that it does not like; any other refusal is of the webhook, so of every message.
+# The largest message that a host may post.
+LARGEST_BYTES = 1 << 20
+# How many messages of hosts go into one of ours.
+MOST = 20
+# Slack's own limit for a message.
+MOST_BLOCKS = 50
+# Slack accepts about one message a second.
+PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+# Slack's answers to a bad message. Any other refusal concerns the webhook, and so every message.
 MESSAGE_REFUSED = (400, 413)
-TIMEOUT = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 class Take(http.server.BaseHTTPRequestHandler):
     """Answers as Slack's webhook does: 200 and "ok" once the message is safe."""
 
     protocol_version = "HTTP/1.1"
-    timeout = TIMEOUT
+    timeout = TIMEOUT_SECONDS
     configuration: dict
     store: redis.Redis
-    webhook_refused = 0  # the status, while Slack refuses the webhook
+    # The HTTP status while Slack refuses the webhook, else 0.
+    webhook_refused = 0
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length") or ""
         if not hmac.compare_digest(self.path.encode(), self.configuration["path"].encode()):
             self.answer(404, "no_service")
             return
-        if not length.isdigit() or int(length) > LARGEST:
+        if not length.isdigit() or int(length) > LARGEST_BYTES:
             self.answer(400, "invalid_payload")
             return
         body = self.rfile.read(int(length))
@@ -71,8 +76,8 @@ class Take(http.server.BaseHTTPRequestHandler):
         try:
             self.store.xadd(STREAM, {"body": body})
         except redis.RedisError as error:
-            # The host keeps it, and tries again.
-            self.log_error("Redis did not take a message: %s", error)
+            # The host keeps the message and retries.
+            self.log_error("Redis did not store a message: %s", error)
             self.answer(503, "the relay's store does not answer")
             return
         self.answer(200, "ok")
@@ -86,7 +91,7 @@ class Take(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_request(self, code="-", size="-") -> None:
-        """The path is a secret."""
+        """Log no request, because the path is a secret."""
 
     def log_message(self, template: str, *arguments) -> None:
         complain(f"take: {template % arguments}")
@@ -97,7 +102,7 @@ def complain(text: str) -> None:
 
 
 def blocks_of(message: dict) -> list:
-    """What a message shows: its text, if it has no blocks. Raises ValueError, KeyError, TypeError for no message."""
+    """Return a message's blocks, or its text as a block. Raises ValueError, KeyError, TypeError for no message."""
     text = message["text"]
     if not isinstance(text, str) or not text:
         raise ValueError("a message needs a text")
@@ -108,7 +113,7 @@ def blocks_of(message: dict) -> list:
 
 
 def digest(bodies: list) -> tuple:
-    """One message of the first of several, as many as Slack takes in one: (body, how many); a single one as it is."""
+    """Merge as many messages as Slack accepts in one, and return (body, how many). A single one stays as it is."""
     blocks, count = [], 0
     for body in bodies:
         more = blocks_of(json.loads(body))
@@ -123,11 +128,11 @@ def digest(bodies: list) -> tuple:
 
 
 def post(configuration: dict, body: bytes) -> tuple:
-    """Tell Slack: (HTTP status, seconds to wait); status 0 if there was no answer."""
+    """Post to Slack and return (HTTP status, seconds to wait). The status is 0 if there was no answer."""
     request = urllib.request.Request(configuration["slack"], body, {"Content-Type": "application/json"})  # noqa: S310
     tls = ssl.create_default_context(cafile=configuration.get("ca_file"))
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT, context=tls) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=tls) as answer:  # noqa: S310
             return answer.status, 0.0
     except urllib.error.HTTPError as error:
         wait = error.headers.get("Retry-After") or "0"
@@ -137,11 +142,11 @@ def post(configuration: dict, body: bytes) -> tuple:
 
 
 def tell(configuration: dict, store: redis.Redis) -> None:
-    """Tell Slack what waits, for ever."""
-    pause, most = SECONDS_BETWEEN, MOST
+    """Post what waits to Slack, forever."""
+    pause, most = PAUSE_SECONDS, MOST
     while True:
         try:
-            # First what an earlier run has begun and not finished ("0"), then what is new (">").
+            # First the messages that an earlier run has not finished ("0"), then the new ones (">").
             for start in ("0", ">"):
                 found = store.xreadgroup(GROUP, "teller", {STREAM: start}, count=most, block=1000)
                 if found and found[0][1]:
@@ -150,7 +155,7 @@ def tell(configuration: dict, store: redis.Redis) -> None:
                 continue
         except redis.RedisError as error:
             complain(f"tell: {error}")
-            time.sleep(SECONDS_BETWEEN)
+            time.sleep(PAUSE_SECONDS)
             continue
         body, count = digest([entry[1][b"body"] for entry in found[0][1]])
         entries = found[0][1][:count]
@@ -158,13 +163,14 @@ def tell(configuration: dict, store: redis.Redis) -> None:
         if status not in (200, *MESSAGE_REFUSED):
             if status and status != 429 and status < 500:
                 Take.webhook_refused = status
-                complain(f"tell: Slack refuses the webhook ({status}); nothing is taken until it does not")
-            pause = SECONDS_BETWEEN if status == 429 else min(LONGEST_PAUSE, pause * 2)
+                complain(f"tell: Slack refuses the webhook ({status}); hosts get 503 until it accepts one")
+            pause = PAUSE_SECONDS if status == 429 else min(LONGEST_PAUSE_SECONDS, pause * 2)
             time.sleep(max(wait, pause))
             continue
-        Take.webhook_refused, pause = 0, SECONDS_BETWEEN
+        Take.webhook_refused, pause = 0, PAUSE_SECONDS
         if status != 200 and count > 1:
-            most = count // 2  # to find the one that Slack does not like, and tell the others
+            # Find the message that Slack refuses, and post the others.
+            most = count // 2
         else:
             if status != 200:
                 complain(f"tell: Slack has refused a message ({status}); it is in the stream {REFUSED}")
@@ -174,7 +180,7 @@ def tell(configuration: dict, store: redis.Redis) -> None:
 
 
 def finish(store: redis.Redis, entries: list, refused: bool) -> None:
-    """Take messages out of the stream, in one step; keep those that Slack has refused."""
+    """Remove messages from the stream in one transaction, and keep those that Slack has refused in another stream."""
     ids = [entry[0] for entry in entries]
     with store.pipeline(transaction=True) as steps:
         for entry in entries if refused else []:
@@ -197,7 +203,7 @@ def main() -> None:
     server.daemon_threads = True
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(configuration["certificate"], configuration["key"])
-    # Each connection's handshake is its own thread's business: whoever says nothing holds up nobody.
+    # The handshake happens in each connection's own thread, so a silent client delays nobody.
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tell(configuration, store)

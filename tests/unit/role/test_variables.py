@@ -44,7 +44,7 @@ def test_a_default_is_the_one_that_the_specification_documents(name):
 def test_the_line_above_a_default_says_why_one_would_change_it(name):
     lines = (ROLE / "defaults" / "main.yml").read_text(encoding="utf-8").splitlines()
     number = next(number for number, line in enumerate(lines) if line.startswith(name + ":"))
-    assert re.match(r"# \w.*\.$", lines[number - 1])
+    assert re.match(r"# .+\.$", lines[number - 1])
 
 
 @pytest.mark.parametrize("name", sorted(defaults()))

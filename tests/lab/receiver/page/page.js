@@ -1,3 +1,5 @@
+// Copyright: (c) 2026, the loginwatch founders
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Shows what /api/messages has. Every text goes into the page as a text node: no HTML is ever made out of a message.
 "use strict";
 

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What pages and workflows name is there: Python files, scenarios, variables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[3]
+PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("roles/*/README.md")]
+HOLDING = ("bench", "docs", "files", "fuzz", "molecule", "playbooks", "plugins", "roles", "tests", "tools")
+PYTHON_FILES = {path.name for folder in HOLDING for path in (PROJECT / folder).rglob("*.py")}
+SCENARIOS = {path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml")}
+SPECIFICATION = yaml.safe_load((PROJECT / "roles/ssh_login_notify/meta/argument_specs.yml").read_text())
+# The role's settings, and what its tasks register or set for the user's own playbooks.
+TASKS = "\n".join(path.read_text() for path in PROJECT.glob("roles/ssh_login_notify/tasks/*.yml"))
+RESULTS = re.findall(r"^\s+(?:register: )?(ssh_login_notify_\w+)(?::|$)", TASKS, re.MULTILINE)
+VARIABLES = {*SPECIFICATION["argument_specs"]["main"]["options"], *RESULTS}
+# Parts of `./dev test` that are not scenarios.
+PARTS = {"quick", "lint", "unit", "receiver", "molecule", "kinds"}
+names_of = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+
+
+@names_of
+def test_a_python_file_that_a_page_names_is_there(page):
+    assert set(re.findall(r"\b\w+\.py\b", page.read_text())) - PYTHON_FILES == set()
+
+
+@names_of
+def test_a_variable_that_a_page_names_is_one_of_the_roles(page):
+    named = set(re.findall(r"\bssh_login_notify_[a-z_]+[a-z]\b", page.read_text()))
+    assert named - VARIABLES == set()
+
+
+@names_of
+def test_what_a_page_says_of_dev_test_can_be_run(page):
+    words = [word for line in re.findall(r"\./dev test((?: [a-z_]+)*)`", page.read_text()) for word in line.split()]
+    assert set(words) - SCENARIOS - PARTS == set()
+
+
+def test_the_workflow_runs_every_scenario():
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "molecule.yml").read_text())
+    assert set(workflow["jobs"]["debian"]["strategy"]["matrix"]["scenario"]) == SCENARIOS
+
+
+def words_of_the_program() -> str:
+    """All texts in the program's source, one a line."""
+    texts = []
+    for path in [PROJECT / "files" / "ssh-login-notify", *(PROJECT / "files").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def quoted_messages() -> list[str]:
+    """What docs/operating.md quotes of `status` and `test`, cut where it leaves something out."""
+    page = (PROJECT / "docs" / "operating.md").read_text()
+    table = page.split("| `status` or `test` says | what to do |\n|---|---|\n")[1].split("\n\n")[0]
+    quoted = [words for row in table.splitlines() for words in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+    return [piece.strip() for words in quoted for piece in re.split(r"…|^\d{3} ", words) if piece.strip()]
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_the_program_says_what_the_page_quotes(message):
+    assert message in words_of_the_program()

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables are documented once, in meta/argument_specs.yml, and the files made from it are up to date."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[3]
+SPECIFICATION = "roles/ssh_login_notify/meta/argument_specs.yml"
+MADE = ("README.md", "roles/ssh_login_notify/README.md", "roles/ssh_login_notify/defaults/main.yml")
+
+
+def generate(root, *options):
+    command = [sys.executable, "-B", str(PROJECT / "tools" / "variables.py"), "--root", str(root), *options]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the files that the generator reads and writes."""
+    for name in (SPECIFICATION, *MADE):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(str(PROJECT / name), str(tmp_path / name))
+    return tmp_path
+
+
+def test_tables_and_defaults_are_up_to_date():
+    checked = generate(PROJECT, "--check")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_edited_file_is_found_and_made_anew(checkout, name):
+    path = checkout / name
+    path.write_text(path.read_text(encoding="utf-8").replace("10000", "20000"), encoding="utf-8")
+    checked = generate(checkout, "--check")
+    assert checked.returncode == 1
+    assert checked.stdout.splitlines() == [f"{name}: not up to date, run ./dev docs"]
+    assert generate(checkout).returncode == 0
+    assert path.read_bytes() == (PROJECT / name).read_bytes()
+
+
+def test_a_new_sentence_reaches_every_place(checkout):
+    path = checkout / SPECIFICATION
+    specification = yaml.safe_load(path.read_text(encoding="utf-8"))
+    options = specification["argument_specs"]["main"]["options"]
+    options["ssh_login_notify_proxy"]["description"] = ["The way out.", "Set it to C(a|b\\)), or V(none)."]
+    path.write_text(yaml.safe_dump(specification, sort_keys=False), encoding="utf-8")
+    assert generate(checkout).returncode == 0
+    texts = [(checkout / name).read_text(encoding="utf-8") for name in MADE]
+    assert "| `ssh_login_notify_proxy` | `''` | Set it to `a\\|b)`, or `none`. |" in texts[0]
+    assert "| `ssh_login_notify_proxy` | `''` | The way out. Set it to `a\\|b)`, or `none`. |" in texts[1]
+    assert "# The way out. Set it to `a|b)`, or `none`.\nssh_login_notify_proxy: ''\n" in texts[2]
+
+
+@pytest.mark.parametrize("paragraphs", [
+    pytest.param(option["description"], id=name)
+    for name, option in yaml.safe_load((PROJECT / SPECIFICATION).read_text(encoding="utf-8"))
+    ["argument_specs"]["main"]["options"].items()
+])  # fmt: skip
+def test_a_description_says_what_it_is_and_then_when_to_change_it(paragraphs):
+    assert len(paragraphs) > 1
+    assert paragraphs[-1].split()[0] in ("Set", "Change", "Fill", "You")
+    assert all(paragraph.endswith(".") for paragraph in paragraphs)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the tables of the role's variables, and its defaults, from meta/argument_specs.yml, where they are documented.
+
+It needs PyYAML, so `./dev docs` runs it in the virtual environment:
+
+    .dev/venv/bin/python tools/variables.py            write the files
+    .dev/venv/bin/python tools/variables.py --check    name the files that are not up to date; 1 if there are any
+"""
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).resolve().parents[1]
+ROLE = Path("roles") / "ssh_login_notify"
+SPECIFICATION = ROLE / "meta" / "argument_specs.yml"
+DEFAULTS_HEAD = """\
+---
+# Made by `./dev docs` from meta/argument_specs.yml; not to be edited. The README of the role has examples.
+"""
+COMMENT_WIDTH = 120
+# Ansible's markup in descriptions: a letter and an argument, in which a backslash may stand before a parenthesis.
+MARKUP = re.compile(r"\b([CMOV])\(((?:\\.|[^\\)])*)\)")
+
+
+def main(arguments: list[str]) -> int:
+    """Write what is not up to date, or with --check only name it; the exit code is 1 where --check finds something."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is not up to date")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
+    options = parser.parse_args(arguments)
+    specification = yaml.safe_load((options.root / SPECIFICATION).read_text(encoding="utf-8"))
+    variables = specification["argument_specs"]["main"]["options"]
+    stale = []
+    for name, make in FILES.items():
+        path = options.root / name
+        old = path.read_text(encoding="utf-8")
+        new = make(old, variables)
+        if new != old:
+            stale.append(name)
+            if not options.check:
+                path.write_text(new, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: not up to date, run ./dev docs" if options.check else f"{name}: written")
+    return 1 if stale and options.check else 0
+
+
+def readme(page: str, variables: dict[str, dict]) -> str:
+    """The collection's README, with a table that has one sentence for each variable: when to change it."""
+    rows = [["variable", "default", "why you would change it"]]
+    rows += [[f"`{name}`", f"`{default(of)}`", markdown(paragraphs(of)[-1])] for name, of in variables.items()]
+    return between_markers(page, table(rows))
+
+
+def role_readme(page: str, variables: dict[str, dict]) -> str:
+    """The role's README, with a table that has the whole description of each variable."""
+    rows = [["variable", "default", "what it is, and why you would change it"]]
+    rows += [[f"`{name}`", f"`{default(of)}`", markdown(" ".join(paragraphs(of)))] for name, of in variables.items()]
+    return between_markers(page, table(rows))
+
+
+def defaults(page: str, variables: dict[str, dict]) -> str:
+    """defaults/main.yml: each variable with its description above it."""
+    parts = [DEFAULTS_HEAD]
+    for name, of in variables.items():
+        comment = textwrap.fill(
+            markdown(" ".join(paragraphs(of))), COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+        parts.append(f"{comment}\n{name}: {default(of)}\n")
+    return "\n".join(parts)
+
+
+def paragraphs(of: dict) -> list[str]:
+    """The paragraphs of a variable's description."""
+    description = of["description"]
+    return [description] if isinstance(description, str) else description
+
+
+def markdown(text: str) -> str:
+    """A description in Markdown: names and values are code, and `name=value` is written as YAML writes it."""
+
+    def code(match: re.Match) -> str:
+        words = re.sub(r"\\(.)", r"\1", match[2])
+        return "`" + (words.replace("=", ": ") if match[1] == "O" else words) + "`"
+
+    return MARKUP.sub(code, text)
+
+
+def default(of: dict) -> str:
+    """A default as YAML, in one line."""
+    return yaml.safe_dump(of["default"], default_flow_style=True, width=1000).splitlines()[0]
+
+
+def table(rows: list[list[str]]) -> str:
+    """A table in Markdown; the first row is its head."""
+    rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+
+
+def between_markers(page: str, text: str) -> str:
+    """The page with this text between its markers."""
+    pattern = r"(<!-- variables: begin[^>]*-->\n).*?(<!-- variables: end -->)"
+    new, found = re.subn(pattern, lambda match: f"{match[1]}\n{text}\n\n{match[2]}", page, flags=re.DOTALL)
+    if found != 1:
+        raise ValueError("the page needs one pair of markers, <!-- variables: begin --> and <!-- variables: end -->")
+    return new
+
+
+FILES = {
+    "README.md": readme,
+    str(ROLE / "README.md"): role_readme,
+    str(ROLE / "defaults" / "main.yml"): defaults,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
