@@ -38,7 +38,7 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     tasks = [
         # As a text, which set_fact of ansible-core up to 2.18 would make a dictionary of.
         {"ansible.builtin.raw": f"cat {tmp_path}/answer-{{{{ inventory_hostname }}}}", "register": "verify_status"},
-        {"ansible.builtin.set_fact": {"__ssh_login_notify_preflight_result": {"unreachable": False}}},
+        {"ansible.builtin.set_fact": {"ssh_login_notify_host": {"unreachable": False}}},
         {"ansible.builtin.include_tasks": str(PROJECT / "playbooks" / "tasks" / "report.yml"), "run_once": True},
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
