@@ -42,7 +42,8 @@ def play(directory, tasks, variables):
     (directory / "settings.yml").write_text(variables, encoding="utf-8")
     (directory / "password").write_text("not-a-real-password")
     return subprocess.run(  # noqa: S603
-        [BIN / "ansible-playbook", "-vvv", "--diff", "--vault-password-file", directory / "password", directory / "play.yml"],
+        [BIN / "ansible-playbook", "-vvv", "--diff", "--vault-password-file", directory / "password",
+         directory / "play.yml"],
         env={
             **os.environ,
             "ANSIBLE_LOCALHOST_WARNING": "False",
@@ -57,7 +58,8 @@ def vaulted(name, text, directory):
     """Return a variable as `ansible-vault encrypt_string` writes it."""
     (directory / "password").write_text("not-a-real-password")
     return subprocess.run(  # noqa: S603
-        [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", directory / "password", "--name", name, text],
+        [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", directory / "password", "--name", name,
+         text],
         capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
 
@@ -108,8 +110,8 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
 
 @pytest.mark.parametrize("label", ODD_LABELS)
 def test_a_label_that_yaml_takes_for_something_else_is_a_text_to_the_notifier(tmp_path, label):
-    task = {"ansible.builtin.debug": {"msg": "label={{ (__ssh_login_notify_settings | loginwatch.pam.configuration_text)"
-                                             " | regex_search('\"host_label\": (.*),') }}"}}  # fmt: skip
+    made = "(__ssh_login_notify_settings | loginwatch.pam.configuration_text)"
+    task = {"ansible.builtin.debug": {"msg": f"label={{{{ {made} | regex_search('\"host_label\": (.*),') }}}}"}}
     done = play(tmp_path, [task], yaml.safe_dump({"ssh_login_notify_host_label": label}))
     assert done.returncode == 0, done.stdout[-2000:]
     (shown,) = re.findall(r'label=\\"host_label\\": \\"(.*)\\",', done.stdout)
@@ -125,7 +127,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     done = check(tmp_path, yaml.safe_dump(variables))
     assert done.returncode != 0
     assert (
-        "Nothing was changed. ssh_login_notify_proxy is not http://host:port: write it so, without a user, a password or"
-        " a path. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
+        "Nothing was changed. ssh_login_notify_proxy is not http://host:port: write it so, without a user, a password"
+        " or a path. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
         " network: write 10.0.0.0/8 for the network, 10.0.0.5 for the address." in done.stdout
     )

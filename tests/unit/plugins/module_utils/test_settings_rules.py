@@ -14,7 +14,7 @@ from ansible_collections.loginwatch.pam.plugins.module_utils import settings
 
 PROJECT = Path(__file__).resolve().parents[4]
 ADDRESSES = json.loads((PROJECT / "tests" / "unit" / "webhook_addresses.json").read_text(encoding="utf-8"))
-SECRET = "not-a-real-secret"
+SECRET = "not-a-real-secret"  # noqa: S105
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/" + SECRET
 KEY = "SHA256:" + "k" * 43
 # Of a rule's `from`: what the answer has to say, empty for nothing.
@@ -176,7 +176,8 @@ def test_a_heartbeat_that_could_do_nothing_is_refused(values, said):
     "values",
     [
         {"proxy": "http://[2001:db8::1]:3128"}, {"proxy": "http://proxy.example:3128/"}, {"ca_file": "/etc/ssl/ca.pem"},
-        {"people": {KEY: "Ada Lovelace"}}, {"ignore": [{"user": "x", "from": "10.0.0.0/8", "key": KEY, "type": "rsync"}]},
+        {"people": {KEY: "Ada Lovelace"}},
+        {"ignore": [{"user": "x", "from": "10.0.0.0/8", "key": KEY, "type": "rsync"}]},
         {"heartbeat_time": "Mon,Thu 08:30", "heartbeat_ping_url": "https://switch.example/" + SECRET},
         {"adopt_commands": ["/bin/sh /root/notify.sh"], "adopt_files": ["/root/notify.sh"]},
         {"pam_services": ["sshd", "sshd_second@x"]},
