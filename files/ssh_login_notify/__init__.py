@@ -20,6 +20,8 @@ The way of a login, in the order of the modules:
     labels      whether SELinux lets sshd write where it must
     units       systemd's units
     cli         test, status, flush
+    settings    which values the configuration takes; the role has the same rules
+    preflight   whether a host is fit for the notifier: run by the role, and not installed
 """
 
 VERSION = "0.1.0"

@@ -226,11 +226,11 @@ def foreign_program(state: str) -> "Iterator[str]":
     if text and not os.path.isdir(LIBRARY) and "ssh_login_notify" not in text:
         if state == "present":
             yield (
-                f"{PROGRAM} is somebody's own program with the notifier's name. Rename it, in its PAM line as well (mv"
+                f"{PROGRAM} was written by hand and has the notifier's name. Rename it, in its PAM line as well (mv"
                 f" {PROGRAM} {PROGRAM}.sh), and set ssh_login_notify_adopt: true to have it replaced."
             )
         else:
-            yield f"{PROGRAM} is somebody's own program and not the notifier: there is nothing to remove."
+            yield f"{PROGRAM} was written by hand and is not the notifier: there is nothing to remove."
 
 
 def has_foreign_configuration() -> bool:
@@ -272,12 +272,12 @@ def hand_made_problems(found: "List[str]", foreign_configuration: bool) -> "Iter
     if found:
         yield (
             f"A hand-made notifier is already installed and runs at each login ({'; '.join(found)}), so each login"
-            " would be reported twice. Set ssh_login_notify_adopt: true to replace it and set its files aside."
+            " would be reported twice. To replace it and set its files aside, set ssh_login_notify_adopt: true."
         )
     if foreign_configuration:
         yield (
-            f"{CONFIGURATION} was written by hand and is not the notifier's. Set ssh_login_notify_adopt: true to set it"
-            " aside, or move it away."
+            f"{CONFIGURATION} was written by hand and is not the notifier's. To set it aside, set"
+            " ssh_login_notify_adopt: true; or move it away."
         )
 
 

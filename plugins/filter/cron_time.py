@@ -16,7 +16,7 @@ short_description: Write the time of a heartbeat as cron reads it
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Returns the five fields of a line of C(crontab(5)) for a time as
+  - Returns the five fields of a line of crontab(5) for a time as
     O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_heartbeat_time) has it.
 options:
   _input:

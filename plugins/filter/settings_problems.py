@@ -16,7 +16,7 @@ short_description: Say what is wrong with the settings of the role ssh_login_not
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Checks the settings of the role M(loginwatch.pam.ssh_login_notify#role) by the notifier's own rules.
+  - Checks the settings of the role C(loginwatch.pam.ssh_login_notify) by the notifier's own rules.
   - No sentence shows the webhook or the address of the dead man's switch.
 positional: _input
 options:

@@ -283,8 +283,8 @@ def _adoption(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}adopt_files has a relative path: write absolute paths"
     if any(PROGRAM in str(entry).split() for entry in list(commands) + list(files)):
         yield (
-            f"{PREFIX}adopt_commands or {PREFIX}adopt_files has {PROGRAM}, which is the notifier itself: name what it"
-            " is to replace"
+            f"{PREFIX}adopt_commands and {PREFIX}adopt_files must not name the notifier itself, {PROGRAM}: name what"
+            " it is to replace"
         )
 
 

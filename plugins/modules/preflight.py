@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Documentation only: the action plugin of the same name does the work."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 module: preflight
 short_description: Examine a host before the SSH login notifier is installed

@@ -147,7 +147,7 @@ def test_a_hand_made_notifier_is_refused_until_it_may_be_replaced(host):
     host.pam("sshd", STACK + BY_HAND)
     said = host.problem()
     assert f"{preflight.PAM_D}/sshd: {SCRIPT} now" in said
-    assert "Set ssh_login_notify_adopt: true" in said
+    assert "set ssh_login_notify_adopt: true" in said
     found = host.examine(adopt=True)
     assert (found["problems"], found["adopts"], found["other_commands"]) == ([], True, [])
 
@@ -188,7 +188,7 @@ def test_a_configuration_by_hand_is_refused_until_it_may_be_set_aside(host):
 def test_somebody_elses_program_with_our_name_is_never_touched(host, monkeypatch, state):
     monkeypatch.setattr(preflight, "PROGRAM", host.path("program"))
     (host.root / "program").write_text("#!/bin/sh\ncurl x\n")
-    assert "is somebody's own program" in host.problem(state=state)
+    assert "was written by hand" in host.problem(state=state)
     (host.root / "library").mkdir()
     assert host.examine(state=state)["problems"] == [], "a damaged one of ours"
 
