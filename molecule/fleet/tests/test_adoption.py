@@ -170,7 +170,7 @@ def test_a_host_that_can_not_be_proven_has_its_own_notifier_back(play, server, r
     silent = {**ADOPT, "ssh_login_notify_ignore": [{"user": "deploy"}]}
     run = play("deploy", ("-e", "prove_login_seconds=3"), byhand=silent)
     assert run.status != 0
-    assert "what had been set up by hand is back in its place" in " ".join(run.output.split())
+    assert "and the hand-made notifier was restored" in " ".join(run.output.split())
     assert server.check_output(FOOTPRINT) == before
     mark = receiver.last()
     login = Person("deploy", address(f"byhand-{SCENARIO}"), place / "ada", KEY).command("true")
