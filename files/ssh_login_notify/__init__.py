@@ -39,8 +39,12 @@ What people and timers ask for:
     self_check        tells the channel when that changes
     heartbeat         a sign of life, all the way
 
-Leaves that the others share: paths, exit_codes, login_types, text, journal, config, privileges, installation, labels,
-trust, units, and, as links to the collection's own, pam_stack and client_networks.
+What the role runs, and does not install:
+
+    preflight         whether a host is fit for the notifier
+
+Leaves that the others share: paths, exit_codes, text, journal, config, privileges, installation, labels, trust, units,
+and, linked with the collection's own, pam_stack, client_networks, settings and login_types.
 """
 
 VERSION = "0.1.0"

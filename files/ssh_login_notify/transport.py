@@ -16,7 +16,8 @@ import time
 from urllib.parse import urlsplit
 
 from . import VERSION
-from .config import Configuration, ConfigurationError, is_loopback
+from .config import Configuration, ConfigurationError
+from .settings import is_loopback
 from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False

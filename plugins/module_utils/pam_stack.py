@@ -185,6 +185,12 @@ def find(text: str, program: str) -> Optional[str]:
     return "".join(stack.lines[running[-1].start : running[-1].end]).rstrip("\n") if running else None
 
 
+def commands(text: str) -> List[List[str]]:
+    """The commands that session rules run by ``pam_exec.so``, each as its words, in the order of the rules."""
+    rules = [rule for rule in parse(text) if rule.facility == "session" and rule.module == "pam_exec.so"]
+    return [command for command in map(_command, rules) if command]
+
+
 def user_environment_readers(path: str, text: str, read: Optional[Reader] = None) -> List[Dict[str, object]]:
     """Every ``pam_env.so`` with ``user_readenv=1`` in the auth and session parts of a stack, includes followed.
 

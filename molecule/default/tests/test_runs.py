@@ -101,7 +101,7 @@ def test_units_of_an_interrupted_upgrade_come_into_force(host, tmp_path):
 
 def trial_of(output: str) -> str:
     """When the program was to be tried, as the arguments of the module have it."""
-    installed = output.split("Install the program and its files")[1].split("TASK [")[0]
+    installed = output.split("Install the notifier's files")[1].split("TASK [")[0]
     return re.findall(r"always: \w+", installed)[0]
 
 

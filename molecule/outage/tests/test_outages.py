@@ -16,7 +16,7 @@ testinfra_hosts = ["ansible://systemd"]
 OUTAGES = {
     "connection refused": (None, "Connection refused"),
     "500": ({"mode": "status", "status": 500}, "500 rollup_error: Slack has a problem"),
-    "503": ({"mode": "status", "status": 503}, "503 status 503: Slack has a problem"),
+    "503": ({"mode": "status", "status": 503}, '503 "status 503": Slack has a problem'),
     "expired certificate": ({"mode": "certificate", "kind": "expired"}, "certificate has expired"),
     "certificate of another host": ({"mode": "certificate", "kind": "wrong-name"}, "mismatch"),
     "certificate by an unknown CA": ({"mode": "certificate", "kind": "unknown-ca"}, "unable to get local issuer"),

@@ -145,7 +145,7 @@ def test_a_test_can_try_a_configuration_that_is_not_installed(host, tmp_path):
     other.chmod(0o666)
     code, found = host.json("test", "--configuration", str(other))
     assert code == CRITICAL
-    assert found["answer"] == f"{other} must be root's alone, it holds the webhook"
+    assert found["answer"] == f"{other} must belong to root alone, since it holds the webhook"
     assert len(host.webhook.requests) == 1
 
 
@@ -160,12 +160,14 @@ def test_a_test_that_reaches_nobody_says_where_to_look(host):
 @pytest.mark.parametrize(
     ("values", "said_of_it", "mend"),
     [
-        ({"webhook_url": None}, "webhook_url is missing or not text", "set ssh_login_notify_webhook_url"),
-        ({"weebhook": "x"}, "the configuration holds weebhook, unknown here", "run the role again"),
+        ({"webhook_url": None}, "ssh_login_notify_webhook_url is not set", "create an incoming webhook"),
+        ({"weebhook": "x"}, "the configuration has unknown entries (weebhook)", "run the role again"),
         ({"ca_file": "/missing.pem", "webhook_url": parts.WEBHOOK}, "the CA file /missing.pem can't be used",
          "correct ssh_login_notify_ca_file"),
-        ({"webhook_url": "http://hooks.slack.example/" + SECRET}, "webhook_url is plain http://", "use https://"),
-        ({"ignore": [{"from": "x"}]}, "in a rule of ignore, 'x' is no address", "correct ssh_login_notify_ignore"),
+        ({"webhook_url": "http://hooks.slack.example/" + SECRET}, "ssh_login_notify_webhook_url starts with plain http://",
+         "use https://"),
+        ({"ignore": [{"from": "x"}]}, "rule 1 of ssh_login_notify_ignore cannot compare an address, since 'x' is",
+         "write 192.0.2.1"),
     ],
 )  # fmt: skip
 def test_a_test_with_a_wrong_configuration_says_what_is_wrong_and_the_mend(host, values, said_of_it, mend):
@@ -489,8 +491,8 @@ def test_send_tells_the_systems_log_what_is_wrong(host, said):
     host.path.chmod(0o666)
     code, _, err = host.run("send")
     assert code == CRITICAL
-    assert "root's alone" in err
-    assert "root's alone" in said[-1][1]
+    assert "belong to root alone" in err
+    assert "belong to root alone" in said[-1][1]
     assert SECRET not in str(said)
 
 
@@ -499,7 +501,7 @@ def test_a_mistake_of_our_own_does_not_end_the_wait_that_slack_has_asked_for(hos
     host.path.chmod(0o666)
     assert host.run("send")[0] == CRITICAL
     state = State(host.spool)
-    assert "root's alone" in state.trouble["what"]
+    assert "belong to root alone" in state.trouble["what"]
     assert state.seconds_left(asked=True) > 1790
 
 
@@ -758,7 +760,7 @@ def test_the_installed_program_gives_root_up_for_good_before_it_sends(installed,
         return parts.OK(connection)
 
     webhook.instructions.append(who_is_it)
-    # All that is needed is loaded before: an interpreter may be root's alone to read.
+    # All that is needed is loaded before: an interpreter may be belong to root alone to read.
     code, out, err = run_installed(installed, "test", "--json")
     assert (code, err) == (OK, "")
     assert json.loads(out)["delivered"] is True
@@ -793,12 +795,12 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     ("values", "problem"),
     [
         ({}, None),
-        ({"host_label": 42}, "host_label must be text: correct ssh_login_notify_host_label and run the role again"),
-        ({"host_label": None}, "host_label must be text: correct ssh_login_notify_host_label and run the role again"),
+        ({"host_label": 42}, "ssh_login_notify_host_label must be text: correct it, and run the role again"),
+        ({"host_label": None}, "ssh_login_notify_host_label must be text: correct it, and run the role again"),
         ({"ca_file": "/missing.pem"}, None),
         ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
-        ({"people": None}, "people must be an object"),
-        ({"ignore": {}}, "ignore must be a list"),
+        ({"people": None}, "ssh_login_notify_people must be a mapping"),
+        ({"ignore": {}}, "ssh_login_notify_ignore must be a list"),
     ],
 )
 def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, values, problem):

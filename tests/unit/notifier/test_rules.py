@@ -121,7 +121,7 @@ def test_a_name_that_the_peers_dns_claims_never_matches():
         ({"user": "dep"}, False),
         ({"user": "Deploy"}, False),
         ({"key": FINGERPRINT}, True),
-        ({"key": FINGERPRINT[:-1]}, False),
+        ({"key": FINGERPRINT[:-1] + "x"}, False),
         ({"type": "SSH (interactive)"}, True),
         ({"type": "SSH (command)"}, False),
         ({"user": "deploy", "from": "203.0.113.0/24", "key": FINGERPRINT, "type": "SSH (interactive)"}, True),
@@ -140,7 +140,7 @@ def test_a_type_matches_with_and_without_a_programs_name():
 
 @pytest.mark.parametrize("name", ["SSH", "Rsync", "SSH (command: apt-get)", "test"])
 def test_a_type_that_no_login_can_have_is_refused(name):
-    with pytest.raises(ConfigurationError, match="type must be one of SSH \\(interactive\\), "):
+    with pytest.raises(ConfigurationError, match="has an unknown type: use one of SSH \\(interactive\\), "):
         configuration(ignore=[{"type": name}])
 
 
@@ -165,7 +165,7 @@ def test_a_certificate_matches_by_its_key_and_by_its_authority():
 
 
 def test_the_people_are_those_of_all_keys_that_were_needed():
-    names = {FINGERPRINT: "Ada Lovelace", CA: "the office's authority", "SHA256:other": "Eve"}
+    names = {FINGERPRINT: "Ada Lovelace", CA: "the office's authority", "SHA256:" + "e" * 43: "Eve"}
     methods = [
         {"method": "publickey", "fingerprint": FINGERPRINT},
         {"method": "publickey", "fingerprint": "SHA256:x", "certificate": {"key_id": "x", "serial": 1, "ca": CA}},

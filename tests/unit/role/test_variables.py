@@ -58,10 +58,20 @@ def test_names_carry_the_prefix():
     assert [name for name in load("vars/main.yml") if not name.startswith("__" + PREFIX)] == []
 
 
-def test_tasks_register_private_names_only():
-    for path in ROLE.glob("tasks/*.yml"):
-        for task in yaml.safe_load(path.read_text(encoding="utf-8")):
-            assert task.get("register", "__" + PREFIX).startswith("__" + PREFIX), path
+def registered(tasks):
+    """Yield the names that tasks register, those in blocks among them."""
+    for task in tasks:
+        yield from [task["register"]] if "register" in task else []
+        for part in ("block", "rescue", "always"):
+            yield from registered(task.get(part, []))
+
+
+def test_what_tasks_register_is_private_or_documented_for_playbooks():
+    names = {name for path in ROLE.glob("tasks/*.yml") for name in registered(yaml.safe_load(path.read_text()))}
+    public = {name for name in names if not name.startswith("__" + PREFIX)}
+    assert public == {PREFIX + name for name in ("host", "adopted", "test_alert")}
+    readme = (ROLE / "README.md").read_text(encoding="utf-8")
+    assert [name for name in public if f"`{name}`" not in readme] == []
 
 
 def test_nothing_that_is_checked_against_a_type_or_a_choice_can_print_the_webhook():
@@ -76,16 +86,19 @@ def test_a_webhook_in_vault_passes_the_check_of_every_ansible_core():
 
 
 def test_the_configuration_has_what_the_notifier_reads():
-    constants = {}
-    for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / "config.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            if target.id in ("PATH", "DEFAULTS", "RULE_KEYS"):
-                constants[target.id] = ast.literal_eval(node.value)
+    constants, wanted = {}, {"PATH", "DEFAULTS", "ROLE_DEFAULTS", "RULE_KEYS"}
+    for name in ("settings.py", "config.py"):
+        for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / name).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and node.targets[0].id in wanted - set(constants):
+                constants[node.targets[0].id] = ast.literal_eval(node.value)
     private = load("vars/main.yml")
     assert private["__ssh_login_notify_configuration"] == constants["PATH"]
-    assert sorted(private["__ssh_login_notify_configuration_data"]) == sorted([*constants["DEFAULTS"], "webhook_url"])
+    read = sorted([*constants["DEFAULTS"], *constants["ROLE_DEFAULTS"]])
+    assert sorted(private["__ssh_login_notify_settings"]) == read
+    assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in read}
     assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(constants["RULE_KEYS"])
+    both = set(constants["DEFAULTS"]) & {name[len(PREFIX) :] for name in defaults()}
+    assert {name: defaults()[PREFIX + name] for name in both} == {name: constants["DEFAULTS"][name] for name in both}
 
 
 def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
@@ -103,10 +116,11 @@ def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
 def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():
     given = {}
     for path in ROLE.glob("tasks/*.yml"):
-        for task in yaml.safe_load(path.read_text(encoding="utf-8")):
+        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for task in [*tasks, *(inner for outer in tasks for inner in outer.get("block", []))]:
             if "loginwatch.pam.pam_exec_line" in task:
                 given[task["name"]] = task["loginwatch.pam.pam_exec_line"]["copy_vendor"]
-    assert len(given) >= 3
+    assert len(given) == 4
     assert set(given.values()) == {"{{ ssh_login_notify_copy_vendor_pam | bool }}"}
     refusal = (PROJECT / "plugins" / "module_utils" / "_pam_exec_line.py").read_text(encoding="utf-8")
     assert PREFIX + "copy_vendor_pam" in refusal

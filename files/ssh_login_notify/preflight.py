@@ -1,0 +1,486 @@
+"""The preflight: can the notifier work on this host, and what of it is there already? It changes nothing.
+
+It is not installed. The role sends it to the host, along with the modules that it imports, before anything is installed
+(plugins/action/preflight.py). What it returns is documented in plugins/modules/preflight.py.
+"""
+
+import errno
+import glob
+import grp
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+
+from . import pam_stack, trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+PROGRAM = "/usr/local/bin/ssh-login-notify"
+LIBRARY = "/usr/local/lib/ssh-login-notify"
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+SPOOL = "/var/spool/ssh-login-notify"
+OVERFLOW = "/run/ssh-login-notify"
+ACCOUNT = "ssh-login-notify"
+# The SELinux type that lets sshd's domain write (docs/selinux.md).
+TYPE = "var_auth_t"
+SELINUX = "/etc/selinux"
+SELINUX_ENFORCE = "/sys/fs/selinux/enforce"
+SYSTEMD_RUNS = "/run/systemd/system"
+SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
+UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
+CRON_D = "/etc/cron.d"
+NOLOGIN_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
+PAM_D = "/etc/pam.d"
+# In the order in which PAM looks (pam.d(5)).
+PAM_DIRECTORIES = (PAM_D, "/usr/lib/pam.d", "/usr/etc/pam.d")
+# Copies that people and package managers keep beside the files, and the service of a test alert.
+NO_SERVICE = re.compile(r"(~|\.dpkg-.*|\.ucf-.*|\.rpm.*|\.bak|\.old|\.orig)\Z|^ssh-login-notify-test\Z")
+PAM_EXEC = (
+    "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
+    "/usr/lib/security",
+)  # fmt: skip
+SSHD_CONFIGURATIONS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
+SSHD_CONNECTION = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
+MOST_INCLUDES = 5  # one within another
+# Directories that the sandbox of the sender's unit hides (ProtectHome=, PrivateTmp=).
+HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
+COMMAND_SECONDS = 30
+LARGEST_FILE = 1 << 20
+
+
+def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
+    """Return all that the role has to know of the host. wanted: the role's settings. python: the one that runs this."""
+    facts: Dict[str, Any] = {
+        "installed": os.path.lexists(PROGRAM),
+        "python": python,
+        "nologin_shell": next((shell for shell in NOLOGIN_SHELLS if os.access(shell, os.X_OK)), NOLOGIN_SHELLS[-1]),
+        "account": account(),
+        "foreign_configuration": has_foreign_configuration(),
+        **scheduler(wanted["units"], wanted["services"], wanted["offline"]),
+        "selinux": selinux_is_on(),
+    }
+    problems = list(foreign_program(wanted["state"]))
+    texts = service_texts()
+    facts["pam_services"] = services_with_the_program(texts)
+    if wanted["state"] == "present":
+        facts.update(labels_right=facts["selinux"] and labels_are_right(), file_contexts=False)
+        problems += missing_selinux_tools() if facts["selinux"] else []
+        facts.update(hand_made(wanted, texts, facts["foreign_configuration"], problems))
+        facts.update(pam(wanted["pam_services"]))
+        facts["delivered"] = last_delivery() >= last_change(wanted["pam_services"])
+        problems += [*ca_file_problems(wanted["ca_file"]), *open_directories(wanted["accept"])]
+        problems += [*pam_exec_problems(), *sshd_problems()]
+    else:
+        facts.update(labels_right=True, file_contexts=has_file_contexts())
+        if facts["file_contexts"]:
+            problems += missing_selinux_tools() if facts["selinux"] else []
+            facts["file_contexts"] = not missing_tools()  # with SELinux off, what is left of them has no effect
+    facts.update(problems=problems, repairs=list(repairs(facts)))
+    return facts
+
+
+def repairs(facts: "Dict[str, Any]") -> "Iterator[str]":
+    """Yield what differs from the wanted state and the role would repair."""
+    for unit in facts["wrong_units"]:
+        yield f"{unit}: not enabled, not active, or not as the settings want it"
+    if facts["account"] == "wrong":
+        yield f"the account {ACCOUNT}: not as the role makes it"
+    if facts["selinux"] and not facts["labels_right"]:
+        yield f"{SPOOL} or {OVERFLOW}: not everything has the SELinux type {TYPE} that lets sshd write there"
+
+
+def account() -> str:
+    """Return the state of the sender's account: missing, right or wrong."""
+    try:
+        group = grp.getgrnam(ACCOUNT).gr_gid  # type: Optional[int]
+    except KeyError:
+        group = None
+    try:
+        user = pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        return "missing" if group is None else "wrong"
+    shell = os.path.basename(user.pw_shell)
+    is_right = user.pw_gid == group and user.pw_dir == "/nonexistent" and shell in ("nologin", "false")
+    return "right" if is_right else "wrong"
+
+
+# -- who starts the sender --------------------------------------------------------------------------------------------
+
+
+def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) -> "Dict[str, Any]":
+    """Return what starts the sender, and which of systemd's units are not as they are wanted.
+
+    units: those that are enabled and started, or not. services: units that these start. offline: the host is an image.
+    """
+    found: Dict[str, Any] = {"scheduler": "none", "unit_files": False, "wrong_units": [], "reload_is_due": False}
+    if any(map(os.path.exists, SYSTEMD_PROGRAMS)) if offline else os.path.isdir(SYSTEMD_RUNS):
+        found.update(scheduler="systemd", unit_files=bool(glob.glob(UNIT_FILES)))
+        if offline:
+            found["wrong_units"] = [name for name, on in units.items() if is_enabled_offline(name) is not on]
+        else:
+            states = unit_states([*units, *services])
+            found["wrong_units"] = [name for name, on in units.items() if not is_as_wanted(states.get(name, {}), on)]
+            # A run that was interrupted has written unit files, and systemd still has those that it read before.
+            found["reload_is_due"] = any(state.get("NeedDaemonReload") == "yes" for state in states.values())
+    elif os.path.isdir(CRON_D) and (shutil.which("cron") or shutil.which("crond")):
+        found["scheduler"] = "cron"
+    return found
+
+
+def unit_states(names: "List[str]") -> "Dict[str, Dict[str, str]]":
+    """Return what systemd knows of units, by their names."""
+    properties = "--property=Id,UnitFileState,ActiveState,NeedDaemonReload"
+    states = {}
+    for block in run("systemctl", "show", properties, *names)[1].split("\n\n"):
+        state = dict(line.partition("=")[::2] for line in block.splitlines())
+        states[state.get("Id", "")] = state
+    return states
+
+
+def is_as_wanted(state: "Dict[str, str]", on: bool) -> bool:
+    """Tell whether a unit is enabled and active, or neither."""
+    if on:
+        return (state.get("UnitFileState"), state.get("ActiveState")) == ("enabled", "active")
+    return state.get("UnitFileState", "") in ("", "disabled") and state.get("ActiveState") == "inactive"
+
+
+def is_enabled_offline(name: str) -> bool:
+    """Tell whether a unit of an image is enabled. systemctl(1) then only reads files."""
+    return run("systemctl", "is-enabled", name, SYSTEMD_OFFLINE="1")[1].strip() == "enabled"
+
+
+# -- SELinux ----------------------------------------------------------------------------------------------------------
+
+
+def selinux_is_on() -> bool:
+    """Tell whether SELinux is on, permissive included: it may be enforcing tomorrow.
+
+    In a container the kernel's file is missing or read-only. The policy there is the host's own affair.
+    """
+    if shutil.which("selinuxenabled"):
+        return run("selinuxenabled")[0] == 0
+    return os.access(SELINUX_ENFORCE, os.W_OK)
+
+
+def missing_tools() -> "List[str]":
+    """Return the packages of SELinux's tools that are missing."""
+    packages = {
+        "semanage": "policycoreutils-python-utils (for semanage)",
+        "restorecon": "policycoreutils (for restorecon)",
+        "matchpathcon": "libselinux-utils (for matchpathcon; selinux-utils on Debian and Ubuntu)",
+    }
+    return [packages[tool] for tool in packages if not shutil.which(tool)]
+
+
+def missing_selinux_tools() -> "List[str]":
+    missing = missing_tools()
+    what = "SELinux is on, and the file contexts of the spool cannot be managed without these packages"
+    return [f"{what}: {', '.join(missing)}. Install them."] if missing else []
+
+
+def labels_are_right() -> bool:
+    """Tell whether all that sshd writes to has, and would get by the policy's rules, the type that lets it write."""
+    for directory in (SPOOL, OVERFLOW):
+        if not os.path.isdir(directory) or type_in(run("matchpathcon", "-n", directory)[1]) != TYPE:
+            return False
+        for root, directories, files in os.walk(directory):
+            if any(not has_right_label(os.path.join(root, name)) for name in ["", *directories, *files]):
+                return False
+    return True
+
+
+def has_right_label(path: str) -> bool:
+    try:
+        label = os.getxattr(path.rstrip("/"), "security.selinux", follow_symlinks=False)
+    except OSError as error:
+        return error.errno == errno.ENOENT  # a login or the sender has just moved it
+    return type_in(label.decode("utf-8", "replace").rstrip("\0")) == TYPE
+
+
+def type_in(label: str) -> str:
+    parts = label.strip().split(":")
+    return parts[2] if len(parts) > 2 else ""
+
+
+def has_file_contexts() -> bool:
+    """Tell whether the policy has rules that the role made."""
+    policy = re.search(r"^SELINUXTYPE=[ \t]*(\S+)", text_of(os.path.join(SELINUX, "config")), re.M)
+    if not policy:
+        return False
+    rules = os.path.join(SELINUX, policy.group(1), "contexts", "files", "file_contexts.local")
+    return f"/{os.path.basename(SPOOL)}(/.*)?" in text_of(rules)
+
+
+# -- what others have put where the notifier belongs ------------------------------------------------------------------
+
+
+def foreign_program(state: str) -> "Iterator[str]":
+    """Yield a problem if the program was written by somebody else. A damaged one of ours has a package beside it."""
+    text = text_of(PROGRAM)
+    if text and not os.path.isdir(LIBRARY) and "ssh_login_notify" not in text:
+        if state == "present":
+            yield (
+                f"{PROGRAM} was written by hand and has the notifier's name. Rename it, in its PAM line as well (mv"
+                f" {PROGRAM} {PROGRAM}.sh), and set ssh_login_notify_adopt: true to have it replaced."
+            )
+        else:
+            yield f"{PROGRAM} was written by hand and is not the notifier: there is nothing to remove."
+
+
+def has_foreign_configuration() -> bool:
+    """Tell whether somebody else's file is where the configuration belongs. Ours is a JSON object."""
+    text = text_of(CONFIGURATION)
+    return bool(text) and not text.lstrip().startswith("{")
+
+
+def hand_made(
+    wanted: "Dict[str, Any]", texts: "Dict[str, str]", foreign_configuration: bool, problems: "List[str]"
+) -> "Dict[str, Any]":
+    """Look for a notifier that was set up by hand. Add to the problems what keeps it from being replaced."""
+    known = [command.split() for command in wanted["adopt_commands"]]
+    found, elsewhere, others = [], [], []
+    for service, text in texts.items():
+        is_ours = service in wanted["pam_services"]
+        for command in pam_stack.commands(text):
+            line = f"{PAM_D}/{service}: {' '.join(command)}"
+            if any(command[: len(words)] == words for words in known):
+                found.append(line)
+                elsewhere += [] if is_ours else [line]
+            elif is_ours and command[0] != PROGRAM:
+                others.append(line)
+    if not wanted["adopt"]:
+        problems += hand_made_problems(found, foreign_configuration)
+    elif elsewhere:
+        problems.append(
+            f"A hand-made notifier runs in files that ssh_login_notify_pam_services does not name, so it cannot be"
+            f" replaced in one step ({'; '.join(elsewhere)}). Remove the line there, or add the service."
+        )
+    left = any(map(os.path.lexists, wanted["adopt_files"]))
+    return {
+        "adopts": bool(wanted["adopt"] and (found or foreign_configuration or left)),
+        "other_commands": others,
+    }
+
+
+def hand_made_problems(found: "List[str]", foreign_configuration: bool) -> "Iterator[str]":
+    if found:
+        yield (
+            f"A hand-made notifier is already installed and runs at each login ({'; '.join(found)}), so each login"
+            " would be reported twice. To replace it and set its files aside, set ssh_login_notify_adopt: true."
+        )
+    if foreign_configuration:
+        yield (
+            f"{CONFIGURATION} was written by hand and is not the notifier's. To set it aside, set"
+            " ssh_login_notify_adopt: true; or move it away."
+        )
+
+
+# -- PAM --------------------------------------------------------------------------------------------------------------
+
+
+def service_texts() -> "Dict[str, str]":
+    """Return the texts of the PAM services in /etc/pam.d, by their names."""
+    texts = {}
+    for name in sorted(os.listdir(PAM_D)) if os.path.isdir(PAM_D) else []:
+        if not NO_SERVICE.search(name):
+            texts[name] = pam_text(os.path.join(PAM_D, name)) or ""
+    return texts
+
+
+def services_with_the_program(texts: "Dict[str, str]") -> "List[str]":
+    """Return the services that run the program, those among them that are no longer in the settings."""
+    return [
+        name
+        for name, text in texts.items()
+        if not os.path.islink(os.path.join(PAM_D, name)) and pam_stack.find(text, PROGRAM)
+    ]
+
+
+def pam(services: "List[str]") -> "Dict[str, Any]":
+    """Return what is wrong with the PAM lines of services, and whether users set the program's environment."""
+    faults, user_environment = {}, False
+    for service in services:
+        path = os.path.join(PAM_D, service)
+        text = None if os.path.islink(path) else pam_text(path)
+        fault = "cannot be added to what is there" if text is None else pam_stack.fault(text, PROGRAM, included)
+        if fault:
+            faults[service] = fault
+        readers = pam_stack.user_environment_readers(path, text or "", included)
+        user_environment = user_environment or any(reader["part"] == "auth" for reader in readers)
+    return {"pam_faults": faults, "user_environment": user_environment}
+
+
+def included(name: str) -> "Optional[Tuple[str, str]]":
+    """Return path and text of a file that a PAM stack includes, None if there is none."""
+    for directory in PAM_DIRECTORIES:
+        path = os.path.join(directory, name)
+        text = pam_text(path)
+        if text is not None:
+            return path, text
+    return None
+
+
+def pam_text(path: str) -> "Optional[str]":
+    """Return the text of a PAM file, None if it cannot be read or is no text."""
+    try:
+        with open(path, "rb") as file:
+            return pam_stack.decode(file.read(LARGEST_FILE))
+    except (OSError, pam_stack.PamStackError):
+        return None
+
+
+def pam_exec_problems() -> "Iterator[str]":
+    if not any(glob.glob(os.path.join(directory, "pam_exec.so")) for directory in PAM_EXEC):
+        yield (
+            "pam_exec.so is missing: install the package that holds it (libpam-modules on Debian and Ubuntu, pam on Red"
+            " Hat and SUSE)."
+        )
+
+
+# -- sshd: without UsePAM there is no session to report ---------------------------------------------------------------
+
+
+def sshd_problems() -> "Iterator[str]":
+    """Yield why sshd opens no PAM sessions."""
+    sshd = shutil.which("sshd")
+    if not sshd:
+        yield "sshd was not found: install the OpenSSH server (openssh-server) first."
+        return
+    use_pam, source = effective_use_pam(sshd)
+    if use_pam == "":
+        yield f"{sshd} was built without PAM, so it opens no PAM session: use the distribution's OpenSSH server."
+    elif use_pam.lower() not in ("yes", "true"):
+        yield (
+            f"sshd runs with UsePAM no ({source}), so it opens no PAM session and no login would be reported: set"
+            " `UsePAM yes` in its configuration and reload sshd."
+        )
+
+
+def effective_use_pam(sshd: str) -> "Tuple[str, str]":
+    """Return the value of UsePAM, empty if sshd knows no such option; and what said so."""
+    # -C: before OpenSSH 8 a Match block fails without it. -G (9.3 and later) needs neither host keys nor /run/sshd.
+    for options in (["-T", "-C", SSHD_CONNECTION], ["-G"]):
+        code, output = run(sshd, *options)
+        if code == 0:
+            return next((line.split()[1] for line in output.splitlines() if line.startswith("usepam ")), ""), "sshd -T"
+    # An image that never ran has no host keys, and a stopped sshd no /run/sshd: read the files as sshd would.
+    source = next((path for path in SSHD_CONFIGURATIONS if os.path.isfile(path)), SSHD_CONFIGURATIONS[-1])
+    return next(use_pam_values(source, 0), "no"), source
+
+
+def use_pam_values(path: str, depth: int) -> "Iterator[str]":
+    """Yield the values of UsePAM in sshd's order, of which the first counts. A Match block cannot hold one."""
+    for line in text_of(path).splitlines():
+        words = line.replace('"', " ").replace("=", " ").split()
+        keyword = words[0].lower() if words else ""
+        if keyword == "match":
+            return
+        if keyword == "usepam":
+            yield " ".join(words[1:])
+        elif keyword == "include" and depth < MOST_INCLUDES:
+            for pattern in words[1:]:
+                for file in sorted(glob.glob(os.path.join("/etc/ssh", pattern))):
+                    yield from use_pam_values(file, depth + 1)
+
+
+# -- whom this host trusts --------------------------------------------------------------------------------------------
+
+
+def open_directories(accept: "List[str]") -> "Iterator[str]":
+    """Yield the directories that others than root can write. The notifier's own are left out: the role repairs them."""
+    if "writable_directories" in accept:
+        return
+    shared = [os.path.dirname(path) if path in (LIBRARY, SPOOL) else path for path in trust.TRUSTED]
+    for directory in trust.open_directories(shared):
+        yield (
+            f"Others than root can write {directory}, which root's programs lie in or below: chown root:root"
+            f" {directory}, chmod go-w {directory}. To install all the same, set ssh_login_notify_accept:"
+            " [writable_directories]."
+        )
+
+
+def ca_file_problems(path: str) -> "Iterator[str]":
+    """Yield why the sender could not use a file of certificate authorities."""
+    if not path:
+        return
+    import ssl  # to remove the notifier, a Python without it will do
+
+    try:
+        ssl.create_default_context(cafile=path)
+        why = out_of_reach(os.path.normpath(path)) or out_of_reach(os.path.realpath(path))
+    except (OSError, ValueError) as error:
+        yield f"ssh_login_notify_ca_file: {path} cannot be used ({error}): it must be a PEM file on the host."
+        return
+    if why:
+        yield (
+            f"ssh_login_notify_ca_file: the sender cannot read {path} ({why}): put it below /etc/ssl or"
+            " /usr/local/share, readable by all."
+        )
+
+
+def out_of_reach(path: str) -> str:
+    """Return why the sender, in its unit's sandbox and without capabilities, cannot read a file; "" if it can."""
+    for place in HIDDEN:
+        if path.startswith(place + "/"):
+            return "the sender is kept away from " + place
+    part, needed = path, 4
+    while True:
+        status = os.stat(part)
+        shift = 6 if status.st_uid == 0 else 3 if status.st_gid == 0 else 0
+        if not status.st_mode >> shift & needed:
+            return f"the permissions of {part} keep root without capabilities out"
+        if part == "/":
+            return ""
+        part, needed = os.path.dirname(part), 1
+
+
+# -- has an alert been delivered since anything was last changed? -----------------------------------------------------
+
+
+def last_delivery() -> int:
+    """Return when an alert was last delivered, in seconds since the epoch; 0 if that is unknown."""
+    path = os.path.join(SPOOL, "state", "sender.json")
+    try:
+        # The sender's account may write there, so nothing but a plain file is read.
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return 0
+        return int(json.loads(text_of(path))["recent"][-1]["delivered_at"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
+        return 0
+
+
+def last_change(services: "List[str]") -> int:
+    """Return when a file of the notifier was last changed, in seconds since the epoch; a PAM file counts, too."""
+    paths = [CONFIGURATION, PROGRAM, *glob.glob(os.path.join(LIBRARY, "*", "*.py"))]
+    paths += [os.path.join(PAM_D, service) for service in services]
+    return max([int(os.stat(path).st_mtime) for path in paths if os.path.exists(path)], default=1)
+
+
+# -- means ------------------------------------------------------------------------------------------------------------
+
+
+def text_of(path: str) -> str:
+    """Return the text of a file, "" if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST_FILE).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def run(*command: str, **environment: str) -> "Tuple[int, str]":
+    """Run a command. Return its exit code and its standard output; 127 and nothing if it cannot be run."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+            timeout=COMMAND_SECONDS, env=dict(os.environ, **environment),
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return 127, ""
+    return done.returncode, done.stdout.decode("utf-8", "replace")

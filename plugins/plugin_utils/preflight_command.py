@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command that examines a host, and what its output means.
+
+A short shell script finds a Python and hands over to the notifier's ``preflight.py``, which travels along with the
+modules of the notifier that it imports, since nothing is installed yet.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import re
+import shlex
+import zlib
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parents[2] / "files" / "ssh_login_notify"
+PROGRAM = "preflight"
+# It is sent in one line without its comments, so that the user's login shell takes it as it is between single quotes:
+# tcsh wants no line feed and no exclamation mark there, fish no backslash. So each command ends with a semicolon.
+# It prints "refused: " and a reason, or what the Python program prints.
+SHELL_SCRIPT = """
+LC_ALL=C; PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin; export LC_ALL PATH;
+if test "$(id -u)" -ne 0; then
+    echo "refused: The role needs root on the host: set become: true for it.";
+    exit 0;
+fi;
+# The Python that the notifier runs by stays as long as it is usable.
+kept=""; first=""; tried=""; unusable="";
+read -r first rest 2> /dev/null < @PROGRAM@;
+case $first in "#"?/*) kept=${first#??} ;; esac;
+for python in $kept @PYTHONS@; do
+    case "$tried " in *" $python "*) continue ;; esac;
+    tried="$tried $python";
+    test -f "$python" && test -x "$python" || continue;
+    # Look at it before it runs: whoever can write it, or exchange it, would be root.
+    real=$(readlink -f "$python");
+    if @MUST_BE_SAFE@ &&
+        test -n "$(find "$real" "${real%/*}" -maxdepth 0 -not -user 0 -o -maxdepth 0 -perm /022 2>&1)"; then
+        unusable="$unusable $python or its directory can be written by others than root;";
+    elif answer=$("$python" -ISBc "import base64, sys, zlib; exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
+        @CODE@ "$python" 2>&1); then
+        printf %s "$answer";
+        exit 0;
+    else
+        unusable="$unusable $python $(printf %s "$answer" | tail -n 1);";
+    fi;
+done;
+echo "refused: No usable Python:${unusable:- none is installed;}"
+    "install the distribution package python3 (3.6 or later; python3-minimal of Debian is not enough).";
+"""
+# What runs first on the host, by any Python from 2.7 on: `modules`, `needed` and `wanted` stand before it.
+START = r"""
+import sys
+if sys.version_info < (3, 6):
+    print("is Python %d.%d, and 3.6 is the oldest that will do" % sys.version_info[:2])
+    sys.exit(1)
+missing = []
+for name in needed:
+    try:
+        __import__(name)
+    except ImportError:
+        missing.append(name)
+if missing:
+    print("cannot import " + ", ".join(missing))
+    sys.exit(1)
+import json, traceback, types
+package = sys.modules["ssh_login_notify"] = types.ModuleType("ssh_login_notify")
+package.__path__ = []
+try:
+    for name, text in modules:
+        module = types.ModuleType("ssh_login_notify." + name)
+        module.__package__ = "ssh_login_notify"
+        exec(compile(text, name + ".py", "exec"), module.__dict__)
+        sys.modules[module.__name__] = module
+        setattr(package, name, module)
+    print("facts: " + json.dumps(module.examine(json.loads(wanted), sys.argv[2])))
+except Exception:
+    print(traceback.format_exc())
+"""
+
+
+def command(options: dict[str, Any]) -> str:
+    """Return the shell command that examines a host: one line that each shell takes as it is between single quotes."""
+    present = options["state"] == "present"
+    # To remove the notifier, any Python will do that Ansible's modules could run by as well.
+    words = {
+        "PROGRAM": shlex.quote(options["program"]),
+        "PYTHONS": " ".join(options["pythons"]),
+        "MUST_BE_SAFE": "true" if present else "false",
+        "CODE": code(options, options["python_modules"] if present else []),
+    }
+    script = " ".join(line.strip() for line in SHELL_SCRIPT.splitlines() if not line.lstrip().startswith("#")).strip()
+    return re.sub("@([A-Z_]+)@", lambda match: words[match[1]], script)
+
+
+def code(options: dict[str, Any], needed: list[str]) -> str:
+    """Return the Python program as Base64 of compressed source. needed: modules that the host's Python has to have."""
+    values = {"modules": sources(), "needed": needed, "wanted": json.dumps(options)}
+    text = "".join(f"{name} = {value!a}\n" for name, value in values.items()) + START
+    return base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")
+
+
+def sources() -> list[tuple[str, str]]:
+    """Return names and texts of the preflight and the modules that it imports, each behind those that it imports."""
+    found: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                for imported in [node.module] if node.module else [alias.name for alias in node.names]:
+                    if imported not in found:
+                        add(imported)
+        found[name] = text
+
+    add(PROGRAM)
+    return list(found.items())
+
+
+def answer(output: str, errors: str = "") -> dict[str, Any]:
+    """Return the facts that a host has printed, or a problem. Others may have printed before: sudo, say."""
+    for line in reversed(output.splitlines()):
+        kind, _colon, text = line.partition(": ")
+        if kind == "facts":
+            return json.loads(text)
+        if kind == "refused":
+            return {"problems": [text]}
+    said = " ".join((output + errors).split())[-500:] or "it printed nothing"
+    return {"problems": [f"The host could not be examined ({said}). Run again with -vvv to see more."]}

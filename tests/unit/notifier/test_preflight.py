@@ -1,0 +1,413 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""preflight: a host that is not fit is refused before anything is changed, by the rules of what installs afterwards."""
+
+import grp
+import json
+import os
+import pwd
+
+import pytest
+from parts import PAM_LINE, needs_root
+from ssh_login_notify import pam_stack, preflight, trust
+
+STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
+WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
+SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
+BY_HAND = f"session optional pam_exec.so seteuid {SCRIPT} now\n"
+UNITS = {"ssh-login-notify.path": True, "ssh-login-notify-heartbeat.timer": False}
+WANTED = {
+    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "offline": False, "accept": [],
+    "ca_file": "", "adopt": False, "adopt_commands": [SCRIPT], "adopt_files": [],
+}  # fmt: skip
+
+pytestmark = needs_root
+
+
+class Host:
+    """A host below a directory, on which each command is a script of the test's."""
+
+    def __init__(self, root):
+        self.root = root
+        for name in ("bin", "pam.d", "vendor", "security", "ssh", "spool/state", "run", "systemd"):
+            (root / name).mkdir(parents=True)
+        (root / "security" / "pam_exec.so").write_text("")
+        self.pam("sshd", STACK)
+        self.command("sshd", "echo usepam yes")
+
+    def path(self, *names):
+        return str(self.root.joinpath(*names))
+
+    def pam(self, service, text):
+        (self.root / "pam.d" / service).write_bytes(text.encode())
+
+    def command(self, name, script):
+        path = self.root / "bin" / name
+        path.write_text("#!/bin/sh\n" + script + "\n")
+        path.chmod(0o755)
+
+    def examine(self, **wanted):
+        return preflight.examine(dict(WANTED, **wanted), "/usr/bin/python3")
+
+    def problem(self, **wanted):
+        (problem,) = self.examine(**wanted)["problems"]
+        assert problem.endswith(".")
+        return problem
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    host = Host(tmp_path)
+    places = {
+        "PROGRAM": "/usr/local/bin/ssh-login-notify-that-no-machine-has", "LIBRARY": host.path("library"),
+        "CONFIGURATION": host.path("conf"), "SPOOL": host.path("spool"), "OVERFLOW": host.path("run"),
+        "ACCOUNT": "no-such-account", "SELINUX_ENFORCE": host.path("enforce"), "SELINUX": host.path("selinux"),
+        "SYSTEMD_RUNS": host.path("no-systemd"), "SYSTEMD_PROGRAMS": (host.path("bin", "systemd"),),
+        "UNIT_FILES": host.path("systemd", "ssh-login-notify*"), "CRON_D": host.path("no-cron"),
+        "PAM_D": host.path("pam.d"), "PAM_DIRECTORIES": (host.path("pam.d"), host.path("vendor")),
+        "PAM_EXEC": (host.path("security"),), "SSHD_CONFIGURATIONS": (host.path("ssh", "sshd_config"),),
+    }  # fmt: skip
+    for name, value in places.items():
+        monkeypatch.setattr(preflight, name, value)
+    monkeypatch.setattr(preflight, "PROGRAM", "/usr/local/bin/ssh-login-notify")
+    monkeypatch.setattr(trust, "TRUSTED", ())
+    monkeypatch.setenv("PATH", host.path("bin") + ":/usr/bin:/bin")
+    return host
+
+
+def test_a_new_host_is_fit_and_has_nothing_of_the_notifiers(host):
+    found = host.examine()
+    assert found["problems"] == []
+    assert found["repairs"] == []
+    assert found["account"] == "missing"
+    assert found["pam_services"] == []
+    assert found["pam_faults"] == {"sshd": "is gone"}
+    assert not found["delivered"]
+    json.dumps(found)
+
+
+def test_a_line_that_is_commented_out_is_no_line(host):
+    """Else the module that adds it would refuse the file only when everything else has been installed."""
+    commented = "".join(f"#{line}\n" for line in PAM_LINE.splitlines())
+    host.pam("sshd", f"# managed by puppet\n{commented}{STACK}")
+    found = host.examine()
+    assert found["pam_faults"] == {"sshd": "is gone"}
+    assert found["pam_services"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WITH_LINE, STACK, WITH_LINE.replace("success=2", "success=1"), WITH_LINE + PAM_LINE + "\n",
+        "session required pam_limits.so\n" + WITH_LINE, WITH_LINE.replace("\n", "\r\n"),
+        WITH_LINE.replace(PAM_LINE.splitlines()[1] + "\n", ""), WITH_LINE.replace("quiet ", ""),
+        "session [success=ok] pam_selinux.so close\n" + WITH_LINE, "@include common\n" + WITH_LINE,
+    ],
+)  # fmt: skip
+def test_the_line_is_right_exactly_when_the_module_would_leave_it_as_it_is(host, text):
+    host.pam("sshd", text)
+    host.pam("common", "session required pam_unix.so\n")
+    try:
+        unchanged = pam_stack.present(text, preflight.PROGRAM, (), preflight.included) == text
+    except pam_stack.PamStackError:
+        unchanged = False
+    assert (host.examine()["pam_faults"] == {}) == unchanged
+
+
+def test_a_file_that_can_not_be_edited_is_left_to_the_module_to_refuse(host):
+    host.pam("other", WITH_LINE)
+    os.symlink("other", host.path("pam.d", "link"))
+    (host.root / "pam.d" / "text").write_bytes(b"\x00")
+    (host.root / "pam.d" / "directory").mkdir()
+    services = ["link", "text", "directory", "missing"]
+    assert sorted(host.examine(pam_services=services)["pam_faults"]) == sorted(services)
+
+
+def test_users_who_set_the_environment_are_found_where_the_service_includes_it(host):
+    host.pam("common-auth", "auth optional pam_env.so user_readenv=1\n")
+    assert not host.examine()["user_environment"]
+    host.pam("sshd", "@include common-auth\n" + WITH_LINE)
+    assert host.examine()["user_environment"]
+    host.pam("common-auth", "# auth optional pam_env.so user_readenv=1\n")
+    assert not host.examine()["user_environment"]
+
+
+def test_services_that_have_the_line_are_found_and_copies_are_none(host):
+    for service in ("sshd", "login", "sshd.bak", "sshd~", "sshd.dpkg-old", "sshd.rpmsave", "ssh-login-notify-test"):
+        host.pam(service, WITH_LINE)
+    os.symlink("login", host.path("pam.d", "link"))
+    assert host.examine(state="absent")["pam_services"] == ["login", "sshd"]
+
+
+# -- what was set up by hand --
+
+
+def test_a_hand_made_notifier_is_refused_until_it_may_be_replaced(host):
+    host.pam("sshd", STACK + BY_HAND)
+    said = host.problem()
+    assert f"{preflight.PAM_D}/sshd: {SCRIPT} now" in said
+    assert "set ssh_login_notify_adopt: true" in said
+    found = host.examine(adopt=True)
+    assert (found["problems"], found["adopts"], found["other_commands"]) == ([], True, [])
+
+
+def test_one_in_a_file_that_others_include_can_not_be_replaced_in_one_step(host):
+    host.pam("common-session", BY_HAND)
+    assert "cannot be replaced in one step" in host.problem(adopt=True)
+
+
+def test_a_command_is_known_by_all_of_its_words_and_comments_run_nothing(host):
+    host.pam("sshd", f"{STACK}# {BY_HAND}session optional pam_exec.so log=/x /bin/sh {SCRIPT}\n")
+    found = host.examine()
+    assert found["problems"] == []
+    assert found["other_commands"] == [f"{preflight.PAM_D}/sshd: /bin/sh {SCRIPT}"]
+    assert "is already installed" in host.problem(adopt_commands=["/bin/sh " + SCRIPT])
+    assert host.examine(adopt_commands=["/bin/s", "/bin/sh " + SCRIPT[:-1]])["problems"] == []
+
+
+def test_files_that_an_interrupted_run_has_left_are_still_to_be_set_aside(host):
+    assert not host.examine(adopt=True, adopt_files=[host.path("script")])["adopts"]
+    os.symlink("nowhere", host.path("script"))
+    assert host.examine(adopt=True, adopt_files=[host.path("script")])["adopts"]
+    assert not host.examine(adopt_files=[host.path("script")])["adopts"]
+
+
+def test_a_configuration_by_hand_is_refused_until_it_may_be_set_aside(host):
+    (host.root / "conf").write_text("SLACK_WEBHOOK_URL=https://hooks.slack.example/not-a-real-secret\n")
+    said = host.problem()
+    assert "was written by hand" in said
+    assert "not-a-real-secret" not in said
+    found = host.examine(adopt=True)
+    assert (found["problems"], found["adopts"], found["foreign_configuration"]) == ([], True, True)
+    (host.root / "conf").write_text('\n {"webhook_url": "x"}')
+    assert not host.examine()["foreign_configuration"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_somebody_elses_program_with_our_name_is_never_touched(host, monkeypatch, state):
+    monkeypatch.setattr(preflight, "PROGRAM", host.path("program"))
+    (host.root / "program").write_text("#!/bin/sh\ncurl x\n")
+    assert "was written by hand" in host.problem(state=state)
+    (host.root / "library").mkdir()
+    assert host.examine(state=state)["problems"] == [], "a damaged one of ours"
+
+
+# -- account, scheduler, SELinux --
+
+
+@pytest.mark.parametrize(
+    ("home", "shell", "group", "state"),
+    [
+        ("/nonexistent", "/usr/sbin/nologin", 7, "right"),
+        ("/nonexistent", "/bin/false", 7, "right"),
+        ("/nonexistent", "/bin/sh", 7, "wrong"),
+        ("/home/x", "/bin/false", 7, "wrong"),
+        ("/nonexistent", "/bin/false", 8, "wrong"),
+    ],
+)
+def test_an_account_that_is_another_is_repaired(host, monkeypatch, home, shell, group, state):
+    monkeypatch.setattr(grp, "getgrnam", lambda name: grp.struct_group((name, "x", 7, [])))
+    user = pwd.struct_passwd(("x", "x", 7, group, "", home, shell))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: user)
+    found = host.examine()
+    assert found["account"] == state
+    assert ("the account" in str(found["repairs"])) == (state == "wrong")
+
+
+def systemd(host, monkeypatch, **states):
+    """A systemd that knows these states of two units."""
+    monkeypatch.setattr(preflight, "SYSTEMD_RUNS", host.path("systemd"))
+    values = dict({"path": "enabled active no", "beat": " inactive no"}, **states)
+    blocks = [
+        "Id={}\nUnitFileState={}\nActiveState={}\nNeedDaemonReload={}\n".format(name, *values[key].split(" "))
+        for name, key in zip(UNITS, ("path", "beat"))
+    ]
+    host.command("systemctl", "cat << 'END'\n" + "\n".join(blocks) + "END")
+    return host.examine(units=UNITS)
+
+
+@pytest.mark.parametrize(
+    ("states", "wrong"),
+    [
+        ({}, []),
+        ({"path": "enabled inactive no"}, ["ssh-login-notify.path"]),
+        ({"path": "disabled active no"}, ["ssh-login-notify.path"]),
+        ({"path": " inactive no"}, ["ssh-login-notify.path"]),
+        ({"beat": "disabled inactive no"}, []),
+        ({"beat": "enabled active no"}, ["ssh-login-notify-heartbeat.timer"]),
+        ({"beat": "disabled active no"}, ["ssh-login-notify-heartbeat.timer"]),
+    ],
+)
+def test_units_that_are_not_as_they_are_wanted_are_found(host, monkeypatch, states, wrong):
+    found = systemd(host, monkeypatch, **states)
+    assert (found["scheduler"], found["wrong_units"]) == ("systemd", wrong)
+    assert [repair.partition(":")[0] for repair in found["repairs"]] == wrong
+    assert not found["reload_is_due"]
+
+
+def test_a_reload_that_an_interrupted_run_has_left_is_due(host, monkeypatch):
+    assert systemd(host, monkeypatch, path="enabled active yes")["reload_is_due"]
+
+
+def test_an_images_units_are_enabled_and_nothing_else(host):
+    host.command("systemd", "")
+    host.command("systemctl", '[ "$SYSTEMD_OFFLINE $*" = "1 is-enabled ssh-login-notify.path" ] && echo enabled')
+    found = host.examine(units=UNITS, offline=True)
+    assert (found["scheduler"], found["wrong_units"]) == ("systemd", [])
+
+
+def test_without_systemd_it_is_cron_or_nothing(host, monkeypatch):
+    monkeypatch.setenv("PATH", host.path("bin"))
+    monkeypatch.setattr(preflight, "CRON_D", host.path("run"))
+    assert host.examine()["scheduler"] == "none"
+    host.command("crond", "")
+    assert host.examine()["scheduler"] == "cron"
+
+
+def test_selinux_without_its_tools_is_refused_with_the_packages(host, monkeypatch):
+    monkeypatch.setenv("PATH", host.path("bin"))
+    host.command("selinuxenabled", "exit 0")
+    host.command("restorecon", "")
+    said = host.problem()
+    assert said.startswith("SELinux is on, ")
+    assert "policycoreutils-python-utils (for semanage), libselinux-utils (for matchpathcon" in said
+    assert "(for restorecon)" not in said
+
+
+def test_labels_are_right_when_all_is_there_and_has_the_type(host, monkeypatch):
+    for tool in ("selinuxenabled", "restorecon", "semanage"):
+        host.command(tool, "exit 0")
+    host.command("matchpathcon", "echo system_u:object_r:var_auth_t:s0")
+    labels = {}
+
+    def getxattr(path, name, follow_symlinks):
+        assert (name, follow_symlinks) == ("security.selinux", False)
+        return labels.get(path, b"system_u:object_r:var_auth_t:s0\0")
+
+    monkeypatch.setattr(os, "getxattr", getxattr)
+    assert host.examine()["labels_right"]
+    labels[host.path("spool", "state")] = b"system_u:object_r:var_spool_t:s0\0"
+    found = host.examine()
+    assert not found["labels_right"]
+    assert "var_auth_t" in str(found["repairs"])
+    labels.clear()
+    host.command("matchpathcon", "echo system_u:object_r:var_spool_t:s0")
+    assert not host.examine()["labels_right"]
+    os.rmdir(host.path("run"))
+    assert not host.examine()["labels_right"]
+
+
+def test_rules_of_the_policy_are_taken_back(host):
+    assert not host.examine(state="absent")["file_contexts"]
+    directory = host.root / "selinux" / "targeted" / "contexts" / "files"
+    directory.mkdir(parents=True)
+    (host.root / "selinux" / "config").write_text("SELINUX=enforcing\nSELINUXTYPE=targeted\n")
+    (directory / "file_contexts.local").write_text("/var/spool(/.*)? x\n" + host.path("spool") + "(/.*)? x\n")
+    found = host.examine(state="absent")
+    assert (found["file_contexts"], found["problems"]) == (False, []), "SELinux is off, and its tools are missing"
+    for tool in ("semanage", "restorecon", "matchpathcon"):
+        host.command(tool, "")
+    assert host.examine(state="absent")["file_contexts"]
+
+
+# -- sshd, PAM, authorities, directories, deliveries --
+
+
+def test_a_host_without_pam_exec_or_sshd_is_told_the_packages(host, monkeypatch):
+    os.unlink(host.path("security", "pam_exec.so"))
+    assert host.problem().startswith("pam_exec.so is missing: install the package")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "sshd was not found: install the OpenSSH server" in host.examine()["problems"][1]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo usepam no", "sshd runs with UsePAM no (sshd -T)"),
+        ("echo port 22", "was built without PAM"),
+        ('[ "$1" = -G ] && echo usepam no', "UsePAM no"),
+        ('[ "$1" = -G ] && echo usepam yes', None),
+        ("exit 1", "sshd_config), so it opens no PAM session"),
+    ],
+)
+def test_an_sshd_that_opens_no_sessions_is_refused(host, script, said):
+    host.command("sshd", script)
+    found = host.examine()["problems"]
+    assert len(found) == bool(said)
+    assert (said or "") in str(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("UsePAM yes\n", "yes"), ("usepam=yes\nUsePAM no\n", "yes"), ('UsePAM "no"\n', "no"), ("# UsePAM yes\n", None),
+        ("Match user x\nUsePAM yes\n", None), ("Include {ssh}/*.conf\nUsePAM no\n", "yes"),
+        ("Include {ssh}/sshd_config\nUsePAM no\n", "no"), ("Include\nUsePAM yes\n", "yes"),
+    ],
+)  # fmt: skip
+def test_sshds_files_are_read_as_sshd_reads_them(host, text, value):
+    (host.root / "ssh" / "a.conf").write_text("UsePAM yes\n")
+    path = host.root / "ssh" / "sshd_config"
+    path.write_text(text.format(ssh=host.path("ssh")))
+    assert next(preflight.use_pam_values(str(path), 0), None) == value
+
+
+def test_authorities_that_are_none_are_refused(host):
+    assert "cannot be used" in host.problem(ca_file="/nonexistent.pem")
+    (host.root / "ca.pem").write_text("no certificate")
+    assert "must be a PEM file on the host" in host.problem(ca_file=host.path("ca.pem"))
+
+
+def test_authorities_that_the_sender_can_not_read_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(preflight, "HIDDEN", ("/root",))
+    assert preflight.out_of_reach("/root/ca.pem") == "the sender is kept away from /root"
+    path = tmp_path / "ca.pem"
+    path.write_text("")
+    path.chmod(0o400)
+    assert preflight.out_of_reach(str(path)) == ""
+    os.chown(str(path), 65534, 65534)
+    assert preflight.out_of_reach(str(path)).startswith(f"the permissions of {path}")
+    path.chmod(0o404)
+    assert preflight.out_of_reach(str(path)) == ""
+
+
+def test_a_directory_that_others_can_write_is_refused_unless_accepted(host, monkeypatch):
+    shared = host.root / "shared"
+    (shared / "spool").mkdir(parents=True)
+    for directory in (shared, shared / "spool"):
+        directory.chmod(0o777)
+    monkeypatch.setattr(preflight, "SPOOL", str(shared / "spool"))
+    monkeypatch.setattr(trust, "TRUSTED", (str(shared / "spool"),))
+    found = [problem for problem in host.examine()["problems"] if host.path() in problem]
+    assert len(found) == 1, "the spool itself is the role's to repair"
+    assert f"Others than root can write {shared}, " in found[0]
+    assert "set ssh_login_notify_accept: [writable_directories]." in found[0]
+    assert host.examine(accept=["writable_directories"])["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "delivered"),
+    [
+        ({"recent": [{"delivered_at": 1e10}, {"delivered_at": 4e9}]}, True),
+        ({"recent": [{"delivered_at": 1.5}]}, False),
+        ({"recent": []}, False),
+        ({"recent": [{"delivered_at": "x"}]}, False),
+        ([], False),
+    ],
+)
+def test_a_proof_is_due_until_an_alert_was_delivered_since_the_last_change(host, written, delivered):
+    (host.root / "spool" / "state" / "sender.json").write_text(json.dumps(written))
+    assert host.examine()["delivered"] == delivered
+
+
+def test_what_the_senders_account_has_put_there_instead_is_not_read(host):
+    (host.root / "other").write_text('{"recent": [{"delivered_at": 4e9}]}')
+    os.symlink(host.path("other"), host.path("spool", "state", "sender.json"))
+    assert not host.examine()["delivered"]
+
+
+def test_a_command_that_is_missing_or_hangs_says_nothing(monkeypatch):
+    monkeypatch.setattr(preflight, "COMMAND_SECONDS", 0.2)
+    assert preflight.run("/nonexistent/command") == (127, "")
+    assert preflight.run("sleep", "5") == (127, "")

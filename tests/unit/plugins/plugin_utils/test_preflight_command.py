@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""preflight_command: the way from the login shell to the Python that examines the host, and each end it can take."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.loginwatch.pam.plugins.plugin_utils import preflight_command
+from ansible_collections.loginwatch.pam.plugins.plugin_utils.preflight_command import answer, command
+
+SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
+PYTHON = "/usr/bin/python3"
+NOBODY = 65534
+OPTIONS = {
+    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "offline": False, "accept": [],
+    "ca_file": "", "adopt": False, "adopt_commands": [], "adopt_files": [], "program": "/nonexistent/program",
+    "pythons": [PYTHON], "python_modules": ["ssl", "json"],
+}  # fmt: skip
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+
+
+def examined(shell=None, user=None, **options):
+    """What a host answers to whom Ansible logs in as, with nothing in its PATH."""
+    ordered = command(dict(OPTIONS, **options))
+    words = ["/bin/sh", "-c", ordered]
+    if shell:  # Ansible's connection hands one text to the login shell
+        words = [shutil.which(shell), "-c", " ".join(map(shlex.quote, words))]
+    done = subprocess.run(  # noqa: S603
+        words, env={"PATH": "/nonexistent", "HOME": "/nonexistent"}, capture_output=True, text=True, check=False,
+        timeout=60, user=user,
+    )  # fmt: skip
+    return answer(done.stdout, done.stderr)
+
+
+def program(directory, text):
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o755)
+    path = directory / "python3"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def fake(directory, said, code=1):
+    return program(directory, f"#!/bin/sh\necho '{said}'\nexit {code}\n")
+
+
+def test_it_is_one_line_that_every_login_shell_takes_as_it_is():
+    """tcsh splits at line feeds and looks for history behind "!", fish for escapes behind a backslash."""
+    ordered = command(OPTIONS)
+    assert not set("\n'\\!") & set(ordered)
+    # Linux takes 128 KiB in one argument, and sudo logs each.
+    assert len(ordered) < 1 << 15
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_works_below_every_login_shell_without_a_path(shell):
+    assert shutil.which(shell), f"There is no {shell} here. Run `apt-get install {shell}`."
+    found = examined(shell)
+    assert found["python"] == PYTHON
+    assert set(found) >= {"problems", "repairs", "installed", "scheduler", "account", "selinux", "pam_services"}
+
+
+def test_others_than_root_are_told_to_become_root(tmp_path):
+    assert examined(user=NOBODY) == {"problems": ["The role needs root on the host: set become: true for it."]}
+
+
+def refused(**options):
+    (problem,) = examined(**options)["problems"]
+    assert problem.startswith("No usable Python: ")
+    assert "install the distribution package python3 (3.6 or later; python3-minimal of Debian is not enough)" in problem
+    return problem
+
+
+def test_a_host_without_python_is_told_so():
+    assert "none is installed;" in refused(pythons=["/nonexistent/python3", "/nonexistent/python3.[0-9]*"])
+
+
+def test_a_python_without_a_module_is_told_with_the_modules():
+    problem = refused(python_modules=["json", "no_such_module", "nor_this"])
+    assert f"{PYTHON} cannot import no_such_module, nor_this;" in problem
+
+
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 5, 3)])
+def test_a_python_that_is_too_old_says_which_it_is(version):
+    """It has to get as far as that: all before it is Python 2 as well."""
+    code = f"import sys; sys.version_info = {version}; modules = needed = (); wanted = ''\n" + preflight_command.START
+    done = subprocess.run([sys.executable, "-ISBc", code], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout) == (
+        1, f"is Python {version[0]}.{version[1]}, and 3.6 is the oldest that will do\n"
+    )  # fmt: skip
+
+
+def test_each_python_is_told_once_with_its_reason_and_the_next_one_is_taken(tmp_path):
+    old = fake(tmp_path / "old", "is Python 3.5, and 3.6 is the oldest that will do")
+    assert f"{old} is Python 3.5, and 3.6 is the oldest that will do;" in refused(pythons=[str(old)])
+    assert refused(pythons=[str(old), str(old)]).count("3.5") == 1
+    assert examined(pythons=[str(old), PYTHON])["python"] == PYTHON
+
+
+@pytest.mark.parametrize("what", ["program", "directory", "owner"])
+def test_a_python_that_others_can_write_does_not_run(tmp_path, what):
+    ran = tmp_path / "ran"
+    python = program(tmp_path / "open", f"#!/bin/sh\n: > {ran}\n")
+    if what == "owner":
+        os.chown(python, NOBODY, 0)
+    else:
+        (python if what == "program" else python.parent).chmod(0o777)
+    assert f"{python} or its directory can be written by others than root;" in refused(pythons=[str(python)])
+    assert not ran.exists()
+
+
+def test_to_remove_the_notifier_any_python_will_do_that_ansible_runs_by(tmp_path):
+    directory = tmp_path / "open"
+    program(directory, f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    directory.chmod(0o777)
+    found = examined(state="absent", pythons=[str(directory / "python3")], python_modules=["no_such_module"])
+    assert found["python"] == str(directory / "python3")
+    assert found["problems"] == []
+
+
+def test_the_python_that_the_notifier_has_is_kept(tmp_path):
+    kept = program(tmp_path / "kept", f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    installed = tmp_path / "ssh-login-notify"
+    installed.write_text(f"#!{kept} -ISB\nimport posix\n")
+    assert examined(program=str(installed))["python"] == str(kept)
+    kept.unlink()
+    assert examined(program=str(installed))["python"] == PYTHON
+
+
+def test_a_program_that_breaks_down_is_not_taken_for_a_host_without_python(monkeypatch):
+    monkeypatch.setattr(preflight_command, "sources", lambda: [("preflight", "def examine(*_): raise KeyError('x')")])
+    (problem,) = examined()["problems"]
+    assert problem.startswith("The host could not be examined (")
+    assert "KeyError: 'x'" in problem
+
+
+def test_what_others_print_before_and_after_does_not_count():
+    assert answer('Welcome: facts\r\nfacts: {"problems": []}\r\nbye\r\n') == {"problems": []}
+    assert answer("refused: x\n") == {"problems": ["x"]}
+    (problem,) = answer("", "sh: not found")["problems"]
+    assert problem == "The host could not be examined (sh: not found). Run again with -vvv to see more."
