@@ -1,3 +1,5 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The preflight: can the notifier work on this host, and what of it is there already? It changes nothing.
 
 It is not installed. The role sends it to the host, along with the modules that it imports, before anything is installed
