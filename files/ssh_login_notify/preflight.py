@@ -18,22 +18,18 @@ import stat
 import subprocess
 
 from . import pam_stack, trust
+from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
+from .paths import SYSTEMD as SYSTEMD_RUNS
+from .paths import USER as ACCOUNT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-PROGRAM = "/usr/local/bin/ssh-login-notify"
-LIBRARY = "/usr/local/lib/ssh-login-notify"
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
-SPOOL = "/var/spool/ssh-login-notify"
-OVERFLOW = "/run/ssh-login-notify"
-ACCOUNT = "ssh-login-notify"
 # The SELinux type that lets sshd's domain write (docs/selinux.md).
 TYPE = "var_auth_t"
 SELINUX = "/etc/selinux"
 SELINUX_ENFORCE = "/sys/fs/selinux/enforce"
-SYSTEMD_RUNS = "/run/systemd/system"
 SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
 CRON_D = "/etc/cron.d"
