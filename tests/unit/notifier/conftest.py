@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
 
 import parts  # noqa: E402 - it imports the notifier
+from ssh_login_notify.processes import KEPT  # noqa: E402
 
 # The same examples each time: a failure here is one of the change that is tested, never of chance.
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=60, database=None)
@@ -52,7 +53,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _locks_end_with_their_test(tmp_path):
-    """A lock's file stays open for as long as its process lives (spool.Lock), and this process lives for all tests.
+    """Locks (spool.Lock) and watched processes (Processes.keep) stay open as long as this process: for all tests.
 
     With more than 60 of them, what a test passes on would have a number beyond those that the hook closes.
     """
@@ -60,7 +61,8 @@ def _locks_end_with_their_test(tmp_path):
     for number in os.listdir("/proc/self/fd"):
         try:
             path = os.readlink("/proc/self/fd/" + number)
-            if path.startswith(str(tmp_path)) and ".lock" in path:
+            name = os.path.basename(path).partition(" (deleted)")[0]
+            if path.startswith(str(tmp_path)) and (".lock" in name or name in KEPT):
                 os.close(int(number))
         except OSError:
             pass  # the directory's own
