@@ -86,13 +86,13 @@ def test_a_webhook_in_vault_passes_the_check_of_every_ansible_core():
 
 
 def test_the_configuration_has_what_the_notifier_reads():
-    constants, wanted = {}, {"PATH", "DEFAULTS", "ROLE_DEFAULTS", "RULE_KEYS"}
-    for name in ("settings.py", "config.py"):
+    constants, wanted = {}, {"CONFIGURATION", "DEFAULTS", "ROLE_DEFAULTS", "RULE_KEYS"}
+    for name in ("settings.py", "paths.py"):
         for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / name).read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and node.targets[0].id in wanted - set(constants):
                 constants[node.targets[0].id] = ast.literal_eval(node.value)
     private = load("vars/main.yml")
-    assert private["__ssh_login_notify_configuration"] == constants["PATH"]
+    assert private["__ssh_login_notify_configuration"] == constants["CONFIGURATION"]
     read = sorted([*constants["DEFAULTS"], *constants["ROLE_DEFAULTS"]])
     assert sorted(private["__ssh_login_notify_settings"]) == read
     assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in read}
