@@ -37,10 +37,10 @@ for python in $kept @PYTHONS@; do
     case "$tried " in *" $python "*) continue ;; esac;
     tried="$tried $python";
     test -f "$python" && test -x "$python" || continue;
-    # Look at it before it runs: whoever can write it, or exchange it, would be root.
+    # Look at it before it runs: whoever can write it, or exchange it, would be root. An error of find counts as unsafe.
     real=$(readlink -f "$python");
     if @MUST_BE_SAFE@ &&
-        test -n "$(find "$real" "${real%/*}" -maxdepth 0 -not -user 0 -o -maxdepth 0 -perm /022 2>&1)"; then
+        test -n "$(find "$real" "${real%/*}" -maxdepth 0 "(" -not -user 0 -o -perm /022 ")" 2>&1)"; then
         unusable="$unusable $python or its directory can be written by others than root;";
     elif answer=$("$python" -ISBc "import base64, sys, zlib; exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
         @CODE@ "$python" 2>&1); then

@@ -4,10 +4,12 @@
 """preflight_command: the way from the login shell to the Python that examines the host, and each end it can take."""
 
 import os
+import pty
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.plugin_utils import preflight_command
@@ -25,16 +27,17 @@ OPTIONS = {
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
 
-def examined(shell=None, user=None, **options):
+def examined(shell=None, user=None, stdin=subprocess.DEVNULL, **options):
     """What a host answers to whom Ansible logs in as, with nothing in its PATH."""
     ordered = command(dict(OPTIONS, **options))
     words = ["/bin/sh", "-c", ordered]
     if shell:  # Ansible's connection hands one text to the login shell
         words = [shutil.which(shell), "-c", " ".join(map(shlex.quote, words))]
-    done = subprocess.run(  # noqa: S603
-        words, env={"PATH": "/nonexistent", "HOME": "/nonexistent"}, capture_output=True, text=True, check=False,
-        timeout=60, user=user,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as home:  # fish writes there
+        done = subprocess.run(  # noqa: S603
+            words, env={"PATH": "/nonexistent", "HOME": home}, stdin=stdin, capture_output=True, text=True,
+            check=False, timeout=60, user=user,
+        )  # fmt: skip
     return answer(done.stdout, done.stderr)
 
 
@@ -65,6 +68,16 @@ def test_it_works_below_every_login_shell_without_a_path(shell):
     found = examined(shell)
     assert found["python"] == PYTHON
     assert set(found) >= {"problems", "repairs", "installed", "scheduler", "account", "selinux", "pam_services"}
+
+
+def test_it_works_on_a_terminal():
+    """As Ansible logs in without pipelining (`ssh -tt`): there find(1) warns of more than elsewhere."""
+    ours, its = pty.openpty()
+    try:
+        assert examined(stdin=its)["python"] == PYTHON
+    finally:
+        os.close(ours)
+        os.close(its)
 
 
 def test_others_than_root_are_told_to_become_root(tmp_path):
