@@ -30,8 +30,8 @@ SCENARIOS = (
     "safety_valve", "faults", "storm",
 )  # fmt: skip
 # They compare how long logins take, or count what a busy machine would change.
-TIMED = ("safety_valve", "faults", "storm")
-JOBS = 4
+TIMED = ("outage", "safety_valve", "faults", "storm")
+JOBS = 3
 
 # The oldest Ansible that the collection takes (meta/runtime.yml), and the Pythons that it runs on.
 OLDEST_ANSIBLE = "2.16"
