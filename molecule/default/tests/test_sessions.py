@@ -42,10 +42,17 @@ def told(receiver):
     return types
 
 
+def followers(host) -> list[str]:
+    """The pids of the processes that hold the follower's lock."""
+    inode = host.run(f"stat -c %i {SPOOL}/follower.lock").stdout.strip()
+    found = host.check_output("cat /proc/locks").splitlines()
+    return [line.split()[4] for line in found if line.split()[5].endswith(f":{inode}")]
+
+
 def wait_until_reported(host, count: int = 1) -> None:
-    """Wait until so many connections were reported and are looked at again."""
+    """Wait until so many connections were reported, and a process looks at them again."""
     deadline = time.monotonic() + REPORTED_SECONDS
-    while len(host.check_output(f"ls {SPOOL}/open").split()) < count:
+    while len(host.check_output(f"ls {SPOOL}/open").split()) < count or not followers(host):
         assert time.monotonic() < deadline, "not reported in time"
         time.sleep(0.1)
 
@@ -72,13 +79,6 @@ def test_a_command_between_two_looks_is_noticed(host, ada, told):
         types = told(connection, 2)
     assert types[0] == "Tunnel (no session)"
     assert types[1].startswith("SSH (command")
-
-
-def followers(host) -> list[str]:
-    """The pids of the processes that hold the follower's lock."""
-    inode = host.run(f"stat -c %i {SPOOL}/follower.lock").stdout.strip()
-    found = host.check_output("cat /proc/locks").splitlines()
-    return [line.split()[4] for line in found if line.split()[5].endswith(f":{inode}")]
 
 
 def test_one_process_looks_at_all_and_none_stays(host, ada):
