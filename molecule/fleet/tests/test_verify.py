@@ -35,7 +35,7 @@ def test_a_fleet_that_is_well(verify, servers, receiver):
     receiver.settle()
     told = {(message.fields["Server"], message.fields.get("User", "test")) for message in receiver.messages(after=mark)}
     assert told == {(name, "deploy") for name in servers}, "where a login is proven, no test alert is needed"
-    rows = [line for line in run.output.splitlines() if re.search(r"(delivered|waiting  real login)\W*$", line)]
+    rows = [line for line in run.output.splitlines() if re.search(r"^\s+- .*(delivered|waiting  real login)\W*$", line)]
     assert len(rows) == 1 + len(servers)
     assert [row for row in rows if len(row) > 80] == []
 
