@@ -89,14 +89,18 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
             "ssh_login_notify_people": {"SHA256:" + "x" * 43: "{{ mine.name }}"},
         }
     ) + vaulted("secret", WEBHOOK, tmp_path)
+    # As the role writes it: to be tried, and to stay.
     done = play(
         tmp_path,
         [{"ansible.builtin.template": {"dest": str(tmp_path / "made"), "mode": "0600",
-                                       "src": str(ROLE / "templates" / "ssh-notify.conf.j2")}, "diff": False}],
+                                       "src": str(ROLE / "templates" / "ssh-notify.conf.j2")}, "diff": False},
+         {"loginwatch.pam.installed_files": {"files": [{"path": str(tmp_path / "installed"), "mode": "0600",
+                                       "secret_variable": "__ssh_login_notify_configuration_text"}]}}],
         variables,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
     made = json.loads((tmp_path / "made").read_text())
+    assert json.loads((tmp_path / "installed").read_text()) == made
     given = {name: made[name] for name in ("webhook_url", "most_waiting", "longest_silence", "people")}
     assert given == {
         "webhook_url": WEBHOOK,
