@@ -76,13 +76,16 @@ def tells_of(message: Message, login: Login) -> bool:
 
 @pytest.fixture(scope="module")
 def alerts(receiver):
-    """What the receiver got for these logins: waits for as many messages, then for silence, and returns all of them."""
+    """What the receiver got for these logins: waits for as many messages, then for silence, and returns all of them.
 
-    def alerts_of(*logins: Login) -> list[Message]:
+    seconds: how long to wait for the messages
+    """
+
+    def alerts_of(*logins: Login, seconds: float = ALERT_SECONDS) -> list[Message]:
         def is_theirs(message: Message) -> bool:
             return any(tells_of(message, login) for login in logins)
 
-        receiver.wait_for(is_theirs, count=len(logins), timeout=ALERT_SECONDS)
+        receiver.wait_for(is_theirs, count=len(logins), timeout=seconds)
         receiver.settle()
         return [message for message in receiver.attempts() if is_theirs(message)]
 
