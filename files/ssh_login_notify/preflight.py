@@ -18,7 +18,7 @@ import stat
 import subprocess
 
 from . import pam_stack, trust
-from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
+from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PAM_DIRECTORIES, PROGRAM, SPOOL
 from .paths import SYSTEMD as SYSTEMD_RUNS
 from .paths import USER as ACCOUNT
 
@@ -34,9 +34,7 @@ SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
 CRON_D = "/etc/cron.d"
 NOLOGIN_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
-PAM_D = "/etc/pam.d"
-# In the order in which PAM looks (pam.d(5)).
-PAM_DIRECTORIES = (PAM_D, "/usr/lib/pam.d", "/usr/etc/pam.d")
+PAM_D = PAM_DIRECTORIES[0]
 # Copies that people and package managers keep beside the files, and the service of a test alert.
 NO_SERVICE = re.compile(r"(~|\.dpkg-.*|\.ucf-.*|\.rpm.*|\.bak|\.old|\.orig)\Z|^ssh-login-notify-test\Z")
 PAM_EXEC = (
