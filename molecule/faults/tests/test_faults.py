@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.lab.faults import FAULTS, Fault, Shell, Written, broken, line_taken_out, prepared
+from tests.lab.faults.fault import SPOOL
 from tests.lab.logins import Login, Person
 from tests.lab.receiver.client import Alert, Receiver
 
@@ -75,7 +76,9 @@ def in_the_channel(receiver: Receiver, after: int = 0) -> list[Alert]:
 
 
 def in_the_log(shell: Shell) -> list[Alert]:
-    """All logins that the system's log has."""
+    """All logins that the system's log has, once no observer is at work: it looks at a tunnel for seconds."""
+    wait = f"import fcntl; fcntl.lockf(open('{SPOOL}/observer.lock', 'r+'), fcntl.LOCK_EX)"
+    shell(f'timeout 60 python3 -c "{wait}"')
     lines = shell("journalctl --quiet --output=cat --identifier=ssh-login-notify")
     found = re.findall(r"^login .* from=(\S+) port=(\d+) .* id=([\d.]+)-", lines, re.MULTILINE)
     return [Alert(f"{address} port {port}", "", float(begun)) for address, port, begun in found]

@@ -30,8 +30,8 @@ HOSTILE = {
     "huge": {"problems": ["x" * 3_000_000]},
     "terminal": {"problems": ["\x1b[2J\n\ud800"], "state": "warning"},
     "browser": {"problems": ["<script>alert(1)</script>"], "state": "warning"},
-    "template": {"problems": ["{{ 6 * 7 }}"], "version": "{{ 6 * 7 }}", "state": "warning"},
-    "template-that-fails": {"problems": ["{{ 6 * 7 }}"], "state": "critical"},
+    "template": {"problems": ["{{ 6007 * 7001 }}"], "version": "{{ 6007 * 7001 }}", "state": "warning"},
+    "template-that-fails": {"problems": ["{{ 6007 * 7001 }}"], "state": "critical"},
 }
 
 
@@ -74,10 +74,11 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     assert "<script>alert" not in page
     assert (records["well"]["state"], records["well"]["last_delivery"]) == ("ok", 1763884862.5)
     assert records["terminal"]["problems"] == ["\\x1b[2J\\n\\ud800"]
-    assert (records["template"]["problems"], records["template"]["version"]) == (["{{ 6 * 7 }}"], "{{ 6 * 7 }}")
-    assert records["template-that-fails"]["problems"] == ["critical: {{ 6 * 7 }}"]
-    assert "42" not in page
-    assert "42" not in done.stdout
+    template = "{{ 6007 * 7001 }}"
+    assert (records["template"]["problems"], records["template"]["version"]) == ([template], template)
+    assert records["template-that-fails"]["problems"] == [f"critical: {template}"]
+    assert "42055007" not in page
+    assert "42055007" not in done.stdout
     others = set(answers) - {"well", "terminal", "browser", "template", "template-that-fails"}
     assert {records[name]["state"] for name in others} == {"unknown"}
     assert all("understood" in records[name]["problems"][0] for name in others)
