@@ -163,7 +163,8 @@ def test_the_path_unit_comes_back_where_a_file_stood_in_a_directorys_place(host,
 @contextmanager
 def followed(host, ada) -> Iterator:
     """A connection that was reported and stays open, and what follows it."""
-    host.check_output(f"systemctl reset-failed; test -z \"$(ls -A {SPOOL}/open)\"")
+    nothing_open = f'test -z "$(ls -A {SPOOL}/open)"'
+    host.check_output(f"systemctl reset-failed; timeout 20 sh -c 'until {nothing_open}; do sleep 0.1; done'")
     with ada.shared() as connection:
         host.check_output(f"timeout 20 sh -c 'until systemctl -q is-active {FOLLOWER}; do sleep 0.1; done'")
         yield connection
@@ -181,15 +182,27 @@ def wait_for_shell(receiver, connection, mark) -> None:
 def test_a_follower_that_was_killed_is_started_again_without_a_login(host, ada, receiver):
     mark = receiver.last()
     with followed(host, ada) as connection:
-        host.check_output(f"systemctl kill -s KILL {FOLLOWER}")
+        killed = f"systemctl show --value -p MainPID {FOLLOWER}; systemctl kill -s KILL {FOLLOWER}"
+        before = host.check_output(killed)
+        connection.open_shell()
+        wait_for_shell(receiver, connection, mark)
+        assert host.check_output(f"systemctl show --value -p MainPID {FOLLOWER}") != before
+    ended = f"systemctl -q is-active {FOLLOWER} || test -n \"$(ls -A {SPOOL}/open)\""
+    host.check_output(f"timeout 9 sh -c 'while {ended}; do sleep 0.1; done'")
+
+
+def test_status_warns_where_nobody_looks_at_an_open_connection(host, ada):
+    pause = f"/run/systemd/system/{FOLLOWER}.d/pause.conf"
+    # With the whole pause: after a short one systemd would be as fast as `status` is on a busy machine.
+    with followed(host, ada), broken(
+        host,
+        f"mv {pause} {KEPT}; systemctl daemon-reload; systemctl kill -s KILL {FOLLOWER}",
+        f"mv {KEPT} {pause}; systemctl daemon-reload; systemctl restart {FOLLOWER}",
+    ):
         status = host.run("ssh-login-notify status")
         assert status.rc == 1
         assert "no process looks at 1 open connections" in status.stdout
-        connection.open_shell()
-        wait_for_shell(receiver, connection, mark)
-        assert host.run("ssh-login-notify status").rc == 0
-    ended = f"systemctl -q is-active {FOLLOWER} || test -n \"$(ls -A {SPOOL}/open)\""
-    host.check_output(f"timeout 9 sh -c 'while {ended}; do sleep 0.1; done'")
+    assert host.run("ssh-login-notify status").rc == 0
 
 
 def test_a_follower_that_can_not_run_is_started_seldom(host, ada, receiver):
