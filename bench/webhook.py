@@ -4,9 +4,9 @@
 
 """How long many hosts that share one webhook take, where Slack lets one message a second through.
 
-The senders are the product's own (files/ssh_login_notify/sender.py), each with a spool of its own on the disk. Only the
-clock and the network are simulated: whoever sleeps gives way to whoever wakes next, and the clock jumps there. So an
-hour of a thousand hosts takes a minute or two, and the same seed gives the same figures.
+The senders are the product's own (files/ssh_login_notify/delivery.py), each with a spool of its own on the disk. Only
+the clock and the network are simulated: whoever sleeps gives way to whoever wakes next, and the clock jumps there. So
+an hour of a thousand hosts takes a minute or two, and the same seed gives the same figures.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 from ssh_login_notify import alert as alerts
 from ssh_login_notify.capture import Capture
 from ssh_login_notify.config import Configuration
+from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
-from ssh_login_notify.sender import Sender
 from ssh_login_notify.spool import DIRECTORIES, Spool
 from ssh_login_notify.transport import Answer
 
@@ -154,7 +154,7 @@ class Host:
         self.running = True
         configuration = Configuration(CONFIGURATION)
         while (Path(self.spool.root) / "state" / "wake").exists():
-            Sender(Queue(self.spool), configuration, _Noting(self)).run()
+            Delivery(Queue(self.spool), configuration, _Noting(self)).run()
         self.running = False
 
     def keep_trying(self) -> None:

@@ -11,8 +11,8 @@ import tempfile
 
 from ssh_login_notify import alert, config, pam_stack, slack, state
 from ssh_login_notify.capture import Capture
+from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
-from ssh_login_notify.sender import Sender
 from ssh_login_notify.spool import DIRECTORIES, Spool
 
 NAME = "1763884862.123456-4242"
@@ -68,8 +68,8 @@ def spool(data: bytes) -> None:
         assert json.loads(json.dumps(remembered.recent)) == remembered.recent
         assert remembered.seconds_left() >= 0
         queue.write("outgoing", NAME, data, 0o600)
-        sender = Sender(Queue(queue), CONFIGURATION, None)  # type: ignore[arg-type]
-        loaded = sender._load(NAME)
+        run = Delivery(Queue(queue), CONFIGURATION, None)  # type: ignore[arg-type]
+        loaded = run._load(NAME)
         if loaded:
             fits(slack.single(loaded, CONFIGURATION, NOW))
             assert queue.names("outgoing") == [NAME]

@@ -22,9 +22,11 @@ The way of a login, in the order of the modules:
     open_connections  the connections that were reported and are still open
     follower          looks at those again and again
 
-    sender            takes alerts from the queue, sends them, keeps those that must wait
+    sender            starts as root, repairs, becomes the system user, and delivers what waits
     recovery          what the sender repairs first
+    delivery          one run over the queue: what is next, and what Slack's answer means for it
     queue             the alerts that wait, in the spool and outside
+    retries           the alerts that have failed, and when each is due
     state             what the sender last did
     rules             whose key it is, and which logins need no message
     slack             an alert as a Slack message, and what to do about Slack's answers

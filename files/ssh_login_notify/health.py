@@ -244,7 +244,7 @@ def _is_followed(spool: Spool) -> bool:
 def _of_deliveries(health: Health) -> "Iterator[Problem]":
     state, configuration = health.state, health.configuration
     trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "not attempted yet"
-    stuck = [name for name in health.undelivered if state.is_stuck(name)]
+    stuck = [name for name in health.undelivered if state.retries.is_stuck(name)]
     if stuck:
         yield _stuck(stuck, health)
     oldest = _age([name for name in health.undelivered if name not in stuck])
@@ -274,7 +274,7 @@ def _of_deliveries(health: Health) -> "Iterator[Problem]":
 
 def _stuck(names: "List[str]", health: Health) -> Problem:
     """Report alerts that others overtake. Without the answer's words: they may be what does not pass."""
-    tried = [health.state.tried[name] for name in names]
+    tried = [health.state.retries.entries[name] for name in names]
     last = max(tried, key=lambda entry: float(entry["at"]))
     what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
     host = health.configuration.webhook_host if health.configuration else "the webhook's host"

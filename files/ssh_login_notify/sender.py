@@ -5,78 +5,33 @@
 One runs per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends
 when nothing is left, or when it has tried for a while: a timer starts it again within a minute, and each new alert
 does.
-
-Only Slack's own words settle a message. After any other answer the alert waits and is tried again. When one message
-does not pass although the way is open, the others overtake it: after a few tries others are tried as well, and what
-fails once more after one of them was delivered is stuck. A stuck alert is tried now and then.
-
-When no answer comes, the message may be in the channel. So it is repeated only a few times before Slack has answered
-something else: another alert, or a message without a text, which it refuses (`knock`).
 """
 
-import json
 import os
-import random
 import signal
 import sys
 import time
-from email.utils import parsedate_to_datetime
 
-from . import alert, config, exit_codes, heartbeat, overflow, rules, self_check, slack
+from . import config, exit_codes, overflow, self_check
 from .config import Configuration, ConfigurationError
+from .delivery import MAKE_WAY, Delivery
 from .journal import trouble
 from .privileges import PrivilegeError, give_up
 from .queue import Queue, enforce_limits
 from .recovery import recover
 from .spool import Lock, Spool
-from .state import NEVER, State
-from .text import printable
-from .transport import Answer, Transport, TransportError
+from .state import State
+from .transport import Transport, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
+    from typing import Optional, Tuple
 
-    from .alert import Alert
-    from .state import Entry
 
-# With so many alerts that wait, one message tells of many; fewer are sent one by one.
-DIGEST_FROM = 11
-# The same, once Slack has said that this is too much.
-DIGEST_FROM_LIMITED = 2
-# The delays between the tries of one run, each made up to a quarter longer by chance.
-RETRY_SECONDS = (1, 2, 4, 8, 15, 30, 30, 30)
-# The delay after the last retry. The timer, or cron, starts a run within a minute.
-AFTER_LAST_RETRY_SECONDS = 40
-# The same, when Slack has said for an hour that the webhook is closed: only a person can change that.
-CLOSED_SECONDS = 300
-CLOSED_FOR_LONG_SECONDS = 3600
-# By chance up to so much is added to a pause that Slack asked for; to the first one, a second.
-WIDEST_SPREAD_SECONDS = 64
-# The longest pause that a run waits for.
-LONGEST_PAUSE_SECONDS = 120
-# No longer pause is obeyed. Slack never asks for as much.
-LONGEST_ASKED_SECONDS = 3600
-# After that the next run goes on, before systemd takes this one for stuck.
-LONGEST_RUN_SECONDS = 600
-# Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
-FEW_TRIES = 4
-# The first delay of a stuck alert; the next ones double, up to the longest.
-STUCK_SECONDS = 600
-LONGEST_STUCK_SECONDS = 3600
-MOST_DOUBLINGS = 10
-# Slack answers it with one of its own words, and posts nothing.
-KNOCK = b"{}"
-# How often a message is repeated that may have been taken each time. After that only a person, or another
-# configuration, has it sent again.
-MOST_UNSURE = 8
 # How much longer a run lasts when the sign that has started it can't be taken away: systemd starts the next at once.
 SIGN_STAYS_SECONDS = 60.0
 # How long somebody who flushes waits for a sender that is at work.
 AT_WORK_SECONDS = 5.0
-# Asks a sender that waits to leave the rest to somebody who flushes. One that does not wait is not disturbed.
-MAKE_WAY = signal.SIGURG
-WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
 
 
 def main() -> int:
@@ -105,18 +60,18 @@ def _run(spool: Spool) -> int:
     queue = Queue(spool)
     configuration, transport = _become_sender(queue)
     while lock.take():
-        sender = Sender(queue, configuration, transport)
-        settled = sender.run()
+        delivery = Delivery(queue, configuration, transport)
+        settled = delivery.run()
         queue.close()
         lock.give_up()
         # An observer that found the lock held has left its alert to this run.
-        if not settled or not sender.is_due():
+        if not settled or not delivery.is_due():
             return exit_codes.OK if settled else exit_codes.TRY_LATER
     return exit_codes.OK
 
 
-def flush(spool: Spool, put_back: bool) -> "Optional[Sender]":
-    """Send what waits, and wait for nothing but what Slack has asked for; return the sender, None if one is at work.
+def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
+    """Send what waits, and wait for nothing but what Slack has asked for; return the run, None if a sender is at work.
 
     put_back: first put back what was refused. Raise ConfigurationError, PrivilegeError, OSError.
     """
@@ -128,10 +83,10 @@ def flush(spool: Spool, put_back: bool) -> "Optional[Sender]":
     configuration, transport = _become_sender(queue)
     for name in spool.names("failed") if put_back else []:
         spool.put_back(name)
-    sender = Sender(queue, configuration, transport)
-    sender.run(patient=False)
+    delivery = Delivery(queue, configuration, transport)
+    delivery.run(patient=False)
     queue.close()
-    return sender
+    return delivery
 
 
 def _stop_waking(spool: Spool) -> bool:
@@ -185,318 +140,3 @@ def _take_over(lock: Lock) -> bool:
             asked = holder
         time.sleep(0.05)
     return True
-
-
-class Sender:
-    """One run over the queue."""
-
-    def __init__(self, queue: Queue, configuration: Configuration, transport: Transport) -> None:
-        self._queue = queue
-        self._configuration = configuration
-        self._transport = transport
-        self._state = State(queue.spool)
-        self._one_by_one: set[str] = set()
-        # Alerts to try next, out of turn, to find out whether the way is open.
-        self._probes: List[str] = []
-        self._is_probe = False
-        # Since the last pause: what failed, and whether it was alone in its message; whether something was delivered.
-        self._failed: Dict[str, bool] = {}
-        self._is_open = False
-        self._patient = True
-        # Whether this run has used up its retries.
-        self._is_over = False
-        # How many times in a row Slack has asked for a pause; the last run's request counts as one.
-        self._asked = int(self._state.asked)
-        self.delivered = 0
-        self.last_answer = ""
-
-    def run(self, patient: bool = True) -> bool:
-        """Send what waits. Return True when nothing is left that is due.
-
-        patient: obey an earlier run's pause, and retry for a while; else obey only a pause that Slack asked for, and
-        end at the first failure
-        """
-        self._patient = patient
-        self._keep_to_limits()
-        if config.changed_at() > self._state.agreed_at and not self._state.asked:
-            self._state.failures = 0  # another webhook, perhaps
-        elif not self._pause(self._state.seconds_left(asked=not patient)):
-            return False
-        began = time.monotonic()
-        while True:
-            self._queue.stop_waking()
-            waiting = self._queue.names()
-            self._state.keep_tried(waiting)
-            names = self._next(waiting, patient)
-            if not names:
-                return True
-            if time.monotonic() - began > LONGEST_RUN_SECONDS:
-                self._queue.wake()
-                return False
-            seconds = self._send(names)
-            if seconds and (not patient or self._is_over or not self._pause(seconds)):
-                return False
-            if seconds:
-                self._keep_to_limits()
-                self._failed = {}
-                self._is_open = False
-
-    def is_due(self) -> bool:
-        """Tell whether something waits that may be tried now."""
-        names = [name for name in self._queue.names() if name not in self._failed]
-        return any(self._state.is_due(name, config.changed_at()) for name in names)
-
-    def _keep_to_limits(self) -> None:
-        most, most_mib = self._configuration.most_waiting, self._configuration.most_waiting_mib
-        enforce_limits(self._queue.spool, self._state, most, most_mib)
-
-    def _next(self, names: "List[str]", patient: bool) -> "List[str]":
-        """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
-        self._is_probe = bool(self._probes)
-        if self._is_probe:
-            return [self._probes.pop(0)]
-        waiting = [name for name in names if not self._state.is_stuck(name)]
-        if not waiting:
-            stuck = [name for name in names if name not in self._failed]
-            return [name for name in stuck if not patient or self._state.is_due(name, config.changed_at())][:1]
-        enough = DIGEST_FROM_LIMITED if self._asked else DIGEST_FROM
-        backlog = len(waiting) >= enough and waiting[0] not in self._one_by_one
-        return waiting[: slack.DIGEST_LIMIT] if backlog else waiting[:1]
-
-    def _send(self, names: "List[str]") -> float:
-        """Send a message for these alerts; return the delay before the next try in seconds, 0 for none."""
-        alerts = [found for found in map(self._load, names) if found]
-        if not alerts:
-            return 0
-        now = time.time()
-        alerts = slack.fitting(alerts, self._configuration, now)
-        if len(alerts) > 1:
-            message = slack.digest(alerts, self._configuration, now)
-        else:
-            message = slack.single(alerts[0], self._configuration, now)
-        if self._state.untold:
-            slack.add_dropped(message, self._state.untold)
-        if any(self._may_be_there(sent["id"]) for sent in alerts) and not self._is_open:
-            seconds = self._knock(alerts)
-            if seconds:
-                return seconds
-        try:
-            answer = self._transport.post(json.dumps(message).encode("ascii"))
-        except TransportError as error:
-            self.last_answer = str(error)
-            self._state.refused(_refusal(alerts[0], None, str(error), WAY))
-            if error.sent:
-                return self._in_vain(alerts, None, "it is tried again")
-            return self._later(str(error), "it is tried again", None)
-        self.last_answer = str(answer)
-        return self._settle(alerts, answer)
-
-    def _may_be_there(self, name: str) -> bool:
-        """Tell whether an alert may be in the channel after too many lost answers to try it again as it is.
-
-        Once an hour it is tried all the same, and by whoever flushes, and with another configuration.
-        """
-        at = self._state.tried_at(name)
-        is_new = time.time() - LONGEST_STUCK_SECONDS < at <= time.time() and at >= config.changed_at()
-        return self._patient and is_new and self._state.lost(name) >= FEW_TRIES
-
-    def _knock(self, alerts: "List[Alert]") -> float:
-        """Ask Slack for an answer, and return 0 when it has come; else the seconds until the next try."""
-        asked = None
-        try:
-            answer = self._transport.post(KNOCK)
-            if slack.is_slacks(answer.status, answer.text):
-                self._is_open = True
-                # On a kept connection the transport would repeat a message once by itself.
-                self._transport.close()
-                return 0
-            self.last_answer, asked = str(answer), retry_after(answer.retry_after)
-        except TransportError as error:
-            self.last_answer = str(error)
-        lost = max(self._state.lost(sent["id"]) for sent in alerts)
-        stuck = f"an alert is stuck, {lost} times no answer came to it, so the channel may have it"
-        why = f"{self.last_answer}; {stuck}"
-        return self._later(why, WAY, asked)
-
-    def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
-        if slack.is_delivered(answer.status, answer.text):
-            self._done(alerts, answer)
-            return 0
-        mend = slack.mend(answer.status, answer.text)
-        self._state.refused(_refusal(alerts[0], answer.status, answer.words, mend))
-        asked = retry_after(answer.retry_after)
-        if asked is not None or answer.status == 429:
-            return self._later(self.last_answer, mend, asked)
-        if slack.is_refused(answer.status, answer.text):
-            self._refuse(alerts, f"{self.last_answer}: {mend}\n".encode())
-            return 0
-        if slack.is_closed(answer.status, answer.text) or slack.may_be_taken(answer.status, answer.text):
-            alerts = self._without_tests(alerts)
-        return self._in_vain(alerts, answer, mend)
-
-    def _done(self, alerts: "List[Alert]", answer: Answer) -> None:
-        for sent in alerts:
-            self._queue.remove(sent["id"])
-        self._asked = 0
-        self._is_open = True
-        self._probes = []
-        self.delivered += len(alerts)
-        self._state.delivered([_delivery(sent, answer.status) for sent in alerts], forgive=not self._failed)
-        for sent in alerts:
-            if sent["about"] == alert.HEARTBEAT:
-                self._ping(sent)
-
-    def _refuse(self, alerts: "List[Alert]", reason: bytes) -> None:
-        """Deal with alerts whose message itself Slack refuses."""
-        if len(alerts) > 1:
-            # One of them may be to blame: send each on its own, and set only that one aside.
-            self._one_by_one.update(refused["id"] for refused in alerts)
-            return
-        for refused in self._without_tests(alerts):
-            self._queue.set_aside(refused["id"], reason)
-
-    def _without_tests(self, alerts: "List[Alert]") -> "List[Alert]":
-        """Remove test alerts, and return the others: whoever waits for a test reads the answer in the state."""
-        for test in alerts:
-            if test["about"] == alert.TEST:
-                self._queue.remove(test["id"])
-        return [other for other in alerts if other["about"] != alert.TEST]
-
-    def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", mend: str) -> float:
-        """Return the delay before the next try after a message that was seen and not delivered, in seconds.
-
-        The way may be closed, or the message may be to blame. Other alerts show which: see the module's text.
-        """
-        names = [tried["id"] for tried in alerts]
-        if not names:
-            return 0
-        status = answer.status if answer else None
-        unsure = answer is not None and slack.may_be_taken(answer.status, answer.text)
-        was_stuck = self._state.is_stuck(names[0])
-        self._state.in_vain(names, status, unsure)
-        self._failed.update(dict.fromkeys(names, len(names) == 1))
-        if was_stuck or min(map(self._state.tries, names)) >= FEW_TRIES:
-            if was_stuck or unsure or self._is_open:
-                if len(names) == 1:
-                    self._stick(names[0], mend)
-                else:
-                    self._one_by_one.update(names)
-                return 0
-            if not self._is_probe:
-                self._probes = self._others()
-        if self._probes:
-            return 0
-        closed = answer is not None and slack.is_closed(answer.status, answer.text)
-        return self._later(self.last_answer, mend, None, closed)
-
-    def _others(self) -> "List[str]":
-        """Return alerts that show whether the way is open: of those that were tried least, two.
-
-        The oldest, which would be next; and the newest, because somebody who makes alerts that do not pass may make
-        many.
-        """
-        others = [name for name in self._queue.names() if not self._failed.get(name) and not self._state.is_stuck(name)]
-        fewest = min(map(self._state.tries, others), default=0)
-        others = [name for name in others if self._state.tries(name) == fewest]
-        return sorted({*others[:1], *others[-1:]})
-
-    def _stick(self, name: str, mend: str) -> None:
-        """Let others go before an alert, and try it again after a while, each time a longer one."""
-        entry = self._state.tried.get(name)
-        if not entry:
-            return  # there are too many to keep track of
-        if not entry["again_at"]:
-            trouble(f"The alert {name} is stuck, others are sent before it. The answer was {self.last_answer}: {mend}")
-        doublings = min(max(entry["tries"] - FEW_TRIES - 1, 0), MOST_DOUBLINGS)
-        seconds = min(STUCK_SECONDS * 2**doublings, LONGEST_STUCK_SECONDS)
-        never = entry["unsure"] >= MOST_UNSURE
-        self._state.stick(name, NEVER if never else seconds * random.uniform(1, 1.25))  # noqa: S311
-
-    def _ping(self, beat: "Alert") -> None:
-        """Ping the dead man's switch, if there is one and all is well."""
-        if self._configuration.heartbeat_ping_url and not beat["notes"]:
-            self._state.pinged(heartbeat.ping(self._transport, self._configuration))
-
-    def _load(self, name: str) -> "Optional[Alert]":
-        """Return an alert to send; set aside one that can't be read, remove one that needs no message."""
-        try:
-            found = alert.from_json(self._queue.read(name))
-            if found["id"] != name:
-                raise ValueError("its id is not its name")
-            silent = found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message
-            if not silent and not rules.is_ignored(found, self._configuration):
-                slack.single(found, self._configuration, time.time())
-                return found
-            self._queue.remove(name)
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
-            why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
-            self._queue.set_aside(name, printable(why).encode("utf-8") + b"\n")
-            return None
-        if silent:
-            self._ping(found)
-        return None
-
-    def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:
-        """Return the delay before the next try in seconds: what Slack asked for, or longer each time.
-
-        A part of it is random, so that a fleet that shares a webhook does not come back as one.
-        closed: Slack says that it takes nothing from this webhook
-        """
-        self._state.failures += 1
-        self._probes = []
-        if asked is not None:
-            seconds = asked + random.uniform(0, min(2**self._asked, WIDEST_SPREAD_SECONDS))  # noqa: S311
-            self._asked += 1
-        else:
-            seconds = self._delay(closed) * random.uniform(1, 1.25)  # noqa: S311
-        self._state.waiting(why, mend, seconds, asked is not None)
-        return seconds
-
-    def _delay(self, closed: bool) -> float:
-        if self._state.failures <= len(RETRY_SECONDS):
-            return RETRY_SECONDS[self._state.failures - 1]
-        self._is_over = True
-        seconds = time.time() - self._state.trouble["since"] if self._state.trouble else 0
-        return CLOSED_SECONDS if closed and seconds > CLOSED_FOR_LONG_SECONDS else AFTER_LAST_RETRY_SECONDS
-
-    @staticmethod
-    def _pause(seconds: float) -> bool:
-        """Wait; return False if that is longer than a run may take, or if somebody who flushes asks this run to end."""
-        if seconds > LONGEST_PAUSE_SECONDS:
-            return False
-        return seconds <= 0 or signal.sigtimedwait([MAKE_WAY], seconds) is None
-
-
-def _delivery(sent: "Alert", status: int) -> "Entry":
-    return {
-        "id": sent["id"],
-        "user": alert.subject(sent),
-        "from": slack.origin(sent),
-        "login_time": sent["time"],
-        "delivered_at": time.time(),
-        "status": status,
-    }
-
-
-def _refusal(refused: "Alert", status: "Optional[int]", answer: str, mend: str) -> "Entry":
-    return {
-        "id": refused["id"],
-        "from": slack.origin(refused),
-        "status": status,
-        "answer": answer,
-        "mend": mend,
-        "at": time.time(),
-    }
-
-
-def retry_after(header: "Optional[str]") -> "Optional[float]":
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number or a date), None for none."""
-    text = (header or "").strip()
-    if text.isdecimal():
-        return float(min(int(text[:9]), LONGEST_ASKED_SECONDS))  # Python refuses to read thousands of digits
-    try:
-        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_ASKED_SECONDS)
-    except (TypeError, ValueError, OverflowError):
-        return None

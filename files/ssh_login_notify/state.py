@@ -8,7 +8,9 @@ The service user can write to it, so root uses nothing of it unchecked.
 import json
 import time
 
+from . import retries
 from .journal import trouble
+from .retries import Retries
 from .spool import Spool
 from .text import printable
 
@@ -27,20 +29,15 @@ LONGEST_PAUSE_SECONDS = 3700
 # Seconds since the epoch, up to the year 2242: localtime(3) has an end too.
 NUMBER = (int, float)
 LATEST = 1 << 33
-NEVER = float(LATEST - 1)
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
-# An alert that was not delivered although its contents were seen. unsure: how often something answered as if it was
-# delivered. lost: how often no answer came, so that it may have been delivered.
-TRIED = {"tries": int, "unsure": int, "lost": int, "status": (int, type(None)), "at": NUMBER, "again_at": NUMBER}
-MOST_TRIED = 1000
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
 
 # The attributes that state/sender.json holds, by their names.
 KEPT = (
     "recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold",
-    "failures", "tried",
+    "failures",
 )  # fmt: skip
 
 
@@ -51,8 +48,7 @@ class State:
     whether Slack asked for it, so that every sender on this host obeys it.
     last_ping: the result of the last ping of the dead man's switch, None before the first.
     dropped: how many alerts a limit has dropped, in total. untold: how many of them no message has reported yet.
-    failures: failed tries since the last delivery. tried: what is known of alerts that failed (TRIED), by their ids;
-    one with again_at is stuck: others go before it, and it is tried at that time.
+    failures: failed tries since the last delivery. retries: what is known of alerts that failed.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -67,7 +63,7 @@ class State:
         self.dropped = 0
         self.untold = 0
         self.failures = 0
-        self.tried: Dict[str, Entry] = {}
+        self.retries = Retries()
         try:
             kept = json.loads(spool.read("state", "sender.json", LARGEST_BYTES).decode("utf-8"))
             recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
@@ -80,8 +76,8 @@ class State:
             self.last_ping = _checked(kept.get("last_ping"), PING)
             self.dropped, self.untold = _count(kept.get("dropped")), _count(kept.get("untold"))
             self.failures = _count(kept.get("failures"))
-            tried = {name: _checked(entry, TRIED) for name, entry in (kept.get("tried") or {}).items()}
-            self.tried = {name: entry for name, entry in tried.items() if entry}
+            tried = {name: _checked(entry, retries.FORM) for name, entry in (kept.get("tried") or {}).items()}
+            self.retries = Retries({name: entry for name, entry in tried.items() if entry})
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # none yet, or damaged: then nothing is known, and nothing depends on it
 
@@ -95,11 +91,7 @@ class State:
         self.not_before = self.agreed_at = 0.0
         self.asked = False
         self.untold = self.failures = 0
-        for sent in deliveries:
-            self.tried.pop(sent["id"], None)
-        if forgive:
-            kept = {name: entry for name, entry in self.tried.items() if entry["again_at"] or entry["unsure"]}
-            self.tried = kept
+        self.retries.delivered([sent["id"] for sent in deliveries], forgive)
         self._keep()
 
     def refused(self, answer: "Entry") -> None:
@@ -114,53 +106,14 @@ class State:
         self.troubled(why, mend)
 
     def in_vain(self, names: "List[str]", status: "Optional[int]", unsure: bool) -> None:
-        """Remember that a message with these alerts was seen and not delivered, or, if unsure, may have been.
-
-        status: None if no answer came.
-        """
-        for name in names:
-            if name in self.tried or len(self.tried) < MOST_TRIED:
-                entry = self.tried.setdefault(name, {"tries": 0, "unsure": 0, "lost": 0, "again_at": 0.0})
-                entry.update(tries=entry["tries"] + 1, unsure=entry["unsure"] + unsure, status=status, at=time.time())
-                entry["lost"] += status is None
+        """Remember that a message with these alerts was seen and not delivered (Retries.failed)."""
+        self.retries.failed(names, status, unsure)
         self._keep()
 
-    def tries(self, name: str) -> int:
-        """Return how often an alert failed although its contents were seen."""
-        return int(self.tried[name]["tries"]) if name in self.tried else 0
-
-    def lost(self, name: str) -> int:
-        """Return how often no answer came to an alert: each time it may have been delivered."""
-        return int(self.tried[name]["lost"]) if name in self.tried else 0
-
-    def tried_at(self, name: str) -> float:
-        """Return when an alert last failed, 0 if it has not."""
-        return float(self.tried[name]["at"]) if name in self.tried else 0.0
-
-    def stick(self, name: str, seconds: float) -> None:
-        """Let others go before an alert that has failed, and have it tried again after so many seconds."""
-        if name in self.tried:
-            self.tried[name]["again_at"] = min(time.time() + seconds, NEVER)
-            self._keep()
-
-    def is_stuck(self, name: str) -> bool:
-        """Tell whether others go before an alert."""
-        return name in self.tried and bool(self.tried[name]["again_at"])
-
-    def is_due(self, name: str, changed_at: float) -> bool:
-        """Tell whether an alert may be tried now: one that is not stuck, always.
-
-        changed_at: when the configuration was changed; what failed before that is tried again
-        """
-        if not self.is_stuck(name):
-            return True
-        entry = self.tried[name]
-        return not entry["at"] < time.time() < entry["again_at"] or entry["at"] < changed_at
-
-    def keep_tried(self, names: "List[str]") -> None:
-        """Forget what is known of alerts other than these; they are gone."""
-        there = set(names)
-        self.tried = {name: entry for name, entry in self.tried.items() if name in there}
+    def stick(self, name: str) -> None:
+        """Remember that others go before an alert (Retries.stick)."""
+        self.retries.stick(name)
+        self._keep()
 
     def troubled(self, why: str, mend: str) -> None:
         """Remember why alerts wait; a pause that was agreed stays."""
@@ -191,7 +144,7 @@ class State:
         return left if self.asked or not asked else 0.0
 
     def _keep(self) -> None:
-        kept = {name: getattr(self, name) for name in KEPT}
+        kept = dict({name: getattr(self, name) for name in KEPT}, tried=self.retries.entries)
         try:
             self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
         except FileNotFoundError:

@@ -7,8 +7,8 @@ import time
 
 from . import alert, config, exit_codes, slack
 from .config import ConfigurationError
+from .delivery import WAY, retry_after
 from .privileges import PrivilegeError, give_up
-from .sender import WAY, retry_after
 from .spool import Lock, Spool
 from .state import State
 from .transport import Answer, Transport, TransportError

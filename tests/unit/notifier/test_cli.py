@@ -19,8 +19,9 @@ from parts import FINGERPRINT, alert, answer, needs_root, wait_for
 from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, paths, privileges, self_check, sender, trial
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.exit_codes import CRITICAL, OK, TRY_LATER, UNKNOWN, WARNING
-from ssh_login_notify.sender import FEW_TRIES, State
+from ssh_login_notify.retries import FEW_TRIES
 from ssh_login_notify.spool import Lock, Spool
+from ssh_login_notify.state import State
 
 pytestmark = needs_root
 SECRET = "not-a-real-secret"

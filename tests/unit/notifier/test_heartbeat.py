@@ -9,8 +9,8 @@ import parts
 import pytest
 from parts import answer, configuration, raw, reset
 from ssh_login_notify import alert, slack
+from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
-from ssh_login_notify.sender import Sender
 from ssh_login_notify.state import State
 from ssh_login_notify.transport import Transport
 
@@ -32,7 +32,7 @@ def beat(spool, *problems):
 def send(spool, webhook, switch, **values):
     url = switch.url.replace(parts.PATH, OTHER)
     found = configuration(webhook.url, heartbeat_ping_url=url, **values)
-    assert Sender(Queue(spool), found, Transport(found)).run(patient=False) is not None
+    assert Delivery(Queue(spool), found, Transport(found)).run(patient=False) is not None
     return State(spool).last_ping
 
 
@@ -115,7 +115,7 @@ def test_in_a_digest_it_is_a_beat_too(spool, webhook, switch):
 def test_without_a_switch_there_is_nobody_to_tell(spool, webhook):
     beat(spool)
     found = configuration(webhook.url)
-    assert Sender(Queue(spool), found, Transport(found)).run() is True
+    assert Delivery(Queue(spool), found, Transport(found)).run() is True
     assert State(spool).last_ping is None
 
 

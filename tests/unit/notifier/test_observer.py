@@ -155,7 +155,7 @@ def getsid(pid):
 
 
 def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(installation):
-    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 0.8")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 3.0")
     installation.run({"PAM_USER": "first"})
     (first,) = wait_for(lambda: observers(installation))
     wait_for(lambda: is_held(installation.spool.path("observer.lock")))

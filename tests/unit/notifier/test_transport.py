@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import OK, answer, configuration, drip, raw, reset
-from ssh_login_notify import VERSION, sender, slack, transport
+from ssh_login_notify import VERSION, delivery, slack, transport
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import LARGEST_ANSWER_BYTES, Transport, TransportError
 
@@ -250,7 +250,7 @@ def test_whatever_bytes_answer_the_sender_gets_an_answer_or_a_sentence(data):
     if found:
         assert len(found.text.encode()) <= 4 * LARGEST_ANSWER_BYTES, "each byte that is no text is shown as four"
         assert slack.mend(found.status, found.text)
-        assert (sender.retry_after(found.retry_after) or 0) >= 0
+        assert (delivery.retry_after(found.retry_after) or 0) >= 0
 
 
 def test_a_reset_is_told_as_such(webhook, plain):

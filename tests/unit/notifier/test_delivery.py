@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sender: alerts leave in their order, none is lost, none blocks another, and Slack's wishes are obeyed."""
+"""delivery: alerts leave in their order, none is lost, none blocks another, and Slack's wishes are obeyed."""
 
 import json
 import os
@@ -17,26 +17,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
+from ssh_login_notify import delivery
 from ssh_login_notify import queue as queue_module
-from ssh_login_notify import sender
 from ssh_login_notify.alert import TEST, to_json
-from ssh_login_notify.sender import (
+from ssh_login_notify.delivery import (
     AFTER_LAST_RETRY_SECONDS,
     CLOSED_SECONDS,
-    FEW_TRIES,
     KNOCK,
     LONGEST_ASKED_SECONDS,
     LONGEST_PAUSE_SECONDS,
     LONGEST_RUN_SECONDS,
-    LONGEST_STUCK_SECONDS,
-    MOST_UNSURE,
     RETRY_SECONDS,
-    STUCK_SECONDS,
-    Sender,
-    State,
+    Delivery,
     retry_after,
 )
-from ssh_login_notify.state import RECENT
+from ssh_login_notify.retries import FEW_TRIES, LONGEST_STUCK_SECONDS, MOST_UNSURE
+from ssh_login_notify.state import RECENT, State
 from ssh_login_notify.transport import Transport
 
 
@@ -62,7 +58,7 @@ class Queue:
 
     def send(self, patient=True, **values):
         found = configuration(self.webhook.url, **values)
-        self.last = Sender(queue_module.Queue(self.spool), found, Transport(found))
+        self.last = Delivery(queue_module.Queue(self.spool), found, Transport(found))
         return self.last.run(patient)
 
     def will(self, *instructions):
@@ -289,7 +285,7 @@ def test_a_message_whose_contents_do_not_pass_is_overtaken(spool, slept, said, r
     assert queue.names() == ids(*bad), "all others are delivered"
     assert queue.names("failed") == []
     state = State(spool)
-    assert all(map(state.is_stuck, ids(*bad)))
+    assert all(map(state.retries.is_stuck, ids(*bad)))
     assert "is stuck" in said[0][1]
     delivered = [name for entry in state.recent for name in [entry["id"]]]
     assert len(set(delivered)) == len(delivered) == number + 1 - len(bad)
@@ -335,7 +331,7 @@ def test_what_is_stuck_is_tried_now_and_then_and_goes_once_it_passes(queue, slep
     queue.put(1)
     state = State(queue.spool)
     state.in_vain(ids(1) * (FEW_TRIES + 1), 413, unsure=False)
-    state.stick(ids(1)[0], STUCK_SECONDS)
+    state.stick(ids(1)[0])
     now = time.time
     at = []
     queue.will(*[answer(413, "")] * 5)
@@ -356,7 +352,7 @@ def test_a_person_who_flushes_has_what_is_stuck_tried_as_well_and_once(queue, sl
     state = State(queue.spool)
     for name in ids(1, 2):
         state.in_vain([name] * 4, 413, unsure=False)
-        state.stick(name, STUCK_SECONDS)
+        state.stick(name)
     queue.will(answer(413, ""))
     assert queue.send(patient=False) is True
     assert queue.ids == [ids(1), ids(2)]
@@ -369,8 +365,8 @@ def test_no_number_of_tries_makes_it_fail(queue, slept, tries):
     queue.put(1, 2)
     state = State(queue.spool)
     state.in_vain(ids(1), 413, unsure=False)
-    state.tried[ids(1)[0]]["tries"] = tries
-    state.stick(ids(1)[0], 1)
+    state.retries.entries[ids(1)[0]]["tries"] = tries
+    state.stick(ids(1)[0])
     queue.will(OK, answer(413, ""))
     assert queue.send(patient=False) is True
     assert queue.names() == ids(1)
@@ -383,7 +379,7 @@ def test_a_configuration_of_the_future_has_no_stuck_alert_tried_without_end(queu
     queue.put(1)
     state = State(queue.spool)
     state.in_vain(ids(1) * 5, 413, unsure=False)
-    state.stick(ids(1)[0], STUCK_SECONDS)
+    state.stick(ids(1)[0])
     assert queue.send() is True
     assert queue.messages == []
     assert not queue.last.is_due()
@@ -430,7 +426,7 @@ def test_what_no_answer_comes_to_although_slack_answers_is_stuck(spool, slept, m
     queue.put(1, user="EICAR")
     each_minute(queue, monkeypatch, 5 * 60)
     webhook.close()
-    assert State(spool).is_stuck(ids(1)[0])
+    assert State(spool).retries.is_stuck(ids(1)[0])
     assert FEW_TRIES + 5 <= len(queue.ids) <= FEW_TRIES + 9
     assert queue.names() == ids(1)
 
@@ -463,15 +459,15 @@ def test_an_outage_is_nobodys_fault_and_the_order_stays(queue, slept):
             queue.webhook.instructions.clear()
     assert queue.names() == []
     assert queue.ids[-4:] == [ids(1), ids(2), ids(3), ids(4)]
-    assert State(queue.spool).tried == {}
+    assert State(queue.spool).retries.entries == {}
 
 
 def test_where_nobody_has_seen_the_message_it_is_not_to_blame(queue, slept, monkeypatch):
     queue.put(1, 2)
-    monkeypatch.setattr(Transport, "post", lambda *_: (_ for _ in ()).throw(sender.TransportError("refused")))
+    monkeypatch.setattr(Transport, "post", lambda *_: (_ for _ in ()).throw(delivery.TransportError("refused")))
     for _run in range(5):
         assert queue.send() is False
-    assert State(queue.spool).tried == {}
+    assert State(queue.spool).retries.entries == {}
 
 
 def test_a_later_run_of_an_outage_tries_once_and_is_soon_back(queue, slept):
@@ -631,7 +627,7 @@ def test_hosts_that_share_a_webhook_spread_out_the_more_the_longer_it_is_too_muc
     queue.put(1)
     queue.will(*[answer(429, "rate_limited", "Retry-After: 1")] * 9)
     ranges = []
-    monkeypatch.setattr(sender.random, "uniform", lambda low, high: ranges.append((low, high)) or high)
+    monkeypatch.setattr(delivery.random, "uniform", lambda low, high: ranges.append((low, high)) or high)
     assert queue.send() is True
     assert [high for _, high in ranges] == [1, 2, 4, 8, 16, 32, 64, 64, 64]
     assert slept == [1 + high for _, high in ranges]
@@ -680,7 +676,7 @@ def test_a_wait_ends_when_the_clock_was_set_back(queue, slept, monkeypatch):
 def test_a_run_ends_before_systemd_takes_it_for_stuck_and_has_another_started(queue, slept, monkeypatch):
     queue.put(1, 2, 3)
     clock = iter(range(0, 10000, LONGEST_RUN_SECONDS // 2 + 1))
-    monkeypatch.setattr(sender.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(delivery.time, "monotonic", lambda: next(clock))
     assert queue.send() is False
     assert queue.ids == [ids(1)]
     assert os.path.exists(queue.spool.path("state", "wake"))
@@ -905,9 +901,9 @@ def test_a_sender_that_is_killed_while_slack_answers_loses_nothing(queue):
     queue.will(lambda connection: received.set() or drip(b"", 0.1)(connection))
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ssh_login_notify import config, queue, sender, spool, transport\n"
+        "from ssh_login_notify import config, delivery, queue, spool, transport\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
-        "sender.Sender(queue.Queue(spool.Spool(sys.argv[2])), found, transport.Transport(found)).run()\n"
+        "delivery.Delivery(queue.Queue(spool.Spool(sys.argv[2])), found, transport.Transport(found)).run()\n"
     )
     arguments = [str(FILES), queue.spool.root, queue.webhook.url]
     process = subprocess.Popen([sys.executable, "-ISBc", code, *arguments])
