@@ -70,6 +70,7 @@ class Fleet:
         (tasks / "preflight.yml").write_text(json.dumps(PREFLIGHT))
         (tasks / "main.yml").write_text(json.dumps(ROLE))
         places = {"/usr/local/bin/": f"{directory}/", "/root/": f"{directory}/", "/etc/pam.d": f"{directory}/pam.d"}
+        places['"$(id -u)"'] = '"${NOT_ROOT:-0}"'
         for source in (PROJECT / "playbooks").rglob("*.*"):
             text = source.read_text()
             for place, here in places.items():
@@ -142,6 +143,16 @@ def test_a_roll_out_that_stops_says_each_thing_once_and_nothing_of_it_in_green(f
         "1",
         "1",
     )
+
+
+def test_without_root_the_roll_out_says_what_to_set(fleet, monkeypatch):
+    """A command prints its words among much else, so the last message has them."""
+    monkeypatch.setenv("NOT_ROOT", "1000")
+    code, output = fleet("deploy", a={})
+    assert code != 0
+    (stop,) = re.findall(r'fatal: .*"msg": "(.* The roll-out .*)"', output)
+    assert stop.startswith("The playbook needs root on the host: set ansible_become: true")
+    assert stop.endswith(" The roll-out stops at a. Nothing was changed on a.")
 
 
 def test_a_roll_out_stops_at_once_at_a_rule_that_ignores_ansibles_login(fleet):
