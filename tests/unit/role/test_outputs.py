@@ -44,7 +44,10 @@ PREFLIGHT = [
     {"ansible.builtin.raw": "true", "changed_when": False, "register": "ssh_login_notify_host"},
     {
         "ansible.builtin.set_fact": {
-            "ssh_login_notify_host": {"problems": "{{ problems | default([]) }}", "repairs": []}
+            "ssh_login_notify_host": {
+                "problems": "{{ problems | default([]) }}", "repairs": [],
+                "installed": "{{ installed | default(true) }}",
+            }
         },
         "when": "not ssh_login_notify_host.unreachable | default(false)",
     },
@@ -134,7 +137,7 @@ def test_a_roll_out_that_stops_says_each_thing_once_and_nothing_of_it_in_green(f
     assert output.count(f'"msg": "Nothing was changed. {refused}"') == 1, output
     pending = "Hosts that were not reached yet: d."
     (stop,) = re.findall(r'fatal: \[b\].*"msg": "(The roll-out .*)"', output)
-    assert stop == f"The roll-out stops at b. Nothing was changed on b. {pending}"
+    assert stop == f"The roll-out stops at b. {pending}"
     (lost,) = re.findall(r'(.*) => .*"msg": "The roll-out stops here: (.*)"', output)
     assert lost[0] == "fatal: [a]: FAILED!"
     assert lost[1] == f"b, c failed or could not be reached. 1 of 4 hosts proven by a real login. {pending}"
@@ -173,20 +176,19 @@ def test_the_report_has_what_is_wrong_and_a_rule_that_ignores_ansibles_login_is_
         unfit={"problems": ["sshd runs with UsePAM no."]},
         broken={"status": {"state": "critical", "problems": ["the PAM line is gone: run the role again"]}},
         silent={"status": {"logins": "nothing"}},
+        bare={"installed": False},
     )
     assert code != 0
     table = output.partition("TASK [Show the table]")[2].partition("TASK [")[0]
-    for wrong in ("sshd runs with UsePAM no", "the PAM line is gone", "its alert was not delivered in time"):
+    for wrong in ("UsePAM no", "the PAM line is gone", "was not delivered in time", "The notifier is not installed."):
         assert output.count(wrong) == table.count(wrong) == 1, output
     rows = {
         row.split()[0]: row.split(maxsplit=4)[1::3] for row in re.findall(r'^ *"(\w+  .*)",?$', table, re.MULTILINE)
     }
     assert rows["well"] == ["ok", "delivered"]
     assert rows["robot"] == ["ok", "ignored by rule 2"]
-    assert {name: rows[name][0] for name in ("unfit", "broken", "silent")} == dict.fromkeys(
-        ("unfit", "broken", "silent"), "critical"
-    )
-    assert "2 of 5 hosts proven: 1 by a real login, 1 by a test alert." in output
+    assert {rows[name][0] for name in ("unfit", "broken", "silent", "bare")} == {"critical"}
+    assert "2 of 6 hosts proven: 1 by a real login, 1 by a test alert." in output
     assert {name: counts(output, name)["failed"] for name in rows if name != "host"} == {
-        "well": "0", "robot": "0", "unfit": "1", "broken": "1", "silent": "1"
+        "well": "0", "robot": "0", "unfit": "1", "broken": "1", "silent": "1", "bare": "1"
     }  # fmt: skip
