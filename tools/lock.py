@@ -17,6 +17,7 @@ LOCKS = {
     ROOT / "requirements.in": "3.11",
     ROOT / "tests" / "unit" / "notifier" / "requirements.in": "3.6",
     ROOT / "tests" / "oldest_ansible" / "requirements.in": "3.10",
+    ROOT / "tests" / "newest_ansible" / "requirements.in": "3.12",
     ROOT / "fuzz" / "requirements.in": "3.11",
 }
 UV = "uv>=0.8,<1"

@@ -33,9 +33,12 @@ SCENARIOS = (
 TIMED = ("outage", "safety_valve", "faults", "storm")
 JOBS = 3
 
-# The oldest Ansible that the collection takes (meta/runtime.yml), and the Pythons that it runs on.
-OLDEST_ANSIBLE = "2.16"
-OLDEST_ANSIBLE_PYTHONS = ("3.12", "3.11", "3.10")
+# The Ansibles that run the tests of plugins and role beside the one in .dev/venv: the oldest that the collection takes
+# (meta/runtime.yml) and the newest, each with the Pythons that it runs on. tests/NAME_ansible/ has what is installed.
+CORES = {
+    "oldest": ("2.16", ("3.12", "3.11", "3.10")),
+    "newest": ("2.21", ("3.13", "3.12")),
+}
 
 # Of `./dev test quick`.
 MIDDLE_PYTHON = "3.9"
@@ -83,7 +86,8 @@ def unit(versions: Iterable[str] = pythons.VERSIONS) -> Iterator[Check]:
     yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"))
     others = [*(f"tests/unit/{name}" for name in ("plugins", "role", "examples")), "bench/tests"]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
-    yield Check(f"unit: plugins, role, ansible-core {OLDEST_ANSIBLE}", test_with_oldest_ansible)
+    for name, (core, _pythons) in CORES.items():
+        yield Check(f"unit: plugins, role, ansible-core {core}", partial(test_with_ansible, name))
 
 
 def receiver() -> Iterator[Check]:
@@ -97,7 +101,7 @@ def molecule(scenarios: tuple[str, ...] = SCENARIOS, one_platform: bool = False)
     yield Check("images of the servers", prepare, Turn.FIRST)
     if "fleet" in scenarios or "grown_fleet" in scenarios:
         yield Check("browser", provide_browser, Turn.FIRST)
-        yield Check(f"ansible-core {OLDEST_ANSIBLE}", provide_oldest_ansible, Turn.FIRST)
+        yield Check(f"ansible-core {CORES['oldest'][0]}", partial(provide_ansible, "oldest"), Turn.FIRST)
     for scenario in scenarios:
         if scenario in TIMED:
             yield Check(f"molecule: {scenario}, deployment", partial(deploy, scenario, one_platform), Turn.WAITS)
@@ -259,23 +263,23 @@ def provide_browser() -> None:
         system.install("chromium")
 
 
-def provide_oldest_ansible() -> Path:
-    """Return the environment of the oldest Ansible; raise NotRun where no Python is here that it runs on."""
+def provide_ansible(name: str) -> Path:
+    """Return the environment of one of CORES; raise NotRun where no Python is here that it runs on."""
+    core, versions = CORES[name]
     found = pythons.find()
-    python = next((found[version] for version in OLDEST_ANSIBLE_PYTHONS if version in found), None)
+    python = next((found[version] for version in versions if version in found), None)
     if python is None:
-        wanted = ", ".join(OLDEST_ANSIBLE_PYTHONS)
-        raise NotRun(f"ansible-core {OLDEST_ANSIBLE} runs on Python {wanted}, none of which is here")
-    directory = STATE / "oldest-ansible"  # the fleet's tests look there
-    requirements = ROOT / "tests" / "oldest_ansible" / "requirements.txt"
+        raise NotRun(f"ansible-core {core} runs on Python {', '.join(versions)}, none of which is here")
+    directory = STATE / f"{name}-ansible"  # the fleet's tests look for the oldest
+    requirements = ROOT / "tests" / f"{name}_ansible" / "requirements.txt"
     recipe = f"{python} {requirements.read_text()}"
     environment.make_venv(directory, python, environment.locked(requirements), recipe)
     return directory
 
 
-def test_with_oldest_ansible() -> None:
-    """The unit tests of plugins and role, with the oldest Ansible."""
-    python = provide_oldest_ansible() / "bin" / "python"
+def test_with_ansible(name: str) -> None:
+    """The unit tests of plugins and role, with one of CORES."""
+    python = provide_ansible(name) / "bin" / "python"
     pytest("tests/unit/plugins", "tests/unit/role", python=python)
 
 

@@ -32,12 +32,14 @@ LATEST = 1 << 33
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
+# A login that needed no message. rule: the number of the rule in `ignore` that says so, from 1 on.
+IGNORED = {"id": str, "from": str, "rule": int, "at": NUMBER}
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
 
 # The attributes that state/sender.json holds, by their names.
 KEPT = (
     "recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold",
-    "failures",
+    "failures", "ignored",
 )  # fmt: skip
 
 
@@ -48,6 +50,7 @@ class State:
     whether Slack asked for it, so that every sender on this host obeys it.
     last_ping: the result of the last ping of the dead man's switch, None before the first.
     dropped: how many alerts a limit has dropped, in total. untold: how many of them no message has reported yet.
+    ignored: the last logins that needed no message (IGNORED), the newest last: whoever waits for one has an answer.
     failures: failed tries since the last delivery. retries: what is known of alerts that failed.
     """
 
@@ -64,6 +67,7 @@ class State:
         self.untold = 0
         self.failures = 0
         self.retries = Retries()
+        self.ignored: List[Entry] = []
         try:
             kept = json.loads(spool.read("state", "sender.json", LARGEST_BYTES).decode("utf-8"))
             recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
@@ -78,6 +82,8 @@ class State:
             self.failures = _count(kept.get("failures"))
             tried = {name: _checked(entry, retries.FORM) for name, entry in (kept.get("tried") or {}).items()}
             self.retries = Retries({name: entry for name, entry in tried.items() if entry})
+            ignored = [_checked(entry, IGNORED) for entry in (kept.get("ignored") or [])[-RECENT:]]
+            self.ignored = [entry for entry in ignored if entry]
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # none yet, or damaged: then nothing is known, and nothing depends on it
 
@@ -97,6 +103,11 @@ class State:
     def refused(self, answer: "Entry") -> None:
         """Remember the answer to an alert (ANSWER)."""
         self.last_answer = answer
+        self._keep()
+
+    def ignore(self, logins: "List[Entry]") -> None:
+        """Remember logins that needed no message (IGNORED)."""
+        self.ignored = (self.ignored + logins)[-RECENT:]
         self._keep()
 
     def waiting(self, why: str, mend: str, seconds: float, asked: bool = False) -> None:

@@ -29,7 +29,8 @@ class Outcome(NamedTuple):
     def failure(self) -> str:
         """Return the message for an alert that was not delivered."""
         answer = " ".join(str(word) for word in (self.status, self.answer) if word)
-        return ": ".join(part for part in ("The test alert was not delivered", answer, self.mend) if part)
+        what = f"The test alert was not delivered ({answer})." if answer else "The test alert was not delivered."
+        return f"{what} {self.mend[0].upper()}{self.mend[1:]}." if self.mend else what
 
 
 class Notifier:

@@ -64,7 +64,7 @@ def test_the_report_tells_the_truth_about_each(stopped, verify):
     assert {records[name]["real_login"] for name in ("debian11", "byhand", "debian12-plain")} == {"delivered"}
     assert "UsePAM" in records["nopam"]["problems"][0]
     for name in ("debian12", "debian13"):
-        assert "deploy it with `ansible-playbook loginwatch.pam.deploy`" in records[name]["problems"][0]
+        assert "not installed. Deploy it with `ansible-playbook loginwatch.pam.deploy`" in records[name]["problems"][0]
 
 
 def test_once_the_host_is_mended_the_rest_follows(stopped, play, verify, grown_servers):

@@ -62,9 +62,9 @@ def test_a_timeout_has_the_counts_and_the_problems():
 def test_a_failure_has_what_is_known_and_no_glue_for_what_is_not():
     values = {"delivered": False, "seconds": None, "id": None}
     known = _notifier.Outcome(status=404, answer="no_service", mend="create a new webhook", **values)
-    assert known.failure() == "The test alert was not delivered: 404 no_service: create a new webhook"
+    assert known.failure() == "The test alert was not delivered (404 no_service). Create a new webhook."
     unknown = _notifier.Outcome(status=None, answer="", mend=None, **values)
-    assert unknown.failure() == "The test alert was not delivered"
+    assert unknown.failure() == "The test alert was not delivered."
 
 
 def test_only_true_is_a_delivery():

@@ -130,7 +130,7 @@ def test_a_refused_alert_fails_and_names_the_mend(run, notifier):
     notifier.answers(test=dict(answer, seconds=0.1, id="1-2"))
     result = run()
     assert result["failed"] is True
-    assert result["msg"] == "The test alert was not delivered: 404 no_service: create a new webhook"
+    assert result["msg"] == "The test alert was not delivered (404 no_service). Create a new webhook."
     assert {name: result[name] for name in answer} == answer
 
 
@@ -247,8 +247,8 @@ REFUSED = {"id": "2.0-2", "status": 404, "answer": "no_service " + WEBHOOK, "men
 def test_a_refusal_of_the_sessions_alert_is_told_at_once(run_pam, notifier):
     notifier.answers(delivers=False, refused=REFUSED)
     result = run_pam()
-    assert "not delivered: 404 no_service https://hooks.slack.example/...: " in result["msg"]
-    assert result["msg"].endswith(": create a new webhook")
+    assert "not delivered (404 no_service https://hooks.slack.example/...). " in result["msg"]
+    assert result["msg"].endswith(" Create a new webhook.")
     assert (result["delivered"], result["status"], result["mend"], result["id"]) == (
         False, 404, "create a new webhook", "2.0-2",
     )  # fmt: skip
