@@ -192,7 +192,7 @@ def _said(method: "Dict[str, Any]") -> "Iterator[Tuple[str, Any]]":
     certificate = method.get("certificate", {})
     for name in ("serial", "ca", "key_id"):
         yield name, certificate.get(name, "")
-    for name in ("signature_count", "client_user", "client_host", "detail"):
+    for name in ("signature_count", "principal", "client_user", "client_host", "detail"):
         yield name, method.get(name, "")
 
 

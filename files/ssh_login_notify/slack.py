@@ -43,7 +43,7 @@ DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
 LINE = {"Type": "", "Problem": "", "From": "from ", "Time": "", "Person": "Person: ", "Note": "Note: ", "Key": ""}
 # What the user, an authority or the client's host chose of a method (authinfo.py).
-CHOSEN = ("key_id", "client_user", "client_host", "detail")
+CHOSEN = ("principal", "key_id", "client_user", "client_host", "detail")
 # In place of what is unknown. Not one word, or it could be a user's or a host's name.
 NO_USER = "an unknown user"
 NOT_KNOWN = "not known"

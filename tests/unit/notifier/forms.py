@@ -15,6 +15,7 @@ FACTS = {
     "certificate serial": "serial",
     "CA": "ca",
     "signature count": "signature_count",
+    "principal": "principal",
     "key id": "key_id",
     "client user": "client_user",
     "client host": "client_host",
