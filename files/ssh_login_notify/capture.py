@@ -22,7 +22,7 @@ FORMAT = b"1"
 # What files/pam_env.conf puts in place of SSH_AUTH_INFO_0 where the hook could not be run with it.
 AUTHENTICATION, WITHHELD = b"SSH_AUTH_INFO_0", b"withheld"
 
-# No honest login sets these, and each would run code or redirect a connection in a root process.
+# No honest user sets these, and each would run code or redirect a connection in a root process.
 SUSPICIOUS = (b"LD_", b"PYTHON", b"GCONV_PATH", b"OPENSSL_", b"SSL_CERT_", b"LOCPATH", b"NLSPATH", b"MALLOC_")
 
 
@@ -62,6 +62,16 @@ class Capture:
         signs = (b"SSH_CONNECTION" in self.environment, AUTHENTICATION in self.environment)
         return self.get(b"PAM_TTY") == b"ssh" or self.get(b"PAM_SERVICE") in (b"", b"sshd") or any(signs)
 
+    def _loaded(self) -> "List[bytes]":
+        """Return the suspicious variables that do not have, each time they are set, the administrator's own value."""
+        loaded = {name for name in self.environment if name.startswith(SUSPICIOUS)}
+        if loaded:
+            from . import pam_environment
+
+            known = pam_environment.values(self.get(b"PAM_SERVICE"))
+            loaded = {name for name, value in self._pairs if name in loaded and value not in known.get(name, ())}
+        return sorted(loaded)
+
     @property
     def notes(self) -> "List[str]":
         """What an operator should know about the environment, in sentences."""
@@ -69,7 +79,7 @@ class Capture:
 
         notes = []
         forged = sorted(name for name in self._repeated if name.startswith((b"PAM_", b"SSH_")))
-        loaded = sorted(name for name in self.environment if name.startswith(SUSPICIOUS))
+        loaded = self._loaded()
         if forged:
             notes.append("the login's environment tried to forge " + _names(forged))
         if loaded:
