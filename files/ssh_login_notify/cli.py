@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
+import time
 
 from . import VERSION, config, exit_codes, journal, sender, trial, units
 from .config import ConfigurationError
@@ -153,7 +154,28 @@ def status(_options: argparse.Namespace) -> "Result":
 
     found = health.examine(Spool())
     word = STATES[found.severity]
-    return found.severity, dict(health.as_json(found), version=VERSION, state=word), [health.as_line(found, word)]
+    facts = health.as_json(found)
+    # What follows the first bar is for machines, so no user's name may bring one along.
+    line = health.as_line(found, word).replace("|", "\\u007c")
+    return found.severity, dict(facts, version=VERSION, state=word), [f"{line} | {_performance_data(facts)}"]
+
+
+def _performance_data(facts: "Dict[str, Any]") -> str:
+    """Return figures as monitoring plugins print them: label=value[unit];warning;critical;minimum, and U for unknown.
+
+    Source: https://www.monitoring-plugins.org/doc/guidelines.html, "Performance data"
+    """
+    last = facts["last_delivery"]
+    figures = {
+        "captured": (facts["captured"], ""),
+        "waiting": (facts["waiting"], ""),
+        "failed": (facts["failed"], ""),
+        "dropped": (facts["dropped"], "c"),
+        "oldest_waiting": (facts["oldest_waiting_seconds"] or 0, "s"),
+        "last_delivery_age": (round(max(time.time() - last["delivered_at"], 0)) if last else None, "s"),
+    }
+    shown = {label: "U" if value is None else f"{value}{unit}" for label, (value, unit) in figures.items()}
+    return " ".join(f"{label}={value};;;0" for label, value in shown.items())
 
 
 def beat(options: argparse.Namespace) -> "Result":

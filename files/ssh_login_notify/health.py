@@ -342,6 +342,7 @@ def as_json(health: Health) -> "Dict[str, Any]":
         "dropped": state.dropped,
         "last_delivery": state.recent[-1] if state.recent else None,
         "recent_deliveries": state.recent,
+        "recent_ignored": state.ignored,
         "last_answer": state.last_answer,
         "last_ping": state.last_ping,
         "problems": [problem.sentence for problem in health.problems],

@@ -26,13 +26,18 @@ def people(alert: "Alert", configuration: Configuration) -> "List[str]":
 
 
 def is_ignored(alert: "Alert", configuration: Configuration) -> bool:
-    """Tell whether a rule says that this login needs no message.
+    """Tell whether a rule says that this login needs no message."""
+    return ignoring_rule(alert, configuration) > 0
+
+
+def ignoring_rule(alert: "Alert", configuration: Configuration) -> int:
+    """Return the number of the first rule that says that this login needs no message, from 1 on; 0 if none does.
 
     A login with something suspicious always needs one, and so does a message about the notifier itself.
     """
     if alert["notes"] or is_own(alert):
-        return False
-    return any(_matches(rule, alert) for rule in configuration.ignore)
+        return 0
+    return next((number for number, rule in enumerate(configuration.ignore, 1) if _matches(rule, alert)), 0)
 
 
 def _matches(rule: "Dict[str, str]", alert: "Alert") -> bool:

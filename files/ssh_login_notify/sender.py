@@ -203,6 +203,8 @@ class Sender:
         self._failed: Dict[str, bool] = {}
         self._is_open = False
         self._patient = True
+        # Logins that need no message, until the state has them.
+        self._ignored: List[Entry] = []
         # Whether this run has used up its retries.
         self._is_over = False
         # How many times in a row Slack has asked for a pause; the last run's request counts as one.
@@ -266,6 +268,9 @@ class Sender:
     def _send(self, names: "List[str]") -> float:
         """Send a message for these alerts; return the delay before the next try in seconds, 0 for none."""
         alerts = [found for found in map(self._load, names) if found]
+        if self._ignored:
+            self._state.ignore(self._ignored)
+            self._ignored = []
         if not alerts:
             return 0
         now = time.time()
@@ -424,7 +429,8 @@ class Sender:
             if found["id"] != name:
                 raise ValueError("its id is not its name")
             silent = found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message
-            if not silent and not rules.is_ignored(found, self._configuration):
+            rule = 0 if silent else rules.ignoring_rule(found, self._configuration)
+            if not silent and not rule:
                 slack.single(found, self._configuration, time.time())
                 return found
             self._queue.remove(name)
@@ -436,6 +442,8 @@ class Sender:
             return None
         if silent:
             self._ping(found)
+        else:
+            self._ignored.append({"id": name, "from": slack.origin(found), "rule": rule, "at": time.time()})
         return None
 
     def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:

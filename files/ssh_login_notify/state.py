@@ -31,6 +31,8 @@ NEVER = float(LATEST - 1)
 DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
+# A login that needed no message. rule: the number of the rule in `ignore` that says so, from 1 on.
+IGNORED = {"id": str, "from": str, "rule": int, "at": NUMBER}
 # An alert that was not delivered although its contents were seen. unsure: how often something answered as if it was
 # delivered. lost: how often no answer came, so that it may have been delivered.
 TRIED = {"tries": int, "unsure": int, "lost": int, "status": (int, type(None)), "at": NUMBER, "again_at": NUMBER}
@@ -40,7 +42,7 @@ ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "m
 # The attributes that state/sender.json holds, by their names.
 KEPT = (
     "recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold",
-    "failures", "tried",
+    "failures", "tried", "ignored",
 )  # fmt: skip
 
 
@@ -51,6 +53,7 @@ class State:
     whether Slack asked for it, so that every sender on this host obeys it.
     last_ping: the result of the last ping of the dead man's switch, None before the first.
     dropped: how many alerts a limit has dropped, in total. untold: how many of them no message has reported yet.
+    ignored: the last logins that needed no message (IGNORED), the newest last: whoever waits for one has an answer.
     failures: failed tries since the last delivery. tried: what is known of alerts that failed (TRIED), by their ids;
     one with again_at is stuck: others go before it, and it is tried at that time.
     """
@@ -68,6 +71,7 @@ class State:
         self.untold = 0
         self.failures = 0
         self.tried: Dict[str, Entry] = {}
+        self.ignored: List[Entry] = []
         try:
             kept = json.loads(spool.read("state", "sender.json", LARGEST_BYTES).decode("utf-8"))
             recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
@@ -82,6 +86,8 @@ class State:
             self.failures = _count(kept.get("failures"))
             tried = {name: _checked(entry, TRIED) for name, entry in (kept.get("tried") or {}).items()}
             self.tried = {name: entry for name, entry in tried.items() if entry}
+            ignored = [_checked(entry, IGNORED) for entry in (kept.get("ignored") or [])[-RECENT:]]
+            self.ignored = [entry for entry in ignored if entry]
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # none yet, or damaged: then nothing is known, and nothing depends on it
 
@@ -105,6 +111,11 @@ class State:
     def refused(self, answer: "Entry") -> None:
         """Remember the answer to an alert (ANSWER)."""
         self.last_answer = answer
+        self._keep()
+
+    def ignore(self, logins: "List[Entry]") -> None:
+        """Remember logins that needed no message (IGNORED)."""
+        self.ignored = (self.ignored + logins)[-RECENT:]
         self._keep()
 
     def waiting(self, why: str, mend: str, seconds: float, asked: bool = False) -> None:

@@ -55,9 +55,14 @@ def failure_reason(result: Mapping[str, Any], task: str = "unknown") -> str:
     if not any(said):
         # With a terminal, which `raw` has under sudo, the errors are in stdout.
         said = [" ".join(map(str, item.get("stdout_lines") or [])) for item in commands]
-    said += [str(item["msg"]) for item in failed if item.get("msg") and item["msg"] != EXIT_CODE]
+    said += [str(item["msg"]).strip() for item in failed if item.get("msg") and item["msg"] != EXIT_CODE]
     # Up to ansible-core 2.18, a template in the words of a host would be evaluated once they are stored as a fact.
-    return wrap_var(" ".join(filter(None, said)) or f'The task "{task}" failed.')
+    return wrap_var(" ".join(map(_sentence, filter(None, said))) or f'The task "{task}" failed.')
+
+
+def _sentence(text: str) -> str:
+    """Return the text with a full stop at its end, so that another sentence can follow."""
+    return text if text.endswith((".", "!", "?")) else text + "."
 
 
 class FilterModule:

@@ -17,8 +17,8 @@ version_added: 0.1.0
 short_description: Make the report of a fleet from what P(loginwatch.pam.verify#playbook) found out
 description:
   - Makes one record of each host, whatever the host answered and whether it could be reached or not.
-  - Of each host it reads the variables C(ssh_login_notify_host), C(verify_status), C(verify_failure) and
-    C(prove_login). Any of them may be missing.
+  - Of each host it reads the variables C(ssh_login_notify_host), C(verify_status), C(verify_failure), C(prove_login)
+    and C(prove_rule). Any of them may be missing.
 positional: _input
 options:
   _input:
@@ -79,7 +79,10 @@ _value:
           description: Number of alerts that were refused. Null if it is not known.
           type: int
         real_login:
-          description: V(delivered), V(not delivered) or V(not tried).
+          description:
+            - V(delivered), V(not delivered) or V(not tried).
+            - V(ignored by rule 2) if the second rule in
+              O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_ignore) matches the login.
           type: str
         problems:
           description: What is wrong, and what to do. Each is a text of one line.
@@ -113,14 +116,18 @@ def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any
         "last_delivery": status["last_delivery"],
         "waiting": status["waiting"],
         "failed": status["failed"],
-        "real_login": _real_login(state, known.get("prove_login"), failure),
+        "real_login": _real_login(state, known, failure),
         "problems": _problems(status, failure, reached, in_play),
     }
 
 
-def _real_login(state: str, login: Mapping[str, Any] | None, failure: object) -> str:
+def _real_login(state: str, known: Mapping[str, Any], failure: object) -> str:
+    login = known.get("prove_login")
     if state == "unreachable" or not login or login.get("rc") != 0:
         return "not tried"
+    rule = int(known.get("prove_rule") or 0)
+    if rule > 0:
+        return f"ignored by rule {rule}"
     return "delivered" if failure is None else "not delivered"
 
 

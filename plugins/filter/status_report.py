@@ -68,6 +68,19 @@ _value:
       description: Addresses and ports of the logins whose alerts were delivered last.
       type: list
       elements: str
+    ignored:
+      description:
+        - The last logins that a rule of O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_ignore) matched.
+        - Empty if the notifier is too old to say so.
+      type: list
+      elements: dict
+      contains:
+        from:
+          description: Address and port.
+          type: str
+        rule:
+          description: The number of the rule, counted from 1.
+          type: int
 """
 
 STATES = ("ok", "warning", "critical", "unknown")
@@ -90,7 +103,7 @@ def status_report(answer: object) -> dict[str, Any]:
     """Return the host's status as RETURN describes it."""
     report: dict[str, Any] = {
         "understood": False, "fault": "", "state": "unknown", "version": "", "label": "", "last_delivery": None,
-        "waiting": None, "failed": None, "problems": [], "deliveries": [],
+        "waiting": None, "failed": None, "problems": [], "deliveries": [], "ignored": [],
     }  # fmt: skip
     try:
         report.update(_checked(_decoded(answer)), understood=True)
@@ -124,6 +137,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     configuration = _part(found, "configuration", dict)
     last = _part(found, "last_delivery", dict, optional=True)
     deliveries = _part(found, "recent_deliveries", list)
+    ignored = _entry("recent_ignored", found.get("recent_ignored", []), list)
     problems = _part(found, "problems", list)
     if len(problems) > MAX_PROBLEMS:
         raise NotUnderstoodError("it has too many problems")
@@ -134,6 +148,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         "last_delivery": _time(last.get("delivered_at")) if last else None,
         "problems": [_text("problem", problem) for problem in problems],
         "deliveries": [_text("from", _entry("a delivery", delivery, dict).get("from")) for delivery in deliveries],
+        "ignored": [_ignored(_entry("an ignored login", login, dict)) for login in ignored],
         **{name: _count(found, name) for name in COUNTS},
     }
 
@@ -156,6 +171,10 @@ def _count(found: dict[str, Any], name: str) -> int | None:
     if name not in found:
         raise NotUnderstoodError(f"{name} is missing")
     return None if found[name] is None else _number(name, found[name], MAX_COUNT, (int,))
+
+
+def _ignored(login: dict[str, Any]) -> dict[str, Any]:
+    return {"from": _text("from", login.get("from")), "rule": _number("rule", login.get("rule"), MAX_COUNT, (int,))}
 
 
 def _time(value: object) -> Any:

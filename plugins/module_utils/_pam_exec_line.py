@@ -111,11 +111,10 @@ def warnings(text: str, readers: Iterable[Dict[str, object]]) -> List[str]:
             " because of it. Convert the file, for example with: sed -i 's/\\r$//'"
         )
     for reader in readers:
-        where = f"{reader['file']} line {reader['line']}: pam_env.so reads ~/.pam_environment (user_readenv=1)"
+        # One in the session part comes after our lines, and asks nobody for anything.
         if reader["part"] == "auth":
+            where = f"{reader['file']} line {reader['line']}: pam_env.so reads ~/.pam_environment (user_readenv=1)"
             found.append(f"{where} in the auth part. {DANGER}")
-        else:
-            found.append(f"{where}. The lines of this module are safe because they are above it. Do not move them.")
     return found
 
 

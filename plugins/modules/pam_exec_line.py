@@ -166,9 +166,9 @@ user_readenv:
   description:
     - Every C(pam_env.so) with C(user_readenv=1) in the auth and session parts of the service and of the files that it
       includes. With it, each user sets variables of the PAM environment in C(~/.pam_environment).
-    - One in the session part comes after the lines and cannot harm them. The module warns about it. One in the auth
-      part takes effect before the session part and lets users load code into the program, which runs as root. The
-      task fails, unless O(accept) has V(user_environment).
+    - One in the session part comes after the lines and cannot harm them. One in the auth part takes effect before the
+      session part and lets users load code into the program, which runs as root. The task fails, unless O(accept) has
+      V(user_environment).
   returned: when O(state=present)
   type: list
   elements: dict

@@ -270,6 +270,44 @@ def test_the_status_of_a_host_that_has_sent_nothing_yet(host):
     assert found["configuration"]["host_label"] == os.uname().nodename
 
 
+def figures_of(line):
+    """Return the performance data of a line by their labels, as monitoring reads it: behind the first bar."""
+    words = line.partition("|")[2].split()
+    return {label: values.split(";") for label, _equals, values in (word.partition("=") for word in words)}
+
+
+def test_the_status_has_performance_data_for_monitoring(host):
+    host.put(1)
+    host.json("flush")
+    host.put(2, 3)
+    out = host.run("status")[1]
+    figures = figures_of(out)
+    assert out.count("\n") == 1
+    assert [figures[label] for label in ("captured", "waiting", "failed", "dropped")] == [
+        ["0", "", "", "0"], ["2", "", "", "0"], ["0", "", "", "0"], ["0c", "", "", "0"]
+    ]  # fmt: skip
+    assert figures["oldest_waiting"][0].endswith("s")
+    assert float(figures["oldest_waiting"][0][:-1]) > 1000
+    assert 0 <= int(figures["last_delivery_age"][0][:-1]) < 60
+
+
+def test_a_figure_that_is_not_known_is_u(host):
+    assert figures_of(host.run("status")[1])["last_delivery_age"][0] == "U"
+    os.rename(host.spool.root, host.spool.root + "-gone")
+    code, out, _ = host.run("status")
+    assert code == CRITICAL
+    assert [figures_of(out)[label][0] for label in ("captured", "waiting", "failed")] == ["U"] * 3
+
+
+def test_no_user_adds_performance_data(host):
+    delivery = {"id": "1-1", "user": "x|waiting=99", "from": "x", "login_time": 0, "status": 200, "delivered_at": 5}
+    State(host.spool).delivered([delivery])
+    out = host.run("status")[1]
+    assert out.count("|") == 1
+    assert figures_of(out)["waiting"][0] == "0"
+    assert "x\\u007cwaiting=99" in out
+
+
 def test_the_status_changes_nothing_and_opens_no_connection(host):
     host.put(1)
     host.spool.wake()

@@ -851,6 +851,18 @@ def test_what_the_rules_ignore_is_done_with_and_not_sent(queue):
     assert queue.names() == queue.names("failed") == []
 
 
+def test_whoever_waits_for_a_login_that_a_rule_ignores_finds_out_which_rule(queue):
+    """As the playbook verify does, whose own login may be such a one."""
+    queue.put(1, user="ada", port=50001)
+    queue.put(2, user="backup", port=50002)
+    assert queue.send(ignore=[{"user": "root"}, {"user": "backup"}]) is True
+    state = State(queue.spool)
+    assert [(entry["id"], entry["from"], entry["rule"]) for entry in state.ignored] == [
+        (alert(2)["id"], "203.0.113.50 port 50002", 2)
+    ]
+    assert [entry["id"] for entry in state.recent] == ids(1)
+
+
 def test_a_backlog_of_ignored_logins_is_no_message(queue):
     queue.put(*range(30), user="backup")
     assert queue.send(ignore=[{"user": "backup"}]) is True

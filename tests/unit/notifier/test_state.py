@@ -49,6 +49,15 @@ def test_deliveries_come_back_the_newest_last_and_end_all_trouble(spool):
     assert (found.trouble, found.last_answer, found.not_before) == (None, None, 0)
 
 
+def test_only_the_last_ignored_logins_are_kept_and_what_is_no_such_entry_is_not_believed(spool):
+    entries = [{"id": f"{number}-1", "from": "192.0.2.1 port 5", "rule": 1, "at": 5.0} for number in range(RECENT + 5)]
+    State(spool).ignore(entries)
+    assert State(spool).ignored == entries[-RECENT:]
+    wrong = [dict(entries[0], rule="1"), dict(entries[0], at=-1), {"id": "1-1"}, None, "x"]
+    assert write(spool, ignored=[*wrong, entries[1]]).ignored == [entries[1]]
+    assert write(spool, ignored=None).ignored == []
+
+
 def test_trouble_and_the_last_answer_come_back(spool):
     state = State(spool)
     state.refused(ANSWERED)

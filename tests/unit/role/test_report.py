@@ -76,7 +76,7 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     assert records["terminal"]["problems"] == ["\\x1b[2J\\n\\ud800"]
     template = "{{ 6007 * 7001 }}"
     assert (records["template"]["problems"], records["template"]["version"]) == ([template], template)
-    assert records["template-that-fails"]["problems"] == [f"critical: {template}"]
+    assert records["template-that-fails"]["problems"] == [f"critical: {template}."]
     assert "42055007" not in page
     assert "42055007" not in done.stdout
     others = set(answers) - {"well", "terminal", "browser", "template", "template-that-fails"}

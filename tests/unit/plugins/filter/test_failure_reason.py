@@ -17,12 +17,12 @@ def test_it_is_registered():
     ("result", "reason"),
     [
         ({"failed": True, "msg": "Nothing was changed."}, "Nothing was changed."),
-        ({"failed": True, "msg": CODE, "stderr": "mv: no space\n", "stdout_lines": ["x"]}, "mv: no space"),
-        ({"failed": True, "msg": CODE, "stderr": " ", "stdout_lines": ["cp: error", "1"]}, "cp: error 1"),
-        ({"failed": True, "msg": CODE, "stdout_lines": ["from a terminal"]}, "from a terminal"),
+        ({"failed": True, "msg": CODE, "stderr": "mv: no space\n", "stdout_lines": ["x"]}, "mv: no space."),
+        ({"failed": True, "msg": CODE, "stderr": " ", "stdout_lines": ["cp: error", "1"]}, "cp: error 1."),
+        ({"failed": True, "msg": CODE, "stdout_lines": ["from a terminal"]}, "from a terminal."),
         ({"failed": True, "msg": CODE, "stderr": ""}, 'The task "Copy" failed.'),
         ({"failed": True}, 'The task "Copy" failed.'),
-        ({"failed": True, "msg": ["a", "b"]}, "['a', 'b']"),
+        ({"failed": True, "msg": ["a", "b"]}, "['a', 'b']."),
     ],
 )  # fmt: skip
 def test_the_reason_of_a_task(result, reason):
@@ -38,4 +38,4 @@ def test_of_a_loop_only_the_items_that_failed_count():
         {"failed": True, "msg": "login was left unchanged."},
     ]
     result = {"failed": True, "msg": "One or more items failed", "results": items}
-    assert failure_reason(result, "Edit") == "no space left sshd was left unchanged. login was left unchanged."
+    assert failure_reason(result, "Edit") == "no space left. sshd was left unchanged. login was left unchanged."

@@ -19,6 +19,7 @@ STATUS = {
     "dropped": 0,
     "last_delivery": {"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5},
     "recent_deliveries": [{"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5}],
+    "recent_ignored": [{"id": "1-2", "from": "203.0.113.50 port 45007", "rule": 2, "at": 1763884862.5}],
     "last_answer": None,
     "last_ping": None,
     "problems": ["1 alerts were refused, the last with 404 no_service"],
@@ -40,7 +41,13 @@ def test_a_status_is_taken_as_it_is():
         "failed": 1,
         "problems": STATUS["problems"],
         "deliveries": ["203.0.113.50 port 45006"],
+        "ignored": [{"from": "203.0.113.50 port 45007", "rule": 2}],
     }
+
+
+def test_an_older_notifier_says_nothing_of_ignored_logins():
+    report = status_report(json.dumps({key: STATUS[key] for key in STATUS if key != "recent_ignored"}))
+    assert (report["understood"], report["ignored"]) == (True, [])
 
 
 def test_what_a_host_does_not_know_is_null():
@@ -59,6 +66,8 @@ VALUES = [
     None, True, False, 0, 1, -1, 1.5, -0.5, 1e300, 10**30, float("nan"), float("inf"), "", "x", "1763884862", "\ud800",
     "\x1b[2J\n\u202e", "x" * 100_000, [], [[]], ["x"] * 1000, {}, {"x": "y"}, {"delivered_at": "yesterday"},
     {"delivered_at": [1]}, {"delivered_at": True}, {"host_label": ["x"]}, [{"from": ["x"]}], [{"from": 5}], [5], [None],
+    [{"from": "x", "rule": 1}], [{"from": "x", "rule": "1"}], [{"from": "x", "rule": True}],
+    [{"from": "x", "rule": -1}],
 ]  # fmt: skip
 
 
@@ -72,6 +81,8 @@ def used(report):
     for name in ("waiting", "failed"):
         assert report[name] is None or type(report[name]) is int
     texts = [report["version"], report["label"], report["fault"], *report["problems"], *report["deliveries"]]
+    texts += [login["from"] for login in report["ignored"]]
+    assert all(type(login["rule"]) is int for login in report["ignored"])
     for text in texts:
         assert text.isprintable()
         assert len(text) <= 600
@@ -89,14 +100,35 @@ def test_no_value_of_any_key_spoils_it(name, value):
 def test_no_missing_key_spoils_it(name):
     report = status_report(json.dumps({key: STATUS[key] for key in STATUS if key != name}))
     used(report)
-    used_by_nobody = ("captured", "oldest_waiting_seconds", "dropped", "last_answer", "last_ping", "version")
+    used_by_nobody = (
+        "captured",
+        "oldest_waiting_seconds",
+        "dropped",
+        "last_answer",
+        "last_ping",
+        "recent_ignored",
+        "version",
+    )
     assert report["understood"] is (name in used_by_nobody)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        None, 5, [], {}, b"{}", "", "ok", "[]", "null", "{}", "{", "{" * 100_000, '{"a":' * 100_000, "\ud800",
+        None,
+        5,
+        [],
+        {},
+        b"{}",
+        "",
+        "ok",
+        "[]",
+        "null",
+        "{}",
+        "{",
+        "{" * 100_000,
+        '{"a":' * 100_000,
+        "\ud800",
         " " * (1 << 22) + "{}",
     ],
     ids=lambda answer: repr(answer)[:20],

@@ -84,12 +84,10 @@ def test_a_reader_of_the_users_environment_in_the_auth_part_is_refused_unless_ac
     assert "in the auth part" in plan.warnings[0]
 
 
-def test_a_reader_in_the_session_part_is_a_warning():
+def test_a_reader_in_the_session_part_is_reported_without_a_warning():
     plan = editor().present(PATH, READS_IN_SESSION, None)
     assert plan.user_readenv == [{"file": PATH, "line": 5, "part": "session"}]
-    assert [warning.partition(". ")[2] for warning in plan.warnings] == [
-        "The lines of this module are safe because they are above it. Do not move them."
-    ]
+    assert plan.warnings == []
 
 
 def test_a_file_of_another_tool_is_refused_only_while_the_lines_are_missing():

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says whether a login of Ansible's own proves that logins are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.loginwatch.pam.plugins.filter.status_report import status_report
+
+DOCUMENTATION = r"""
+name: login_proof
+author: the loginwatch founders
+version_added: 0.1.0
+short_description: Say whether a login proves that logins are reported
+description:
+  - Takes the result of a task that ran C(printenv SSH_CONNECTION) in a new login, and what the host's notifier says.
+  - The alert of exactly this login must be delivered, by address and port.
+positional: _input
+options:
+  _input:
+    description: The registered result of the task that logged in.
+    type: dict
+    required: true
+  status:
+    description: The standard output of C(ssh-login-notify status --json).
+    type: raw
+    required: true
+  switch:
+    description: Name of the variable that turns this proof off. The sentences name it.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Wait for the alert of this login
+  ansible.builtin.command: ssh-login-notify status --json
+  register: status
+  changed_when: false
+  failed_when: false
+  until: (login | loginwatch.pam.login_proof(status.stdout, 'my_switch')).settled
+  retries: 30
+  delay: 1
+"""
+
+RETURN = r"""
+_value:
+  description: What is known of the login.
+  type: dict
+  contains:
+    settled:
+      description: Whether the answer is final. If not, the alert may still be delivered.
+      type: bool
+    rule:
+      description:
+        - The number of the rule in O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_ignore) that matches the
+          login, which therefore has no alert. V(0) if none does.
+      type: int
+    problem:
+      description: Why the login proves nothing, in whole sentences. Empty if its alert was delivered.
+      type: str
+"""
+
+UNKNOWN_LOGIN = (
+    "The alert of Ansible's new login cannot be identified because SSH_CONNECTION is not set. sudo removes it, so set"
+    " ansible_become in the inventory, not by -e. To skip this proof, set -e {switch}=false."
+)
+IGNORED = (
+    "Rule {rule} of ssh_login_notify_ignore matches the login from {origin}, so it has no alert. To prove this host by"
+    " a test alert instead, set -e {switch}=false."
+)
+NOT_DELIVERED = (
+    "The login from {origin} succeeded, but its alert was not delivered in time ({why}). Run `ssh-login-notify status`"
+    " on the host. If Slack needs longer for so many hosts, set prove_login_seconds."
+)
+
+
+def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[str, Any]:
+    """Return what is known of the login, as RETURN describes it."""
+    # Others may have printed before, such as a login script.
+    words = next(reversed(login.get("stdout_lines") or [""])).split()
+    if login.get("rc") != 0 or len(words) < 2:
+        return {"settled": True, "rule": 0, "problem": UNKNOWN_LOGIN.format(switch=switch)}
+    origin = f"{words[0]} port {words[1]}"
+    report = status_report(status)
+    if any(_is_from(delivery, origin) for delivery in report["deliveries"]):
+        return {"settled": True, "rule": 0, "problem": ""}
+    for ignored in report["ignored"]:
+        if _is_from(ignored["from"], origin):
+            problem = IGNORED.format(rule=ignored["rule"], origin=origin, switch=switch)
+            return {"settled": True, "rule": ignored["rule"], "problem": wrap_var(problem)}
+    why = "; ".join(report["problems"]) or (
+        "the notifier reports no problem" if report["understood"] else "the notifier gave no valid status"
+    )
+    # Up to ansible-core 2.18, a template in the words of a host would be evaluated once they are stored as a fact.
+    return {"settled": False, "rule": 0, "problem": wrap_var(NOT_DELIVERED.format(origin=origin, why=why))}
+
+
+def _is_from(shown: str, origin: str) -> bool:
+    """Tell whether an alert came from there. With `UseDNS yes`, the name of the client follows in brackets."""
+    return shown == origin or shown.startswith(origin + " (")
+
+
+class FilterModule:
+    """Registers the filter with Ansible."""
+
+    def filters(self) -> dict[str, Callable]:
+        """Return the filters by name."""
+        return {"login_proof": login_proof}
