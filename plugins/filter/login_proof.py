@@ -19,8 +19,8 @@ author: the loginwatch founders
 version_added: 0.1.0
 short_description: Say whether a login proves that logins are reported
 description:
-  - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and what the host's notifier
-    says.
+  - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and what the notifier
+    on the host says.
   - The alert of exactly this login must be delivered, by address and port.
   - OpenSSH before 8.0 does not tell PAM the port, and a socket that is no TCP has none. The alert must be of a login at
     that time then, and from that address or from a local socket.
