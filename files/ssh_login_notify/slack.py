@@ -58,6 +58,7 @@ CHOSEN = ("principal", "key_id", "client_user", "client_host", "detail")
 NO_USER = "an unknown user"
 NOT_KNOWN = "not known"
 LOCAL_SOCKET = "a local socket"
+NO_TERMINAL = "no terminal"
 # Behind an address or a name that no SSH_CONNECTION confirms.
 BY_PAM = " (by PAM_RHOST, port not known)"
 # What a connection was reported as, or has opened since.
@@ -291,7 +292,7 @@ def origin(alert: "Alert") -> str:
         known.append((plain_or_quoted(alert["address"]) if alert["address"] else name) + BY_PAM)
     if alert["terminal"]:
         known.append("terminal " + plain_or_quoted(alert["terminal"]))
-    return ", ".join(known) or NOT_KNOWN
+    return ", ".join(known) or (NO_TERMINAL if alert["type"] == PAM_SESSION else NOT_KNOWN)
 
 
 def authentication(alert: "Alert") -> str:

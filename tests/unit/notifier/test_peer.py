@@ -154,7 +154,7 @@ SERVICES = [
     ("cockpit", {"PAM_RHOST": "203.0.113.50", "PAM_TTY": "web console"},
      '203.0.113.50 (by PAM_RHOST, port not known), terminal "web console"', "not by sshd"),
     ("crond", {"PAM_TTY": "cron"}, "terminal cron", "not by sshd"),
-    ("su", {"PAM_RUSER": "a lice"}, "not known", 'by "a lice" (PAM_RUSER)'),
+    ("su", {"PAM_RUSER": "a lice"}, "no terminal", 'by "a lice" (PAM_RUSER)'),
 ]  # fmt: skip
 
 
