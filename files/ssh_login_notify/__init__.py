@@ -13,6 +13,8 @@ The way of a login, in the order of the modules:
     connection        one SSH connection: the login's type, read from the processes below its sshd
     observer          takes captures, watches their connections until the type is clear
     finisher          makes the alert of a capture whose type is clear
+    peer              where the client is: sshd's SSH_CONNECTION, and PAM_RHOST
+    pam_environment   which variables the administrator has set in every login
     authinfo          how the user authenticated, and with which key: sshd's SSH_AUTH_INFO_0
     alert             the finished alert: its fields, and its form in the spool
     outbox            the way of a finished alert to the sender

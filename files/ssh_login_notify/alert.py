@@ -10,7 +10,7 @@ import json
 import os
 import time
 
-from . import authinfo
+from . import authinfo, peer
 from .capture import AUTHENTICATION, Capture
 from .text import LOGFMT_ENDS, LONGEST_PHRASE, plain_or_quoted, printable
 
@@ -45,9 +45,11 @@ FIELDS: "Dict[str, Any]" = {
     "notes": list,
     "follows": str,  # the id of the connection's first alert; empty for that one
     "was": str,  # the type that was reported of it before
+    "terminal": str,  # PAM_TTY and PAM_RUSER, of other services than sshd: where, and who asked for it
+    "requester": str,
 }
 # Earlier versions did not write these fields; their alerts may wait in the spool during an upgrade.
-ADDED: "Dict[str, Any]" = {"about": LOGIN, "follows": "", "was": ""}
+ADDED: "Dict[str, Any]" = {"about": LOGIN, "follows": "", "was": "", "terminal": "", "requester": ""}
 # They said by the service what an alert is about.
 ABOUT_BY_SERVICE = {
     TEST_SERVICE: TEST,
@@ -58,8 +60,7 @@ ABOUT_BY_SERVICE = {
 
 def build(capture: Capture, login_type: str) -> "Alert":
     """Return the alert for a login of this type (login_types.py)."""
-    address, port = _peer(capture.get(b"SSH_CONNECTION"))
-    name = printable(capture.get(b"PAM_RHOST"))
+    address, port, name = peer.of(capture.get(b"SSH_CONNECTION"), capture.get(b"PAM_RHOST"))
     service = printable(capture.get(b"PAM_SERVICE"))
     about = TEST if service == TEST_SERVICE else LOGIN
     return {
@@ -71,15 +72,17 @@ def build(capture: Capture, login_type: str) -> "Alert":
         "service": service,
         # A test's user is made up, so no message shows it.
         "user": printable(capture.get(b"PAM_USER")) if about == LOGIN else "",
-        "address": address,
+        "address": printable(address, 80),
         "port": port,
         # With `UseDNS yes` sshd gives the name that the peer's DNS claims: shown beside the address, never instead.
-        "name": "" if name in (address, "UNKNOWN") else name,
+        "name": printable(name),
         "type": login_type,
         "methods": [WITHHELD] if capture.is_withheld else authinfo.parse(capture.get(AUTHENTICATION)),
         "notes": capture.notes,
         "follows": "",
         "was": "",
+        "terminal": "" if capture.is_sshds else printable(capture.get(b"PAM_TTY")),
+        "requester": "" if capture.is_sshds else printable(capture.get(b"PAM_RUSER")),
     }
 
 
@@ -118,6 +121,8 @@ def own(about: str, notes: "List[str]") -> "Alert":
         "notes": notes,
         "follows": "",
         "was": "",
+        "terminal": "",
+        "requester": "",
     }
 
 
@@ -168,13 +173,14 @@ def log_line(alert: "Alert") -> str:
         pairs = [
             ("user", alert["user"]),
             ("from", alert["address"]),
-            ("port", alert["port"]),
+            ("port", alert["port"] or ""),
             ("name", alert["name"]),
             *pairs,
             ("auth", ",".join(method["method"] for method in alert["methods"])),
             ("key", ",".join(method["fingerprint"] for method in alert["methods"] if "fingerprint" in method)),
         ]
-    pairs += [("service", alert["service"]), ("id", alert["id"])]
+    pairs += [("service", alert["service"]), ("terminal", alert["terminal"]), ("by", alert["requester"])]
+    pairs += [("id", alert["id"])]
     pairs += [("follows", alert["follows"]), ("was", alert["was"]), ("note", "; ".join(alert["notes"]))]
     if not is_own(alert):
         # Last, because they are long, and logs cut lines.
@@ -192,13 +198,5 @@ def _said(method: "Dict[str, Any]") -> "Iterator[Tuple[str, Any]]":
     certificate = method.get("certificate", {})
     for name in ("serial", "ca", "key_id"):
         yield name, certificate.get(name, "")
-    for name in ("signature_count", "client_user", "client_host", "detail"):
+    for name in ("signature_count", "principal", "client_user", "client_host", "detail"):
         yield name, method.get(name, "")
-
-
-def _peer(connection: bytes) -> "Tuple[str, int]":
-    """Return the client's address and port from SSH_CONNECTION (ssh(1)), empty and 0 where it does not hold them."""
-    words = connection.split(b" ")
-    if len(words) != 4 or not words[1].isdigit() or len(words[1]) > 5:
-        return "", 0
-    return printable(words[0], 80), int(words[1])

@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the user authenticated, and with which key: what sshd says in SSH_AUTH_INFO_0.
 
-One line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method, the key as
-a type and a blob, and what else sshd recorded (auth2_record_info: auth2-pubkey.c, auth2-hostbased.c, monitor.c).
+One line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method and, behind
+a slash, its device; the key as a type and a blob; and what else sshd recorded (auth2_record_info: auth2-pubkey.c,
+auth2-hostbased.c, monitor.c). These are all forms that exist:
 
     publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…
     publickey sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9w… signature count = 17
     hostbased ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… client user "alice", client host "node1.example.org"
-    keyboard-interactive/pam
-    gssapi-with-mic alice@EXAMPLE.ORG
+    gssapi-with-mic alice@EXAMPLE.ORG      and gssapi-keyex, where a distribution has added it
+    keyboard-interactive/pam               or /bsdauth
+    password
+    none                                   an empty password (mm_answer_authpassword), with PermitEmptyPasswords
+
+sshd sets the variable since OpenSSH 7.6 (commit 94bc1e7ff). Before, nothing says how the user authenticated.
 
 sshd 9.2 and 10.0 keep nothing of what follows a key (seen with real logins): the monitor forgets it between the message
 that asks for the key and the one that verifies the signature (monitor.c, monitor_child_preauth). Other versions may.
@@ -21,7 +26,7 @@ is named only when its blob could be read to the last byte.
 import binascii
 import re
 
-from .text import printable
+from .text import LONGEST_PHRASE, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +46,7 @@ KEY_FIELDS = {
     b"sk-ssh-ed25519@openssh.com": 2,
     b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
     b"ssh-mldsa44-ed25519@openssh.com": 1,
+    b"ssh-xmss@openssh.com": 2,
 }
 # As `ssh-keygen -lf` prints them (sshkey.c, the keytypes' short names).
 SHORT_NAMES = {
@@ -53,22 +59,26 @@ SHORT_NAMES = {
     b"sk-ssh-ed25519@openssh.com": "ED25519-SK",
     b"sk-ecdsa-sha2-nistp256@openssh.com": "ECDSA-SK",
     b"ssh-mldsa44-ed25519@openssh.com": "MLDSA44-ED25519",
+    b"ssh-xmss@openssh.com": "XMSS",
 }
 # The types of their certificates have `@openssh.com` only once, at the end.
 PLAIN_TYPES = {name.replace(b"@openssh.com", b"") + CERTIFICATE: name for name in KEY_FIELDS}
 SIGNATURE_COUNT = re.compile(rb"signature count = ([0-9]{1,10})\Z")
 # The methods that have a key. What sshd says about other methods is not one, even if a principal's name looks like one.
 METHODS_WITH_A_KEY = (b"publickey", b"hostbased")
+# Those for which sshd records the name that the user has proven to have, such as a Kerberos principal
+# (monitor.c, mm_answer_gss_userok).
+METHODS_WITH_A_PRINCIPAL = (b"gssapi-with-mic", b"gssapi-keyex")
 CLIENT_USER, CLIENT_HOST, CLIENT_END = b'client user "', b'", client host "', b'"'
 
 
 def parse(text: bytes) -> "List[Dict[str, Any]]":
     """Return a dictionary for each method, with `method` in any case.
 
-    A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `serial` and `ca`, the
-    authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has `client_user` and
-    `client_host`, which the client's host claims. Everything else that sshd said is `detail`: what can't be read for
-    certain is shown as it is.
+    A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `principals`, `serial` and
+    `ca`, the authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has
+    `client_user` and `client_host`, which the client's host claims. A GSSAPI login has `principal`. Everything else
+    that sshd said is `detail`: what can't be read for certain is shown as it is.
     """
     # Only at line feeds, which sshd's own words never hold: a client user's name may hold a carriage return.
     return [_method(line) for line in text.split(b"\n") if line]
@@ -91,7 +101,7 @@ def _method(line: bytes) -> "Dict[str, Any]":
         found.update(_said(method, said))
     except ValueError:
         if rest:
-            found["detail"] = printable(rest)
+            found["principal" if method in METHODS_WITH_A_PRINCIPAL else "detail"] = printable(rest)
     return found
 
 
@@ -125,7 +135,8 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     end = _skip(blob, start, KEY_FIELDS[plain_type])
     serial = int.from_bytes(blob[end : end + 8], "big")
     key_id, position = _string(blob, end + 12)  # after the serial number and the certificate's type
-    position = _skip(blob, position, 1) + 16  # after the principals and the two times
+    principals, position = _string(blob, position)
+    position += 16  # after the two times
     position = _skip(blob, position, 3)  # after critical options, extensions and what is reserved
     authority, position = _string(blob, position)
     if _skip(blob, position, 1) != len(blob) or not authority:  # after the signature
@@ -135,7 +146,12 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     return {
         "key_type": _short(plain_type) + "-CERT",
         "fingerprint": fingerprint(key),
-        "certificate": {"key_id": printable(key_id), "serial": serial, "ca": fingerprint(authority)},
+        "certificate": {
+            "key_id": printable(key_id),
+            "principals": _principals(principals),
+            "serial": serial,
+            "ca": fingerprint(authority),
+        },
     }
 
 
@@ -155,6 +171,24 @@ def _said(method: bytes, said: bytes) -> "Dict[str, Any]":
 
 def _short(key_type: bytes) -> str:
     return SHORT_NAMES.get(key_type) or printable(key_type, 60)
+
+
+def _principals(packed: bytes) -> "List[str]":
+    """Return a certificate's principals, which are packed in one string; raise ValueError for what is no such string.
+
+    sshd takes 256 (sshkey.c, SSHKEY_CERT_MAX_PRINCIPALS), of any length. The first are kept, up to LONGEST_PHRASE
+    characters in all: whoever can make an authority of their own must not fill the spool with a few logins.
+    """
+    found: List[str] = []
+    position = length = 0
+    while position < len(packed):
+        raw, position = _string(packed, position)
+        principal = printable(raw)
+        length += len(principal) + 1
+        if length > LONGEST_PHRASE:
+            break
+        found.append(principal)
+    return found
 
 
 def _skip(blob: bytes, position: int, strings: int) -> int:

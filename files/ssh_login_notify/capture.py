@@ -22,7 +22,7 @@ FORMAT = b"1"
 # What files/pam_env.conf puts in place of SSH_AUTH_INFO_0 where the hook could not be run with it.
 AUTHENTICATION, WITHHELD = b"SSH_AUTH_INFO_0", b"withheld"
 
-# No honest login sets these, and each would run code or redirect a connection in a root process.
+# No honest user sets these, and each would run code or redirect a connection in a root process.
 SUSPICIOUS = (b"LD_", b"PYTHON", b"GCONV_PATH", b"OPENSSL_", b"SSL_CERT_", b"LOCPATH", b"NLSPATH", b"MALLOC_")
 
 
@@ -35,32 +35,65 @@ class Capture:
     parent_start: its start time in clock ticks after boot (proc(5), field 22), None when /proc did not tell.
     environment: the variables, the last of equal names.
     is_withheld: the hook was not given what sshd says about the authentication (docs/pam-line.md).
-    notes: what an operator should know about the environment, in sentences.
+    is_sshds: the session is one of sshd, not one of login(1), su(1) or the like.
     """
 
     def __init__(self, name: str, raw: bytes) -> None:
         """Read a capture. One that is damaged has a note that says so: there was a login in any case."""
         head, separator, tail = raw.partition(b"\0\0")
         header = dict(_pairs(head)[0])
-        pairs, repeated = _pairs(tail)
+        self._pairs, self._repeated = _pairs(tail)
         self.name = name
         self.time = float(name.partition("-")[0])
         self.parent = _number(header.get(b"parent", b""))
         self.parent_start = start_time(header.get(b"parent_stat", b""))
-        self.environment = dict(pairs)
-        self.notes = _notes(self.environment, repeated)
+        self.environment = dict(self._pairs)
         self.is_withheld = self.get(AUTHENTICATION) == WITHHELD
-        if self.is_withheld:
-            self.notes.append(
-                "the hook could not be run with what sshd said about the key or certificate, most likely because it is"
-                " too long; the system's log (sshd) has its fingerprint"
-            )
-        if not separator or header.get(b"capture") != FORMAT or not tail:
-            self.notes.append("the record of this login that the hook wrote is damaged, or of another version")
+        self.is_sshds = self._is_sshds()
+        self._is_damaged = not separator or header.get(b"capture") != FORMAT or not tail
 
     def get(self, name: bytes) -> bytes:
         """Return a variable's value, empty when it is not set."""
         return self.environment.get(name, b"")
+
+    def _is_sshds(self) -> bool:
+        # sshd has PAM_TTY be "ssh" (auth-pam.c, sshpam_init), and no other service does. The rest is for the case that
+        # a PAM module has replaced it.
+        signs = (b"SSH_CONNECTION" in self.environment, AUTHENTICATION in self.environment)
+        return self.get(b"PAM_TTY") == b"ssh" or self.get(b"PAM_SERVICE") in (b"", b"sshd") or any(signs)
+
+    def _loaded(self) -> "List[bytes]":
+        """Return the suspicious variables that do not have, each time they are set, the administrator's own value."""
+        loaded = {name for name in self.environment if name.startswith(SUSPICIOUS)}
+        if loaded:
+            from . import pam_environment
+
+            known = pam_environment.values(self.get(b"PAM_SERVICE"))
+            loaded = {name for name, value in self._pairs if name in loaded and value not in known.get(name, ())}
+        return sorted(loaded)
+
+    @property
+    def notes(self) -> "List[str]":
+        """What an operator should know about the environment, in sentences."""
+        from . import peer  # the observer never comes here
+
+        notes = []
+        forged = sorted(name for name in self._repeated if name.startswith((b"PAM_", b"SSH_")))
+        loaded = self._loaded()
+        if forged:
+            notes.append("the login's environment tried to forge " + _names(forged))
+        if loaded:
+            notes.append("the login's environment held " + _names(loaded))
+        if peer.differ(self.get(b"SSH_CONNECTION"), self.get(b"PAM_RHOST")):
+            notes.append("SSH_CONNECTION and PAM_RHOST tell of different addresses; the latter is PAM's own")
+        if self.is_withheld:
+            notes.append(
+                "the hook could not be run with what sshd said about the key or certificate, most likely because it is"
+                " too long; the system's log (sshd) has its fingerprint"
+            )
+        if self._is_damaged:
+            notes.append("the record of this login that the hook wrote is damaged, or of another version")
+        return notes
 
 
 def start_time(stat: bytes) -> "Optional[int]":
@@ -83,31 +116,6 @@ def _pairs(block: bytes) -> "Tuple[List[Tuple[bytes, bytes]], List[bytes]]":
             pairs.append((name, value))
             seen[name] = seen.get(name, 0) + 1
     return pairs, [name for name in seen if seen[name] > 1]
-
-
-def _notes(environment: "Dict[bytes, bytes]", repeated: "List[bytes]") -> "List[str]":
-    forged = sorted(name for name in repeated if name.startswith((b"PAM_", b"SSH_")))
-    loaded = sorted(name for name in environment if name.startswith(SUSPICIOUS))
-    notes = []
-    if forged:
-        notes.append("the login's environment tried to forge " + _names(forged))
-    if loaded:
-        notes.append("the login's environment held " + _names(loaded))
-    if _differ(environment.get(b"SSH_CONNECTION", b""), environment.get(b"PAM_RHOST", b"")):
-        notes.append("SSH_CONNECTION and PAM_RHOST tell of different addresses; the latter is PAM's own")
-    return notes
-
-
-def _differ(connection: bytes, host: bytes) -> bool:
-    """Tell whether there are two addresses that differ. sshd makes both from one; a name (`UseDNS yes`) counts as none.
-
-    A PAM module above the line can replace SSH_CONNECTION (pam_putenv(3)), but not PAM_RHOST.
-    """
-    # No name has a colon, or only digits and dots; but a name can be all hexadecimal letters and dots: cafe.de.
-    digits = b".:0123456789abcdefABCDEF" if b":" in host else b".0123456789"
-    is_address = bool(host) and host.translate(None, digits) == b""
-    address = connection.partition(b" ")[0]
-    return is_address and bool(address) and address != host
 
 
 def _names(names: "List[bytes]") -> str:

@@ -11,6 +11,8 @@ RSYNC = "rsync"
 GIT = "git"
 TUNNEL = "Tunnel (no session)"
 UNKNOWN = "unknown"
+# Of another PAM service than sshd's: login, su, cockpit.
+PAM_SESSION = "PAM session"
 # Sessions that ended before they had shown more than this.
 COMMAND_OVER = "SSH (command, over at once)"
 SOMETHING_OVER = "SSH (command or transfer, over at once)"

@@ -14,7 +14,7 @@ from .capture import Capture
 from .connection import Connection
 from .finisher import Finisher
 from .journal import trouble
-from .login_types import INTERACTIVE, SOMETHING_OVER, seriousness
+from .login_types import INTERACTIVE, PAM_SESSION, SOMETHING_OVER, seriousness
 from .processes import Processes, run_first, set_priority
 from .spool import Lock, Spool, is_older
 
@@ -172,6 +172,9 @@ class Observer:
 
     def _watch(self, name: str, raw: bytes, now: float) -> None:
         capture = Capture(name, raw)
+        if not capture.is_sshds:
+            self._finisher.submit(name, PAM_SESSION)  # there is no connection to look at
+            return
         user = capture.get(b"PAM_USER")
         self._processes.make_room_for_ended(now)
         connection = Connection(self._processes, capture.parent, capture.parent_start, user)

@@ -17,7 +17,17 @@ from datetime import datetime
 from . import rules
 from .alert import HEARTBEAT, SELF_CHECK, TEST, is_own, subject
 from .config import Configuration
-from .login_types import COMMAND_OVER, INTERACTIVE, SOMETHING_OVER, TERMINAL_OVER, TRANSFERS, TUNNEL, UNKNOWN
+from .login_types import (
+    COMMAND_OVER,
+    INTERACTIVE,
+    PAM_SESSION,
+    SOMETHING_OVER,
+    TERMINAL_OVER,
+    TRANSFERS,
+    TUNNEL,
+    UNKNOWN,
+)
+from .peer import LOCAL
 from .text import LONGEST_SHOWN, SEPARATOR, phrase, plain_or_quoted, printable, quoted
 
 TYPE_CHECKING = False
@@ -43,10 +53,14 @@ DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
 LINE = {"Type": "", "Problem": "", "From": "from ", "Time": "", "Person": "Person: ", "Note": "Note: ", "Key": ""}
 # What the user, an authority or the client's host chose of a method (authinfo.py).
-CHOSEN = ("key_id", "client_user", "client_host", "detail")
+CHOSEN = ("principal", "key_id", "client_user", "client_host", "detail")
 # In place of what is unknown. Not one word, or it could be a user's or a host's name.
 NO_USER = "an unknown user"
 NOT_KNOWN = "not known"
+LOCAL_SOCKET = "a local socket"
+NO_TERMINAL = "no terminal"
+# Behind an address or a name that no SSH_CONNECTION confirms.
+BY_PAM = " (by PAM_RHOST, port not known)"
 # What a connection was reported as, or has opened since.
 OPENED = {
     INTERACTIVE: "an interactive shell",
@@ -216,7 +230,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         ("Server", _server(alert, configuration)),
         ("User", plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN),
         ("From", origin(alert)),
-        ("Type", alert["type"]),
+        ("Type", _type(alert)),
         ("Time", _time(alert["time"])),
         ("Key", authentication(alert)),
     ]
@@ -225,6 +239,13 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     if notes:
         pairs.append(("Note", "; ".join(notes)))
     return pairs
+
+
+def _type(alert: "Alert") -> str:
+    """Return the type; of a session that is not sshd's, with the PAM service."""
+    if alert["type"] != PAM_SESSION:
+        return str(alert["type"])
+    return "{} ({})".format(alert["type"], plain_or_quoted(alert["service"]))
 
 
 def _opened(login_type: str) -> str:
@@ -254,16 +275,30 @@ def line(alert: "Alert", configuration: Configuration, now: float) -> str:
 
 
 def origin(alert: "Alert") -> str:
-    """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`."""
-    if not alert["address"]:
-        known = alert["name"] if is_own(alert) else alert["name"] and plain_or_quoted(alert["name"])
-        return known or NOT_KNOWN
-    name = " ({})".format(plain_or_quoted(alert["name"])) if alert["name"] else ""
-    return "{} port {}{}".format(plain_or_quoted(alert["address"]), alert["port"], name)
+    """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`, or what is known instead.
+
+    That is `a local socket`; `203.0.113.50 (by PAM_RHOST, port not known)` of an sshd before 8.0 and of other services;
+    and `terminal tty1` of those.
+    """
+    if is_own(alert) and not alert["address"]:
+        return alert["name"] or NOT_KNOWN
+    name = plain_or_quoted(alert["name"]) if alert["name"] else ""
+    known = []
+    if alert["address"] == LOCAL:
+        known.append(LOCAL_SOCKET + (name and f" ({name})"))
+    elif alert["port"]:
+        known.append("{} port {}{}".format(plain_or_quoted(alert["address"]), alert["port"], name and f" ({name})"))
+    elif alert["address"] or name:
+        known.append((plain_or_quoted(alert["address"]) if alert["address"] else name) + BY_PAM)
+    if alert["terminal"]:
+        known.append("terminal " + plain_or_quoted(alert["terminal"]))
+    return ", ".join(known) or (NO_TERMINAL if alert["type"] == PAM_SESSION else NOT_KNOWN)
 
 
 def authentication(alert: "Alert") -> str:
-    """Return how the user authenticated."""
+    """Return how the user authenticated, or who asked for a session that is not sshd's."""
+    if alert["type"] == PAM_SESSION:
+        return "by {} (PAM_RUSER)".format(plain_or_quoted(alert["requester"])) if alert["requester"] else "not by sshd"
     chosen = sum(len(_chosen(method)) for method in alert["methods"])
     shown = [_method(method, QUOTED_LIMIT // max(chosen, 1)) for method in alert["methods"]]
     return ", then ".join(shown) or "sshd did not say"

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, Callable
 
 from ansible.utils.unsafe_proxy import wrap_var
@@ -17,8 +19,11 @@ author: the loginwatch founders
 version_added: 0.1.0
 short_description: Say whether a login proves that logins are reported
 description:
-  - Takes the result of a task that ran C(printenv SSH_CONNECTION) in a new login, and what the host's notifier says.
+  - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and what the notifier
+    on the host says.
   - The alert of exactly this login must be delivered, by address and port.
+  - OpenSSH before 8.0 does not tell PAM the port, and a socket that is no TCP has none. The alert must be of a login at
+    that time then, and from that address or from a local socket.
 positional: _input
 options:
   _input:
@@ -72,6 +77,12 @@ IGNORED = (
     "Rule {rule} of ssh_login_notify_ignore matches the login from {origin}, so it has no alert. To prove this host by"
     " a test alert instead, set -e {switch}=false."
 )
+CLOCK = re.compile(r"[0-9]{9,11}\Z", re.ASCII)
+# What an alert says instead of a port (peer.py on the host).
+BY_PAM = " (by PAM_RHOST, port not known)"
+LOCAL = "a local socket"
+# How long a login may take from PAM to the command that reads the clock: a slow motd comes between.
+LONGEST_LOGIN_SECONDS = 30
 NOT_DELIVERED = (
     "The login from {origin} succeeded, but its alert was not delivered in time ({why}). Run `ssh-login-notify status`"
     " on the host. If Slack needs longer for so many hosts, set prove_login_seconds."
@@ -81,15 +92,17 @@ NOT_DELIVERED = (
 def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[str, Any]:
     """Return what is known of the login, as RETURN describes it."""
     # Others may have printed before, such as a login script.
-    words = next(reversed(login.get("stdout_lines") or [""])).split()
+    lines = login.get("stdout_lines") or [""]
+    words = lines[-1].split()
     if login.get("rc") != 0 or len(words) < 2:
         return {"settled": True, "rule": 0, "problem": UNKNOWN_LOGIN.format(switch=switch)}
-    origin = f"{words[0]} port {words[1]}"
+    origin = LOCAL if words[0] == "UNKNOWN" else f"{words[0]} port {words[1]}"
+    clock = int(lines[-2]) if len(lines) > 1 and CLOCK.match(lines[-2]) else None
     report = status_report(status)
-    if any(_is_from(delivery, origin) for delivery in report["deliveries"]):
+    if any(_is_this(delivery, words, clock) for delivery in report["deliveries"]):
         return {"settled": True, "rule": 0, "problem": ""}
     for ignored in report["ignored"]:
-        if _is_from(ignored["from"], origin):
+        if _is_this(ignored, words, clock):
             problem = IGNORED.format(rule=ignored["rule"], origin=origin, switch=switch)
             return {"settled": True, "rule": ignored["rule"], "problem": wrap_var(problem)}
     why = "; ".join(report["problems"]) or (
@@ -99,9 +112,28 @@ def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[s
     return {"settled": False, "rule": 0, "problem": wrap_var(NOT_DELIVERED.format(origin=origin, why=why))}
 
 
-def _is_from(shown: str, origin: str) -> bool:
-    """Tell whether an alert came from there. With `UseDNS yes`, the name of the client follows in brackets."""
-    return shown == origin or shown.startswith(origin + " (")
+def _is_this(login: Mapping[str, Any], words: list[str], clock: int | None) -> bool:
+    """Tell whether a login in a status is the one with this SSH_CONNECTION and this time on the host's clock."""
+    shown, address = login["from"], words[0]
+    # With `UseDNS yes`, the name of the client follows in brackets.
+    if address != "UNKNOWN" and (shown + " ").startswith(f"{address} port {words[1]} "):
+        return True
+    if clock is None or not clock - LONGEST_LOGIN_SECONDS <= login["time"] < clock + 1:
+        return False
+    if address == "UNKNOWN":
+        return shown.startswith(LOCAL)
+    known = shown[: -len(BY_PAM)] if shown.endswith(BY_PAM) else ""
+    # With `UseDNS yes`, PAM knows the client's name alone.
+    return known == address or bool(known and not _is_address(known))
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether this is a numeric address and no name."""
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 class FilterModule:

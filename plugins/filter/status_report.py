@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Callable
 
 DOCUMENTATION = r"""
@@ -65,9 +66,16 @@ _value:
       type: list
       elements: str
     deliveries:
-      description: Addresses and ports of the logins whose alerts were delivered last.
+      description: The logins whose alerts were delivered last.
       type: list
-      elements: str
+      elements: dict
+      contains:
+        from:
+          description: Address and port.
+          type: str
+        time:
+          description: When the login was, in seconds since the epoch, by the host's clock. V(0) if it is not known.
+          type: float
     ignored:
       description:
         - The last logins that a rule of O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_ignore) matched.
@@ -81,6 +89,9 @@ _value:
         rule:
           description: The number of the rule, counted from 1.
           type: int
+        time:
+          description: When the login was, as above.
+          type: float
 """
 
 STATES = ("ok", "warning", "critical", "unknown")
@@ -91,6 +102,8 @@ MAX_PROBLEMS = 50
 MAX_COUNT = 10**9
 # In the year 2242. strftime() has a limit, too.
 MAX_EPOCH_SECONDS = 1 << 33
+# The time of its login, and a process.
+ALERT_ID = re.compile(r"([0-9]{1,10}\.[0-9]{1,6})-[0-9]{1,10}\Z", re.ASCII)
 # Numbers of alerts. A host that cannot count them says null.
 COUNTS = ("waiting", "failed")
 
@@ -147,7 +160,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         "label": _text("host_label", configuration.get("host_label", "")),
         "last_delivery": _time(last.get("delivered_at")) if last else None,
         "problems": [_text("problem", problem) for problem in problems],
-        "deliveries": [_text("from", _entry("a delivery", delivery, dict).get("from")) for delivery in deliveries],
+        "deliveries": [_login(_entry("a delivery", delivery, dict)) for delivery in deliveries],
         "ignored": [_ignored(_entry("an ignored login", login, dict)) for login in ignored],
         **{name: _count(found, name) for name in COUNTS},
     }
@@ -174,7 +187,12 @@ def _count(found: dict[str, Any], name: str) -> int | None:
 
 
 def _ignored(login: dict[str, Any]) -> dict[str, Any]:
-    return {"from": _text("from", login.get("from")), "rule": _number("rule", login.get("rule"), MAX_COUNT, (int,))}
+    return dict(_login(login), rule=_number("rule", login.get("rule"), MAX_COUNT, (int,)))
+
+
+def _login(login: dict[str, Any]) -> dict[str, Any]:
+    match = ALERT_ID.match(str(login.get("id")))
+    return {"from": _text("from", login.get("from")), "time": float(match.group(1)) if match else 0.0}
 
 
 def _time(value: object) -> Any:

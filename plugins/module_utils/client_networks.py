@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The address or network of a rule, and whether a client's address is in it. Alike on every Python from 3.6 on.
 
+``local`` stands for all sockets that are no TCP: systemd's vsock and unix sockets, and pipes (peer.py). It is in no
+network, and holds no address.
+
 Three things in which Pythons differ, or which compare to nothing, are decided here:
 
 * A link-local address (``fe80::/10``) is one of an interface: it counts with its zone only (RFC 4007, 11), as sshd
@@ -15,6 +18,7 @@ import ipaddress
 import re
 from typing import Any, Tuple
 
+LOCAL = "local"
 LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 IPV4_IN_IPV6 = ipaddress.ip_network("::ffff:0:0/96")
 ZONE = re.compile(r"[^%/\s]+\Z")
@@ -24,7 +28,8 @@ LEADING_ZERO = re.compile(r"(^|[.:/])0[0-9]+(\.|\Z)")
 def problem(text: str) -> str:
     """Say why this is no address or network that can be compared, and what to write; empty if it is one."""
     try:
-        _parse(text)
+        if text != LOCAL:
+            _parse(text)
     except ValueError as error:
         return str(error)
     return ""
@@ -32,6 +37,8 @@ def problem(text: str) -> str:
 
 def holds(text: str, address: str) -> bool:
     """Tell whether an address, as sshd shows it, is in a network. False for what is no address or no network."""
+    if LOCAL in (text, address):
+        return text == address
     try:
         network, zone = _parse(text)
         found, found_zone = _address(address)
@@ -49,7 +56,7 @@ def _parse(text: str) -> Tuple[Any, str]:
     try:
         network = ipaddress.ip_network(plain, strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is no address and no network; write 192.0.2.1 or 192.0.2.0/24") from None
+        raise ValueError(f"{text!r} is no address and no network; write 192.0.2.1, 192.0.2.0/24 or local") from None
     if "/" in plain and ipaddress.ip_address(plain.partition("/")[0]) != network.network_address:
         whole = str(network) if not zone else f"{network.network_address}%{zone}/{network.prefixlen}"
         alone = text.partition("/")[0]

@@ -204,6 +204,16 @@ def user_environment_readers(path: str, text: str, read: Optional[Reader] = None
     return found
 
 
+def pam_env_arguments(path: str, text: str, read: Optional[Reader] = None) -> List[str]:
+    """The arguments of every ``pam_env.so`` in the auth and session parts of a stack, includes followed."""
+    found = []  # type: List[str]
+    for part in ("auth", "session"):
+        for _file, rule in _rules_of_part(path, text, part, read or _no_file, set()):
+            if rule.module == "pam_env.so":
+                found.extend(rule.arguments)
+    return found
+
+
 def written_by(text: str) -> Optional[str]:
     """The comment, without its ``#``, by which a tool says that it writes the file anew with each run, or None."""
     for line in _physical_lines(text):

@@ -45,6 +45,7 @@ TYPES = (
     login_types.GIT,
     login_types.TUNNEL,
     login_types.UNKNOWN,
+    login_types.PAM_SESSION,
     login_types.COMMAND_OVER,
     login_types.SOMETHING_OVER,
     login_types.TERMINAL_OVER,

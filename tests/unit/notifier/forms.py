@@ -7,6 +7,7 @@ import json
 import re
 
 from hypothesis import strategies as st
+from ssh_login_notify.peer import is_address
 from ssh_login_notify.text import printable
 
 WORD = re.compile(r'[^ ",;()]+')
@@ -15,6 +16,7 @@ FACTS = {
     "certificate serial": "serial",
     "CA": "ca",
     "signature count": "signature_count",
+    "principal": "principal",
     "key id": "key_id",
     "client user": "client_user",
     "client host": "client_host",
@@ -69,12 +71,17 @@ def read_log_line(line):
 
 
 def read_origin(text):
-    """Return address, port and name."""
-    if text == "not known":
-        return "", 0, ""
+    """Return address, port and name. What PAM_RHOST says alone is an address if it looks like one."""
+    local = "a local socket"
+    if text in ("not known", local):
+        return "local" if text == local else "", 0, ""
+    if text.startswith(local):
+        name, rest = take(behind(text, local + " ("))
+        assert rest == ")"
+        return "local", 0, name
     first, rest = take(text)
-    if not rest:
-        return "", 0, first
+    if rest == " (by PAM_RHOST, port not known)":
+        return (first, 0, "") if is_address(first.encode()) else ("", 0, first)
     port = re.match(r" port (\d+)", rest)
     rest = rest[port.end() :]
     name = ""

@@ -101,6 +101,8 @@ def alert(number=1, **changes):
         "notes": [],
         "follows": "",
         "was": "",
+        "terminal": "",
+        "requester": "",
     }
     values.update(changes)
     return values

@@ -8,12 +8,16 @@ import re
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
+import parts
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ssh_login_notify.alert import log_line
 from ssh_login_notify.authinfo import KEY_FIELDS, SHORT_NAMES, fingerprint, parse
-from ssh_login_notify.text import printable
+from ssh_login_notify.slack import authentication
+from ssh_login_notify.text import LONGEST_PHRASE, printable
 
 KEYS = [("rsa", "1024"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("ed25519", None)]
 takes_ssh_keygen = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="takes ssh-keygen")
@@ -73,7 +77,9 @@ def test_a_certificate_is_named_by_its_key_its_id_and_its_authority(tmp_path, ki
     (method,) = parse(b"publickey " + public(certificate))
     assert (method["fingerprint"], method["key_type"]) == printed(certificate)
     assert method["fingerprint"] == printed(key)[0]
-    assert method["certificate"] == {"key_id": "ada@example.org", "serial": 4711, "ca": printed(signer)[0]}
+    assert method["certificate"] == {
+        "key_id": "ada@example.org", "serial": 4711, "ca": printed(signer)[0], "principals": ["deploy", "root"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,9 @@ def test_a_certificate_of_a_key_that_only_hardware_or_old_programs_make_is_read_
     (method,) = parse(b"publickey " + kind_of_certificate + b" " + base64.b64encode(blob))
     assert method["fingerprint"] == fingerprint(string(kind) + key)
     assert method["key_type"] == SHORT_NAMES[kind] + "-CERT"
-    assert method["certificate"] == {"key_id": "id", "serial": 1 << 63, "ca": fingerprint(authority)}
+    assert method["certificate"] == {
+        "key_id": "id", "serial": 1 << 63, "ca": fingerprint(authority), "principals": ["deploy"],
+    }  # fmt: skip
 
 
 def make_fido_key(directory, kind, application):
@@ -135,7 +143,7 @@ def test_a_fido_keys_certificate_keeps_its_id_serial_and_authority(tmp_path, kin
     certificate = key.with_name(key.stem + "-cert.pub")
     shown, key_type = printed(certificate)
     assert shown == printed(key)[0]
-    told = {"key_id": "ada@example.org", "serial": 4711, "ca": printed(signer)[0]}
+    told = {"key_id": "ada@example.org", "serial": 4711, "ca": printed(signer)[0], "principals": ["deploy"]}
     expected = {"method": "publickey", "key_type": key_type, "fingerprint": shown, "certificate": told}
     for counter in COUNTERS[::7]:
         (method,) = parse(b"publickey " + public(certificate) + b" signature count = %d" % counter)
@@ -186,7 +194,8 @@ def test_what_sshd_says_behind_a_key_is_kept_and_does_not_touch_the_key(kind, mo
 @pytest.mark.parametrize("method", ["gssapi-with-mic", "password", "keyboard-interactive/pam"])
 def test_a_method_that_has_no_key_gets_none_from_words_that_look_like_one(method):
     said = b"ssh-ed25519 " + base64.b64encode(KNOWN[b"ssh-ed25519"]) + b" signature count = 7"
-    assert parse(method.encode() + b" " + said) == [{"method": method, "detail": said.decode()}]
+    label = "principal" if method == "gssapi-with-mic" else "detail"
+    assert parse(method.encode() + b" " + said) == [{"method": method, label: said.decode()}]
 
 
 HOSTBASED = b'hostbased %s %s client user "%s", client host "%s"\n'
@@ -295,3 +304,144 @@ def test_a_certificate_that_is_cut_anywhere_is_shown_as_it_stands_or_read_whole(
     blob += string(b"") + struct.pack(">QQ", 0, 1) + string(b"") * 3 + string(b"authority") + string(b"signature")
     (method,) = parse(b"publickey " + name + b" " + base64.b64encode(blob[:length]))
     assert ("certificate" in method) == (length >= len(blob))
+
+
+# What ssh-keygen 9.2 printed of keys/dsa.pub and of its authority. OpenSSH 10 knows DSA no more, and a server may.
+DSA = (
+    "SHA256:FbrCtCCbb3Ybx1WfjpIVEOa685dPEU7GxqbxA615WNU",
+    "DSA",
+    "SHA256:7MgggrNXX34ytdtWzK/hXggmiPm3iV7kDSweGgcAH5M",
+)
+KINDS = ["rsa", "dsa", "ecdsa-256", "ecdsa-384", "ecdsa-521", "ed25519", "sk-ecdsa", "sk-ed25519"]
+
+
+class Keys:
+    """One key of each kind that OpenSSH has, and a certificate for it: what sshd writes, and what ssh-keygen prints."""
+
+    def __init__(self, directory):
+        self._signer = make_key(directory / "ca", "ed25519")
+        self._files = {
+            "rsa": make_key(directory, "rsa", "1024").with_suffix(".pub"),
+            "ecdsa-256": make_key(directory, "ecdsa", "256").with_suffix(".pub"),
+            "ecdsa-384": make_key(directory, "ecdsa", "384").with_suffix(".pub"),
+            "ecdsa-521": make_key(directory, "ecdsa", "521").with_suffix(".pub"),
+            "ed25519": make_key(directory, "ed25519").with_suffix(".pub"),
+            "sk-ecdsa": make_fido_key(directory / "sk", "ecdsa-256", "ssh:"),
+            "sk-ed25519": make_fido_key(directory / "sk", "ed25519", "ssh:"),
+        }
+        for file in self._files.values():
+            keygen("-q", "-s", self._signer, "-I", "ada@example.org", "-n", "deploy", "-z", 4711, file)
+        authority = printed(self._signer)[0]
+        self._shown = {kind: (*printed(file), authority) for kind, file in self._files.items()}
+        self._shown["dsa"] = DSA
+
+    def said(self, kind, certificate=False):
+        """What sshd writes."""
+        if kind == "dsa":
+            return public(Path(__file__).with_name("keys") / ("dsa-cert.pub" if certificate else "dsa.pub"))
+        file = self._files[kind]
+        return public(file.with_name(file.stem + "-cert.pub") if certificate else file)
+
+    def shown(self, kind, certificate=False):
+        """What the alert has to show."""
+        shown, name, authority = self._shown[kind]
+        if not certificate:
+            return f"{name} {shown}"
+        return f'{name}-CERT {shown} (certificate serial 4711, CA {authority}, key id "ada@example.org")'
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    return Keys(tmp_path_factory.mktemp("keys"))
+
+
+def shown(said):
+    return authentication(parts.alert(methods=parse(said)))
+
+
+@takes_ssh_keygen
+@pytest.mark.parametrize("certificate", [False, True], ids=["key", "certificate"])
+@pytest.mark.parametrize("method", ["publickey", "hostbased"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_alert_names_each_kind_of_key_and_certificate(keys, kind, method, certificate):
+    said = method.encode() + b" " + keys.said(kind, certificate)
+    assert shown(said + b"\n") == f"{method} {keys.shown(kind, certificate)}"
+    # What sshd says behind it is one more fact, and changes nothing before it.
+    more, fact = {
+        "publickey": (b" signature count = 17", "signature count 17"),
+        "hostbased": (b' client user "alice", client host "node1"', 'client user "alice", client host "node1"'),
+    }[method]
+    found = shown(said + more + b"\n")
+    assert fact in found
+    assert keys.shown(kind, certificate).rstrip(")").partition(", key id")[0] in found
+
+
+# Of OpenSSH's auth2.c, monitor.c and auth2-chall.c, and of the GSSAPI key exchange that Debian and Fedora add.
+FORMS = [
+    (b"password\n", "password"),
+    (b"none\n", "none"),
+    (b"keyboard-interactive/pam\n", "keyboard-interactive/pam"),
+    (b"keyboard-interactive/bsdauth\n", "keyboard-interactive/bsdauth"),
+    (b"keyboard-interactive\n", "keyboard-interactive"),
+    (b"gssapi-with-mic alice@EXAMPLE.ORG\n", 'gssapi-with-mic (principal "alice@EXAMPLE.ORG")'),
+    (b"gssapi-keyex alice/admin@EXAMPLE.ORG\n", 'gssapi-keyex (principal "alice/admin@EXAMPLE.ORG")'),
+    (b"gssapi-with-mic alice smith@EXAMPLE.ORG\n", 'gssapi-with-mic (principal "alice smith@EXAMPLE.ORG")'),
+    (b"gssapi-with-mic\n", "gssapi-with-mic"),
+    (b"publickey\n", "publickey"),
+    (b"hostbased\n", "hostbased"),
+    (b"", "sshd did not say"),
+]
+
+
+@pytest.mark.parametrize(("said", "expected"), FORMS)
+def test_the_alert_names_each_method_without_a_key(said, expected):
+    assert shown(said) == expected
+
+
+@takes_ssh_keygen
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        (["{ed25519}", "{rsa}"], "publickey {ed25519}, then publickey {rsa}"),
+        (["{ed25519}", "password"], "publickey {ed25519}, then password"),
+        (["{sk-ed25519}", "keyboard-interactive/pam"], "publickey {sk-ed25519}, then keyboard-interactive/pam"),
+        (
+            ["keyboard-interactive/pam", "{rsa}", "gssapi-with-mic a@EXAMPLE.ORG"],
+            'keyboard-interactive/pam, then publickey {rsa}, then gssapi-with-mic (principal "a@EXAMPLE.ORG")',
+        ),
+    ],
+)
+def test_the_alert_names_all_of_several_methods_in_their_order(keys, methods, expected):
+    """As AuthenticationMethods asks for them (sshd_config(5))."""
+    said = [method.format(**{kind: "publickey " + keys.said(kind).decode() for kind in KINDS}) for method in methods]
+    assert shown("".join(f"{method}\n" for method in said).encode()) == expected.format(
+        **{kind: keys.shown(kind) for kind in KINDS}
+    )
+
+
+def test_the_log_has_the_name_that_a_gssapi_login_has_proven():
+    line = log_line(parts.alert(methods=parse(b"gssapi-with-mic alice@EXAMPLE.ORG\n")))
+    assert line.endswith(" principal=alice@EXAMPLE.ORG")
+
+
+def certificate_with(principals):
+    name = b"ssh-ed25519-cert-v01@openssh.com"
+    blob = string(name) + string(b"n" * 32) + string(b"k" * 32) + struct.pack(">QI", 1, 1) + string(b"id")
+    blob += string(principals) + struct.pack(">QQ", 0, 1) + string(b"") * 3
+    blob += string(b"authority") + string(b"signature")
+    return b"publickey " + name + b" " + base64.b64encode(blob)
+
+
+def test_a_certificate_tells_its_principals_as_they_are_and_no_more_of_them_than_fit():
+    (method,) = parse(certificate_with(string(b"deploy") + string(b"\x1b[2J")))
+    assert method["certificate"]["principals"] == ["deploy", "\\x1b[2J"]
+    (method,) = parse(certificate_with(b""))
+    assert method["certificate"]["principals"] == []
+    (method,) = parse(certificate_with(string(b"x" * 1000) * 300))
+    assert sum(map(len, method["certificate"]["principals"])) < LONGEST_PHRASE
+
+
+def test_a_certificate_whose_principals_are_cut_is_shown_as_it_stands():
+    (method,) = parse(certificate_with(string(b"deploy") + b"\0\0\0\x09root"))
+    assert "certificate" not in method
+    assert "detail" in method

@@ -380,6 +380,19 @@ def test_a_connection_that_shows_nothing_is_not_watched_for_ever(spool, monkeypa
     assert alerts_by_user(spool) == {"deploy": "Tunnel (no session)"}
 
 
+def test_a_session_of_another_service_is_reported_at_once(spool, monkeypatch):
+    """There is no connection whose sshd could show anything, as long as the program runs that opened the session."""
+    monkeypatch.setattr(observer, "UNSERVED_SECONDS", 3 * parts.LONGEST_WAIT)
+    with open("/proc/self/stat", "rb") as file:
+        head = b"capture=1\0parent=%d\0parent_stat=%s\0\0" % (os.getpid(), file.read().rstrip())
+    put(spool, NAME, head + b"PAM_USER=root\0PAM_SERVICE=su\0PAM_TTY=pts/0\0PAM_RUSER=deploy\0PAM_TYPE=open_session\0")
+    started = time.monotonic()
+    observe(spool, {})
+    assert time.monotonic() - started < parts.LONGEST_WAIT
+    assert alerts_by_user(spool) == {"root": "PAM session"}
+    assert spool.names("open") == []
+
+
 class Silent:
     """A connection that shows nothing, and counts how often it was looked at."""
 

@@ -160,7 +160,8 @@ def test_what_is_not_known_is_said_to_be_not_known():
 
 
 def test_a_name_stands_for_the_address_where_there_is_none():
-    assert shown(single(address="", port=0, name="client.example"))["From"] == "client.example"
+    found = shown(single(address="", port=0, name="client.example"))
+    assert found["From"] == "client.example (by PAM_RHOST, port not known)"
 
 
 def test_a_certificate_is_told_by_its_id_serial_and_authority():

@@ -107,7 +107,7 @@ def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             types.add(node.value.value)
     choices = options()[PREFIX + "ignore"]["options"]["type"]["choices"]
-    assert len(choices) == 11
+    assert len(choices) == 12
     assert sorted(choices) == sorted(types)
     readme = (ROLE / "README.md").read_text(encoding="utf-8")
     assert [choice for choice in choices if f"`{choice}`" not in readme] == []

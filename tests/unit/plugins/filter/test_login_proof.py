@@ -42,6 +42,57 @@ def test_a_rule_that_matches_is_named_and_settles_it():
     assert found["problem"].endswith("set -e verify_real_login=false.")
 
 
+CLOCK = 1763884862
+
+
+def at(seconds, **entry):
+    return dict(entry, id=f"{CLOCK + seconds:.6f}-4242")
+
+
+def login_of(connection, clock=str(CLOCK)):
+    return {"rc": 0, "stdout_lines": ["Welcome", clock, connection]}
+
+
+# The connection in the session, and the origin in the alert, where sshd tells PAM no port.
+PORTLESS = [
+    ("192.0.2.1 50001 192.0.2.2 22", "192.0.2.1 (by PAM_RHOST, port not known)"),
+    ("192.0.2.1 50001 192.0.2.2 22", "ada.example.net (by PAM_RHOST, port not known)"),
+    ("fe80::1%eth0 50001 fe80::2%eth0 22", "fe80::1%eth0 (by PAM_RHOST, port not known)"),
+    ("UNKNOWN 65535 UNKNOWN 65535", "a local socket"),
+    ("UNKNOWN 65535 /run/ssh-unix-local/socket 65535", "a local socket"),
+]
+
+
+@pytest.mark.parametrize(("connection", "origin"), PORTLESS)
+def test_where_sshd_names_no_port_the_time_of_the_login_counts(connection, origin):
+    for seconds in (-29.9, -0.2, 0.9):
+        found = proof(login_of(connection), recent_deliveries=[at(seconds, **{"from": origin})])
+        assert found == {"settled": True, "rule": 0, "problem": ""}
+        assert proof(login_of(connection), recent_ignored=[at(seconds, rule=2, **{"from": origin})])["rule"] == 2
+    for seconds in (-31, -86400, 1.1, 60):
+        assert not proof(login_of(connection), recent_deliveries=[at(seconds, **{"from": origin})])["settled"]
+    for entry in ({"from": origin}, {"from": origin, "id": "x"}, {"from": origin, "id": None}):
+        assert not proof(login_of(connection), recent_deliveries=[entry])["settled"]
+    for clock in ("", "Welcome", "12:00"):
+        assert not proof(login_of(connection, clock), recent_deliveries=[at(0, **{"from": origin})])["settled"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "origin"),
+    [
+        ("192.0.2.1 50001 192.0.2.2 22", "192.0.2.10 (by PAM_RHOST, port not known)"),
+        ("192.0.2.1 50001 192.0.2.2 22", "192.0.2.1 port 50002"),
+        ("192.0.2.1 50001 192.0.2.2 22", "a local socket"),
+        ("192.0.2.1 50001 192.0.2.2 22", "not known"),
+        ("192.0.2.1 50001 192.0.2.2 22", "terminal tty1"),
+        ("UNKNOWN 65535 UNKNOWN 65535", "192.0.2.1 port 50001"),
+        ("UNKNOWN 65535 UNKNOWN 65535", "192.0.2.1 (by PAM_RHOST, port not known)"),
+    ],
+)
+def test_another_login_at_the_same_time_proves_nothing(connection, origin):
+    assert not proof(login_of(connection), recent_deliveries=[at(0, **{"from": origin})])["settled"]
+
+
 def test_the_notifiers_own_words_are_passed_on():
     assert "in time (the disk is full; x)" in proof(problems=["the disk is full", "x"])["problem"]
     assert "no valid status" in login_proof(LOGIN, "Traceback", "x")["problem"]

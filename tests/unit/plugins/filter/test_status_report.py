@@ -18,7 +18,7 @@ STATUS = {
     "failed": 1,
     "dropped": 0,
     "last_delivery": {"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5},
-    "recent_deliveries": [{"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5}],
+    "recent_deliveries": [{"id": "1763884800.5-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5}],
     "recent_ignored": [{"id": "1-2", "from": "203.0.113.50 port 45007", "rule": 2, "at": 1763884862.5}],
     "last_answer": None,
     "last_ping": None,
@@ -40,8 +40,8 @@ def test_a_status_is_taken_as_it_is():
         "waiting": 2,
         "failed": 1,
         "problems": STATUS["problems"],
-        "deliveries": ["203.0.113.50 port 45006"],
-        "ignored": [{"from": "203.0.113.50 port 45007", "rule": 2}],
+        "deliveries": [{"from": "203.0.113.50 port 45006", "time": 1763884800.5}],
+        "ignored": [{"from": "203.0.113.50 port 45007", "time": 0.0, "rule": 2}],
     }
 
 
@@ -80,8 +80,9 @@ def used(report):
         datetime.fromtimestamp(report["last_delivery"], timezone.utc).strftime("%Y-%m-%d %H:%M")
     for name in ("waiting", "failed"):
         assert report[name] is None or type(report[name]) is int
-    texts = [report["version"], report["label"], report["fault"], *report["problems"], *report["deliveries"]]
-    texts += [login["from"] for login in report["ignored"]]
+    texts = [report["version"], report["label"], report["fault"], *report["problems"]]
+    texts += [login["from"] for login in [*report["deliveries"], *report["ignored"]]]
+    assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"]])
     assert all(type(login["rule"]) is int for login in report["ignored"])
     for text in texts:
         assert text.isprintable()

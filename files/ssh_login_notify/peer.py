@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a login came from: what sshd says in SSH_CONNECTION, and in the item PAM_RHOST.
+
+    SSH_CONNECTION                                    PAM_RHOST       (OpenSSH; packet.c, canohost.c, auth-pam.c)
+    203.0.113.50 45006 192.0.2.2 22                   203.0.113.50    TCP; with `UseDNS yes` a name in PAM_RHOST
+    UNKNOWN 65535 UNKNOWN 65535                                       `sshd -i` on a vsock, a pipe: systemd's sshd-vsock
+    UNKNOWN 65535 /run/ssh-unix-local/socket 65535                    `sshd -i` on a unix socket: sshd-unix-local
+    UNKNOWN 0 UNKNOWN 0                                               an sshd that listens on a vsock itself
+     0 /run/sshd.socket 0                                             or on a unix socket
+                                                      203.0.113.50    OpenSSH before 8.0 (commit 8a22ffaa1)
+                                                      UNKNOWN         the same, on what is not TCP
+
+Up to 9.3, PAM_RHOST is `UNKNOWN` where it is empty above (commit 8aa138323). sshd itself ends a connection whose peer
+it can't name (sshd-session.c, main: ssh_remote_port). The client of a unix socket may have given its own end any name,
+even one that looks like an address; but only TCP has a port.
+"""
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Tuple
+
+# The address of a login over anything but TCP; `from` of a rule can name it (client_networks.py).
+LOCAL = "local"
+UNKNOWN = b"UNKNOWN"
+TCP = re.compile(rb"(?P<address>[0-9A-Fa-f.:]+(?:%[^ ]+)?) (?P<port>[0-9]{1,5}) [^ ]+ [0-9]{1,5}\Z")
+NO_TCP = re.compile(rb"(?:UNKNOWN 65535 .* 65535|.* 0 .* 0)\Z", re.DOTALL)
+
+
+def of(connection: bytes, host: bytes) -> "Tuple[bytes, int, bytes]":
+    """Return the client's address, port and name, as sshd gives them in SSH_CONNECTION and PAM_RHOST.
+
+    The address is LOCAL for a socket that is no TCP. The port is 0, and the address is PAM_RHOST's, where there is no
+    SSH_CONNECTION. The name is the one that the client's DNS claims. What is not known is empty.
+    """
+    name = b"" if host == UNKNOWN else host
+    found = TCP.match(connection)
+    if found and is_address(found.group("address")) and 0 < int(found.group("port")) < 65536:
+        address = found.group("address")
+        return address, int(found.group("port")), b"" if name == address else name
+    if is_local(connection) or (not connection and host == UNKNOWN):
+        return LOCAL.encode(), 0, name
+    return (name, 0, b"") if is_address(name) else (b"", 0, name)
+
+
+def is_local(connection: bytes) -> bool:
+    """Tell whether this is SSH_CONNECTION for a socket that is no TCP."""
+    return NO_TCP.match(connection) is not None
+
+
+def differ(connection: bytes, host: bytes) -> bool:
+    """Tell whether SSH_CONNECTION and PAM_RHOST tell of different clients. sshd makes both from one.
+
+    A PAM module above the line can replace SSH_CONNECTION (pam_putenv(3)), but not PAM_RHOST. A name there (`UseDNS
+    yes`) contradicts no address, but it contradicts a local socket, which has none.
+    """
+    if is_local(connection):
+        return host not in (b"", UNKNOWN)
+    address = connection.partition(b" ")[0]
+    return is_address(host) and bool(address) and address != host
+
+
+def is_address(text: bytes) -> bool:
+    """Tell whether this is a numeric address and no name. sshd takes no name that looks like one (packet.c)."""
+    # No name has a colon, or only digits and dots; but a name can be all hexadecimal letters and dots: cafe.de.
+    text = text.partition(b"%")[0]
+    digits = b".:0123456789abcdefABCDEF" if b":" in text else b".0123456789"
+    return (b":" in text or b"." in text) and text.translate(None, digits) == b""
