@@ -21,7 +21,7 @@ is named only when its blob could be read to the last byte.
 import binascii
 import re
 
-from .text import printable
+from .text import LONGEST_PHRASE, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ CLIENT_USER, CLIENT_HOST, CLIENT_END = b'client user "', b'", client host "', b'
 def parse(text: bytes) -> "List[Dict[str, Any]]":
     """Return a dictionary for each method, with `method` in any case.
 
-    A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `serial` and `ca`, the
-    authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has `client_user` and
-    `client_host`, which the client's host claims. Everything else that sshd said is `detail`: what can't be read for
-    certain is shown as it is.
+    A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `principals`, `serial` and
+    `ca`, the authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has
+    `client_user` and `client_host`, which the client's host claims. Everything else that sshd said is `detail`: what
+    can't be read for certain is shown as it is.
     """
     # Only at line feeds, which sshd's own words never hold: a client user's name may hold a carriage return.
     return [_method(line) for line in text.split(b"\n") if line]
@@ -125,7 +125,8 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     end = _skip(blob, start, KEY_FIELDS[plain_type])
     serial = int.from_bytes(blob[end : end + 8], "big")
     key_id, position = _string(blob, end + 12)  # after the serial number and the certificate's type
-    position = _skip(blob, position, 1) + 16  # after the principals and the two times
+    principals, position = _string(blob, position)
+    position += 16  # after the two times
     position = _skip(blob, position, 3)  # after critical options, extensions and what is reserved
     authority, position = _string(blob, position)
     if _skip(blob, position, 1) != len(blob) or not authority:  # after the signature
@@ -135,7 +136,12 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     return {
         "key_type": _short(plain_type) + "-CERT",
         "fingerprint": fingerprint(key),
-        "certificate": {"key_id": printable(key_id), "serial": serial, "ca": fingerprint(authority)},
+        "certificate": {
+            "key_id": printable(key_id),
+            "principals": _principals(principals),
+            "serial": serial,
+            "ca": fingerprint(authority),
+        },
     }
 
 
@@ -155,6 +161,24 @@ def _said(method: bytes, said: bytes) -> "Dict[str, Any]":
 
 def _short(key_type: bytes) -> str:
     return SHORT_NAMES.get(key_type) or printable(key_type, 60)
+
+
+def _principals(packed: bytes) -> "List[str]":
+    """Return a certificate's principals, which are packed in one string; raise ValueError for what is no such string.
+
+    sshd takes 256 (sshkey.c, SSHKEY_CERT_MAX_PRINCIPALS), of any length. The first are kept, up to LONGEST_PHRASE
+    characters in all: whoever can make an authority of their own must not fill the spool with a few logins.
+    """
+    found: List[str] = []
+    position = length = 0
+    while position < len(packed):
+        raw, position = _string(packed, position)
+        principal = printable(raw)
+        length += len(principal) + 1
+        if length > LONGEST_PHRASE:
+            break
+        found.append(principal)
+    return found
 
 
 def _skip(blob: bytes, position: int, strings: int) -> int:

@@ -73,7 +73,9 @@ def test_a_certificate_is_named_by_its_key_its_id_and_its_authority(tmp_path, ki
     (method,) = parse(b"publickey " + public(certificate))
     assert (method["fingerprint"], method["key_type"]) == printed(certificate)
     assert method["fingerprint"] == printed(key)[0]
-    assert method["certificate"] == {"key_id": "ada@example.org", "serial": 4711, "ca": printed(signer)[0]}
+    assert method["certificate"] == {
+        "key_id": "ada@example.org", "principals": ["deploy", "root"], "serial": 4711, "ca": printed(signer)[0],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,28 @@ def test_a_certificate_of_a_key_that_only_hardware_or_old_programs_make_is_read_
     (method,) = parse(b"publickey " + kind_of_certificate + b" " + base64.b64encode(blob))
     assert method["fingerprint"] == fingerprint(string(kind) + key)
     assert method["key_type"] == SHORT_NAMES[kind] + "-CERT"
-    assert method["certificate"] == {"key_id": "id", "serial": 1 << 63, "ca": fingerprint(authority)}
+    assert method["certificate"] == {
+        "key_id": "id", "principals": ["deploy"], "serial": 1 << 63, "ca": fingerprint(authority),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        ([], []),
+        ([b""], [""]),
+        ([b"ada", b"\xd0\xb0da", b"a\n\xff"], ["ada", "\u0430da", "a\\n\\xff"]),
+        ([b"x" * 299] * 256, ["x" * 299] * 10),
+        ([b"x" * 100000], ["x" * 299 + "\u2026"]),
+    ],
+)
+def test_a_certificates_principals_are_kept_as_far_as_they_fill_no_disk(names, kept):
+    authority = string(b"ssh-ed25519") + string(b"a" * 32)
+    blob = string(b"ssh-ed25519-cert-v01@openssh.com") + string(b"nonce") + string(b"k" * 32) + struct.pack(">QI", 0, 1)
+    blob += string(b"id") + string(b"".join(map(string, names))) + struct.pack(">QQ", 0, (1 << 64) - 1)
+    blob += string(b"") * 3 + string(authority) + string(b"signature")
+    (method,) = parse(b"publickey ssh-ed25519-cert-v01@openssh.com " + base64.b64encode(blob))
+    assert method["certificate"]["principals"] == kept
 
 
 def make_fido_key(directory, kind, application):
@@ -135,7 +158,7 @@ def test_a_fido_keys_certificate_keeps_its_id_serial_and_authority(tmp_path, kin
     certificate = key.with_name(key.stem + "-cert.pub")
     shown, key_type = printed(certificate)
     assert shown == printed(key)[0]
-    told = {"key_id": "ada@example.org", "serial": 4711, "ca": printed(signer)[0]}
+    told = {"key_id": "ada@example.org", "principals": ["deploy"], "serial": 4711, "ca": printed(signer)[0]}
     expected = {"method": "publickey", "key_type": key_type, "fingerprint": shown, "certificate": told}
     for counter in COUNTERS[::7]:
         (method,) = parse(b"publickey " + public(certificate) + b" signature count = %d" % counter)
