@@ -40,12 +40,10 @@ def reports(messages: Iterable[Message]) -> list[Report]:
 
 
 def _reports(message: Message) -> list[Report]:
-    assert message.lines or len(message.ids) == 1 or not message.alerts, message.raw
     return [_report(message, alert) for alert in message.alerts]
 
 
 def _report(message: Message, alert: Alert) -> Report:
-    # A message for one login shows the name that the client's address has, if there is one; a test's has none.
     late = bool(LATE.search(alert.note))
     return Report(
         alert.id, alert.user, alert.source, alert.type, alert.seconds, late, message.received_at, message.number
