@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 
+from .blocks import MAX_HEADER
 from .mrkdwn import escape
 
 FIELDS = {
@@ -29,16 +30,18 @@ def alert(identifier: str = ID, **changed: str) -> dict:
     """Return the message (what is sent as JSON) for FIELDS, of which some may be `changed`. The texts are escaped."""
     fields = {**FIELDS, **changed}
     headline = HEADLINE.format(**{label: _name(value) for label, value in fields.items()})
-    shown = {label: value for label, value in fields.items() if f"{{{label}}}" not in HEADLINE}
-    pairs = [[{"type": "mrkdwn", "text": f"*{label}*"}, _plain(value)] for label, value in shown.items()]
+    fits = len(escape(headline)) <= MAX_HEADER
+    shown = {label: value for label, value in fields.items() if not fits or f"{{{label}}}" not in HEADLINE}
+    labels = [{"type": "mrkdwn", "text": f"*{label}*"} for label in shown]
+    cells = [cell for pair in zip(labels, map(_plain, shown.values())) for cell in pair]
     return {
         "text": escape("{}: {Type} · from {From} · {Time} · {Key}".format(headline, **fields)),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
         "blocks": [
-            {"type": "header", "text": _plain(headline)},
-            {"type": "section", "fields": [item for pair in pairs for item in pair]},
+            {"type": "header", "text": _plain(headline if fits else "A login with longer names than a headline takes")},
+            *({"type": "section", "fields": cells[start : start + 10]} for start in range(0, len(cells), 10)),
             {"type": "context", "elements": [_plain(f"id {identifier}")]},
         ],
     }
