@@ -43,11 +43,11 @@ def holds(text: str, method: Mapping[str, Any]) -> bool:
 
     A host's certificate, which a hostbased login has, never counts: its principals are names of hosts.
     """
-    match = FORM.match(text)
     certificate = method.get("certificate")
-    if not (match and certificate) or method.get("method") != METHOD:
+    if not certificate or method.get("method") != METHOD:
         return False
-    if certificate["ca"] != match.group("authority"):
+    match = FORM.match(text)
+    if not match or match.group("authority") != certificate["ca"]:
         return False
     values = [certificate["key_id"]] if match.group("what") == "key id" else certificate.get("principals", [])
     return any(_is_whole(value) and is_like(value, match.group("pattern")) for value in values)

@@ -313,7 +313,6 @@ def test_whatever_strangers_choose_each_form_gives_back_just_that(user, name, ad
     assert forms.read_key(cells["Key"]) == [method]
 
 
-@pytest.mark.skipif(not view, reason="takes Python 3.9")
 @given(CHOSEN, CHOSEN, st.sampled_from(["", "1.1-1"]), st.lists(CHOSEN.filter(bool), max_size=1), CHOSEN.filter(bool))
 def test_the_receiver_reads_the_fields_out_of_the_headline_and_the_line(user, person, follows, notes, label):
     found = alert(user=user, follows=follows, was="rsync" if follows else "", notes=notes)
@@ -322,11 +321,14 @@ def test_the_receiver_reads_the_fields_out_of_the_headline_and_the_line(user, pe
     message = check(slack.single(found, settings, NOW))
     known = user or "an unknown user"
     expected = dict(slack.fields(found, settings, NOW), User=known)
-    server = expected.pop("Server")
-    assert of_line(uncut(slack._digest_line(found, settings, NOW))) == expected
-    if "User" in shown(message):
-        expected["User"] = uncut(shown(message)["User"])
-    assert view(message)["fields"] == dict(expected, Server=server)
+    line = uncut(slack._digest_line(found, settings, NOW))
+    cells = {name: uncut(value) for name, value in shown(message).items()}
+    assert cells == {name: value for name, value in slack.fields(found, settings, NOW) if name in cells}
+    assert forms.read_who(line)[:2] == (person, user)
+    if view:
+        server = expected.pop("Server")
+        assert of_line(line) == expected
+        assert view(message)["fields"] == dict(expected, Server=server, User=cells.get("User", known))
 
 
 def test_two_long_key_ids_leave_both_keys_in_the_alert():
