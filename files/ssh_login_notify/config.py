@@ -28,7 +28,8 @@ class Configuration:
 
     webhook_url: a secret. host_label: the server's name in alerts, "" for the host's own. allow_http: accept http://.
     ca_file: a PEM file, "" for the system's authorities. proxy: http://host:port, "" for none. people: names by
-    fingerprint. ignore: rules for logins that cause no message (rules.py). pam_services: services that run the hook.
+    fingerprint or certificate. ignore: rules for logins that cause no message (rules.py). pam_services: services that
+    run the hook.
     accept: faults of the host that are not reported (health.py). heartbeat_message: whether a heartbeat is a message.
     heartbeat_ping_url: a dead man's switch to ping, "" for none; a secret too. longest_silence: hours without a
     delivery after which something is wrong, 0 for no limit. most_waiting, most_waiting_mib: how many alerts may wait,

@@ -2,27 +2,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whose key it is, and which logins need no message.
 
-A rule of `ignore` is a dictionary of `user`, `from` (see client_networks.py), `key` (a fingerprint) and `type` (the
-type without a program's name); a login is ignored when every one that the rule gives matches. Each matches as a whole
-value or as a network, never as a part of a text, and only what sshd vouches for: the numeric address, no DNS name.
+A rule of `ignore` is a dictionary of `user`, `from` (see client_networks.py), `key` (a fingerprint), `certificate` (see
+certificate_patterns.py) and `type` (the type without a program's name); a login is ignored when every one that the rule
+gives matches. Each matches as a whole value, as a network or as a pattern for a whole value, never as a part of a text,
+and only what sshd or an authority vouches for: the numeric address, no DNS name.
 """
 
-from . import client_networks
+from . import certificate_patterns, client_networks
 from .alert import is_own
 from .config import Configuration
 from .login_types import COMMAND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Any, Dict, List, Optional
 
     from .alert import Alert
 
 
 def people(alert: "Alert", configuration: Configuration) -> "List[str]":
-    """Return the names that the configuration gives for a login's keys, and for a certificate's authority."""
-    named = (configuration.people.get(fingerprint) for fingerprint in _fingerprints(alert))
-    return [person for person in named if person]
+    """Return the names that the configuration gives for a login: one for each method that has one, in their order."""
+    named = (_person(method, configuration.people) for method in alert["methods"])
+    return list(dict.fromkeys(person for person in named if person))
+
+
+def _person(method: "Dict[str, Any]", names: "Dict[str, str]") -> "Optional[str]":
+    """Return the name that says most: that of the key, else of its certificate's key id, a principal, the authority."""
+    if method.get("fingerprint") in names:
+        return names[method["fingerprint"]]
+    holding = [entry for entry in names if certificate_patterns.holds(entry, method)]
+    if holding:
+        return names[max(holding, key=certificate_patterns.exactness)]
+    return names.get(method.get("certificate", {}).get("ca"))
 
 
 def is_ignored(alert: "Alert", configuration: Configuration) -> bool:
@@ -45,8 +56,13 @@ def _matches(rule: "Dict[str, str]", alert: "Alert") -> bool:
         rule.get("user", alert["user"]) == alert["user"]
         and ("from" not in rule or client_networks.holds(rule["from"], alert["address"]))
         and ("key" not in rule or rule["key"] in _fingerprints(alert))
+        and ("certificate" not in rule or _has_certificate(rule["certificate"], alert))
         and ("type" not in rule or rule["type"] == _plain_type(alert["type"]))
     )
+
+
+def _has_certificate(text: str, alert: "Alert") -> bool:
+    return any(certificate_patterns.holds(text, method) for method in alert["methods"])
 
 
 def _plain_type(login_type: str) -> str:

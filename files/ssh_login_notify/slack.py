@@ -6,13 +6,18 @@ Block Kit's limits and the answers are those of Slack's documentation ("Referenc
 incoming webhooks", "Rate limits"). Labels are the notifier's, in bold. Every value is a plain_text object, in which
 Slack renders no formatting, mentions, links or emoji. `&`, `<` and `>` are escaped, and nothing else is.
 
-One value can hold several parts, and a line holds all values. There, text that strangers choose is one plain word or in
-quotes (text.py), and what sshd and the administrator vouch for comes before it. The line's form:
+Who it was and what is odd about it come first: a desktop notification reads the blocks in their order, and phones and
+screen readers have `text` alone (docs.slack.dev/changelog/2026/07/13/notification-changes). No value is there twice: a
+field whose value stands in the headline, whole, is left out.
 
-    USER: TYPE · from ADDRESS port PORT (NAME) · TIME · Person: PERSON · Note: NOTE · METHOD (FACT, FACT) · id ID
+One value can hold several parts, and a line holds all values. There, text that strangers choose is one plain word or in
+quotes (text.py), and what sshd and the administrator vouch for comes before it. The forms of a headline and of a line:
+
+    PERSON as USER on SERVER
+    PERSON as USER: Note: NOTE · TYPE · from ADDRESS port PORT (NAME) · TIME · METHOD (FACT, FACT) · id ID
 """
 
-from datetime import datetime
+from datetime import datetime, timezone
 
 from . import rules
 from .alert import HEARTBEAT, SELF_CHECK, TEST, is_own, subject
@@ -38,7 +43,9 @@ if TYPE_CHECKING:
 
 # Limits in characters. Slack cuts the text at 40,000; a notification shows far less.
 HEADER_LIMIT = 150
-HEADER_USER_LIMIT = 80
+# Of a headline that would be longer than that, so that there is room for the server.
+HEADER_PERSON_LIMIT = 40
+HEADER_USER_LIMIT = 60
 FIELD_LIMIT = 2000
 SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000
@@ -46,12 +53,20 @@ TEXT_LIMIT = 3000
 QUOTED_LIMIT = 1200
 # Fields in a section: five pairs of a label and a value.
 FIELDS_LIMIT = 10
+# One login's part of a digest's text, so that the text has several.
+TEXT_LINE_LIMIT = 700
+# What follows the lines that fit.
+MORE = "and {} more"
 # Logins in one message, well within Slack's 50 blocks.
 DIGEST_LIMIT = 40
 # In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
-LINE = {"Type": "", "Problem": "", "From": "from ", "Time": "", "Person": "Person: ", "Note": "Note: ", "Key": ""}
+LINE = {"Note": "Note: ", "Type": "", "Problem": "", "From": "from ", "Time": "", "Key": ""}
+# What a headline holds. A message has these as fields only if the headline has no room for them.
+HEADLINE = ("Server", "User", "Person")
+# What ends a name that the administrator chose, in a headline and before a line.
+NAME_ENDS = (" as ", ": ")
 # What the user, an authority or the client's host chose of a method (authinfo.py).
 CHOSEN = ("principal", "key_id", "client_user", "client_host", "detail")
 # In place of what is unknown. Not one word, or it could be a user's or a host's name.
@@ -155,17 +170,25 @@ def escape(text: str) -> str:
 
 def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return the message for one login."""
-    server = _server(alert, configuration)
+    headline = _headline(alert, configuration)
     pairs = fields(alert, configuration, now)
+    header = headline
+    if len(escape(headline)) > HEADER_LIMIT:
+        header = _headline(alert, configuration, short=True)
+    else:
+        pairs = [(label, value) for label, value in pairs if label not in HEADLINE]
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
-    blocks: List[Dict[str, Any]] = [_header(_headline(alert, server, HEADER_USER_LIMIT))]
+    blocks: List[Dict[str, Any]] = [_header(header)]
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
-    return _message(f"{_headline(alert, server)}: {line(alert, configuration, now)}", blocks)
+    # The line of a problem begins with what its headline says.
+    start = _name(_server(alert, configuration)) if alert["about"] == SELF_CHECK and alert["notes"] else headline
+    return _message(escape(f"{start}: {line(alert, configuration, now)}"), blocks)
 
 
-def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) -> str:
+def _headline(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
+    server = _name(_server(alert, configuration))
     if alert["about"] == TEST:
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
@@ -174,8 +197,30 @@ def _headline(alert: "Alert", server: str, longest_user: int = LONGEST_SHOWN) ->
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["about"] == SELF_CHECK:
         return server + " is well again"
-    did = "opened more" if alert["follows"] else "logged in"
-    return f"{_user(alert, longest_user)} {did} on {server}"
+    who = _who(alert, configuration, short)
+    if alert["follows"]:
+        return f"{who} opened more on {server}"
+    return f"{who} on {server}" if _people(alert, configuration) else f"{who} logged in on {server}"
+
+
+def _who(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
+    """Return whom an alert is about: the person and the account, or the account alone.
+
+    The headline, the text and a line of a digest begin with it. What has to stand before all else goes here.
+    """
+    longest = HEADER_USER_LIMIT if short else LONGEST_SHOWN
+    user = plain_or_quoted(subject(alert), longest=longest) if subject(alert) else NO_USER
+    people = _people(alert, configuration)
+    return f"{_name(printable(people, HEADER_PERSON_LIMIT) if short else people)} as {user}" if people else user
+
+
+def _people(alert: "Alert", configuration: Configuration) -> str:
+    return ", ".join(printable(person) for person in rules.people(alert, configuration))
+
+
+def _name(text: str) -> str:
+    """Return a name that the administrator chose, as it stands in a headline: in quotes if that would be unclear."""
+    return phrase(text, NAME_ENDS)
 
 
 def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
@@ -184,6 +229,7 @@ def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
     why = "too many waited or no disk had room"
     sentence = f"Before this, {count} dropped, because {why}; the system's log (authpriv) has the logins."
     message["blocks"].insert(1, {"type": "context", "elements": [_plain(sentence, FIELD_LIMIT)]})
+    message["text"] += "\n" + sentence
 
 
 def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> "List[Alert]":
@@ -198,47 +244,59 @@ def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> 
 
 def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return one message for a backlog that fits: a line for each login, none merged with another."""
-    server = _server(alerts[0], configuration)
+    server = _name(_server(alerts[0], configuration))
     logins = sum(not is_own(alert) for alert in alerts)
     headline = f"{logins} logins on {server}" if logins == len(alerts) else f"{len(alerts)} messages from {server}"
     blocks: List[Dict[str, Any]] = [_header(headline)]
     for alert in alerts:
         text = {"type": "plain_text", "text": _digest_line(alert, configuration, now), "emoji": False}
         blocks.append({"type": "section", "text": text})
-    users = ", ".join(sorted({_user(alert) for alert in alerts}))
-    span = "{} to {}".format(_time(alerts[0]["time"]), _time(alerts[-1]["time"]))
-    return _message(f"{headline}, {span}: {users}", blocks)
+    return _message("\n".join(_first_lines(headline, alerts, configuration, now)), blocks)
+
+
+def _first_lines(headline: str, alerts: "List[Alert]", configuration: Configuration, now: float) -> "List[str]":
+    """Return a digest's headline and its first lines without their ids, escaped, and how many more there are."""
+    lines = [_cut(escape(headline), TEXT_LINE_LIMIT)]
+    left = TEXT_LIMIT - len(lines[0]) - len(MORE.format(DIGEST_LIMIT)) - 1
+    for number, alert in enumerate(alerts):
+        shown = _cut(escape(_login(alert, configuration, now)), TEXT_LINE_LIMIT)
+        left -= len(shown) + 1
+        if left < 0:
+            return [*lines, MORE.format(len(alerts) - number)]
+        lines.append(shown)
+    return lines
 
 
 def _digest_line(alert: "Alert", configuration: Configuration, now: float) -> str:
     end = escape(f"{SEPARATOR}id {alert['id']}")
-    return _cut(escape(f"{_user(alert)}: {line(alert, configuration, now)}"), SECTION_LIMIT - len(end)) + end
+    return _cut(escape(_login(alert, configuration, now)), SECTION_LIMIT - len(end)) + end
+
+
+def _login(alert: "Alert", configuration: Configuration, now: float) -> str:
+    return f"{_who(alert, configuration)}: {line(alert, configuration, now)}"
 
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tuple[str, str]]":
     """Return a login's labels and values, in the order in which they are shown."""
     if is_own(alert):
         return _own_fields(alert, configuration)
-    people = rules.people(alert, configuration)
     notes = list(alert["notes"])
     if alert["follows"]:
         words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
         notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
     if now - alert["time"] > LATE_SECONDS:
         notes.append("sent {} late".format(_duration(now - alert["time"])))
-    pairs = [
-        ("Server", _server(alert, configuration)),
-        ("User", plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN),
-        ("From", origin(alert)),
-        ("Type", _type(alert)),
-        ("Time", _time(alert["time"])),
-        ("Key", authentication(alert)),
-    ]
-    if people:
-        pairs.append(("Person", ", ".join(printable(person) for person in people)))
-    if notes:
-        pairs.append(("Note", "; ".join(notes)))
-    return pairs
+    found = {
+        "Note": "; ".join(notes),
+        "Person": _people(alert, configuration),
+        "User": plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN,
+        "Server": _server(alert, configuration),
+        "Type": _type(alert),
+        "From": origin(alert),
+        "Time": _time(alert["time"]),
+        "Key": authentication(alert),
+    }
+    return [(label, value) for label, value in found.items() if value or label not in ("Note", "Person")]
 
 
 def _type(alert: "Alert") -> str:
@@ -256,18 +314,19 @@ def _opened(login_type: str) -> str:
 
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
-    pairs = [("Server", _server(alert, configuration))]
+    pairs = []
+    if alert["notes"] or alert["about"] == SELF_CHECK:
+        pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
+    pairs.append(("Server", _server(alert, configuration)))
     if alert["about"] == TEST:
         pairs.append(("Type", "test, by a PAM session" if alert["address"] else "test"))
     elif alert["about"] == HEARTBEAT:
         pairs.append(("Type", "heartbeat"))
-    if alert["notes"] or alert["about"] == SELF_CHECK:
-        pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     return [*pairs, ("Time", _time(alert["time"]))]
 
 
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
-    """Return a login in one line, without its user and server."""
+    """Return a login in one line, without whom it is about and its server."""
     found = dict(fields(alert, configuration, now))
     vouched = {label: phrase(found[label]) for label in found if label not in ("From", "Key")}
     found.update(vouched)
@@ -323,18 +382,19 @@ def _chosen(method: "Dict[str, Any]") -> "List[Tuple[str, str]]":
     return [(name.replace("_", " "), found[name]) for name in CHOSEN if name in found]
 
 
-def _user(alert: "Alert", longest: int = LONGEST_SHOWN) -> str:
-    return plain_or_quoted(subject(alert), longest=longest) if subject(alert) else NO_USER
-
-
 def _server(alert: "Alert", configuration: Configuration) -> str:
     return printable(configuration.host_label) or alert["host"]
 
 
 def _time(seconds: float) -> str:
-    """Return a time in the host's time zone, with the zone."""
-    moment = datetime.fromtimestamp(seconds).astimezone()
-    return moment.strftime("%Y-%m-%d %H:%M:%S %Z (%z)")
+    """Return a time in the host's zone, and in UTC where that differs: `2026-11-23 12:11:07 IST (06:41:07 UTC)`."""
+    shown = datetime.fromtimestamp(seconds, timezone.utc)
+    here = shown.astimezone()
+    utc = shown.strftime("%Y-%m-%d %H:%M:%S UTC")
+    if not here.utcoffset():
+        return utc
+    same_day = here.date() == shown.date()
+    return "{} ({})".format(here.strftime("%Y-%m-%d %H:%M:%S %Z"), utc[len("2026-11-23 ") :] if same_day else utc)
 
 
 def _duration(seconds: float) -> str:
@@ -342,10 +402,10 @@ def _duration(seconds: float) -> str:
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
 
 
-def _message(text: str, blocks: "List[Dict[str, Any]]") -> "Dict[str, Any]":
+def _message(escaped: str, blocks: "List[Dict[str, Any]]") -> "Dict[str, Any]":
     # Notifications and screen readers show `text`. With `mrkdwn` false, Slack renders no formatting in it.
     return {
-        "text": _cut(escape(text), TEXT_LIMIT),
+        "text": _cut(escaped, TEXT_LIMIT),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,

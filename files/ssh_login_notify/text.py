@@ -7,6 +7,10 @@ a JSON string in double quotes (RFC 8259) in which a quote, a backslash, the sep
 So it can't end its own quotes, and a program that splits the form gets exactly the value back.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Tuple
+
 LONGEST = 300
 # The same text with escapes in it, which take up to twelve characters each.
 LONGEST_SHOWN = 2 * LONGEST
@@ -71,9 +75,13 @@ def plain_or_quoted(text: str, ends: str = WORD_ENDS, longest: int = LONGEST_SHO
     return text if plain and len(text) <= longest else quoted(text, longest)
 
 
-def phrase(text: str) -> str:
-    """Return a text of ours or of the administrator's for a line: as it stands, unless the separator is in it."""
-    return quoted(text, LONGEST_PHRASE) if SEPARATOR.strip() in text or text.startswith('"') else text
+def phrase(text: str, ends: "Tuple[str, ...]" = ()) -> str:
+    """Return a text of ours or of the administrator's for a line: as it stands, or quoted if its end would be unclear.
+
+    ends: what follows such a text in the form that this is for, beside the separator
+    """
+    is_unclear = text.startswith('"') or any(end in text for end in (SEPARATOR.strip(), *ends))
+    return quoted(text, LONGEST_PHRASE) if is_unclear else text
 
 
 def _is_plain(character: str) -> bool:

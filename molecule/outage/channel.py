@@ -9,16 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from tests.lab.logins import Login
-from tests.lab.receiver.client import Message
+from tests.lab.receiver.client import Alert, Message
 
-# A line of a digest (files/ssh_login_notify/slack.py).
-LINE = re.compile(
-    r"(?P<User>.*?): (?P<Type>.+?) · from (?P<From>\S+ port \d+) · (?P<Time>[\d-]{10} [\d:]{8} .+?\))"
-    r" · (?P<rest>.*) · id (?P<id>\S+)"
-)
 LATE = re.compile(r"sent \d+ (minutes|hours) late")
 
 
@@ -46,24 +40,13 @@ def reports(messages: Iterable[Message]) -> list[Report]:
 
 
 def _reports(message: Message) -> list[Report]:
-    if "From" in message.fields:
-        assert len(message.ids) == 1, message.raw
-        return [_report(message, message.ids[0], message.fields, message.fields.get("Note", ""))]
-    found = []
-    for line in message.lines:
-        match = LINE.fullmatch(line)
-        # The notifier's own messages come from nowhere. A login's line that can't be read must not pass for none.
-        assert match or " · from " not in line, line
-        if match:
-            found.append(_report(message, match["id"], match.groupdict(), match["rest"]))
-    return found
+    return [_report(message, alert) for alert in message.alerts]
 
 
-def _report(message: Message, id_: str, fields: dict[str, str], note: str) -> Report:
-    said = datetime.strptime(fields["Time"], "%Y-%m-%d %H:%M:%S %Z (%z)").timestamp()
-    late = bool(LATE.search(note))
+def _report(message: Message, alert: Alert) -> Report:
+    late = bool(LATE.search(alert.note))
     return Report(
-        id_, fields["User"], fields["From"], fields["Type"], said, late, message.received_at, message.number
+        alert.id, alert.user, alert.source, alert.type, alert.seconds, late, message.received_at, message.number
     )
 
 

@@ -9,9 +9,9 @@ do``, without a full stop. No problem shows a secret.
 
 import ipaddress
 import re
-from typing import Any, Dict, Iterator, List, Mapping  # noqa: F401 - Dict, for type comments
+from typing import Any, Dict, Iterator, List, Mapping, Tuple  # noqa: F401 - Dict, for type comments
 
-from . import client_networks, login_types
+from . import certificate_patterns, client_networks, login_types
 
 PREFIX = "ssh_login_notify_"
 # What the notifier's configuration holds. Only the webhook has no default.
@@ -35,7 +35,7 @@ PROGRAM = "/usr/local/bin/ssh-login-notify"
 # What only the role reads.
 ROLE_DEFAULTS = {"heartbeat_time": "", "adopt_commands": [], "adopt_files": []}  # type: Dict[str, Any]
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
-RULE_KEYS = ("user", "from", "key", "type")
+RULE_KEYS = ("user", "from", "key", "certificate", "type")
 TYPES = (
     login_types.INTERACTIVE,
     login_types.COMMAND,
@@ -63,6 +63,8 @@ HOST_AND_PORT = r"(?P<host>[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|\[[0
 URL = re.compile(r"(?P<scheme>https?)://" + HOST_AND_PORT + r"(?P<path>(?:[/?].*)?)\Z")
 PROXY = re.compile(r"http://" + HOST_AND_PORT + r"/?\Z")
 PAM_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
+# In one line, and something to read in it.
+PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 FINGERPRINT_MEND = "copy it from `ssh-keygen -lf key.pub`, SHA256: and 43 characters"
 # A command of a PAM line, and a path: neither may hold what would change the meaning of a line.
@@ -221,10 +223,15 @@ def _people(values: Mapping[str, Any]) -> Iterator[str]:
     people = values["people"]
     if not isinstance(people, Mapping):
         return
-    wrong = [str(key) for key in people if not _matches(FINGERPRINT, key)]
+    entries = [str(key) for key in people if not _matches(FINGERPRINT, key)]
+    certificates = [entry for entry in entries if entry.startswith("SHA256:") and " " in entry]
+    wrong = [entry for entry in entries if entry not in certificates]
     if wrong:
         yield f"{PREFIX}people has {_listed(wrong)}, which is not a fingerprint: {FINGERPRINT_MEND}"
-    if not all(_matches(re.compile(r"[^\r\n]+\Z"), name) for name in people.values()):
+    for what, mend in map(_parts, map(certificate_patterns.problem, certificates)):
+        if what:
+            yield f"{PREFIX}people has an entry that cannot be compared, since {what}: {mend}"
+    if not all(_matches(PERSON, name) for name in people.values()):
         yield f"{PREFIX}people has a name that is empty, is not text or has several lines: write it in one line"
 
 
@@ -244,12 +251,27 @@ def _rule_problem(rule: Any) -> str:
         return f"has no keys, so it would silence every login: give it at least one of {keys}"
     if not all(isinstance(value, str) and value for value in rule.values()):
         return "has a value that is empty or is not text: write each value as text, in quotes"
+    for name in ("user", "key", "type"):
+        if certificate_patterns.looks_like_pattern(rule.get(name, "")):
+            return (
+                f"has the pattern {rule[name]!r} for {name}, and only the names in a certificate are compared with"
+                f" patterns: write a rule with the whole {name} for each"
+            )
     if "key" in rule and not FINGERPRINT.match(rule["key"]):
         return f"has the key {_listed([rule['key']])}, which is not a fingerprint: {FINGERPRINT_MEND}"
     if rule.get("type", TYPES[0]) not in TYPES:
         return "has an unknown type: use one of {}".format(", ".join(TYPES))
-    what, _semicolon, mend = client_networks.problem(rule["from"]).partition("; ") if "from" in rule else ("", "", "")
-    return f"cannot compare an address, since {what}: {mend}" if what else ""
+    what, mend = _parts(client_networks.problem(rule["from"]) if "from" in rule else "")
+    if what:
+        return f"cannot compare an address, since {what}: {mend}"
+    what, mend = _parts(certificate_patterns.problem(rule["certificate"]) if "certificate" in rule else "")
+    return f"cannot compare a certificate, since {what}: {mend}" if what else ""
+
+
+def _parts(problem: str) -> Tuple[str, str]:
+    """Return what is wrong and what to do, from the one sentence of a module of rules; empty where nothing is."""
+    what, _semicolon, mend = problem.rpartition("; ")
+    return what, mend
 
 
 def _heartbeat_ping(values: Mapping[str, Any]) -> Iterator[str]:

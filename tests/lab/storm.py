@@ -19,7 +19,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from statistics import mean, quantiles
 from typing import Any
@@ -167,11 +166,10 @@ def during(report: Alert, visit: Visit) -> bool:
 
 def tells(report: Alert, visit: Visit) -> bool:
     """Whether a report says what was; of a kind that was not seen in time it may say less, or `unknown`."""
-    shown = datetime.strptime(report.shown_time, "%Y-%m-%d %H:%M:%S %Z (%z)").timestamp()
     return (
         (report.user, report.key) == (visit.user, f"publickey ED25519 {visit.fingerprint}")
         and (report.type in (visit.type, UNKNOWN) or is_less_and_true(report.type, visit.type))
-        and shown == int(report.time)
+        and report.seconds == int(report.time)
     )
 
 

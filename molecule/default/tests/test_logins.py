@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+
+from tests.lab.logins import Person
 
 testinfra_hosts = ["ansible://servers"]
 
@@ -116,6 +121,43 @@ def test_a_password_login_says_so(people, alerts):
     assert "password" in message.fields["Key"]
     assert "SHA256" not in message.fields["Key"]
     assert "Person" not in message.fields
+
+
+AUTHORITY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
+AUTHORIZED = "/home/deploy/.ssh/authorized_keys"
+
+
+@pytest.fixture
+def with_certificate(host, ada, tmp_path):
+    """Somebody at the account `deploy` with a new key, certified by an authority that this account has accepted."""
+    host.check_output(f"cp -p {AUTHORIZED} /root/authorized_keys")
+
+    def certified(name: str, authority: Path, key_id: str) -> Person:
+        key = tmp_path / name
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
+        if not authority.exists():
+            subprocess.run([*make, "-f", authority], check=True)  # noqa: S603
+        subprocess.run([*make, "-f", key], check=True)  # noqa: S603
+        sign = ["ssh-keygen", "-q", "-s", authority, "-I", key_id, "-n", "deploy", key]
+        subprocess.run(sign, check=True)  # noqa: S603
+        public = Path(f"{authority}.pub").read_text().strip()
+        host.check_output(f"echo %s >> {AUTHORIZED}", f"cert-authority {public}")
+        return Person("deploy", ada.address, tmp_path / f"{name}.d", key)
+
+    yield certified
+    host.check_output(f"cat /root/authorized_keys > {AUTHORIZED}")
+
+
+def test_a_key_id_says_who_it_was_only_of_the_authority_that_is_named_with_it(with_certificate, tmp_path, alerts):
+    """The key is new each day. A user can sign any key id with an authority of their own."""
+    grace = with_certificate("grace", AUTHORITY, "grace@example.org")
+    (message,) = alerts(grace.command())
+    assert message.header.startswith("Grace Hopper as deploy on ")
+    assert 'key id "grace@example.org"' in message.fields["Key"]
+    eve = with_certificate("eve", tmp_path / "own", "grace@example.org")
+    (message,) = alerts(eve.command())
+    assert message.header.startswith("deploy logged in on ")
+    assert 'key id "grace@example.org"' in message.fields["Key"]
 
 
 def test_a_login_that_ends_at_once_is_reported_too(ada, alerts):

@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import formatdate
 from typing import Any, Callable, Iterator
 
 import requests
+
+from . import view
 
 POLL_SECONDS = 20.0
 
@@ -26,8 +29,10 @@ class Alert:
     time: float  # of the login, seconds since the epoch: an alert's id begins with it
     id: str = ""
     user: str = ""
-    shown_time: str = ""  # "2026-11-25 02:06:30 UTC (+0000)"
+    shown_time: str = ""  # "2026-11-25 02:06:30 UTC", and in another zone "… IST (20:36:30 UTC)"
     key: str = ""
+    person: str = ""
+    note: str = ""
 
     @classmethod
     def of(cls, id_: str, **shown: str) -> Alert:
@@ -36,10 +41,20 @@ class Alert:
 
     @classmethod
     def of_line(cls, id_: str, line: str) -> Alert:
-        """The login of a digest's line (files/ssh_login_notify/slack.py)."""
-        what, source, shown_time, *_more, key, _id = line.split(" · ")
-        user, _colon, type_ = what.partition(": ")
-        return cls.of(id_, source=source.removeprefix("from "), type=type_, user=user, shown_time=shown_time, key=key)
+        """The login of a digest's line (files/ssh_login_notify/slack.py). Raises ValueError for another line."""
+        return cls.of_fields(id_, view.of_line(line))
+
+    @classmethod
+    def of_fields(cls, id_: str, fields: dict[str, str]) -> Alert:
+        """The login with these fields, by their labels."""
+        labels = {"source": "From", "type": "Type", "user": "User", "shown_time": "Time", "key": "Key"}
+        labels |= {"person": "Person", "note": "Note"}
+        return cls.of(id_, **{name: fields.get(label, "") for name, label in labels.items()})
+
+    @property
+    def seconds(self) -> float:
+        """The time of the login as a person reads it, on a server whose zone is UTC: seconds since the epoch."""
+        return datetime.strptime(f"{self.shown_time}+0000", "%Y-%m-%d %H:%M:%S UTC%z").timestamp()
 
 
 @dataclass(frozen=True)
@@ -86,8 +101,7 @@ class Message:
             return [Alert.of_line(id_, line) for id_, line in zip(self.ids, self.lines) if " · from " in line]
         if "From" not in self.fields:
             return []
-        labels = {"source": "From", "type": "Type", "user": "User", "shown_time": "Time", "key": "Key"}
-        return [Alert.of(self.ids[0], **{name: self.fields[label] for name, label in labels.items()})]
+        return [Alert.of_fields(self.ids[0], self.fields)]
 
     @property
     def status(self) -> int | None:

@@ -6,35 +6,42 @@
 
 from __future__ import annotations
 
+import json
 import time
 
+from .blocks import MAX_HEADER
 from .mrkdwn import escape
 
 FIELDS = {
-    "Server": "web-3",
-    "User": "deploy",
-    "From": "203.0.113.50 port 45006",
-    "Type": "SSH (interactive)",
-    "Time": "2026-11-23 06:41:07 UTC (+0000)",
-    "Key": "publickey ED25519 SHA256:8s1J9Qh0pTzV4mJdY2kW6xNcR3bLfUoEaGi5tHvKyZw",
     "Person": "Ada Lovelace",
+    "User": "deploy",
+    "Server": "web-3",
+    "Type": "SSH (interactive)",
+    "From": "203.0.113.50 port 45006",
+    "Time": "2026-11-23 06:41:07 UTC",
+    "Key": "publickey ED25519 SHA256:8s1J9Qh0pTzV4mJdY2kW6xNcR3bLfUoEaGi5tHvKyZw",
 }
+# What the headline says is no field beside it.
+HEADLINE = "{Person} as {User} on {Server}"
 ID = "1795416067.482913-4242"
 
 
 def alert(identifier: str = ID, **changed: str) -> dict:
     """Return the message (what is sent as JSON) for FIELDS, of which some may be `changed`. The texts are escaped."""
     fields = {**FIELDS, **changed}
-    pairs = [[{"type": "mrkdwn", "text": f"*{label}*"}, _plain(value)] for label, value in fields.items()]
+    headline = HEADLINE.format(**{label: _name(value) for label, value in fields.items()})
+    fits = len(escape(headline)) <= MAX_HEADER
+    shown = {label: value for label, value in fields.items() if not fits or f"{{{label}}}" not in HEADLINE}
+    labels = [{"type": "mrkdwn", "text": f"*{label}*"} for label in shown]
+    cells = [cell for pair in zip(labels, map(_plain, shown.values())) for cell in pair]
     return {
-        "text": escape("{Type} login on {Server}: {User} from {From}".format(**fields)),
+        "text": escape("{}: {Type} · from {From} · {Time} · {Key}".format(headline, **fields)),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
         "blocks": [
-            {"type": "header", "text": _plain("{User} logged in on {Server}".format(**fields))},
-            {"type": "section", "fields": [item for pair in pairs[:5] for item in pair]},
-            {"type": "section", "fields": [item for pair in pairs[5:] for item in pair]},
+            {"type": "header", "text": _plain(headline if fits else "A login with longer names than a headline takes")},
+            *({"type": "section", "fields": cells[start : start + 10]} for start in range(0, len(cells), 10)),
             {"type": "context", "elements": [_plain(f"id {identifier}")]},
         ],
     }
@@ -43,7 +50,12 @@ def alert(identifier: str = ID, **changed: str) -> dict:
 def alert_of_now() -> dict:
     """Return the alert of a login at this moment."""
     now = time.time()
-    return alert(f"{now:.6f}-4242", Time=time.strftime("%Y-%m-%d %H:%M:%S UTC (+0000)", time.gmtime(now)))
+    return alert(f"{now:.6f}-4242", Time=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _name(text: str) -> str:
+    """Return a name as the notifier shows it: in quotes, as JSON, if its end would be unclear."""
+    return text if text.replace(" ", "").replace("-", "").isalnum() else json.dumps(text)
 
 
 def _plain(text: str) -> dict:

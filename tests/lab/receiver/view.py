@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import takewhile
 from typing import Any, Iterator
@@ -18,12 +19,26 @@ ID = re.compile(r"[\w.-]*\d[\w.-]*")
 # At the end of a digest's line, where nothing that a stranger chose can follow.
 LINE_ID = re.compile(r" · id ([\w.-]*\d[\w.-]*)$")
 
+# The forms of files/ssh_login_notify/slack.py. A name that is not one plain word may be a JSON string.
+STRING = r'"(?:[^"\\]|\\.)*"'
+WHO = rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
+SERVER = rf"(?P<Server>{STRING}|.+?)"
+LOGIN = re.compile(rf"{WHO}(?: logged in| opened more)? on {SERVER}")
+OWN = re.compile(rf"(?:Test alert|Heartbeat) from {SERVER}(?:: (?:all is well|something is wrong))?")
+SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
+# A login's line in a digest. Nothing in it holds the separator.
+LINE = re.compile(
+    WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?P<Type>[^·]*) · from (?P<From>[^·]*) · (?P<Time>[^·]*)"
+    " · (?P<Key>[^·]*) · id [^·]*"
+)
+
 
 def view(payload: Any) -> dict[str, Any]:
     """Return what stands in a message, unescaped.
 
     text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
-    sections. lines: the texts of sections, in order. notes: the texts of context blocks, in order.
+    sections, and Person, User and Server where the header says them. lines: the texts of sections, in order.
+    notes: the texts of context blocks, in order.
     ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text.
     """
     blocks = payload.get("blocks") if isinstance(payload, dict) else None
@@ -33,15 +48,41 @@ def view(payload: Any) -> dict[str, Any]:
     sections = [block for block in blocks if block.get("type") == "section"]
     lines = [line for block in sections for line in _texts([block.get("text")])]
     text = payload.get("text") if isinstance(payload, dict) else None
+    fields = {label: value for block in sections for label, value in _pairs(block.get("fields"))}
     return {
         "text": unescape(text) if isinstance(text, str) else None,
         "header": headers[0] if headers else None,
-        "fields": {label: value for block in sections for label, value in _pairs(block.get("fields"))},
+        "fields": {**(_of_headline(headers[0], fields) if headers else {}), **fields},
         "lines": lines,
         "notes": notes,
         "ids": [token for note in notes for token in _ids(note)]
         + [token for line in lines for token in LINE_ID.findall(line)],
     }
+
+
+def _of_headline(headline: str, fields: dict[str, str]) -> dict[str, str]:
+    """Return what a headline says: whose login and where, or which server it is about; under the fields' labels."""
+    if "From" in fields:
+        match = LOGIN.fullmatch(headline)
+    elif fields:
+        match = OWN.fullmatch(headline) or SELF_CHECK.fullmatch(headline)
+    else:
+        return {}
+    return {label: name(value) for label, value in match.groupdict().items() if value} if match else {}
+
+
+def of_line(line: str) -> dict[str, str]:
+    """Return what a login's line in a digest says, under the fields' labels. Raises ValueError for any other line."""
+    match = LINE.fullmatch(line)
+    if not match:
+        raise ValueError(f"not a login's line: {line}")
+    names = {label: name(match[label]) for label in ("Person", "User", "Note", "Type") if match[label]}
+    return {**{label: value for label, value in match.groupdict().items() if value}, **names}
+
+
+def name(text: str) -> str:
+    """Return a name without its quotes, if it has any. What was cut stays as it is."""
+    return json.loads(text) if re.fullmatch(STRING, text) else text
 
 
 def _texts(objects: Any) -> list[str]:

@@ -26,7 +26,8 @@ FACTS = {
 FORGING = [
     '"', "\\", "'", "''", " · ", "·", ", ", "; ", ": ", " (", ")", "=", " from ", " port ", "serial 4711",
     "CA SHA256:x", "Person: ", "Note: ", "key id ", ", then ", "certificate ", "id 1.1-1", "…", "an unknown user",
-    "not known", "user=", 'alice@corp", serial 4711, CA SHA256:GOOD) · Alice (on call) · Note: "reviewed',
+    "not known", "user=", " as ", " on ", " logged in on ", "Alice as root",
+    'alice@corp", serial 4711, CA SHA256:GOOD) · Alice (on call) · Note: "reviewed',
     "\u201d", "\u2033", "\uff02", "\u2022", "\u22c5", "\u30fb", "\u318d", "\u0660", "\u2800", "\u3164", "\u05d0",
     "\u0300", "&", "&amp;", "<", ">", "\\u0022", "\\n", "\n", "\x1b[2J", "\U0001f511", "Größe", "日本語",
     "Ключ", "alice",
@@ -125,28 +126,39 @@ def _read_facts(text, method):
     return text[1:]
 
 
-def read_user(text):
-    """Return the user, and what is behind it, which begins with a blank or with a colon and a blank."""
+def read_who(text):
+    """Return the person, the user, and what is behind them, which begins with a blank or with a colon and a blank."""
+    person = ""
+    first, rest = _until_as(text)
+    if rest:
+        person, text = first, rest
     unknown = "an unknown user"
     if text.startswith(unknown):
-        return "", text[len(unknown) :]
+        return person, "", text[len(unknown) :]
     if text.startswith('"'):
-        return take(text)
+        return (person, *take(text))
     end = min(index for index in (text.find(": "), text.find(" ")) if index >= 0)
-    return text[:end], text[end:]
+    return person, text[:end], text[end:]
+
+
+def _until_as(text):
+    """Return the name before the words ` as `, and what is behind them; both are empty if there is no such name."""
+    if text.startswith('"'):
+        name, rest = take(text)
+        return (name, rest[len(" as ") :]) if rest.startswith(" as ") else ("", "")
+    name, words, rest = text.partition(" as ")
+    return (name, rest) if words and ": " not in name else ("", "")
 
 
 def read_line(text):
-    """Return the labels and values of a login's line, behind the user."""
+    """Return the labels and values of a login's line, behind whom it is about."""
     items = text.split(" · ")
-    found = {"type": phrase(items[0]), "time": items[2], "person": "", "note": "", "id": ""}
-    found["from"] = read_origin(behind(items[1], "from "))
-    rest = items[3:]
-    for label, words in (("person", "Person: "), ("note", "Note: ")):
-        if rest[0].startswith(words):
-            found[label] = phrase(behind(rest.pop(0), words))
-    found["methods"] = read_key(rest.pop(0))
-    if rest:
-        found["id"] = behind(rest.pop(0), "id ")
-    assert rest == []
+    found = {"note": phrase(behind(items.pop(0), "Note: ")) if items[0].startswith("Note: ") else "", "id": ""}
+    found["type"] = phrase(items.pop(0))
+    found["from"] = read_origin(behind(items.pop(0), "from "))
+    found["time"] = items.pop(0)
+    found["methods"] = read_key(items.pop(0))
+    if items:
+        found["id"] = behind(items.pop(0), "id ")
+    assert items == []
     return found

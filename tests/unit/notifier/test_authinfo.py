@@ -102,8 +102,27 @@ def test_a_certificate_of_a_key_that_only_hardware_or_old_programs_make_is_read_
     assert method["fingerprint"] == fingerprint(string(kind) + key)
     assert method["key_type"] == SHORT_NAMES[kind] + "-CERT"
     assert method["certificate"] == {
-        "key_id": "id", "serial": 1 << 63, "ca": fingerprint(authority), "principals": ["deploy"],
+        "key_id": "id", "principals": ["deploy"], "serial": 1 << 63, "ca": fingerprint(authority),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        ([], []),
+        ([b""], [""]),
+        ([b"ada", b"\xd0\xb0da", b"a\n\xff"], ["ada", "\u0430da", "a\\n\\xff"]),
+        ([b"x" * 299] * 256, ["x" * 299] * 10),
+        ([b"x" * 100000], ["x" * 299 + "\u2026"]),
+    ],
+)
+def test_a_certificates_principals_are_kept_as_far_as_they_fill_no_disk(names, kept):
+    authority = string(b"ssh-ed25519") + string(b"a" * 32)
+    blob = string(b"ssh-ed25519-cert-v01@openssh.com") + string(b"nonce") + string(b"k" * 32) + struct.pack(">QI", 0, 1)
+    blob += string(b"id") + string(b"".join(map(string, names))) + struct.pack(">QQ", 0, (1 << 64) - 1)
+    blob += string(b"") * 3 + string(authority) + string(b"signature")
+    (method,) = parse(b"publickey ssh-ed25519-cert-v01@openssh.com " + base64.b64encode(blob))
+    assert method["certificate"]["principals"] == kept
 
 
 def make_fido_key(directory, kind, application):

@@ -4,15 +4,19 @@
 """rules: a login is ignored by whole values and networks, never by a part of a text, and never a suspicious one."""
 
 import ipaddress
+import re
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify.alert import TEST
+from ssh_login_notify.certificate_patterns import is_like
 from ssh_login_notify.client_networks import IPV4_IN_IPV6, LINK_LOCAL, holds, problem
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.rules import is_ignored, people
+from ssh_login_notify.settings import TYPES
 
 CA = "SHA256:" + "c" * 43
 
@@ -162,6 +166,221 @@ def test_a_certificate_matches_by_its_key_and_by_its_authority():
     method = {"method": "publickey", "fingerprint": FINGERPRINT, "certificate": {"key_id": "x", "serial": 1, "ca": CA}}
     assert ignored({"key": FINGERPRINT}, methods=[method])
     assert ignored({"key": CA}, methods=[method])
+
+
+EVIL = "SHA256:" + "e" * 43
+KEY_ID = CA + " key id "
+PRINCIPAL = CA + " principal "
+
+
+def certified(key_id="ada@example.org", principals=("ada",), ca=CA, **changes):
+    certificate = {"key_id": key_id, "principals": list(principals), "serial": 1, "ca": ca}
+    return dict({"method": "publickey", "fingerprint": "SHA256:today", "certificate": certificate}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "key_id", "matches"),
+    [
+        ("ada@example.org", "ada@example.org", True),
+        ("ada@example.org", "Ada@example.org", False),
+        ("ada@example.org", "ada@example.org.evil.example", False),
+        ("ada@example.org", "not-ada@example.org", False),
+        ("ada@example.org", "ada@exampleXorg", False),
+        ("*@example.org", "ada@example.org", True),
+        ("*@example.org", "ada@example.org\\n", False),
+        ("*@example.org", "eve@evil.example@example.org", True),
+        ("vault-ci-*", "vault-ci-4711", True),
+        ("vault-ci-*", "vault-ci-", True),
+        ("vault-ci-*", "vault-cI-4711", False),
+        ("vault-ci-*", "xvault-ci-4711", False),
+        ("vault-ci-*", "vault-ci-a\\x00b", False),
+        ("vault-ci-*", "vault-ci-" + "x" * 290 + "…", False),
+        ("vault-ci-????", "vault-ci-4711", True),
+        ("vault-ci-????", "vault-ci-471", False),
+        ("request[*] for[root]", "request[7] for[root]", True),
+        ("request[*] for[root]", "request[7] for[r]", False),
+        ("a*b*c", "aXbYbZc", True),
+        ("a*b*c", "aXbYbZ", False),
+        ("ada|bob", "ada", False),
+        ("ada,bob", "ada", False),
+        ("ad[ab]", "ada", False),
+        ("ada.*", "ada", False),
+        ("(ada)", "ada", False),
+        ("ada", "\u0430da", False),
+    ],
+)
+def test_a_pattern_matches_a_whole_key_id_or_principal_of_one_authority(text, key_id, matches):
+    assert ignored({"certificate": KEY_ID + text}, methods=[certified(key_id)]) is matches
+    assert ignored({"certificate": PRINCIPAL + text}, methods=[certified("x", ["other", key_id])]) is matches
+    assert not ignored({"certificate": PRINCIPAL + text}, methods=[certified(key_id, [])])
+    assert not ignored({"certificate": KEY_ID + text}, methods=[certified("x", [key_id])])
+    # An authority of the user's own, by a line cert-authority in authorized_keys, signs any key id.
+    assert not ignored({"certificate": KEY_ID + text}, methods=[certified(key_id, [key_id], ca=EVIL)])
+    evil = alert(methods=[certified(key_id, [key_id], ca=EVIL)])
+    assert people(evil, configuration(people={KEY_ID + text: "Ada Lovelace"})) == []
+
+
+def test_a_host_that_vouches_for_its_users_has_no_certificate_of_a_person():
+    for name in (KEY_ID + "web-*", PRINCIPAL + "web-*"):
+        method = certified("web-1", ["web-1"], method="hostbased")
+        assert not ignored({"certificate": name}, methods=[method])
+        assert people(alert(methods=[method]), configuration(people={name: "a robot"})) == []
+
+
+def test_an_alert_that_waited_through_an_upgrade_has_no_principals_and_no_certificate_may_be_unknown():
+    old = certified("ci-1")
+    del old["certificate"]["principals"]
+    assert ignored({"certificate": KEY_ID + "ci-*"}, methods=[old])
+    assert not ignored({"certificate": PRINCIPAL + "ci*"}, methods=[old])
+    for methods in ([], [{"method": "password"}], [{"method": "publickey", "detail": KEY_ID + "ci-1"}]):
+        assert not ignored({"certificate": KEY_ID + "ci-*"}, methods=methods)
+
+
+def test_a_pattern_takes_no_time_that_whoever_chooses_a_key_id_could_stretch():
+    began = time.process_time()
+    assert not is_like("a" * 300, "*a" * 140 + "*b")
+    assert time.process_time() - began < 1
+
+
+def wildcards(pattern):
+    """The same pattern for another matcher, as an oracle."""
+    parts = ({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+SHORT = st.text(alphabet="aA*?[].…\\ ", max_size=5)
+
+
+@given(SHORT, SHORT)
+def test_a_pattern_matches_what_the_same_regular_expression_matches(value, pattern):
+    assert is_like(value, pattern) is bool(wildcards(pattern).fullmatch(value))
+
+
+USERS = st.sampled_from(["deploy", "Deploy", "dep", "d", "root"])
+PATTERNS = st.sampled_from(["deploy", "dep*", "?eploy", "d*y", "*[1]"]) | SHORT.filter(bool)
+KEYS = st.sampled_from([FINGERPRINT, CA, EVIL])
+ALL_TYPES = st.sampled_from([*TYPES, "SSH (command: id)", "rsync "])
+# What of a login a part of a rule names.
+NAMED = {
+    "user": ["user"], "from": ["address"], "key": ["fingerprint", "ca"], "type": ["type"],
+    "certificate": ["method", "ca", "key_id", "principals"],
+}  # fmt: skip
+OTHERS = {
+    "address": st.sampled_from(["203.0.113.5", "203.0.11.50", "::ffff:203.0.113.50", "2001:db8::1", "fe80::1%x", ""]),
+    "type": ALL_TYPES,
+    "method": st.just("hostbased"),
+    "fingerprint": KEYS,
+    "ca": KEYS,
+}
+
+
+@st.composite
+def rules(draw):
+    values = {
+        "user": draw(USERS), "from": draw(st.sampled_from(["203.0.113.50", "203.0.113.0/24", "::/0"])),
+        "key": draw(KEYS), "type": draw(st.sampled_from(TYPES)),
+        "certificate": "{} {} {}".format(draw(KEYS), draw(st.sampled_from(["key id", "principal"])), draw(PATTERNS)),
+    }  # fmt: skip
+    return {name: values[name] for name in draw(st.sets(st.sampled_from(sorted(values)), min_size=1))}
+
+
+def alike(text):
+    """What a matcher that is not exact may take for the same."""
+    return st.sampled_from([text[:-1], text[1:], text + "x", "x" + text, text.swapcase(), text + "\\n", f" {text} "])
+
+
+@st.composite
+def rules_and_logins(draw):
+    """A rule, and a login that it names, of which one or two things that it names are changed."""
+    rule = draw(rules())
+    authority, _space, rest = rule.get("certificate", CA + " key id x").partition(" ")
+    value = re.sub("^(key id|principal) ", "", rest).replace("*", "xy").replace("?", "z")
+    by_key_id = rest.startswith("key id ")
+    values = {
+        "user": rule.get("user", "deploy"), "address": "2001:db8::1" if rule.get("from") == "::/0" else "203.0.113.50",
+        "type": rule.get("type", "rsync"), "method": "publickey", "fingerprint": rule.get("key", FINGERPRINT),
+        "key_id": value if by_key_id else "x", "principals": [] if by_key_id else ["x", value], "ca": authority,
+    }  # fmt: skip
+    named = sorted({name for part in rule for name in NAMED[part]})
+    for name in draw(st.sets(st.sampled_from(named), max_size=2)):
+        if name == "principals":
+            values[name] = draw(st.lists(alike(value), max_size=2))
+        else:
+            values[name] = draw(OTHERS[name] if name in OTHERS else alike(values[name]))
+    method = {name: values.pop(name) for name in ("method", "fingerprint")}
+    certificate = {name: values.pop(name) for name in ("key_id", "principals", "ca")}
+    if draw(st.integers(0, 9)):
+        method["certificate"] = dict(certificate, serial=1)
+    return rule, alert(methods=[method], **values)
+
+
+def is_named(rule, login):
+    """Whether a rule names a login in full, said once more and in another way."""
+    (method,) = login["methods"]
+    certificate = method.get("certificate", {"ca": ""})
+    authority, _space, rest = rule.get("certificate", "").partition(" ")
+    what, pattern = ("key id", rest[7:]) if rest.startswith("key id ") else ("principal", rest[10:])
+    values = [certificate.get("key_id")] if what == "key id" else certificate.get("principals", [])
+    address = ipaddress.ip_address(login["address"].partition("%")[0] or "::")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return (
+        ("user" not in rule or rule["user"] == login["user"])
+        and ("from" not in rule or (login["address"] != "" and address in ipaddress.ip_network(rule["from"])))
+        and ("key" not in rule or rule["key"] in (method["fingerprint"], certificate["ca"]))
+        and ("type" not in rule or rule["type"] == re.sub(r"(?<=^SSH \(command): .*(?=\)$)", "", login["type"]))
+        and (
+            "certificate" not in rule
+            or (
+                (method["method"], certificate["ca"]) == ("publickey", authority)
+                and any(wildcards(pattern).fullmatch(value) for value in values if value is not None)
+            )
+        )
+    )
+
+
+@settings(max_examples=settings().max_examples * 5)
+@given(rules_and_logins())
+def test_no_login_that_a_rule_does_not_name_in_full_is_ever_ignored(case):
+    rule, login = case
+    try:
+        found = configuration(ignore=[rule])
+    except ConfigurationError:
+        return
+    if is_ignored(login, found):
+        assert is_named(rule, login)
+    elif is_named(rule, login):
+        # What a certificate may hold and a rule can't name is reported: an escape, and what was cut.
+        assert re.search(r"\\|…", str(login["methods"][0]["certificate"]))
+
+
+@pytest.mark.parametrize("name", ["user", "key", "type"])
+@pytest.mark.parametrize("value", ["backup*", "backup?", "*", "[ab]ackup", "SSH*", "SHA256:*"])
+def test_a_pattern_where_only_a_whole_value_counts_is_refused(name, value):
+    with pytest.raises(ConfigurationError) as refused:
+        configuration(ignore=[{"from": "10.0.0.0/8", name: value}])
+    assert f"rule 1 of ssh_login_notify_ignore has the pattern {value!r} for {name}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {KEY_ID + "ada@example.org": "Ada Lovelace", KEY_ID + "*@example.org": "x", PRINCIPAL + "ada": "an admin"},
+        {KEY_ID + "ada@*": "Ada Lovelace", KEY_ID + "a*": "somebody", CA: "the office's authority"},
+        {PRINCIPAL + "ada": "Ada Lovelace", PRINCIPAL + "ad?": "somebody", CA: "the office's authority"},
+        {"SHA256:today": "Ada Lovelace", KEY_ID + "ada@example.org": "somebody"},
+    ],
+)
+def test_a_person_is_told_by_the_entry_that_says_most_in_whatever_order_they_are(names):
+    for entries in (names, dict(reversed(list(names.items())))):
+        found = configuration()
+        found.people = entries
+        assert people(alert(methods=[certified()]), found) == ["Ada Lovelace"]
+
+
+def test_a_person_whose_two_keys_were_needed_is_told_once():
+    names = {FINGERPRINT: "Ada Lovelace", KEY_ID + "ada@*": "Ada Lovelace"}
+    methods = [{"method": "publickey", "fingerprint": FINGERPRINT}, certified()]
+    assert people(alert(methods=methods), configuration(people=names)) == ["Ada Lovelace"]
 
 
 def test_the_people_are_those_of_all_keys_that_were_needed():

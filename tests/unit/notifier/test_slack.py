@@ -23,8 +23,9 @@ NOW = 1763884862.0
 if sys.version_info >= (3, 9):
     # The receiver's rules are Slack's documented ones; the receiver itself runs on newer Pythons only.
     from tests.lab.receiver.validation import judge
+    from tests.lab.receiver.view import of_line, view
 else:
-    judge = None
+    judge = view = None
 
 
 def check(message):
@@ -64,29 +65,80 @@ def single(now=NOW, values=None, **changes):
     return check(slack.single(alert(**changes), configuration(**(values or {})), now))
 
 
-def test_a_message_shows_who_where_how_when_and_by_whose_key():
-    message = single(values={"people": {FINGERPRINT: "Ada Lovelace"}}, notes=["a note"], name="client.example")
-    assert list(shown(message)) == ["Server", "User", "From", "Type", "Time", "Key", "Person", "Note"]
-    found = shown(message)
-    assert re.match(r"2025-11-23 \d\d:\d\d:\d\d \S+ \([+-]\d{4}\)$", found.pop("Time"))
-    assert found == {
-        "Server": "web-3",
-        "User": "deploy",
-        "From": "203.0.113.50 port 45006 (client.example)",
-        "Type": "SSH (interactive)",
-        "Key": "publickey ED25519 " + FINGERPRINT,
-        "Person": "Ada Lovelace",
-        "Note": "a note",
-    }
-    assert message["blocks"][0]["text"]["text"] == "deploy logged in on web-3"
+PEOPLE = {"people": {FINGERPRINT: "Ada Lovelace"}}
+
+
+def test_a_message_begins_with_the_person_and_what_is_odd_and_says_the_rest_once():
+    message = single(values=PEOPLE, notes=["a note"], name="client.example")
+    assert message["blocks"][0]["text"]["text"] == "Ada Lovelace as deploy on web-3"
     assert message["blocks"][-1]["elements"][0]["text"] == "id 1763884801.123456-4242"
+    found = shown(message)
+    assert list(found) == ["Note", "Type", "From", "Time", "Key"]
+    assert re.match(r"2025-11-23 \d\d:\d\d:\d\d \S+$", found.pop("Time"))
+    assert found == {
+        "Note": "a note",
+        "Type": "SSH (interactive)",
+        "From": "203.0.113.50 port 45006 (client.example)",
+        "Key": "publickey ED25519 " + FINGERPRINT,
+    }
+
+
+def test_no_value_is_in_a_message_twice():
+    message = single(values=PEOPLE, notes=["a note"], name="client.example")
+    words = [message["text"], " ".join(text["text"] for text in texts(message))]
+    values = ["Ada Lovelace", "deploy", "web-3", "203.0.113.50", "client.example", "SSH (", FINGERPRINT, "a note"]
+    for text in words:
+        assert [text.count(value) for value in values] == [1] * len(values)
+
+
+def test_all_that_is_asked_first_is_in_one_section_of_few_rows():
+    """A phone shows each label and each value in a row of its own."""
+    message = single(values=PEOPLE, notes=["a note"])
+    assert [block["type"] for block in message["blocks"]] == ["header", "section", "context"]
+
+
+@pytest.mark.parametrize(
+    ("people", "changes", "headline"),
+    [
+        ({}, {}, "deploy logged in on web-3"),
+        ({}, {"follows": "1.1-1"}, "deploy opened more on web-3"),
+        ({FINGERPRINT: "Ada Lovelace"}, {}, "Ada Lovelace as deploy on web-3"),
+        ({FINGERPRINT: "Ada Lovelace"}, {"follows": "1.1-1"}, "Ada Lovelace as deploy opened more on web-3"),
+        ({FINGERPRINT: "Ada Lovelace"}, {"user": ""}, "Ada Lovelace as an unknown user on web-3"),
+        ({FINGERPRINT: "Ada as root"}, {}, '"Ada as root" as deploy on web-3'),
+        ({}, {"user": "Ada Lovelace as deploy"}, '"Ada Lovelace as deploy" logged in on web-3'),
+    ],
+)
+def test_a_headline_has_one_form_that_no_account_can_imitate(people, changes, headline):
+    message = single(values={"people": people}, **changes)
+    assert message["blocks"][0]["text"]["text"] == headline
+    assert message["text"].startswith(headline + ": ")
+    line = slack._digest_line(alert(**changes), configuration(people=people), NOW)
+    assert line.startswith(re.sub("( logged in| opened more)? on web-3", "", headline) + ": ")
+
+
+@pytest.mark.parametrize(
+    ("label", "changes"),
+    [("web-3", {"user": "d" * 130}), ("w" * 130, {}), ("web-3", {"user": "<" * 40}), ("<" * 40, {})],
+)
+def test_what_the_headline_has_no_room_for_is_a_field(label, changes):
+    message = single(values=dict(PEOPLE, host_label=label), notes=["a note"], **changes)
+    found = shown(message)
+    assert list(found) == ["Note", "Person", "User", "Server", "Type", "From", "Time", "Key"]
+    user = slack.escape(changes.get("user", "deploy"))
+    assert (found["Person"], found["User"], found["Server"]) == ("Ada Lovelace", user, slack.escape(label))
+    assert message["blocks"][0]["text"]["text"].startswith("Ada Lovelace as ")
+
+
+def test_a_long_user_and_a_long_person_leave_room_for_the_server_in_the_headline():
+    message = single(values={"people": {FINGERPRINT: "A" * 300}}, user="d" * 300)
+    assert message["blocks"][0]["text"]["text"].endswith(" on web-3")
 
 
 def test_the_text_alone_says_all_of_it():
-    text = single(values={"people": {FINGERPRINT: "Ada Lovelace"}}, notes=["a note"])["text"]
-    for part in ("deploy logged in on web-3", "SSH (interactive)", "203.0.113.50 port 45006", FINGERPRINT, "2025-11-23",
-                 "Ada Lovelace", "a note"):  # fmt: skip
-        assert part in text
+    text = single(values=PEOPLE, notes=["a note"])["text"]
+    assert text.startswith("Ada Lovelace as deploy on web-3: Note: a note · SSH (interactive) · from 203.0.113.50 ")
+    assert FINGERPRINT in text
 
 
 def test_labels_are_bold_and_values_are_plain_text_without_emoji():
@@ -102,14 +154,14 @@ def test_labels_are_bold_and_values_are_plain_text_without_emoji():
 
 
 def test_a_label_is_part_of_no_pair_that_a_section_tears_apart():
-    for block in single(notes=["x"], values={"people": {FINGERPRINT: "Ada"}})["blocks"]:
+    for block in single(notes=["x"], values={"people": {FINGERPRINT: "A" * 200}})["blocks"]:
         assert len(block.get("fields", [])) % 2 == 0
 
 
 def test_the_characters_that_slack_reads_are_escaped_and_no_others():
     assert slack.escape("<!channel> & \"x\" 'y' `z` *b* _i_") == "&lt;!channel&gt; &amp; \"x\" 'y' `z` *b* _i_"
     message = single(user="<!channel>", name="<https://evil.example|click>", notes=["a & b"])
-    assert shown(message)["User"] == "&lt;!channel&gt;"
+    assert message["blocks"][0]["text"]["text"] == "&lt;!channel&gt; logged in on web-3"
     assert "<" not in message["text"]
 
 
@@ -155,7 +207,7 @@ def test_a_cut_is_never_within_an_escape(text, limit):
 
 def test_what_is_not_known_is_said_to_be_not_known():
     found = shown(single(user="", address="", port=0, name="", methods=[]))
-    assert (found["User"], found["From"], found["Key"]) == ("not known", "not known", "sshd did not say")
+    assert (found["From"], found["Key"]) == ("not known", "sshd did not say")
     assert "an unknown user logged in on web-3" in single(user="")["text"]
 
 
@@ -238,22 +290,46 @@ def test_whatever_strangers_choose_each_form_gives_back_just_that(user, name, ad
     settings.people = {method["fingerprint"]: person} if "fingerprint" in method else {}
     message = check(slack.single(found, settings, NOW))
     cells = {label: uncut(value) for label, value in shown(message).items()}
-    digest_user, line = forms.read_user(uncut(slack._digest_line(found, settings, NOW)))
-    text_user, text_line = forms.read_user(uncut(message["text"]))
+    *digest_who, line = forms.read_who(uncut(slack._digest_line(found, settings, NOW)))
+    *text_who, text_line = forms.read_who(uncut(message["text"]))
+    *headline_who, headline_rest = forms.read_who(uncut(message["blocks"][0]["text"]["text"]))
     expected = {
         "type": found["type"],
         "time": cells["Time"],
         "from": (address, values["port"], name),
-        "person": cells.get("Person", ""),
         "note": "; ".join(notes),
         "methods": [method],
     }
-    assert digest_user == text_user == user
+    named = person if "fingerprint" in method else ""
+    assert digest_who == text_who == [named, user]
     assert forms.read_line(forms.behind(line, ": ")) == dict(expected, id=found["id"])
-    assert forms.read_line(forms.behind(text_line, " logged in on web-3: ")) == dict(expected, id="")
+    did = " on web-3" if named else " logged in on web-3"
+    assert forms.read_line(forms.behind(text_line, did + ": ")) == dict(expected, id="")
+    if "User" not in cells:
+        assert (headline_who, headline_rest) == ([named, user], did)
+    else:
+        assert cells.get("Person", "") == named
+        assert (cells["User"] == "not known") if not user else (forms.take(cells["User"]) == (user, ""))
     assert forms.read_origin(cells["From"]) == expected["from"]
     assert forms.read_key(cells["Key"]) == [method]
-    assert cells["User"] == "not known" if not user else forms.take(cells["User"]) == (user, "")
+
+
+@given(CHOSEN, CHOSEN, st.sampled_from(["", "1.1-1"]), st.lists(CHOSEN.filter(bool), max_size=1), CHOSEN.filter(bool))
+def test_the_receiver_reads_the_fields_out_of_the_headline_and_the_line(user, person, follows, notes, label):
+    found = alert(user=user, follows=follows, was="rsync" if follows else "", notes=notes)
+    settings = configuration(host_label=label)
+    settings.people = {FINGERPRINT: person}
+    message = check(slack.single(found, settings, NOW))
+    known = user or "an unknown user"
+    expected = dict(slack.fields(found, settings, NOW), User=known)
+    line = uncut(slack._digest_line(found, settings, NOW))
+    cells = {name: uncut(value) for name, value in shown(message).items()}
+    assert cells == {name: value for name, value in slack.fields(found, settings, NOW) if name in cells}
+    assert forms.read_who(line)[:2] == (person, user)
+    if view:
+        server = expected.pop("Server")
+        assert of_line(line) == expected
+        assert view(message)["fields"] == dict(expected, Server=server, User=cells.get("User", known))
 
 
 def test_two_long_key_ids_leave_both_keys_in_the_alert():
@@ -285,14 +361,27 @@ def test_a_late_message_says_so(late, note):
 
 
 def test_the_label_of_the_configuration_is_the_servers_name():
-    assert shown(single(values={"host_label": "the shop"}))["Server"] == "the shop"
+    assert single(values={"host_label": "the shop"})["text"].startswith("deploy logged in on the shop: ")
 
 
-def test_the_time_is_that_of_the_hosts_zone(monkeypatch):
-    monkeypatch.setenv("TZ", "Asia/Kolkata" if parts.Path("/usr/share/zoneinfo/Asia/Kolkata").exists() else "IST-5:30")
+@pytest.mark.parametrize(
+    ("zone", "seconds", "said"),
+    [
+        ("UTC0", 1763884862.5, "2025-11-23 08:01:02 UTC"),
+        ("GMT0", 1763884862.5, "2025-11-23 08:01:02 UTC"),
+        ("IST-5:30", 1763884862.5, "2025-11-23 13:31:02 IST (08:01:02 UTC)"),
+        ("PST8", 1763884862.5, "2025-11-23 00:01:02 PST (08:01:02 UTC)"),
+        ("PST8", 1763884801, "2025-11-23 00:00:01 PST (08:00:01 UTC)"),
+        ("PST8", 1763884799, "2025-11-22 23:59:59 PST (2025-11-23 07:59:59 UTC)"),
+        ("<+1245>-12:45", 1763884862.5, "2025-11-23 20:46:02 +1245 (08:01:02 UTC)"),
+        ("BST0BST,M1.1.0,M12.5.0", 1763884862.5, "2025-11-23 09:01:02 BST (08:01:02 UTC)"),
+    ],
+)
+def test_the_time_is_that_of_the_hosts_zone_and_utc_where_they_differ(monkeypatch, zone, seconds, said):
+    monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert shown(single(time=1763884862.5))["Time"] == "2025-11-23 13:31:02 IST (+0530)"
+        assert shown(single(time=seconds))["Time"] == said
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -306,7 +395,7 @@ def test_a_test_alert_says_that_it_is_one():
 
 
 @pytest.mark.parametrize(
-    ("service", "notes", "headline", "problem"),
+    ("about", "notes", "headline", "problem"),
     [
         (HEARTBEAT, [], "Heartbeat from web-3: all is well", None),
         (HEARTBEAT, ["x is gone: mend it"], "Heartbeat from web-3: something is wrong", "x is gone: mend it"),
@@ -315,13 +404,15 @@ def test_a_test_alert_says_that_it_is_one():
          "the PAM line in /x is gone: mend it; y is: z"),
     ],
 )  # fmt: skip
-def test_what_the_notifier_says_of_itself_is_no_login(service, notes, headline, problem):
-    found = own(service, notes)
+def test_what_the_notifier_says_of_itself_is_no_login(about, notes, headline, problem):
+    found = own(about, notes)
     message = check(slack.single(found, configuration(host_label="web-3"), found["time"]))
     assert message["blocks"][0]["text"]["text"] == headline
     assert shown(message).get("Problem") == problem
     assert "User" not in shown(message)
-    assert shown(message)["Server"] == "web-3"
+    assert "Server" not in shown(message)
+    start = "web-3: the PAM line in /x is gone: mend it; y is: z · " if len(notes) > 1 else headline + ": "
+    assert message["text"].startswith(start)
 
 
 def test_a_digest_counts_as_logins_only_what_is_one():
@@ -337,6 +428,7 @@ def test_a_message_tells_what_was_dropped_before_it(count, words):
         slack.add_dropped(message, count)
         check(message)
         assert words in message["blocks"][1]["elements"][0]["text"]
+        assert words in message["text"]
 
 
 def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():
@@ -345,14 +437,26 @@ def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():
 
 
 def test_a_digest_has_a_line_for_each_login_with_all_that_is_known():
-    alerts = [alert(number, user=f"user{number}") for number in range(12)]
+    alerts = [alert(number, user=f"user{number}") for number in range(30)]
     message = check(slack.digest(alerts, configuration(), NOW))
-    assert message["blocks"][0]["text"]["text"] == "12 logins on web-3"
+    assert message["blocks"][0]["text"]["text"] == "30 logins on web-3"
     lines = [block["text"]["text"] for block in message["blocks"][1:]]
     for number, line in enumerate(lines):
         for part in (f"user{number}: ", "203.0.113.50 port 45006", FINGERPRINT, "id " + alerts[number]["id"]):
             assert part in line
-    assert "user0" in message["text"]
+    text = message["text"].split("\n")
+    assert text[0] == "30 logins on web-3"
+    assert text[1:-1] == [line.partition(" · id ")[0] for line in lines[: len(text) - 2]]
+    assert text[-1] == f"and {32 - len(text)} more"
+    assert len(text) > 8
+
+
+def test_the_text_of_a_short_digest_has_all_its_lines_with_the_person_first():
+    message = check(slack.digest([alert(1), alert(2, user="root", methods=[])], configuration(**PEOPLE), NOW))
+    headline, first, second = message["text"].split("\n")
+    assert headline == "2 logins on web-3"
+    assert first.startswith("Ada Lovelace as deploy: SSH (interactive) · from 203.0.113.50 port 45006 · ")
+    assert second.startswith("root: SSH (interactive) · ")
 
 
 def wordy(number):
@@ -369,6 +473,8 @@ def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
     assert fitting == alerts[: len(fitting)]
     message = slack.digest(fitting, configuration(), NOW + 9999)
     check(message)
+    # Whatever fills the first lines, phones and screen readers get some of them.
+    assert len(message["text"].split("\n")) > min(len(fitting), 3)
     for sent in fitting:
         assert "id " + sent["id"] in json.dumps(message)
 

@@ -206,7 +206,7 @@ def test_waiting_ends_with_the_message_not_with_the_time(client, post):
 def test_waiting_in_vain_tells_what_arrived_instead(client, post):
     post(json=alert())
     post(json={"text": "a < b"})
-    with pytest.raises(TimeoutError, match=r"(?s)1 of 2 .*deploy logged in on web-3.*unescaped <"):
+    with pytest.raises(TimeoutError, match=r"(?s)1 of 2 .*Ada Lovelace as deploy on web-3.*unescaped <"):
         client.wait_for(count=2, timeout=0.5)
     assert len(client.wait_for(count=2, timeout=1, attempts=True)) == 2
 

@@ -277,10 +277,10 @@ def test_slack_sdk_reads_an_alert_as_it_was_meant():
 
 
 def test_the_view_of_an_alert_is_what_a_person_reads():
-    seen = view(alert(User="<b>&amp;"))
-    assert seen["fields"] == {**FIELDS, "User": "<b>&amp;"}
-    assert seen["header"] == "<b>&amp; logged in on web-3"
-    assert seen["text"] == "SSH (interactive) login on web-3: <b>&amp; from 203.0.113.50 port 45006"
+    seen = view(alert(User="<b>&amp;", From="<i>"))
+    assert seen["fields"] == {**FIELDS, "User": "<b>&amp;", "From": "<i>"}
+    assert seen["header"] == 'Ada Lovelace as "<b>&amp;" on web-3'
+    assert seen["text"].startswith('Ada Lovelace as "<b>&amp;" on web-3: SSH (interactive) · from <i> · ')
     assert seen["ids"] == [ID]
 
 

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.loginwatch.pam.plugins.module_utils import settings
 
 PROJECT = Path(__file__).resolve().parents[4]
@@ -53,7 +54,7 @@ def test_the_defaults_with_a_webhook_are_all_right():
 
 
 def test_the_code_on_the_host_is_the_same():
-    for name in ("settings", "client_networks", "login_types"):
+    for name in ("settings", "client_networks", "certificate_patterns", "login_types"):
         installed = PROJECT / "files" / "ssh_login_notify" / (name + ".py")
         here = PROJECT / "plugins" / "module_utils" / (name + ".py")
         assert installed.resolve() == here.resolve()
@@ -132,12 +133,58 @@ def test_a_rules_network_is_refused_with_what_to_write_or_is_fine(network):
         ({"user": 42}, "empty or is not text"),
         ({"key": KEY[:-1]}, "which is not a fingerprint"),
         ({"type": "SSH"}, "unknown type"),
+        ({"user": "backup*"}, "the pattern 'backup*' for user"),
+        ({"user": "backup?"}, "write a rule with the whole user for each"),
+        ({"user": "[ab]"}, "only the names in a certificate are compared with patterns"),
+        ({"type": "SSH*"}, "the pattern 'SSH*' for type"),
+        ({"key": "SHA256:*"}, "the pattern 'SHA256:*' for key"),
+        ({"from": "10.0.*"}, "no address and no network"),
     ],
 )
 def test_a_rule_that_silences_all_or_never_matches_is_refused(rule, said):
     problem = only(ignore=[{"user": "x"}, rule])
     assert problem.startswith("rule 2 of ssh_login_notify_ignore")
     assert said in problem
+
+
+# Of a certificate in a rule or in the map of people: what the answer has to say, empty for nothing.
+CERTIFICATES = {
+    KEY + " key id ada@example.org": "",
+    KEY + " key id request[*] for[root]": "",
+    KEY + " principal ci-*": "",
+    KEY + " principal Größe": "",
+    KEY + " principal *": "matches every certificate of this authority; write its fingerprint alone",
+    KEY + " key id ?*": "matches every certificate",
+    KEY + " key id a\\x00": "without a backslash",
+    KEY + " key id ada\n": "a line break",
+    KEY + " key id  ada": "a space around it",
+    KEY + " key id ada…": "matches nothing",
+    KEY + " key id ": "names no certificate",
+    KEY + " key-id ada": "names no certificate",
+    KEY + " ada": "write the fingerprint of its authority, then `key id` or `principal`",
+    KEY[:-1] + " key id ada": "names no certificate",
+    "SHA256:* key id ada": "names no certificate",
+}
+
+
+@pytest.mark.parametrize("text", CERTIFICATES)
+def test_a_certificate_is_named_with_its_authority_and_a_pattern_or_is_refused(text):
+    said = CERTIFICATES[text].replace("; ", ": ")
+    if not said:
+        assert problems(ignore=[{"certificate": text}], people={text: "Ada"}) == []
+        return
+    problem = only(ignore=[{"certificate": text}])
+    assert problem.startswith("rule 1 of ssh_login_notify_ignore cannot compare a certificate, since ")
+    assert said in problem
+    problem = only(people={text: "Ada"})
+    assert problem.startswith("ssh_login_notify_people has an entry that cannot be compared, since ")
+    assert said in problem
+
+
+@pytest.mark.parametrize("text", ["ada@example.org", "key id ada", "vault-*"])
+def test_a_key_id_without_an_authority_is_refused(text):
+    assert "write the fingerprint of its authority" in only(ignore=[{"certificate": text}])
+    assert "is not a fingerprint" in only(people={text: "Ada"})
 
 
 @pytest.mark.parametrize(
@@ -148,9 +195,10 @@ def test_a_rule_that_silences_all_or_never_matches_is_refused(rule, said):
         ("longest_silence", -1), ("most_waiting", 0), ("most_waiting_mib", 0), ("most_waiting", "20"),
         ("most_waiting", True), ("pam_services", []), ("pam_services", ["../sshd"]), ("pam_services", "sshd"),
         ("accept", ["everything"]), ("people", {"SHA256:x": "Ada"}), ("people", {KEY: ""}), ("people", {KEY: "a\nb"}),
-        ("people", {KEY: 42}), ("people", []), ("ignore", {"user": "x"}), ("heartbeat_message", 1),
-        ("heartbeat_time", "8:30"), ("heartbeat_time", 510), ("heartbeat_time", "Mon, Thu 08:30"),
-        ("heartbeat_time", "24:00"), ("adopt_commands", ["notify.sh"]), ("adopt_commands", ["/a [b]"]),
+        ("people", {KEY: 42}), ("people", {KEY: "  "}), ("people", []), ("ignore", {"user": "x"}),
+        ("heartbeat_message", 1), ("heartbeat_time", "8:30"), ("heartbeat_time", 510),
+        ("heartbeat_time", "Mon, Thu 08:30"), ("heartbeat_time", "24:00"), ("adopt_commands", ["notify.sh"]),
+        ("adopt_commands", ["/a [b]"]),
         ("adopt_commands", [42]), ("adopt_files", ["notify.sh"]), ("adopt_files", [settings.PROGRAM]),
         ("adopt_commands", ["/bin/sh " + settings.PROGRAM]),
     ],
@@ -176,7 +224,8 @@ def test_a_heartbeat_that_could_do_nothing_is_refused(values, said):
     "values",
     [
         {"proxy": "http://[2001:db8::1]:3128"}, {"proxy": "http://proxy.example:3128/"}, {"ca_file": "/etc/ssl/ca.pem"},
-        {"people": {KEY: "Ada Lovelace"}},
+        {"people": {KEY: "Ada Lovelace", KEY + " key id ada@example.org": "Ada", KEY + " principal ci-*": "CI"}},
+        {"ignore": [{"certificate": KEY + " key id vault-ci-*", "from": "10.0.0.0/8"}]},
         {"ignore": [{"user": "x", "from": "10.0.0.0/8", "key": KEY, "type": "rsync"}]},
         {"heartbeat_time": "Mon,Thu 08:30", "heartbeat_ping_url": "https://switch.example/" + SECRET},
         {"adopt_commands": ["/bin/sh /root/notify.sh"], "adopt_files": ["/root/notify.sh"]},
@@ -184,6 +233,15 @@ def test_a_heartbeat_that_could_do_nothing_is_refused(values, said):
     ],
 )  # fmt: skip
 def test_what_the_documentation_shows_is_taken(values):
+    assert problems(**values) == []
+
+
+def test_the_examples_of_the_roles_page_are_taken():
+    page = (PROJECT / "roles" / "ssh_login_notify" / "README.md").read_text(encoding="utf-8")
+    section = page.partition("### People and rules")[2].partition("### ")[0]
+    example = yaml.safe_load("\n".join(line[4:] for line in section.splitlines() if line.startswith("    ")))
+    values = {name.partition("ssh_login_notify_")[2]: value for name, value in example.items()}
+    assert [len(values["people"]), len(values["ignore"])] == [3, 2]
     assert problems(**values) == []
 
 
