@@ -34,7 +34,7 @@ DEFAULTS = {
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 # What only the role reads.
 ROLE_DEFAULTS = {"heartbeat_time": "", "adopt_commands": [], "adopt_files": []}  # type: Dict[str, Any]
-ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
+ACCEPTABLE = ("user_environment", "managed_file", "writable_directories", "unreported_sshd")
 RULE_KEYS = ("user", "from", "key", "type")
 TYPES = (
     login_types.INTERACTIVE,
