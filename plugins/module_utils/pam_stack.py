@@ -326,11 +326,12 @@ def _tool_in(comment: str) -> Optional[str]:
 def _blocks(comments: List[str]) -> Iterator[Tuple[int, int]]:
     """The first and the last line of each block, which are the same comment but for the word that marks them."""
     lowered = [comment.lower() for comment in comments]
-    for first, comment in enumerate(list(lowered)):
+    for first, comment in enumerate(lowered):
         ends = {re.sub(rf"(?<!\w){begin}(?!\w)", end, comment) for begin, end in BLOCK_MARKS} - {comment}
-        last = next((index for index in range(first + 1, len(lowered)) if lowered[index] in ends), None) if ends else None
-        if last is not None:
-            yield first, last
+        for last in range(first + 1, len(lowered)) if ends else ():
+            if lowered[last] in ends:
+                yield first, last
+                break
 
 
 def _command(rule: Rule) -> List[str]:
