@@ -397,14 +397,16 @@ def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "Lis
     """Yield why logins of an sshd would not be reported."""
     if not found:
         yield "sshd was not found: install the OpenSSH server (openssh-server) first."
+    if "unreported_sshd" in accept:
+        return
     for sshd in found:
         if sshd.use_pam is None:
             yield (
                 f"The settings of {sshd.title} cannot be read, because `sshd -T` fails and there is no"
                 f" {sshd.configuration}: repair its configuration."
             )
-    for fault in sshds.faults(found, services) if "unreported_sshd" not in accept else []:
-        yield (f"{fault.what}: {fault.mend}. To install all the same, set ssh_login_notify_accept: [unreported_sshd].")
+    for fault in sshds.faults(found, services):
+        yield f"{fault.what}: {fault.mend}. To install all the same, set ssh_login_notify_accept: [unreported_sshd]."
 
 
 def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":

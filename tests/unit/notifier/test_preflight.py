@@ -492,6 +492,7 @@ def test_the_cron_of_busybox_starts_nothing(host, monkeypatch):
 def test_an_sshd_whose_settings_nothing_can_tell_is_refused(host):
     host.command("sshd", "exit 1")
     assert "cannot be read, because `sshd -T` fails and there is no " in host.problem()
+    assert host.examine(accept=["unreported_sshd"])["problems"] == []
 
 
 def test_authorities_that_are_none_are_refused(host):
