@@ -43,6 +43,7 @@ ANSWER_SECONDS = 30
 FLAGS = {"true": "yes", "false": "no"}
 NOTHING: "List[List[str]]" = []
 LARGEST_BYTES = 1 << 20
+LARGEST_PROGRAM_BYTES = 1 << 23
 # Stands for each connection of a socket with Accept=yes.
 INSTANCE = "@loginwatch"
 PROPERTIES = "Id,ActiveState,MainPID,ExecStart,Environment,EnvironmentFiles,RootDirectory,RootImage,Accept,Triggers"
@@ -113,6 +114,8 @@ class Sshd:
         return list(dict.fromkeys([*named, *of_match]))
 
     def _ask(self, *question: str) -> "Tuple[int, str]":
+        if trust.open_directories([self.executable]):
+            return 127, ""  # whoever can exchange it would be root
         words = [word for option, value in self.options for word in (option, value) if word]
         return run([self.program, *words, *question], self.executable)
 
@@ -192,8 +195,8 @@ def _words_of_process(pid: int) -> "List[str]":
 def _executable(pid: int, words: "List[str]") -> str:
     """Return the file that a process runs, "" if the process is not root's or not this host's.
 
-    Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, it
-    has to be an sshd, and nobody but root may have put it there. An sshd of a container or a chroot has another root
+    Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, and
+    it has to be an sshd. An sshd of a container or a chroot has another root
     directory or another namespace of processes; one with a network or a mount namespace of its own is this host's
     (ip-netns(8), ProtectSystem= of its unit).
     """
@@ -212,11 +215,13 @@ def _executable(pid: int, words: "List[str]") -> str:
 
 
 def _is_sshd(path: str) -> bool:
-    """Tell whether a file that only root can write is an sshd, whatever its name: sshd.pam, gsisshd, hpnsshd."""
-    if not os.path.isfile(path) or trust.open_directories([path]):
+    """Tell whether a file is an sshd, whatever its name: sshd.pam, gsisshd, hpnsshd."""
+    try:
+        with open(path, "rb") as file:
+            is_named_so = "sshd" in os.path.basename(os.path.realpath(path))
+            return is_named_so or b"/sshd_config" in file.read(LARGEST_PROGRAM_BYTES)
+    except OSError:
         return False
-    with open(path, "rb") as file:
-        return "sshd" in os.path.basename(os.path.realpath(path)) or b"/sshd_config" in file.read(LARGEST_BYTES << 3)
 
 
 def _options(words: "List[str]") -> "Optional[List[Tuple[str, str]]]":

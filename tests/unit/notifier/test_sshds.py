@@ -218,11 +218,13 @@ def test_an_sshd_of_a_container_a_chroot_or_a_user_is_not_this_hosts(host, proce
     assert not os.path.exists(host.path("ran"))
 
 
-def test_a_program_that_others_could_exchange_is_not_run(host, monkeypatch):
+def test_a_program_that_others_could_exchange_is_not_run_but_its_files_are_read(host, monkeypatch):
     monkeypatch.setattr(trust, "open_directories", lambda asked: [path for path in asked if path.endswith("second")])
     second = host.program("sshd-second", f"touch {host.root}/ran; {OLD}")
-    host.listens(8, second + " -D", executable=second)
-    assert host.titles() == [f"{host.sshd} on port 22"]
+    path = host.configuration("second", "Port 2222\nUsePAM no\n")
+    host.listens(8, f"{second} -D -f {path}", executable=second)
+    (found,) = sshds.found()
+    assert (found.title, found.use_pam, found.version()) == (f"{second} -f {path} on port 2222", "no", None)
     assert not os.path.exists(host.path("ran"))
 
 
