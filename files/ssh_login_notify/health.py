@@ -8,7 +8,7 @@ Looking changes nothing and opens no connection. The order is that in which an o
 import os
 import time
 
-from . import ballast, config, labels, overflow, pam_stack, paths, slack, trust, units
+from . import ballast, config, labels, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
 from .config import Configuration, ConfigurationError
 from .exit_codes import CRITICAL, WARNING
 from .installation import cannot_run, changed_files, installed_at
@@ -52,7 +52,8 @@ class Health:
     """The host as it is now.
 
     configuration: None when it can't be used. state: what the sender last did. captured, waiting, failed: names of what
-    is in the spool, None when that can't be read. overflowing: names of what waits outside. problems: what is wrong.
+    is in the spool, None when that can't be read. overflowing: names of what waits outside. sshds: those that accept
+    logins. problems: what is wrong.
     """
 
     def __init__(self, configuration: "Optional[Configuration]", state: State) -> None:
@@ -62,6 +63,7 @@ class Health:
         self.waiting: Optional[List[str]] = None
         self.failed: Optional[List[str]] = None
         self.overflowing: List[str] = []
+        self.sshds: List[sshds.Sshd] = []
         self.problems: List[Problem] = []
 
     @property
@@ -90,6 +92,7 @@ def examine(spool: Spool) -> Health:
     health = Health(configuration, State(spool))
     health.overflowing = overflow.names()
     problems += _of_pam(health)
+    problems += _of_sshds(health)
     problems += _of_directories(health)
     problems += _of_installation()
     problems += _of_user()
@@ -121,7 +124,7 @@ def _of_pam(health: Health) -> "Iterator[Problem]":
     for service in health.configuration.pam_services if health.configuration else config.DEFAULTS["pam_services"]:
         path = os.path.join(paths.PAM_DIRECTORIES[0], service)
         try:
-            fault = pam_stack.fault(_text(path), paths.PROGRAM, _included)
+            fault = pam_stack.fault(pam_files.read(path), paths.PROGRAM, pam_files.find)
         except (OSError, pam_stack.PamStackError) as error:
             yield Problem(CRITICAL, "pam " + service, f"the PAM file {path} can't be read ({_why(error)}): repair it")
             continue
@@ -133,11 +136,20 @@ def _of_pam(health: Health) -> "Iterator[Problem]":
 
 def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
     """Report what lets users set the program's environment before it runs (pam_env(8), user_readenv)."""
-    for reader in pam_stack.user_environment_readers(path, _text(path), _included):
+    for reader in pam_stack.user_environment_readers(path, pam_files.read(path), pam_files.find):
         if reader["part"] == "auth":
             where = "{file} line {line}".format(**reader)
             what = f"{where} reads ~/.pam_environment in the auth part, so that users can load code into the program"
             yield Problem(CRITICAL, "environment " + service, what + ": remove user_readenv=1")
+
+
+def _of_sshds(health: Health) -> "Iterator[Problem]":
+    health.sshds = sshds.found()
+    if health.accepts("unreported_sshd"):
+        return
+    services = health.configuration.pam_services if health.configuration else config.DEFAULTS["pam_services"]
+    for fault in sshds.faults(health.sshds, services):
+        yield Problem(CRITICAL, "sshd " + fault.key, f"{printable(fault.what)}: {printable(fault.mend)}")
 
 
 def _of_directories(health: Health) -> "Iterator[Problem]":
@@ -294,22 +306,6 @@ def _last_sign(state: State) -> float:
     return max([sign for sign in signs if sign <= time.time() + SKEW_SECONDS], default=installed_at())
 
 
-def _text(path: str) -> str:
-    with open(path, "rb") as file:
-        return pam_stack.decode(file.read(1 << 20))
-
-
-def _included(name: str) -> "Optional[Tuple[str, str]]":
-    """Return path and text of a file that a PAM stack includes, None where there is none."""
-    for directory in paths.PAM_DIRECTORIES:
-        path = os.path.join(directory, name)
-        try:
-            return path, _text(path)
-        except (OSError, pam_stack.PamStackError):
-            continue
-    return None
-
-
 def _answer(spool: Spool, name: str) -> str:
     try:
         return printable(spool.read("failed", name + ".answer").strip())
@@ -335,6 +331,7 @@ def as_json(health: Health) -> "Dict[str, Any]":
     state, configuration = health.state, health.configuration
     return {
         "configuration": dict({"path": config.PATH}, **(_shown(configuration) if configuration else {})),
+        "sshds": [printable(sshd.title) for sshd in health.sshds],
         "captured": _count(health.captured),
         "waiting": None if health.waiting is None else len(health.waiting) + len(health.overflowing),
         "oldest_waiting_seconds": health.oldest_waiting_seconds,
@@ -370,6 +367,8 @@ def as_line(health: Health, word: str) -> str:
     parts = found["problems"] or ["nothing is wrong"]
     label = printable(found["configuration"].get("host_label", os.uname().nodename))
     parts.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
+    if len(found["sshds"]) > 1:
+        parts.append("{} sshds: {}".format(len(found["sshds"]), ", ".join(map(plain_or_quoted, found["sshds"]))))
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))

@@ -17,14 +17,14 @@ import shutil
 import stat
 import subprocess
 
-from . import pam_stack, trust
-from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PAM_DIRECTORIES, PROGRAM, SPOOL
+from . import pam_files, pam_stack, sshds, trust
+from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
 from .paths import SYSTEMD as SYSTEMD_RUNS
 from .paths import USER as ACCOUNT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 # The SELinux type that lets sshd's domain write (docs/selinux.md).
 TYPE = "var_auth_t"
@@ -34,16 +34,24 @@ SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
 CRON_D = "/etc/cron.d"
 NOLOGIN_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
-PAM_D = PAM_DIRECTORIES[0]
-# Copies that people and package managers keep beside the files, and the service of a test alert.
-NO_SERVICE = re.compile(r"(~|\.dpkg-.*|\.ucf-.*|\.rpm.*|\.bak|\.old|\.orig)\Z|^ssh-login-notify-test\Z")
+# What a test alert that was killed leaves behind. It is removed along with the notifier's files.
+TEST_SERVICE = "ssh-login-notify-test"
+# Which package a file belongs to: an exit code of 0 if it belongs to one.
+OWNERS = (("dpkg-query", "--search"), ("rpm", "--query", "--file"))
 PAM_EXEC = (
     "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
     "/usr/lib/security",
 )  # fmt: skip
-SSHD_CONFIGURATIONS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
-SSHD_CONNECTION = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
-MOST_INCLUDES = 5  # one within another
+# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what lacks before.
+GIVEN_TO_PAM = (
+    ((8, 0), "does not tell PAM the connection ({}.{} does), so alerts have the client's name or address and no port"),
+    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does), so alerts have no key and no method"),
+)
+ALPINE = (
+    "Alpine Linux is not supported: the notifier was never run there, and Alpine's busybox has no useradd for its"
+    " account and no cron that reads /etc/cron.d for its sender."
+)
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 # Directories that the sandbox of the sender's unit hides (ProtectHome=, PrivateTmp=).
 HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 COMMAND_SECONDS = 30
@@ -52,6 +60,9 @@ LARGEST_FILE = 1 << 20
 
 def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
     """Return all that the role has to know of the host. wanted: the role's settings. python: the one that runs this."""
+    if wanted["state"] == "present" and is_alpine():
+        return {"problems": [ALPINE], "repairs": []}
+    found = sshds.usual() if wanted["offline"] else sshds.found()
     facts: Dict[str, Any] = {
         "installed": os.path.lexists(PROGRAM),
         "python": python,
@@ -60,18 +71,21 @@ def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
         "foreign_configuration": has_foreign_configuration(),
         **scheduler(wanted["units"], wanted["services"], wanted["offline"]),
         "selinux": selinux_is_on(),
+        "sshds": [sshd.title for sshd in found],
     }
     problems = list(foreign_program(wanted["state"]))
-    texts = service_texts()
+    texts = service_texts({*wanted["pam_services"], *installed_services(), *of_all(found)})
     facts["pam_services"] = services_with_the_program(texts)
     if wanted["state"] == "present":
         facts.update(labels_right=facts["selinux"] and labels_are_right(), file_contexts=False)
         problems += missing_selinux_tools() if facts["selinux"] else []
+        problems += missing_useradd() if facts["account"] == "missing" else []
         facts.update(hand_made(wanted, texts, facts["foreign_configuration"], problems))
         facts.update(pam(wanted["pam_services"]))
         facts["delivered"] = last_delivery() >= last_change(wanted["pam_services"])
+        facts["notes"] = list(sshd_notes(found))
         problems += [*ca_file_problems(wanted["ca_file"]), *open_directories(wanted["accept"])]
-        problems += [*pam_exec_problems(), *sshd_problems()]
+        problems += [*pam_exec_problems(), *sshd_problems(found, wanted["pam_services"], wanted["accept"])]
     else:
         facts.update(labels_right=True, file_contexts=has_file_contexts())
         if facts["file_contexts"]:
@@ -89,6 +103,22 @@ def repairs(facts: "Dict[str, Any]") -> "Iterator[str]":
         yield f"the account {ACCOUNT}: not as the role makes it"
     if facts["selinux"] and not facts["labels_right"]:
         yield f"{SPOOL} or {OVERFLOW}: not everything has the SELinux type {TYPE} that lets sshd write there"
+
+
+def is_alpine() -> bool:
+    """Tell whether this is Alpine or a system made from it (os-release(5))."""
+    text = next(filter(None, map(text_of, OS_RELEASE)), "")
+    values = dict(line.replace('"', "").replace("'", "").partition("=")[::2] for line in text.splitlines())
+    return "alpine" in [values.get("ID", ""), *values.get("ID_LIKE", "").split()]
+
+
+def missing_useradd() -> "List[str]":
+    if shutil.which("useradd"):
+        return []
+    return [
+        f"The account {ACCOUNT} cannot be created because useradd is missing: install its package (passwd on Debian and"
+        " Ubuntu, shadow-utils on Red Hat, shadow on SUSE)."
+    ]
 
 
 def account() -> str:
@@ -124,9 +154,15 @@ def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) ->
             found["wrong_units"] = [name for name, on in units.items() if not is_as_wanted(states.get(name, {}), on)]
             # A run that was interrupted has written unit files, and systemd still has those that it read before.
             found["reload_is_due"] = any(state.get("NeedDaemonReload") == "yes" for state in states.values())
-    elif os.path.isdir(CRON_D) and (shutil.which("cron") or shutil.which("crond")):
+    elif os.path.isdir(CRON_D) and any(map(reads_cron_d, ("cron", "crond"))):
         found["scheduler"] = "cron"
     return found
+
+
+def reads_cron_d(program: str) -> bool:
+    """Tell whether a cron is there and reads /etc/cron.d. That of busybox does not."""
+    path = shutil.which(program)
+    return path is not None and os.path.basename(os.path.realpath(path)) != "busybox"
 
 
 def unit_states(names: "List[str]") -> "Dict[str, Dict[str, str]]":
@@ -244,7 +280,7 @@ def hand_made(
     for service, text in texts.items():
         is_ours = service in wanted["pam_services"]
         for command in pam_stack.commands(text):
-            line = f"{PAM_D}/{service}: {' '.join(command)}"
+            line = f"{pam_files.path_of(service)}: {' '.join(command)}"
             if any(command[: len(words)] == words for words in known):
                 found.append(line)
                 elsewhere += [] if is_ours else [line]
@@ -280,13 +316,39 @@ def hand_made_problems(found: "List[str]", foreign_configuration: bool) -> "Iter
 # -- PAM --------------------------------------------------------------------------------------------------------------
 
 
-def service_texts() -> "Dict[str, str]":
-    """Return the texts of the PAM services in /etc/pam.d, by their names."""
+def of_all(found: "List[sshds.Sshd]") -> "List[str]":
+    return [service for sshd in found for service in sshd.services]
+
+
+def installed_services() -> "List[str]":
+    """Return the services of the configuration that is installed: those that the role has edited."""
+    try:
+        services = json.loads(text_of(CONFIGURATION))["pam_services"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return []
+    return [service for service in services if isinstance(service, str)] if isinstance(services, list) else []
+
+
+def service_texts(known: "Set[str]") -> "Dict[str, str]":
+    """Return the texts of the files in /etc/pam.d that run a command and are used, by their names.
+
+    A file there is a service because somebody uses it, and not because of its name: it is one of `known`, a program has
+    its name (pam(8)), one of these includes it, or a package has brought it. Anything else is a copy that somebody has
+    put aside.
+    """
+    directory = os.path.dirname(pam_files.path_of(""))
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    used = pam_files.used_by({pam_files.FALLBACK, *known, *filter(shutil.which, names)})
     texts = {}
-    for name in sorted(os.listdir(PAM_D)) if os.path.isdir(PAM_D) else []:
-        if not NO_SERVICE.search(name):
-            texts[name] = pam_text(os.path.join(PAM_D, name)) or ""
+    for name in names:
+        text = pam_text(pam_files.path_of(name)) or ""
+        if name != TEST_SERVICE and pam_stack.commands(text) and (name in used or is_of_a_package(name)):
+            texts[name] = text
     return texts
+
+
+def is_of_a_package(service: str) -> bool:
+    return any(run(*command, pam_files.path_of(service))[0] == 0 for command in OWNERS if shutil.which(command[0]))
 
 
 def services_with_the_program(texts: "Dict[str, str]") -> "List[str]":
@@ -294,7 +356,7 @@ def services_with_the_program(texts: "Dict[str, str]") -> "List[str]":
     return [
         name
         for name, text in texts.items()
-        if not os.path.islink(os.path.join(PAM_D, name)) and pam_stack.find(text, PROGRAM)
+        if not os.path.islink(pam_files.path_of(name)) and pam_stack.find(text, PROGRAM)
     ]
 
 
@@ -302,31 +364,20 @@ def pam(services: "List[str]") -> "Dict[str, Any]":
     """Return what is wrong with the PAM lines of services, and whether users set the program's environment."""
     faults, user_environment = {}, False
     for service in services:
-        path = os.path.join(PAM_D, service)
+        path = pam_files.path_of(service)
         text = None if os.path.islink(path) else pam_text(path)
-        fault = "cannot be added to what is there" if text is None else pam_stack.fault(text, PROGRAM, included)
+        fault = "cannot be added to what is there" if text is None else pam_stack.fault(text, PROGRAM, pam_files.find)
         if fault:
             faults[service] = fault
-        readers = pam_stack.user_environment_readers(path, text or "", included)
+        readers = pam_stack.user_environment_readers(path, text or "", pam_files.find)
         user_environment = user_environment or any(reader["part"] == "auth" for reader in readers)
     return {"pam_faults": faults, "user_environment": user_environment}
-
-
-def included(name: str) -> "Optional[Tuple[str, str]]":
-    """Return path and text of a file that a PAM stack includes, None if there is none."""
-    for directory in PAM_DIRECTORIES:
-        path = os.path.join(directory, name)
-        text = pam_text(path)
-        if text is not None:
-            return path, text
-    return None
 
 
 def pam_text(path: str) -> "Optional[str]":
     """Return the text of a PAM file, None if it cannot be read or is no text."""
     try:
-        with open(path, "rb") as file:
-            return pam_stack.decode(file.read(LARGEST_FILE))
+        return pam_files.read(path)
     except (OSError, pam_stack.PamStackError):
         return None
 
@@ -339,50 +390,33 @@ def pam_exec_problems() -> "Iterator[str]":
         )
 
 
-# -- sshd: without UsePAM there is no session to report ---------------------------------------------------------------
+# -- sshd: without UsePAM, or with a PAM service that is not listed, there is no session to report --------------------
 
 
-def sshd_problems() -> "Iterator[str]":
-    """Yield why sshd opens no PAM sessions."""
-    sshd = shutil.which("sshd")
-    if not sshd:
+def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "List[str]") -> "Iterator[str]":
+    """Yield why logins of an sshd would not be reported."""
+    if not found:
         yield "sshd was not found: install the OpenSSH server (openssh-server) first."
+    if "unreported_sshd" in accept:
         return
-    use_pam, source = effective_use_pam(sshd)
-    if use_pam == "":
-        yield f"{sshd} was built without PAM, so it opens no PAM session: use the distribution's OpenSSH server."
-    elif use_pam.lower() not in ("yes", "true"):
-        yield (
-            f"sshd runs with UsePAM no ({source}), so it opens no PAM session and no login would be reported: set"
-            " `UsePAM yes` in its configuration and reload sshd."
-        )
+    for sshd in found:
+        if sshd.use_pam is None:
+            yield (
+                f"The settings of {sshd.title} cannot be read, because `sshd -T` fails and there is no"
+                f" {sshd.configuration}: repair its configuration."
+            )
+    for fault in sshds.faults(found, services):
+        yield f"{fault.what}: {fault.mend}. To install all the same, set ssh_login_notify_accept: [unreported_sshd]."
 
 
-def effective_use_pam(sshd: str) -> "Tuple[str, str]":
-    """Return the value of UsePAM, empty if sshd knows no such option; and what said so."""
-    # -C: before OpenSSH 8 a Match block fails without it. -G (9.3 and later) needs neither host keys nor /run/sshd.
-    for options in (["-T", "-C", SSHD_CONNECTION], ["-G"]):
-        code, output = run(sshd, *options)
-        if code == 0:
-            return next((line.split()[1] for line in output.splitlines() if line.startswith("usepam ")), ""), "sshd -T"
-    # An image that never ran has no host keys, and a stopped sshd no /run/sshd: read the files as sshd would.
-    source = next((path for path in SSHD_CONFIGURATIONS if os.path.isfile(path)), SSHD_CONFIGURATIONS[-1])
-    return next(use_pam_values(source, 0), "no"), source
-
-
-def use_pam_values(path: str, depth: int) -> "Iterator[str]":
-    """Yield the values of UsePAM in sshd's order, of which the first counts. A Match block cannot hold one."""
-    for line in text_of(path).splitlines():
-        words = line.replace('"', " ").replace("=", " ").split()
-        keyword = words[0].lower() if words else ""
-        if keyword == "match":
-            return
-        if keyword == "usepam":
-            yield " ".join(words[1:])
-        elif keyword == "include" and depth < MOST_INCLUDES:
-            for pattern in words[1:]:
-                for file in sorted(glob.glob(os.path.join("/etc/ssh", pattern))):
-                    yield from use_pam_values(file, depth + 1)
+def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
+    """Yield what an operator should know of the host's sshds although there is nothing to do."""
+    if len(found) > 1:
+        yield f"{len(found)} sshds accept logins on this host: {'; '.join(sshd.title for sshd in found)}."
+    for version in sorted({version for version in map(sshds.Sshd.version, found) if version}):
+        for since, what in GIVEN_TO_PAM:
+            if version < since:
+                yield "OpenSSH {}.{} {}.".format(*version, what.format(*since))
 
 
 # -- whom this host trusts --------------------------------------------------------------------------------------------
@@ -454,7 +488,7 @@ def last_delivery() -> int:
 def last_change(services: "List[str]") -> int:
     """Return when a file of the notifier was last changed, in seconds since the epoch; a PAM file counts, too."""
     paths = [CONFIGURATION, PROGRAM, *glob.glob(os.path.join(LIBRARY, "*", "*.py"))]
-    paths += [os.path.join(PAM_D, service) for service in services]
+    paths += [pam_files.path_of(service) for service in services]
     return max([int(os.stat(path).st_mtime) for path in paths if os.path.exists(path)], default=1)
 
 

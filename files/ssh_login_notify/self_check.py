@@ -39,7 +39,7 @@ def run_if_due(spool: Spool) -> None:
 
 
 def is_due(spool: Spool) -> bool:
-    """Tell whether the last check was long enough ago. A check takes 20 ms, and each login starts a sender."""
+    """Tell whether the last check was long enough ago. A check takes 0.1 s, and each login starts a sender."""
     now = time.time()
     changed_at = max(installed_at(), _changed_at(config.PATH))
     looked_at = max(_changed_at(place.path(directory, FILE)) for place, directory in _places(spool))

@@ -92,12 +92,12 @@ class PamExecLine:
                 )
 
     def _refuse_managed_file(self, text: str, accept: Sequence[str]) -> None:
-        tool = pam_stack.written_by(text)
-        if tool and "managed_file" not in accept:
+        comment = pam_stack.written_by(text)
+        if comment and "managed_file" not in accept:
             lines = ", then ".join(f"'{line}'" for line in self.lines)
             raise pam_stack.PamStackError(
-                f"it says '{tool}', so another tool would remove the lines again. Add them to that tool's template,"
-                f" at the top of the session part: {lines}."
+                f"it says '{comment}', so {pam_stack.tool_of(comment)} would remove the lines again. Add them to that"
+                f" tool's template, at the top of the session part: {lines}."
                 f" To add them here anyway, {HOW_TO_ACCEPT.format('managed_file')}."
             )
 

@@ -35,12 +35,44 @@ WITHHOLDING = "conffile=/usr/local/lib/ssh-login-notify/pam_env.conf"
 PLAIN_CONTROLS = ("required", "requisite", "optional")
 INCLUDE_CONTROLS = ("include", "substack")
 
-# How tools mark what they write anew in each run. pam-auth-update is none of them: it writes files that are included.
-MANAGED = re.compile(
-    r"\b(ansible managed|(managed|generated|controlled|written|created|maintained) by"
-    r" (ansible|puppet|chef|salt|cfengine|authselect|authconfig|foreman|rudder))\b",
+# Tools that write whole files, in the spellings of their headers. pam-auth-update is none of them: it writes files that
+# are included.
+TOOLS = {
+    "Ansible": "ansible", "Puppet": "puppet", "Chef": "chef|cinc", "Salt": "salt(?:stack)?(?:-minion)?",
+    "CFEngine": "cfengine|cf-agent", "authselect": "authselect", "authconfig": "authconfig", "pam-config": "pam-config",
+    "Foreman": "foreman", "Rudder": "rudder", "Bcfg2": "bcfg2", "cloud-init": "cloud-init",
+}  # type: Dict[str, str]  # fmt: skip
+_DONE = (
+    r"\b(?:managed|maintained|controlled|(?:auto-?)?generated|written|created|rendered|templated|deployed|configured"
+    r"|installed|provisioned|handled|owned|distributed|promised)"
+)
+# "managed by our Puppet"; "under the control of Salt", "under Salt's control"; "Ansible-managed", "Chef manages this".
+_HEADERS = (
+    _DONE + r"\W+(?:\w+ )?(?:[-0-9: +]+ )?(?:by|with|via|using|from|through)\W+(?:\w+ ){{0,3}}?(?:{tool})\b",
+    r"\bunder (?:the )?(?:control|management) of (?:\w+ ){{0,2}}?(?:{tool})\b",
+    r"\bunder (?:{tool})(?:'s)? (?:control|management)\b",
+    r"\b(?:{tool})[\W_]+(?:is[\W_]+)?(?:managed|maintained|controlled|generated|template|controls|manages|generates"
+    r"|maintains|owns|writes|deploys|overwrites)\b",
+)
+MANAGED = {
+    name: re.compile("|".join(_HEADERS).format(tool=spelling), re.IGNORECASE) for name, spelling in TOOLS.items()
+}
+NOT_MANAGED = re.compile(r"\b(?:not|never|no longer|isn't) (?:be |being |yet )?" + _DONE, re.IGNORECASE)
+# What is said without the tool's name.
+NAMELESS = re.compile(
+    r"\b(?:do not|don't|never) (?:edit|modify|change|touch|alter)\b"
+    r"|\bauto(?:matically|-)? ?(?:generated|managed|created)\b"
+    r"|\b(?:changes|edits|modifications)\b.*\b(?:will|may|can|might) be (?:lost|over\w+|destroyed|discarded|reverted"
+    r"|removed|erased|undone)\b",
     re.IGNORECASE,
 )
+OF_INCLUDED_FILES = re.compile(r"\bpam-auth-update\b")
+# Words of the first and the last line of a part of a file that a tool writes: blockinfile of Ansible ("BEGIN ANSIBLE
+# MANAGED BLOCK"), file.blockreplace of Salt ("#-- start managed zone --"). The other lines are not that tool's.
+BLOCK_MARKS = (
+    ("begin", "end"), ("begins", "ends"), ("beginning", "end"), ("start", "end"), ("start", "stop"), ("open", "close"),
+    ("first", "last"), (">>>", "<<<"),
+)  # fmt: skip
 
 
 class PamStackError(Exception):
@@ -215,12 +247,25 @@ def pam_env_arguments(path: str, text: str, read: Optional[Reader] = None) -> Li
 
 
 def written_by(text: str) -> Optional[str]:
-    """The comment, without its ``#``, by which a tool says that it writes the file anew with each run, or None."""
-    for line in _physical_lines(text):
-        comment = line.partition("#")[2].strip()
-        if comment and MANAGED.search(comment):
-            return comment
-    return None
+    """The comment, without its ``#``, by which a tool says that it writes the file anew with each run, or None.
+
+    What a tool says of a block of lines counts only if the rules of ours are in that block.
+    """
+    comments = _comments(_physical_lines(text))
+    ours = next((rule.start for rule in parse(text) if _is_withholding(rule)), len(comments))
+    for first, last in _blocks(comments):
+        if first < ours < last and _tool_in(comments[first]):
+            return comments[first]
+        comments[first] = comments[last] = ""
+    # A sentence may go on in the next line. A tool's own name is worth more than a header without one.
+    said = [*comments, *(f"{one} {other}" for one, other in zip(comments, comments[1:]) if one and other)]
+    said = [comment for comment in said if not OF_INCLUDED_FILES.search(comment)]
+    return next(filter(_tool_in, said), next(filter(NAMELESS.search, said), None))
+
+
+def tool_of(comment: str) -> str:
+    """The name of the tool that a comment of ``written_by`` is from, ``another tool`` if it does not say."""
+    return _tool_in(comment) or "another tool"
 
 
 def parse(text: str) -> List[Rule]:
@@ -275,6 +320,28 @@ def _words(body: str) -> List[str]:
         bracketed = match.group(1)
         words.append(match.group(0) if bracketed is None else bracketed.replace("\\]", "]"))
     return words
+
+
+def _comments(lines: List[str]) -> List[str]:
+    """The comment of each line without what decorates it, ``""`` where there is none."""
+    return [line.partition("#")[2].strip("# \t\r\n*=") for line in lines]
+
+
+def _tool_in(comment: str) -> Optional[str]:
+    if NOT_MANAGED.search(comment):
+        return None
+    return next((name for name, header in MANAGED.items() if header.search(comment)), None)
+
+
+def _blocks(comments: List[str]) -> Iterator[Tuple[int, int]]:
+    """The first and the last line of each block, which are the same comment but for the word that marks them."""
+    lowered = [comment.lower() for comment in comments]
+    for first, comment in enumerate(lowered):
+        ends = {re.sub(rf"(?<!\w){begin}(?!\w)", end, comment) for begin, end in BLOCK_MARKS} - {comment}
+        for last in range(first + 1, len(lowered)) if ends else ():
+            if lowered[last] in ends:
+                yield first, last
+                break
 
 
 def _command(rule: Rule) -> List[str]:
@@ -426,11 +493,21 @@ class _Stack:
             if other.control != "include":
                 distance += 1
 
+    def outside_block(self, index: int) -> int:
+        """The line of the mark above ``index`` if a block of a tool begins right there, else ``index``."""
+        marks = [first for first, _last in _blocks(_comments(self.lines))]
+        above = index
+        while above > 0 and not _body(self.lines[above - 1])[0].strip(BLANKS):
+            above -= 1
+            if above in marks:
+                return above
+        return index
+
     def with_lines(self, ours: List[str]) -> str:
         """The text with ``ours`` in their place."""
         leading = self.leading_close(self.rules)
         first = next(rule for rule in self.rules if self.may_add_session_rules(rule))
-        index = leading[0].end if leading else first.start
+        index = leading[0].end if leading else self.outside_block(first.start)
         lines = list(self.lines)
         if index == len(lines) and not lines[-1].endswith("\n"):
             return "".join(lines) + "".join("\n" + line for line in ours)

@@ -34,7 +34,7 @@ DEFAULTS = {
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 # What only the role reads.
 ROLE_DEFAULTS = {"heartbeat_time": "", "adopt_commands": [], "adopt_files": []}  # type: Dict[str, Any]
-ACCEPTABLE = ("user_environment", "managed_file", "writable_directories")
+ACCEPTABLE = ("user_environment", "managed_file", "writable_directories", "unreported_sshd")
 RULE_KEYS = ("user", "from", "key", "certificate", "type")
 TYPES = (
     login_types.INTERACTIVE,
@@ -54,7 +54,9 @@ TYPE_NAMES = {str: "text", bool: "true or false", dict: "a mapping", list: "a li
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
 # Slack's hosts for webhooks, and the paths of those that take messages and of those that start a workflow.
 SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
-INCOMING = "/services/"
+SLACK_DOMAINS = (".slack.com", ".slack-gov.com")
+# The workspace, the webhook and its secret (docs.slack.dev, "Sending messages using incoming webhooks").
+INCOMING = re.compile(r"/services/[A-Z0-9]+/[A-Z0-9]+/[^/?#]+\Z")
 WORKFLOWS = ("/triggers/", "/workflows/")
 
 # Labels of 1 to 63 characters (RFC 1035, 2.3.4), or an IPv6 address in brackets. No user and no password: both would be
@@ -146,14 +148,18 @@ def _url_problem(url: Any, allow_http: Any, mend: str) -> str:
 def _not_incoming(url: str) -> str:
     """Return why an address of Slack's is no incoming webhook; "" if it is one, or not Slack's."""
     parts = URL.match(url)
-    if not parts or parts.group("host").rstrip(".").lower() not in SLACK_HOSTS:
+    host = parts.group("host").rstrip(".").lower() if parts else ""
+    if not parts or not ("." + host).endswith(SLACK_DOMAINS):
         return ""
-    if parts.group("path").startswith(INCOMING):
+    path = parts.group("path")
+    if host in SLACK_HOSTS and INCOMING.match(path):
         return ""
-    what = "is another URL of Slack"
-    if parts.group("path").startswith(WORKFLOWS):
-        what = "is the webhook of a workflow, which takes variables instead of messages,"
-    return what + " and not an incoming webhook: create an incoming webhook, and copy its URL as Slack shows it"
+    what = "is another URL of Slack and not an incoming webhook"
+    if path.startswith(WORKFLOWS):
+        what = "is the webhook of a workflow, which takes variables instead of messages, and not an incoming webhook"
+    elif host in SLACK_HOSTS and path.startswith("/services/"):
+        what = "does not have three parts behind /services/, so it is incomplete and not an incoming webhook"
+    return what + ": create an incoming webhook, and copy its URL as Slack shows it"
 
 
 def _is_host(host: str) -> bool:

@@ -36,7 +36,9 @@ options:
     type: bool
     default: false
   accept:
-    description: Faults of the host that are known and accepted. V(writable_directories) is looked for here.
+    description:
+      - Faults of the host that are known and accepted. V(writable_directories) and V(unreported_sshd) are looked for
+        here.
     type: list
     elements: str
     default: []
@@ -104,6 +106,18 @@ repairs:
   type: list
   elements: str
   sample: ["ssh-login-notify.timer: not enabled, not active, or not as the settings want it"]
+notes:
+  description: What is worth knowing about the host's sshds although there is nothing to do.
+  returned: when a Python was found and O(state=present)
+  type: list
+  elements: str
+  sample: ["2 sshds accept logins on this host: /usr/sbin/sshd on port 22; /usr/sbin/sshd -f /root/x on port 2222."]
+sshds:
+  description: Each sshd that accepts logins on the host, or else the one in C(PATH).
+  returned: when a Python was found
+  type: list
+  elements: str
+  sample: [/usr/sbin/sshd on port 22]
 installed:
   description: Whether the program is there.
   returned: when a Python was found

@@ -53,6 +53,9 @@ done;
 echo "refused: No usable Python:${unusable:- none is installed;}"
     "install the distribution package python3 (3.6 or later; python3-minimal of Debian is not enough).";
 """
+# What login shells say that can't run it: BSD's csh, which takes no word of this length, and a restricted bash.
+UNFIT_SHELLS = ("Word too long", "restricted: cannot specify")
+UNFIT_SHELL = "The login shell of Ansible's user cannot run the commands of this role"
 # What runs first on the host, by any Python from 2.7 on: `modules`, `needed` and `wanted` stand before it.
 START = r"""
 import sys
@@ -131,4 +134,6 @@ def answer(output: str, errors: str = "") -> dict[str, Any]:
         if kind == "refused":
             return {"problems": [text]}
     said = " ".join((output + errors).split())[-500:] or "it printed nothing"
+    if any(words in said for words in UNFIT_SHELLS):
+        return {"problems": [f"{UNFIT_SHELL} ({said}). Give that user another one, such as /bin/sh or /bin/bash."]}
     return {"problems": [f"The host could not be examined ({said}). Run again with -vvv to see more."]}

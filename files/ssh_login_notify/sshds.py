@@ -1,0 +1,364 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every sshd that takes logins on this host: how it was started, which PAM service it uses, and whether it uses PAM.
+
+They are found in two ways. A process shows the arguments of its start, and since OpenSSH 8.2 its title says that it
+listens (sshd.c, ``[listener]``). systemd knows its services and the sockets that start one, also where /proc shows no
+process, as in the sandbox of the sender's unit. Each sshd is then asked for its settings by ``sshd -T`` with the
+options of its own start.
+
+The PAM service is ``PAMServiceName`` from OpenSSH 9.8 on, which may stand in a Match block (servconf.c); before, it is
+the name by which the program was started (auth-pam.c, ``SSHD_PAM_SERVICE``: ``__progname``).
+"""
+
+import getopt
+import glob
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+from . import pam_files, paths, trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Collection, Dict, Iterator, List, Optional, Tuple
+
+PROC = "/proc"
+# What sshd takes (sshd.c, getopt), a colon behind each letter that has a value; and those that change its settings.
+LETTERS = "C:E:b:c:f:g:h:k:o:p:u:46DGQRTdeiqrtV"
+OF_SETTINGS = "bcfghkopu46"
+# A start that takes no login: a test, a question, or the child that sshd makes of itself for a connection.
+NO_LOGINS = "GQRTVt"
+LISTENER = re.compile(r"\S+: (?P<line>/.*) \[listener\] [0-9]+ of [0-9]+-[0-9]+ startups")
+# Before OpenSSH 8 a Match block fails without a connection to test with.
+CONNECTION = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
+CONFIGURATIONS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
+# Relative patterns of Include begin there (sshd_config(5)).
+CONFIGURATION_DIRECTORY = "/etc/ssh"
+# One within another.
+MOST_INCLUDES = 5
+ANSWER_SECONDS = 30
+FLAGS = {"true": "yes", "false": "no"}
+NOTHING: "List[List[str]]" = []
+LARGEST_BYTES = 1 << 20
+LARGEST_PROGRAM_BYTES = 1 << 23
+# Stands for each connection of a socket with Accept=yes.
+INSTANCE = "@loginwatch"
+PROPERTIES = "Id,ActiveState,MainPID,ExecStart,Environment,EnvironmentFiles,RootDirectory,RootImage,Accept,Triggers"
+
+
+class Sshd:
+    """One sshd.
+
+    executable: the file that runs. program: what it is called. options: those of its start that change its settings,
+    with their values. unit: systemd's unit that starts it, "" for a process. use_pam: the value of UsePAM, "" if it was
+    built without PAM, None if nothing could tell. source: what told. services: the PAM services that it uses. ports:
+    those that it listens on, as text.
+    """
+
+    def __init__(self, executable: str, words: "List[str]", unit: str = "") -> None:
+        self.executable = executable
+        # sshd insists on an absolute path, unless systemd or inetd starts it for each connection.
+        self.program = words[0] if words[0].startswith("/") else executable
+        self.options = _options(words[1:]) or []
+        self.unit = unit
+        self.source, lines = self._settings()
+        values = [value for keyword, value in lines if keyword == "usepam"]
+        self.use_pam = None if lines is NOTHING else FLAGS.get(values[0].lower(), values[0].lower()) if values else ""
+        self.services = self._services(lines)
+        self.ports = [value for keyword, value in lines if keyword == "port"]
+
+    @property
+    def title(self) -> str:
+        """What it is called where there are several."""
+        file = [word for pair in self.options if pair[0] == "-f" for word in pair]
+        where = f" ({self.unit})" if self.unit else " on port " + ", ".join(self.ports) if self.ports else ""
+        return " ".join([self.program, *file]) + where
+
+    @property
+    def key(self) -> str:
+        """Its lasting name."""
+        return " ".join([self.program, *(option + value for option, value in self.options)])
+
+    @property
+    def configuration(self) -> str:
+        """The path of its settings."""
+        default = next((path for path in CONFIGURATIONS if os.path.isfile(path)), CONFIGURATIONS[-1])
+        return next((value for option, value in self.options if option == "-f"), default)
+
+    def version(self) -> "Optional[Tuple[int, int]]":
+        """Return OpenSSH's version. One that does not know -V prints its usage, which begins with it."""
+        version = re.search(r"OpenSSH_([0-9]+)\.([0-9]+)", self._ask("-V")[1])
+        return (int(version.group(1)), int(version.group(2))) if version else None
+
+    def _settings(self) -> "Tuple[str, List[List[str]]]":
+        """Return what told the settings, and keywords and values, of which the first counts; NOTHING if nothing can."""
+        # -G (9.3 and later) needs neither host keys nor /run/sshd.
+        for question in (["-T", "-C", CONNECTION], ["-G"]):
+            code, output = self._ask(*question)
+            if code == 0:
+                return "sshd -T", list(filter(None, map(_words, output.splitlines())))
+        # An image that never ran has no host keys, and a stopped sshd no /run/sshd: read the files as sshd would.
+        if not os.path.isfile(self.configuration):
+            return self.configuration, NOTHING
+        lines = [_words(value) for option, value in self.options if option == "-o"]
+        return self.configuration, [*filter(None, lines), *_lines(self.configuration, of_match=False), ["usepam", "no"]]
+
+    def _services(self, lines: "List[List[str]]") -> "List[str]":
+        named = [value for keyword, value in lines if keyword == "pamservicename"][:1]
+        if not named:
+            return [os.path.basename(self.program)]
+        of_match = [value for keyword, value in _lines(self.configuration) if keyword == "pamservicename"]
+        return list(dict.fromkeys([*named, *of_match]))
+
+    def _ask(self, *question: str) -> "Tuple[int, str]":
+        if trust.open_directories([self.executable]):
+            return 127, ""  # whoever can exchange it would be root
+        words = [word for option, value in self.options for word in (option, value) if word]
+        return run([self.program, *words, *question], self.executable)
+
+
+class Fault:
+    """Why logins of an sshd are not reported.
+
+    key: its lasting name. what, mend: what is wrong, and what to do, no full stop in either.
+    """
+
+    def __init__(self, key: str, what: str, mend: str) -> None:
+        self.key = key
+        self.what = what
+        self.mend = mend
+
+
+def found() -> "List[Sshd]":
+    """Return every sshd that takes logins; if none can be seen, the one in PATH, which would be started."""
+    running = {pid: Sshd(executable, words) for pid, executable, words in _processes()}
+    all_of_them = {sshd.key: sshd for sshd in running.values()}
+    for executable, words, unit in _units(list(running)):
+        sshd = Sshd(executable, words, unit)
+        all_of_them.setdefault(sshd.key, sshd)
+    return [all_of_them[key] for key in sorted(all_of_them)] or usual()
+
+
+def usual() -> "List[Sshd]":
+    """Return the sshd in PATH, as it is started without options."""
+    path = shutil.which("sshd")
+    return [Sshd(path, [path])] if path else []
+
+
+def faults(sshds: "List[Sshd]", services: "Collection[str]") -> "Iterator[Fault]":
+    """Yield why logins through an sshd are not reported while the PAM services that run the program are `services`.
+
+    Nothing is said of an sshd whose settings could not be read.
+    """
+    for sshd in sshds:
+        name = "sshd" if len(sshds) == 1 else sshd.title
+        if sshd.use_pam == "":
+            what = f"{name} was built without PAM, so it opens no PAM session"
+            yield Fault(sshd.key, what, "use the distribution's OpenSSH server")
+        elif sshd.use_pam == "no":
+            what = f"{name} runs with UsePAM no ({sshd.source}), so it opens no PAM session and no login is reported"
+            yield Fault(sshd.key, what, "set `UsePAM yes` in its configuration and reload sshd")
+        elif sshd.use_pam:
+            for service in sshd.services:
+                if not pam_files.reports(service, services):
+                    what = f"{name} uses the PAM service {service}, which does not run the notifier"
+                    mend = f"add {service} to ssh_login_notify_pam_services and run the role"
+                    yield Fault(f"{sshd.key} {service}", f"{what}, so these logins are not reported", mend)
+
+
+# -- processes --------------------------------------------------------------------------------------------------------
+
+
+def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
+    """Yield pid, executable and words of each process that is an sshd of this host and waits for connections."""
+    for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
+        words = _words_of_process(pid)
+        if words:
+            executable = _executable(pid, words)
+            if executable:
+                yield pid, executable, words
+
+
+def _words_of_process(pid: int) -> "List[str]":
+    """Return the words of a start that waits for connections, none if this process is none."""
+    arguments = _text(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0")
+    title = LISTENER.match(arguments[0])
+    words = title.group("line").split() if title else arguments
+    if not title and "sshd" not in os.path.basename(words[0]):
+        return []
+    return words if words[0].startswith("/") and _options(words[1:]) is not None else []
+
+
+def _executable(pid: int, words: "List[str]") -> str:
+    """Return the file that a process runs, "" if the process is not root's or not this host's.
+
+    Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, and
+    it has to be an sshd. An sshd of a container or a chroot has another root
+    directory or another namespace of processes; one with a network or a mount namespace of its own is this host's
+    (ip-netns(8), ProtectSystem= of its unit).
+    """
+    try:
+        uids = re.search(r"^Uid:((?:\t[0-9]+)+)$", _text(f"{PROC}/{pid}/status"), re.M)
+        ours, its = os.stat("/"), os.stat(f"{PROC}/{pid}/root")
+        is_ours = (ours.st_dev, ours.st_ino) == (its.st_dev, its.st_ino)
+        is_ours = is_ours and os.readlink(f"{PROC}/{pid}/ns/pid") == os.readlink(f"{PROC}/self/ns/pid")
+        path = os.readlink(f"{PROC}/{pid}/exe")
+    except OSError:
+        return ""
+    # An update has replaced the file, and sshd was not restarted.
+    path = path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
+    is_roots = uids is not None and set(uids.group(1).split()) == {"0"}
+    return path if is_ours and is_roots and _is_sshd(path) else ""
+
+
+def _is_sshd(path: str) -> bool:
+    """Tell whether a file is an sshd, whatever its name: sshd.pam, gsisshd, hpnsshd."""
+    try:
+        with open(path, "rb") as file:
+            is_named_so = "sshd" in os.path.basename(os.path.realpath(path))
+            return is_named_so or b"/sshd_config" in file.read(LARGEST_PROGRAM_BYTES)
+    except OSError:
+        return False
+
+
+def _options(words: "List[str]") -> "Optional[List[Tuple[str, str]]]":
+    """Return the options that change the settings; None if these words start no sshd that takes logins."""
+    options: List[Tuple[str, str]] = []
+    while words:
+        try:
+            more, words = getopt.getopt(words, LETTERS)
+        except getopt.GetoptError:
+            return None
+        options += more
+        # In a title, and in what systemd shows, the value of -o has lost its quotes.
+        while words and (words[0] == "-" or not words[0].startswith("-")):
+            option, value = options.pop() if options else ("", "")
+            options.append((option, value + " " + words[0]))
+            words = words[1:]
+    if any(option[1:] in NO_LOGINS for option, _value in options if option):
+        return None
+    return [(option, value) for option, value in options if option and option[1:] in OF_SETTINGS]
+
+
+# -- units ------------------------------------------------------------------------------------------------------------
+
+
+def _units(pids: "List[int]") -> "Iterator[Tuple[str, List[str], str]]":
+    """Yield executable, words and unit of each sshd that a service runs or a socket starts, except processes `pids`."""
+    if not os.path.isdir(paths.SYSTEMD):
+        return
+    units = _shown("*.service", "*.socket")
+    wanted = {name for name, unit in units.items() if name.endswith(".service") and _is_active(unit)}
+    templates = []
+    for name, unit in units.items():
+        if name.endswith(".socket") and _is_active(unit):
+            wanted.update(" ".join(unit.get("Triggers", [])).split())
+            # Each connection has a service of its own (systemd.socket(5)).
+            templates += [name[: -len(".socket")] + INSTANCE + ".service"] * (unit.get("Accept") == ["yes"])
+    units.update(_shown(*templates) if templates else {})
+    for name in sorted({*wanted, *templates}):
+        unit = units.get(name, {})
+        is_foreign = any(unit.get("RootDirectory", [])) or any(unit.get("RootImage", []))
+        if not is_foreign and unit.get("MainPID", ["0"])[0] not in map(str, pids):
+            for executable, words in _started_by(unit):
+                yield executable, words, name.replace(INSTANCE, "@")
+
+
+def _shown(*names: str) -> "Dict[str, Dict[str, List[str]]]":
+    """Return the properties of units that systemd has loaded, each with its values, by the names of the units."""
+    systemctl = shutil.which("systemctl") or paths.SYSTEMCTL
+    units: Dict[str, Dict[str, List[str]]] = {}
+    for block in run([systemctl, "show", "--property=" + PROPERTIES, *names])[1].split("\n\n"):
+        unit: Dict[str, List[str]] = {}
+        for line in block.splitlines():
+            name, _equals, value = line.partition("=")
+            unit.setdefault(name, []).append(value)
+        units[unit.get("Id", [""])[0]] = unit
+    return units
+
+
+def _is_active(unit: "Dict[str, List[str]]") -> bool:
+    return unit.get("ActiveState") == ["active"]
+
+
+def _started_by(unit: "Dict[str, List[str]]") -> "Iterator[Tuple[str, List[str]]]":
+    for command in unit.get("ExecStart", []):
+        parts = re.match(r"\{ path=(?P<path>\S+) ; argv\[\]=(?P<words>.*?) ; (?:ignore_errors|flags)=", command)
+        if parts and _is_sshd(parts.group("path")):
+            words = list(_with_variables(parts.group("words").split(), unit))
+            if words and _options(words[1:]) is not None:
+                yield parts.group("path"), words
+
+
+def _with_variables(words: "List[str]", unit: "Dict[str, List[str]]") -> "Iterator[str]":
+    """Yield the words of a command with the unit's variables in their place (systemd.service(5))."""
+    variables = dict(text.partition("=")[::2] for text in _split(" ".join(unit.get("Environment", []))))
+    for value in unit.get("EnvironmentFiles", []):
+        for line in _text(value.partition(" (")[0]).splitlines():
+            name, equals, text = line.strip().partition("=")
+            if equals and not name.startswith(("#", ";")):
+                variables[name] = " ".join(_split(text))
+    for word in words:
+        if re.match(r"\$[A-Za-z_]\w*\Z", word):
+            yield from _split(variables.get(word[1:], ""))
+        else:
+            yield re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match.group(1), ""), word)
+
+
+def _split(text: str) -> "List[str]":
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+# -- files and commands -----------------------------------------------------------------------------------------------
+
+
+def _lines(path: str, of_match: bool = True, depth: int = 0) -> "Iterator[List[str]]":
+    """Yield keyword and value of each line of a configuration in sshd's order, included files in their place.
+
+    of_match: whether those count that a Match block holds. It ends with its file (servconf.c).
+    """
+    for keyword, value in filter(None, map(_words, _text(path).splitlines())):
+        if keyword == "match" and not of_match:
+            return
+        if keyword != "include":
+            yield [keyword, value]
+        elif depth < MOST_INCLUDES:
+            for pattern in value.split():
+                for file in sorted(glob.glob(os.path.join(CONFIGURATION_DIRECTORY, pattern))):
+                    yield from _lines(file, of_match, depth + 1)
+
+
+def _words(line: str) -> "List[str]":
+    """Return keyword, in lower case, and value of a line of sshd_config; nothing of a comment."""
+    words = line.replace('"', " ").replace("=", " ").split(None, 1)
+    return [] if not words or words[0].startswith("#") else [words[0].lower(), "".join(words[1:]).strip()]
+
+
+def _text(path: str) -> str:
+    """Return the text of a file, "" if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def run(words: "List[str]", executable: "Optional[str]" = None) -> "Tuple[int, str]":
+    """Run a command. Return its exit code, and its output and errors; 127 and nothing if it cannot be run.
+
+    executable: the file that is run, if the first word is only what it is called.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603
+            words, executable=executable, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, timeout=ANSWER_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return 127, ""
+    return done.returncode, done.stdout.decode("utf-8", "replace")
