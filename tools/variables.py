@@ -93,8 +93,8 @@ def markdown(text: str) -> str:
 
 
 def default(of: dict) -> str:
-    """A default as YAML, in one line."""
-    return yaml.safe_dump(of["default"], default_flow_style=True, width=1000).splitlines()[0]
+    """A default as YAML, in one line. A text that is empty by default has none in the specification."""
+    return yaml.safe_dump(of.get("default", ""), default_flow_style=True, width=1000).splitlines()[0]
 
 
 def table(rows: list[list[str]]) -> str:

@@ -59,7 +59,7 @@ def name_in_policy(path: str, pairs: List[Tuple[str, str]]) -> str:
     for _round in pairs:
         for alias, name in pairs:
             if path == alias or path.startswith(alias + "/"):
-                path = name + path[len(alias):]
+                path = name + path[len(alias) :]
                 break
         else:
             break

@@ -33,7 +33,24 @@ DEFAULTS = {
 }  # type: Dict[str, Any]
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 # What only the role reads.
-ROLE_DEFAULTS = {"heartbeat_time": "", "adopt_commands": [], "adopt_files": []}  # type: Dict[str, Any]
+ROLE_DEFAULTS = {
+    "state": "present",
+    "copy_vendor_pam": False,
+    "heartbeat_time": "",
+    "adopt": False,
+    "adopt_commands": ["/usr/local/bin/ssh-login-notify.sh"],
+    "adopt_files": ["/usr/local/bin/ssh-login-notify.sh"],
+    "offline": False,
+    "send_test_alert": True,
+    "remove_spool": False,
+    "secure_logging": True,
+}  # type: Dict[str, Any]
+SECRETS = ("webhook_url", "heartbeat_ping_url")
+# All that a removal reads. It must work when everything else is wrong, and without the vault's password.
+REMOVAL = ("state", "pam_services", "copy_vendor_pam", "offline", "remove_spool")
+# The results of the role's tasks that its README documents. They have the prefix of the settings.
+RESULTS = ("host", "adopted", "test_alert")
+STATES = ("present", "absent")
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories", "unreported_sshd")
 RULE_KEYS = ("user", "from", "key", "certificate", "type")
 TYPES = (
@@ -51,6 +68,18 @@ TYPES = (
     login_types.TERMINAL_OVER,
 )
 TYPE_NAMES = {str: "text", bool: "true or false", dict: "a mapping", list: "a list", int: "a whole number"}
+# What a problem of the type tells the user to write. Of a setting that is not here, it is the default.
+EXAMPLES = {
+    "webhook_url": "the URL in quotes",
+    "heartbeat_ping_url": "the URL in quotes",
+    "host_label": "'web-3'",
+    "ca_file": "/etc/ssl/certs/relay.pem",
+    "proxy": "http://proxy.example.com:3128",
+    "people": "{'SHA256:…': Ada Lovelace}",
+    "ignore": "[{user: backup}]",
+    "accept": "[managed_file]",
+    "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
+}
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
 # Slack's hosts for webhooks, and the paths of those that take messages and of those that start a workflow.
 SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
@@ -82,14 +111,34 @@ HEARTBEAT_TIME = re.compile(
 
 def problems(values: Mapping[str, Any]) -> List[str]:
     """Return what is wrong with the values of a configuration. Those that are missing have their defaults."""
-    values = dict(DEFAULTS, **values)
-    return [problem for check in CHECKS for problem in check(values)]
+    return _problems(values, DEFAULTS, CHECKS)
 
 
 def role_problems(values: Mapping[str, Any]) -> List[str]:
     """Return what is wrong with the role's settings: the configuration's, and those that only the role reads."""
-    values = dict(dict(DEFAULTS, **ROLE_DEFAULTS), **values)
-    return problems(values) + [problem for check in ROLE_CHECKS for problem in check(values)]
+    return _problems(values, dict(DEFAULTS, **ROLE_DEFAULTS), dict(CHECKS, **ROLE_CHECKS))
+
+
+def removal_problems(values: Mapping[str, Any]) -> List[str]:
+    """Return what is wrong with the settings that a removal reads."""
+    defaults = dict(DEFAULTS, **ROLE_DEFAULTS)
+    checks = dict(CHECKS, **ROLE_CHECKS)
+    return _problems(
+        {name: values[name] for name in REMOVAL if name in values},
+        {name: defaults[name] for name in REMOVAL},
+        {name: checks[name] for name in REMOVAL if name in checks},
+    )
+
+
+def _problems(values: Mapping[str, Any], defaults: Mapping[str, Any], checks: Mapping[str, Any]) -> List[str]:
+    """Return one problem for a value of the wrong type, and those that the check of each other setting finds."""
+    merged = dict(defaults, **values)
+    found = {name: _type_problem(name, merged[name], defaults[name]) for name in defaults}
+    wrong = {name: problem for name, problem in found.items() if problem}
+    # Nothing else is said of these, and the checks of the others find a value that they can read.
+    merged.update((name, defaults[name]) for name in wrong)
+    sound = [check for name, check in checks.items() if name not in wrong]
+    return list(wrong.values()) + [problem for check in sound for problem in check(merged)]
 
 
 def cron_time(heartbeat_time: str) -> str:
@@ -114,7 +163,7 @@ def is_loopback(host: str) -> bool:
 def _webhook(values: Mapping[str, Any]) -> Iterator[str]:
     url = values["webhook_url"]
     name = PREFIX + "webhook_url"
-    if url is None or url == "":
+    if url == "":
         yield (
             name + " is not set: create an incoming webhook in Slack, encrypt its URL with `ansible-vault"
             " encrypt_string`, and put it into group_vars"
@@ -125,10 +174,8 @@ def _webhook(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} {wrong}"
 
 
-def _url_problem(url: Any, allow_http: Any, mend: str) -> str:
+def _url_problem(url: str, allow_http: bool, mend: str) -> str:
     """Return what is wrong with a secret URL, without showing any of it; "" if nothing is."""
-    if not isinstance(url, str):
-        return f"must be text, not {_kind(url)}: write the URL in quotes"
     if not all("!" <= character <= "~" for character in url):
         return (
             "contains a space, a line break or another character that no URL has: encrypt the bare URL again"
@@ -176,27 +223,42 @@ def _is_port(port: str) -> bool:
     return len(port) < 6 and 0 < int(port) < 65536
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
+    """Return the type of a value in the words of a user of YAML, without showing any of the value."""
+    names = (
+        (type(None), "null"),
+        (bool, "true or false"),
+        (int, "a whole number"),
+        (float, "a number with a fraction"),
+        (str, "text" if value else "an empty text"),
+        (Mapping, "a mapping"),
+        ((list, tuple), "a list"),
+    )  # type: Any
+    found = next((name for types, name in names if isinstance(value, types)), "")
+    return found or ("a date" if hasattr(value, "isoformat") else "of another type")
+
+
+def _type_problem(name: str, value: Any, default: Any) -> str:
+    """Return that a value has another type than its default, and what to write; "" if it has the same."""
+    if isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool):
+        return ""
+    example = EXAMPLES.get(name) or _in_yaml(default)
+    return f"{PREFIX}{name} is {kind(value)}, and must be {TYPE_NAMES[type(default)]}: write {example}"
+
+
+def _in_yaml(value: Any) -> str:
     if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, (int, float)):
-        return "a number"
-    return "a mapping" if isinstance(value, Mapping) else "nothing" if value is None else "a list"
+        return "it without quotes"
+    return "[{}]".format(", ".join(value)) if isinstance(value, list) else str(value)
 
 
-def _types(values: Mapping[str, Any]) -> Iterator[str]:
-    for name, default in DEFAULTS.items():
-        # The two secrets have a check of their own.
-        if name not in ("webhook_url", "heartbeat_ping_url") and not _has_type_of(values[name], default):
-            yield f"{PREFIX}{name} must be {TYPE_NAMES[type(default)]}: correct it"
-
-
-def _has_type_of(value: Any, default: Any) -> bool:
-    return isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)
+def _state(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["state"] not in STATES:
+        yield f"{PREFIX}state is neither present nor absent: write one of them"
 
 
 def _proxy(values: Mapping[str, Any]) -> Iterator[str]:
-    if not values["proxy"] or not isinstance(values["proxy"], str):
+    if not values["proxy"]:
         return
     parts = PROXY.match(values["proxy"])
     if not (parts and _is_host(parts.group("host")) and _is_port(parts.group("port") or "0")):
@@ -204,24 +266,26 @@ def _proxy(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ca_file(values: Mapping[str, Any]) -> Iterator[str]:
-    if values["ca_file"] and not str(values["ca_file"]).startswith("/"):
+    if values["ca_file"] and not values["ca_file"].startswith("/"):
         yield f"{PREFIX}ca_file is not an absolute path: give the path of a PEM file on the host"
 
 
-def _numbers(values: Mapping[str, Any]) -> Iterator[str]:
-    for name, least in LEAST.items():
-        if isinstance(values[name], int) and values[name] < least:
-            yield f"{PREFIX}{name} is less than {least}: set it to {least} or more"
+def _at_least(name: str) -> Any:
+    def check(values: Mapping[str, Any]) -> Iterator[str]:
+        if values[name] < LEAST[name]:
+            yield f"{PREFIX}{name} is less than {LEAST[name]}: set it to {LEAST[name]} or more"
+
+    return check
 
 
 def _pam_services(values: Mapping[str, Any]) -> Iterator[str]:
     services = values["pam_services"]
-    if isinstance(services, list) and not (services and all(_matches(PAM_SERVICE, service) for service in services)):
+    if not services or not all(_matches(PAM_SERVICE, service) for service in services):
         yield f"{PREFIX}pam_services must name files in /etc/pam.d, at least one: write [sshd], for example"
 
 
 def _accept(values: Mapping[str, Any]) -> Iterator[str]:
-    if isinstance(values["accept"], list) and not all(entry in ACCEPTABLE for entry in values["accept"]):
+    if not all(entry in ACCEPTABLE for entry in values["accept"]):
         yield "{}accept has an unknown value: use only {}".format(PREFIX, ", ".join(ACCEPTABLE))
 
 
@@ -282,17 +346,16 @@ def _parts(problem: str) -> Tuple[str, str]:
 
 def _heartbeat_ping(values: Mapping[str, Any]) -> Iterator[str]:
     url = values["heartbeat_ping_url"]
-    wrong = _url_problem(url, values["allow_http"], "copy it as its service shows it") if url != "" else ""
+    wrong = _url_problem(url, values["allow_http"], "copy it as its service shows it") if url else ""
     if wrong:
         yield f"{PREFIX}heartbeat_ping_url {wrong}"
 
 
 def _heartbeat_time(values: Mapping[str, Any]) -> Iterator[str]:
     when, url = values["heartbeat_time"], values["heartbeat_ping_url"]
-    # Without quotes, 08:30 is the number 510 to YAML.
-    if when and not _matches(HEARTBEAT_TIME, when):
+    if when and not HEARTBEAT_TIME.match(when):
         yield f"{PREFIX}heartbeat_time is not a time: write '08:30', or 'Mon,Thu 08:30', in quotes"
-    if url and not when:
+    if url and not when and not _url_problem(url, values["allow_http"], ""):
         yield f"{PREFIX}heartbeat_ping_url is never asked without {PREFIX}heartbeat_time: set that, too"
     if when and not url and not values["heartbeat_message"]:
         yield (
@@ -301,20 +364,26 @@ def _heartbeat_time(values: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _adoption(values: Mapping[str, Any]) -> Iterator[str]:
-    commands, files = values["adopt_commands"], values["adopt_files"]
+def _adopt_commands(values: Mapping[str, Any]) -> Iterator[str]:
+    commands = values["adopt_commands"]
     if not all(_matches(COMMAND, command) for command in commands):
         yield (
             f"{PREFIX}adopt_commands has an entry that no PAM line can run: start each with an absolute path, without"
             " brackets, #, ^ and backslashes"
         )
-    if not all(str(path).startswith("/") for path in files):
-        yield f"{PREFIX}adopt_files has a relative path: write absolute paths"
-    if any(PROGRAM in str(entry).split() for entry in list(commands) + list(files)):
-        yield (
-            f"{PREFIX}adopt_commands and {PREFIX}adopt_files must not name the notifier itself, {PROGRAM}: name what"
-            " it is to replace"
-        )
+    yield from _not_ourselves("adopt_commands", commands)
+
+
+def _adopt_files(values: Mapping[str, Any]) -> Iterator[str]:
+    files = values["adopt_files"]
+    if not all(isinstance(path, str) and path.startswith("/") for path in files):
+        yield f"{PREFIX}adopt_files has an entry that is no absolute path: write absolute paths"
+    yield from _not_ourselves("adopt_files", files)
+
+
+def _not_ourselves(name: str, entries: List[Any]) -> Iterator[str]:
+    if any(PROGRAM in str(entry).split() for entry in entries):
+        yield f"{PREFIX}{name} must not name the notifier itself, {PROGRAM}: name what it is to replace"
 
 
 def _matches(pattern: Any, value: Any) -> bool:
@@ -325,5 +394,23 @@ def _listed(texts: List[str]) -> str:
     return ", ".join(repr(text) for text in texts)
 
 
-CHECKS = (_types, _webhook, _proxy, _ca_file, _numbers, _pam_services, _accept, _people, _ignore, _heartbeat_ping)
-ROLE_CHECKS = (_heartbeat_time, _adoption)
+# By the setting that they are about.
+CHECKS = {
+    "webhook_url": _webhook,
+    "proxy": _proxy,
+    "ca_file": _ca_file,
+    "longest_silence": _at_least("longest_silence"),
+    "most_waiting": _at_least("most_waiting"),
+    "most_waiting_mib": _at_least("most_waiting_mib"),
+    "pam_services": _pam_services,
+    "accept": _accept,
+    "people": _people,
+    "ignore": _ignore,
+    "heartbeat_ping_url": _heartbeat_ping,
+}  # type: Dict[str, Any]
+ROLE_CHECKS = {
+    "state": _state,
+    "heartbeat_time": _heartbeat_time,
+    "adopt_commands": _adopt_commands,
+    "adopt_files": _adopt_files,
+}  # type: Dict[str, Any]

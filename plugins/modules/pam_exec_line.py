@@ -236,7 +236,10 @@ def main() -> None:
             "backup": {"type": "bool", "default": False},
             "copy_vendor": {"type": "bool", "default": False},
             "accept": {
-                "type": "list", "elements": "str", "choices": ["managed_file", "user_environment"], "default": [],
+                "type": "list",
+                "elements": "str",
+                "choices": ["managed_file", "user_environment"],
+                "default": [],
             },
             "pam_d": {"type": "path", "default": "/etc/pam.d"},
             "vendor_pam_d": {"type": "list", "elements": "path", "default": ["/usr/lib/pam.d", "/usr/etc/pam.d"]},

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role's settings reach the filters as the user meant them, through YAML, Jinja and Vault of each ansible-core.
+"""The role's settings reach the host as the user meant them, through YAML, Jinja and Vault of each ansible-core.
 
-What the rules say of values is in tests/unit/plugins/module_utils/test_settings_rules.py.
+What is said of every kind of value is in tests/unit/plugins/plugin_utils/test_role_settings.py.
 """
 
 import json
@@ -26,24 +26,28 @@ BIN = Path(sys.executable).parent
 ODD_LABELS = {42: "42", None: "", 1.5: "1.5", True: "True", "web-3": "web-3"}
 
 
-def play(directory, tasks, variables):
+def play(directory, tasks, variables, *options, hosts="localhost", password="not-a-real-password"):  # noqa: S107
     """Run tasks on the controller, with the role's defaults and variables. Return the process that has ended."""
     text = yaml.safe_dump(
         [
             {
-                "hosts": "localhost",
+                "hosts": hosts,
                 "gather_facts": False,
-                "vars_files": [str(ROLE / "defaults" / "main.yml"), str(ROLE / "vars" / "main.yml"), "settings.yml"],
+                "vars_files": [
+                    *([] if options else [str(ROLE / "defaults" / "main.yml")]),
+                    str(ROLE / "vars" / "main.yml"),
+                    "settings.yml",
+                ],
                 "tasks": tasks,
             }
         ]
     )
     (directory / "play.yml").write_text(text, encoding="utf-8")
     (directory / "settings.yml").write_text(variables, encoding="utf-8")
-    (directory / "password").write_text("not-a-real-password")
+    (directory / "password").write_text(password)
     return subprocess.run(  # noqa: S603
         [BIN / "ansible-playbook", "-vvv", "--diff", "--vault-password-file", directory / "password",
-         directory / "play.yml"],
+         directory / "play.yml", *options],
         env={
             **os.environ,
             "ANSIBLE_LOCALHOST_WARNING": "False",
@@ -110,6 +114,80 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
     }
     assert (made["heartbeat_message"], made["allow_http"]) == (False, True)
     assert "adopt_files" not in made
+
+
+NOWHERE = "{{ nowhere | default(omit) }}"
+DEFAULTS = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+OMITTED = {name: NOWHERE for name in DEFAULTS if name != "ssh_login_notify_webhook_url"}
+# Of hosts with one variable each that fails as only Ansible can make it fail: what the task says.
+FAILING = {
+    "undefined": ({"host_label": "{{ nowhere }}"}, "host_label uses the variable nowhere, which is undefined: "),
+    "secret-undefined": ({"webhook_url": "{{ nowhere }}"}, "webhook_url uses the variable nowhere, which is undefined"),
+    "in-a-list": ({"pam_services": ["{{ nowhere }}"]}, "pam_services uses the variable nowhere, which is undefined: "),
+    "broken": ({"host_label": "{{ 1 +"}, "host_label has a template that fails ("),
+    "failing": ({"longest_silence": "{{ 1 // 0 }}"}, "longest_silence has a template that fails ("),
+    "text-for-a-list": ({"pam_services": "{{ 'sshd' }}"}, "pam_services is text, and must be a list: write [sshd]"),
+    "null": ({"people": "{{ none }}"}, "people is "),
+    "environment": ({"webhook_url": "{{ lookup('ansible.builtin.env', 'NOT_EXPORTED') }}"},
+                    "webhook_url is empty, because NOT_EXPORTED is not in the environment"),
+    "misspelled": ({"host_lable": "web"},
+                   "host_lable is not a variable of this role: write ssh_login_notify_host_label"),
+    "vaulted": ({"webhook_url": "{{ theirs }}"}, "webhook_url cannot be decrypted: give the right password"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """What the check of the settings said on each of some hosts, in one run: {host: text, …}, and all of the output."""
+    directory = tmp_path_factory.mktemp("fleet")
+    hosts = {
+        host: {f"ssh_login_notify_{name}": value for name, value in values.items()}
+        for host, (values, _said) in FAILING.items()
+    }
+    hosts.update(omitting=OMITTED, well={})
+    common = {**DEFAULTS, "ssh_login_notify_webhook_url": WEBHOOK,
+              "ansible_connection": "local", "ansible_python_interpreter": sys.executable}  # fmt: skip
+    (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": common}}))
+    private = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    read = [name for name, value in private.items() if "loginwatch.pam.setting(" in str(value)]
+    shown = " ~ ' ' ~ ".join(f"{name} | to_json" for name in read)
+    tasks = [
+        {"block": [
+            {"ansible.builtin.import_tasks": str(ROLE / "tasks" / "settings.yml")},
+            {"ansible.builtin.copy": {"dest": f"{directory}/{{{{ inventory_hostname }}}}.conf", "mode": "0600",
+                "content": "{{ __ssh_login_notify_settings | loginwatch.pam.configuration_text | string }}"},
+             "no_log": True},
+            {"ansible.builtin.copy": {"dest": f"{directory}/{{{{ inventory_hostname }}}}.said", "mode": "0600",
+                                      "content": f"{{{{ 'read: ' ~ {shown} }}}}"}},
+        ], "rescue": [
+            {"ansible.builtin.copy": {"dest": f"{directory}/{{{{ inventory_hostname }}}}.said", "mode": "0600",
+                                      "content": "{{ ansible_failed_result.msg }}"}},
+        ]},
+    ]  # fmt: skip
+    theirs = vaulted("theirs", WEBHOOK, directory)
+    done = play(directory, tasks, theirs, "--inventory", directory / "hosts.yml", hosts="all", password="another")  # noqa: S106
+    assert {path.stem for path in directory.glob("*.said")} == set(hosts), done.stdout[-3000:] + done.stderr[-3000:]
+    said = {host: (directory / f"{host}.said").read_text() for host in hosts}
+    return said, done.stdout + done.stderr, directory, [name[2:] for name in read]
+
+
+@pytest.mark.parametrize("host", FAILING)
+def test_what_ansible_can_not_evaluate_is_said_with_the_name_of_the_setting(fleet, host):
+    said, output, _directory, _read = fleet
+    assert said[host].startswith("Nothing was changed. ssh_login_notify_" + FAILING[host][1])
+    assert said[host].count("ssh_login_notify_") <= 3
+    assert SECRET not in output
+    assert "Traceback" not in output
+
+
+def test_omit_is_the_default_in_what_tasks_read_and_in_the_configuration(fleet):
+    said, _output, directory, read = fleet
+    assert said["well"] == said["omitting"]
+    assert said["well"].partition(": ")[2] == " ".join(json.dumps(DEFAULTS[name]) for name in read)
+    made, omitting = [json.loads((directory / f"{host}.conf").read_text()) for host in ("well", "omitting")]
+    assert made == omitting
+    assert made.pop("webhook_url") == WEBHOOK
+    assert made == {name: DEFAULTS["ssh_login_notify_" + name] for name in made}
 
 
 @pytest.mark.parametrize("label", ODD_LABELS)

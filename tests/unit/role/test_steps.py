@@ -64,7 +64,7 @@ def due(tmp_path_factory):
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars_files": [str(ROLE / "defaults" / "main.yml")],
+        "vars_files": [str(ROLE / directory / "main.yml") for directory in ("defaults", "vars")],
         "vars": {
             "runs": runs,
             "ssh_login_notify_host": "{{ item.host }}",
@@ -76,7 +76,8 @@ def due(tmp_path_factory):
     (directory / "play.json").write_text(json.dumps([play]))
     done = subprocess.run(  # noqa: S603
         [str(Path(sys.executable).with_name("ansible-playbook")), str(directory / "play.json")],
-        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+             "ANSIBLE_COLLECTIONS_PATH": str(ROLE.parents[1] / ".dev" / "collections")},
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]

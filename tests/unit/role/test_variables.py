@@ -37,7 +37,7 @@ def test_defaults_and_argument_specification_name_the_same_variables():
 
 @pytest.mark.parametrize("name", sorted(defaults()))
 def test_a_default_is_the_one_that_the_specification_documents(name):
-    assert options()[name]["default"] == defaults()[name]
+    assert options()[name].get("default", "") == defaults()[name]
 
 
 @pytest.mark.parametrize("name", sorted(defaults()))
@@ -58,6 +58,15 @@ def test_names_carry_the_prefix():
     assert [name for name in load("vars/main.yml") if not name.startswith("__" + PREFIX)] == []
 
 
+def constants(module, *names):
+    """Return constants of one of the notifier's modules."""
+    found = {}
+    for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / module).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id in names:
+            found[node.targets[0].id] = ast.literal_eval(node.value)
+    return [found[name] for name in names]
+
+
 def registered(tasks):
     """Yield the names that tasks register, those in blocks among them."""
     for task in tasks:
@@ -69,7 +78,10 @@ def registered(tasks):
 def test_what_tasks_register_is_private_or_documented_for_playbooks():
     names = {name for path in ROLE.glob("tasks/*.yml") for name in registered(yaml.safe_load(path.read_text()))}
     public = {name for name in names if not name.startswith("__" + PREFIX)}
-    assert public == {PREFIX + name for name in ("host", "adopted", "test_alert")}
+    (results,) = constants("settings.py", "RESULTS")
+    assert public == {PREFIX + name for name in results}, (
+        "a result that is no setting would be taken for a misspelled one"
+    )
     readme = (ROLE / "README.md").read_text(encoding="utf-8")
     assert [name for name in public if f"`{name}`" not in readme] == []
 
@@ -86,19 +98,32 @@ def test_a_webhook_in_vault_passes_the_check_of_every_ansible_core():
 
 
 def test_the_configuration_has_what_the_notifier_reads():
-    constants, wanted = {}, {"CONFIGURATION", "DEFAULTS", "ROLE_DEFAULTS", "RULE_KEYS"}
-    for name in ("settings.py", "paths.py"):
-        for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / name).read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and node.targets[0].id in wanted - set(constants):
-                constants[node.targets[0].id] = ast.literal_eval(node.value)
+    (path,) = constants("paths.py", "CONFIGURATION")
+    of_notifier, of_role, keys = constants("settings.py", "DEFAULTS", "ROLE_DEFAULTS", "RULE_KEYS")
     private = load("vars/main.yml")
-    assert private["__ssh_login_notify_configuration"] == constants["CONFIGURATION"]
-    read = sorted([*constants["DEFAULTS"], *constants["ROLE_DEFAULTS"]])
-    assert sorted(private["__ssh_login_notify_settings"]) == read
-    assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in read}
-    assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(constants["RULE_KEYS"])
-    both = set(constants["DEFAULTS"]) & {name[len(PREFIX) :] for name in defaults()}
-    assert {name: defaults()[PREFIX + name] for name in both} == {name: constants["DEFAULTS"][name] for name in both}
+    assert private["__ssh_login_notify_configuration"] == path
+    assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in of_notifier}
+    assert {PREFIX + name: value for name, value in {**of_notifier, **of_role}.items()} == defaults()
+    assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(keys)
+
+
+def test_tasks_and_templates_read_a_setting_as_its_user_meant_it():
+    """Not the variable itself, which may be `omit`, null or the text "no"."""
+    private = load("vars/main.yml")
+    names = {name[len(PREFIX) :] for name in defaults()}
+    read = {name[len("__" + PREFIX) :] for name in private} & names
+    wanted = {name: f"{{{{ {PREFIX}{name} | loginwatch.pam.setting('{name}') }}}}" for name in read}
+    assert {name: private["__" + PREFIX + name] for name in read} == wanted
+    pattern = re.compile(rf"(?<![\w.]){PREFIX}({'|'.join(sorted(names, key=len, reverse=True))})\b")
+    # What is in a message, or sets a variable, is no expression.
+    prose = re.compile(rf"^\s*#|add the command to {PREFIX}|run the role again with {PREFIX}")
+    direct = [
+        f"{path.name}: {line.strip()}"
+        for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("templates/*.j2")]
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if pattern.search(line) and not prose.search(line)
+    ]
+    assert direct == []
 
 
 def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
@@ -121,7 +146,7 @@ def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():
             if "loginwatch.pam.pam_exec_line" in task:
                 given[task["name"]] = task["loginwatch.pam.pam_exec_line"]["copy_vendor"]
     assert len(given) == 4
-    assert set(given.values()) == {"{{ ssh_login_notify_copy_vendor_pam | bool }}"}
+    assert set(given.values()) == {"{{ __ssh_login_notify_copy_vendor_pam }}"}
     refusal = (PROJECT / "plugins" / "module_utils" / "_pam_exec_line.py").read_text(encoding="utf-8")
     assert PREFIX + "copy_vendor_pam" in refusal
 

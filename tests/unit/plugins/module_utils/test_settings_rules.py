@@ -73,12 +73,12 @@ def test_of_slacks_addresses_only_an_incoming_webhooks_is_taken(url):
 @pytest.mark.parametrize(
     ("webhook", "said"),
     [
-        (None, "is not set: create an incoming webhook in Slack"),
-        ("", "is not set"),
-        ([WEBHOOK], "must be text, not a list"),
-        ({"url": WEBHOOK}, "must be text, not a mapping"),
-        (42, "must be text, not a number"),
-        (True, "must be text, not true or false"),
+        ("", "is not set: create an incoming webhook in Slack"),
+        (None, "is null, and must be text"),
+        ([WEBHOOK], "is a list, and must be text"),
+        ({"url": WEBHOOK}, "is a mapping, and must be text"),
+        (42, "is a whole number, and must be text"),
+        (True, "is true or false, and must be text"),
         (WEBHOOK + "\n", "contains a space, a line break"),
         (WEBHOOK + " ", "contains a space"),
         (WEBHOOK + "é", "another character that no URL has"),
