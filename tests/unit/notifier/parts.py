@@ -255,7 +255,7 @@ class Request:
 
 def answer(status, text, *headers):
     """An instruction: answer, and keep the connection."""
-    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(text)}", *headers, "", text]
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(text.encode())}", *headers, "", text]
     return raw("\r\n".join(lines).encode())
 
 

@@ -466,6 +466,13 @@ def test_proxies_and_authorities_of_the_environment_are_not_asked(webhook, proxy
     assert proxy.asked == []
 
 
+def test_an_answer_in_any_language_arrives_whole(webhook, plain):
+    webhook.instructions.append(answer(503, "Dienst nicht verfügbar"))
+    assert plain.post(BODY).text == "Dienst nicht verfügbar"
+    assert plain.post(BODY).text == "ok"
+    assert webhook.connections == 1
+
+
 def test_a_body_of_any_length_arrives_whole(webhook, plain):
     body = json.dumps({"text": "x" * 200000}).encode()
     webhook.instructions.append(OK)
