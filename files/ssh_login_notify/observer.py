@@ -172,9 +172,8 @@ class Observer:
 
     def _watch(self, name: str, raw: bytes, now: float) -> None:
         capture = Capture(name, raw)
-        user = capture.get(b"PAM_USER")
         self._processes.make_room_for_ended(now)
-        connection = Connection(self._processes, capture.parent, capture.parent_start, user)
+        connection = Connection(self._processes, capture.parent, capture.parent_start, capture.parent_name)
         self._watched[name] = Watched(connection, now)
 
     def _look(self, now: float) -> None:
