@@ -60,7 +60,11 @@ WORKFLOWS = ("/triggers/", "/workflows/")
 # shown with the host's name, and neither would be used.
 HOST_AND_PORT = r"(?P<host>[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]*))?"
 URL = re.compile(r"(?P<scheme>https?)://" + HOST_AND_PORT + r"(?P<path>(?:[/?].*)?)\Z")
-PROXY = re.compile(r"http://" + HOST_AND_PORT + r"/?\Z")
+# User information as of RFC 3986, 3.2.1; RFC 7617, 2 allows no colon in the user's name.
+PROXY = re.compile(
+    r"http://(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%(?!3[Aa])[0-9A-Fa-f]{2})+:"
+    r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?" + HOST_AND_PORT + r"/?\Z"
+)
 PAM_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
 FINGERPRINT_MEND = "copy it from `ssh-keygen -lf key.pub`, SHA256: and 43 characters"
@@ -191,7 +195,10 @@ def _proxy(values: Mapping[str, Any]) -> Iterator[str]:
         return
     parts = PROXY.match(values["proxy"])
     if not (parts and _is_host(parts.group("host")) and _is_port(parts.group("port") or "0")):
-        yield f"{PREFIX}proxy is not http://host:port: write it so, without a user, a password or a path"
+        yield (
+            f"{PREFIX}proxy is not http://host:port or http://user:password@host:port: write it so, without a path, and"
+            " percent-encode what is not a letter or a digit in the user and the password, as %40 for @"
+        )
 
 
 def _ca_file(values: Mapping[str, Any]) -> Iterator[str]:

@@ -386,13 +386,15 @@ class Proxy(Server):
 
     def __init__(self):
         self.asked = []
+        self.authorizations = []
         self.refusal = b""
         super().__init__()
 
     def serve(self, connection, _number):
         file = connection.makefile("rb", buffering=0)
-        line, _ = self.read_head(file)
+        line, headers = self.read_head(file)
         self.asked.append(line)
+        self.authorizations.append(headers.get("proxy-authorization"))
         if self.refusal:
             connection.sendall(self.refusal)
             return
