@@ -8,6 +8,7 @@ The way of a login, in the order of the modules:
     capture           what the hook wrote down: a header and the raw environment
     exits             what the kernel tells about processes that have ended
     processes         what /proc tells about a process
+    titles            what sshd writes into the titles of its processes
     command_line      what a command line, or a program's arguments, say about a login
     session_child     what one child of a session's server says about it
     connection        one SSH connection: the login's type, read from the processes below its sshd

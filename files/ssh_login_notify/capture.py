@@ -33,6 +33,7 @@ class Capture:
     time: seconds since the epoch, of the hook.
     parent: pid of the sshd process that serves the connection.
     parent_start: its start time in clock ticks after boot (proc(5), field 22), None when /proc did not tell.
+    parent_name: its name (proc(5), comm), empty when /proc did not tell.
     environment: the variables, the last of equal names.
     is_withheld: the hook was not given what sshd says about the authentication (docs/pam-line.md).
     is_sshds: the session is one of sshd, not one of login(1), su(1) or the like.
@@ -47,6 +48,7 @@ class Capture:
         self.time = float(name.partition("-")[0])
         self.parent = _number(header.get(b"parent", b""))
         self.parent_start = start_time(header.get(b"parent_stat", b""))
+        self.parent_name = process_name(header.get(b"parent_stat", b""))
         self.environment = dict(self._pairs)
         self.is_withheld = self.get(AUTHENTICATION) == WITHHELD
         self.is_sshds = self._is_sshds()
@@ -100,6 +102,11 @@ def start_time(stat: bytes) -> "Optional[int]":
     """Return field 22 of a line of /proc/PID/stat. The name in parentheses may itself hold spaces and parentheses."""
     fields = stat.rpartition(b")")[2].split()
     return _number(fields[19]) if len(fields) > 19 else None
+
+
+def process_name(stat: bytes) -> bytes:
+    """Return field 2 of a line of /proc/PID/stat, the name in parentheses, which may itself hold some."""
+    return stat.partition(b"(")[2].rpartition(b")")[0]
 
 
 def _number(text: bytes) -> int:

@@ -27,13 +27,14 @@ class Configuration:
     """The values of the configuration, checked. Their names are those of the role's variables without the prefix.
 
     webhook_url: a secret. host_label: the server's name in alerts, "" for the host's own. allow_http: accept http://.
-    ca_file: a PEM file, "" for the system's authorities. proxy: http://host:port, "" for none. people: names by
-    fingerprint or certificate. ignore: rules for logins that cause no message (rules.py). pam_services: services that
-    run the hook.
-    accept: faults of the host that are not reported (health.py). heartbeat_message: whether a heartbeat is a message.
-    heartbeat_ping_url: a dead man's switch to ping, "" for none; a secret too. longest_silence: hours without a
-    delivery after which something is wrong, 0 for no limit. most_waiting, most_waiting_mib: how many alerts may wait,
-    and how many MiB of them. exposed: others than root may read the file, so they may know the secrets.
+    ca_file: a PEM file, "" for the system's authorities. proxy: http://host:port, "" for none; a secret if it has a
+    user and a password. people: names by fingerprint or
+    certificate. ignore: rules for logins that cause no message (rules.py).
+    pam_services: services that run the hook. accept: faults of the host that are not reported (health.py).
+    heartbeat_message: whether a heartbeat is a message. heartbeat_ping_url: a dead man's switch to ping, "" for none; a
+    secret too. longest_silence: hours without a delivery after which something is wrong, 0 for no limit. most_waiting,
+    most_waiting_mib: how many alerts may wait, and how many MiB of them. exposed: others than root may read the file,
+    so they may know the secrets.
     """
 
     def __init__(self, values: "Dict[str, Any]", exposed: bool = False) -> None:
@@ -60,6 +61,12 @@ class Configuration:
     def webhook_host(self) -> str:
         """Return the webhook's host. Nothing else of the webhook may be shown."""
         return urlsplit(self.webhook_url).hostname or ""
+
+    @property
+    def proxy_shown(self) -> str:
+        """Return the proxy without its user and password, which may not be shown."""
+        scheme, slashes, rest = self.proxy.partition("//")
+        return scheme + slashes + rest.rpartition("@")[2]
 
 
 def load(path: str = PATH) -> Configuration:

@@ -11,17 +11,18 @@ here (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
         -bash                a login shell
         sshd: deploy@internal-sftp     sshd's own SFTP server
 
-Up to OpenSSH 9.7, a root login has no process of its own for the second line: the monitor becomes the server.
-Since 9.8 the titles begin with "sshd-session:".
+Up to OpenSSH 9.7, a root login has no process of its own for the second line: the monitor becomes the server. titles.py
+has all titles. What sshd is called does not matter: the monitor is the hook's parent, and the server has its name.
 
 The rule: a transfer (SFTP, SCP, rsync, git) is named only when it is all that the client asked for. Everything else is
 an SSH command or a shell. What did not show itself in time is unknown, never guessed.
 """
 
+from . import titles
 from .command_line import classify_ended
 from .login_types import SOMETHING_OVER, TERMINAL_OVER, TUNNEL, UNKNOWN, seriousness
 from .processes import Processes
-from .session_child import SERVERS, classify_child, title_of
+from .session_child import Server, classify_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,17 +35,25 @@ class Connection:
     over: whether a look has found it closed.
     """
 
-    def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", user: bytes) -> None:
-        """Begin with the monitor: its pid and its start time name one process, even when the pid is used again."""
+    def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", name: bytes) -> None:
+        """Begin with the monitor: its pid and its start time name one process, even when the pid is used again.
+
+        name: the monitor's (proc(5), comm), which its children have until they run another program
+        """
         self._processes = processes
         self._processes.keep(monitor)
         self._monitor = monitor
         self._monitor_start = monitor_start
-        self._user = user
-        self._server = 0
-        self._title = b""
+        self._name = name
+        self._server: Optional[Server] = None
+        # The text of the server's title, its end after the user's name, and whether that end may have been cut off.
+        self._text = b""
+        self._session = b""
+        self._is_cut = False
+        self._title_room = 0
         self._opened: Optional[float] = None
-        self._is_session_own = False
+        # Whether the title with a session was this connection's, and not that of another process with the same pid.
+        self._is_session_own: Optional[bool] = None
         self._has_terminal = False
         self._status = b""
         self._has_children = False
@@ -68,35 +77,48 @@ class Connection:
     def _look(self, now: float) -> "Optional[str]":
         """Return the type if it shows now, `unknown` if the connection is over, None if there is more to wait for."""
         if not self._server:
-            self._server = self._find_server()
-            if not self._server:
+            server = self._find_server()
+            if not server:
                 return UNKNOWN if self._is_over() else None
-            self._processes.keep(self._server)
+            self._server = Server(server, self._name)
+            self._title_room = self._processes.title_room(server)
+            self._processes.keep(server)
             self.served_since = now
             if self._reaped_faults is None:
-                self._reaped_faults = self._processes.reaped_faults(self._server)
-        title = self._title_of(self._server)
-        if not title:
+                self._reaped_faults = self._processes.reaped_faults(server)
+        if not self._read_title(self._server):
             return UNKNOWN if self._is_over() else None
-        self._title = title
-        if not self._has_session():
+        if not self._session and not self._is_cut:
             return None  # sshd writes a session into the title before it runs anything for it
-        if self._opened is None:
+        if self._session and self._opened is None:
             self._opened = now
-            self._has_terminal = not title.endswith(b"@notty")
-            # Otherwise the title is that of another process with the same pid.
+            self._has_terminal = self._session != titles.NO_TERMINAL
+        if self._is_session_own is None:
             self._is_session_own = not self._is_over()
-        login_type = self._type_of_children()
+        login_type = self._type_of_children(self._server)
         # Checked last: if the pid had become another process's, everything read above would be of strangers.
         return UNKNOWN if login_type and self._is_over() else login_type
+
+    def _read_title(self, server: Server) -> bool:
+        """Read the title of the session's server; return False if it has none."""
+        arguments = self._processes.arguments(server.pid)
+        program, text = titles.split(arguments)
+        if not text:
+            return False
+        if text != self._text:
+            server.program, self._text = program, text
+            user, self._session = titles.user_and_session(text)
+            server.user = user if self._session else b""
+            self._is_cut = titles.may_be_cut(arguments[0], self._title_room)
+        return True
 
     def _type_when_over(self) -> str:
         """Return what can be said of a connection whose session ended before it had shown what it ran."""
         for server in self._ended_servers():
             for _child, name in self._processes.ended_children(server):
-                if name not in SERVERS:
+                if name != self._name:
                     return classify_ended(name)
-        if not self._is_session_own:
+        if not self._is_session_own or self._opened is None:
             return UNKNOWN
         return TERMINAL_OVER if self._has_terminal else SOMETHING_OVER
 
@@ -105,20 +127,20 @@ class Connection:
 
         A monitor that serves the session itself also has children of PAM's, which say nothing about the session.
         """
-        if self._monitor_start is None or self._server == self._monitor:
+        if self._monitor_start is None or self._pid == self._monitor:
             return []
         if self._server:
-            return [self._server] if self._is_session_own else []
+            return [self._pid] if self._is_session_own else []
         if self._processes.start(self._monitor) not in (None, self._monitor_start):
             return []  # another process has the pid, and may have had children
-        return [child for child, name in self._processes.ended_children(self._monitor) if name in SERVERS]
+        return [child for child, name in self._processes.ended_children(self._monitor) if name == self._name]
 
     def is_quiet(self) -> bool:
         """Tell whether nothing can have happened since the last call: there is no session, and sshd has slept.
 
         A fork alone makes page faults in the process that forks, so a session that came shows in its status.
         """
-        status = self._processes.status(self._server) if self._server else b""
+        status = self._processes.status(self._pid) if self._server else b""
         quiet = bool(status) and status == self._status and not self._has_children
         self._status = status
         return quiet
@@ -142,11 +164,11 @@ class Connection:
 
     def _snapshot(self) -> "Tuple[Optional[int], Set[int]]":
         """Return the page faults of what the server has reaped, and its children, both of one moment."""
-        faults = self._processes.reaped_faults(self._server) if self._server else None
+        faults = self._processes.reaped_faults(self._pid) if self._server else None
         children: Set[int] = set()
         while faults is not None:
-            children = set(self._processes.children(self._server))
-            before, faults = faults, self._processes.reaped_faults(self._server)
+            children = set(self._processes.children(self._pid))
+            before, faults = faults, self._processes.reaped_faults(self._pid)
             if faults == before:
                 break
         return faults, children
@@ -156,7 +178,7 @@ class Connection:
 
         That is so when the connection is over, or when it is not sshd's but, say, login(1)'s.
         """
-        if self._is_over() or self._processes.name(self._monitor) not in SERVERS:
+        if self._is_over() or not self._text_of(self._monitor):
             return ""
         faults = "" if self._reaped_faults is None else str(self._reaped_faults)
         return "{}:{}".format(faults, ",".join(str(child) for child in sorted(self._known)))
@@ -170,7 +192,7 @@ class Connection:
     def close(self) -> None:
         """Stop looking at it."""
         self._processes.let_go(self._monitor)
-        self._processes.let_go(self._server)
+        self._processes.let_go(self._pid)
 
     def is_opening(self, now: float, seconds: float) -> bool:
         """Tell whether the client opened a session in the last so many seconds: what it runs may show any moment."""
@@ -178,34 +200,57 @@ class Connection:
 
     def last_look(self) -> str:
         """Return what can be said of a connection that has shown nothing in all the time that it had."""
-        if self._title and not self._has_session():
-            return TUNNEL
+        has_children = bool(self._processes.children(self._pid))
+        if self._text and not self._session:
+            # A title that was cut names no session. A monitor that serves it itself may have children of PAM's.
+            return UNKNOWN if has_children and self._pid != self._monitor else TUNNEL
         # The connection stays open, but its session may be over: `ssh -M`.
-        return UNKNOWN if self._processes.children(self._server) else self._type_when_over()
+        return UNKNOWN if has_children else self._type_when_over()
 
-    def _has_session(self) -> bool:
-        """Tell whether the server's title has a terminal, `@pts/0`, or `@notty`. A user's name may itself hold an @."""
-        title = self._title[len(self._user) :] if self._title.startswith(self._user) else self._title
-        return b"@" in title
+    @property
+    def _pid(self) -> int:
+        """Return the pid of the session's server, 0 as long as there is none."""
+        return self._server.pid if self._server else 0
 
     def _is_over(self) -> bool:
         self.over = self._monitor_start is None or self._processes.start(self._monitor) != self._monitor_start
         return self.over
 
     def _find_server(self) -> int:
-        if self._title_of(self._monitor):
-            return self._monitor
+        """Return the pid of the session's server, 0 as long as there is none.
+
+        It is a child of the monitor with a title of its own, or the monitor itself. PAM's helpers have the monitor's
+        title until they run another program.
+        """
+        arguments = self._processes.arguments(self._monitor)
+        text = titles.split(arguments)[1]
+        is_cut = False
+        if text and not titles.is_helpers(text):
+            is_cut = titles.may_be_cut(arguments[0], self._processes.title_room(self._monitor))
+            if not is_cut:
+                return self._monitor
         # By the name first: arguments are expensive to read, and PAM's helpers have them too.
-        servers = (pid for pid in self._processes.children(self._monitor) if self._processes.name(pid) in SERVERS)
-        return next((pid for pid in servers if self._title_of(pid)), 0)
+        children = self._processes.children(self._monitor)
+        named = (pid for pid in children if self._processes.name(pid) == self._name)
+        return next((pid for pid in named if self._is_server(pid, text, is_cut)), 0)
 
-    def _title_of(self, process: int) -> bytes:
-        return title_of(self._processes.arguments(process))
+    def _is_server(self, child: int, text: bytes, is_cut: bool) -> bool:
+        """Tell whether a child of the monitor is the session's server.
 
-    def _type_of_children(self) -> "Optional[str]":
+        text, is_cut: of the monitor's title. If the end of both titles is missing, they are the same.
+        """
+        own = self._text_of(child)
+        if own == text and is_cut:
+            return bool(self._processes.real_user(child))  # PAM's helpers are root's
+        return own != b"" and own != text and not titles.is_helpers(own)
+
+    def _text_of(self, process: int) -> bytes:
+        return titles.split(self._processes.arguments(process))[1]
+
+    def _type_of_children(self, server: Server) -> "Optional[str]":
         """Return the most serious type that the children show, None as long as none shows one."""
-        children = self._processes.children(self._server)
-        found = {child: classify_child(self._processes, self._server, child, self._user) for child in children}
+        children = self._processes.children(server.pid)
+        found = {child: classify_child(self._processes, server, child) for child in children}
         types = {child: login_type for child, login_type in found.items() if login_type}
         self._known.update(types)
         return max(types.values(), key=seriousness, default=None)

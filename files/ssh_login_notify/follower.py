@@ -213,10 +213,9 @@ class Followed:
     """One open connection."""
 
     def __init__(self, processes: Processes, record: "Record") -> None:
-        user = record.reported["user"].encode("utf-8", "surrogateescape")
         self.record = record
         self._kept = self._account()
-        self._connection = Connection(processes, record.monitor, record.start, user)
+        self._connection = Connection(processes, record.monitor, record.start, processes.name(record.monitor))
         self._connection.resume(record.remembered)
 
     def look(self, now: float) -> "Optional[str]":

@@ -354,7 +354,7 @@ def _shown(configuration: Configuration) -> "Dict[str, Any]":
     return {
         "webhook_host": configuration.webhook_host,
         "host_label": configuration.host_label or os.uname().nodename,
-        "proxy": configuration.proxy,
+        "proxy": configuration.proxy_shown,
         "ca_file": configuration.ca_file,
         "people": len(configuration.people),
         "ignore": len(configuration.ignore),

@@ -175,9 +175,8 @@ class Observer:
         if not capture.is_sshds:
             self._finisher.submit(name, PAM_SESSION)  # there is no connection to look at
             return
-        user = capture.get(b"PAM_USER")
         self._processes.make_room_for_ended(now)
-        connection = Connection(self._processes, capture.parent, capture.parent_start, user)
+        connection = Connection(self._processes, capture.parent, capture.parent_start, capture.parent_name)
         self._watched[name] = Watched(connection, now)
 
     def _look(self, now: float) -> None:

@@ -90,6 +90,22 @@ class Processes:
             arguments[-1] += CUT
         return arguments if arguments != [b""] else []
 
+    def title_room(self, pid: int) -> int:
+        """Return the bytes that setproctitle(3) may write to (proc(5), stat: arg_start, env_end); 0 if that is unknown.
+
+        The kernel tells it only to processes that may trace this one.
+        """
+        fields = self._read(pid, "stat").rpartition(b")")[2].split()
+        return int(fields[48]) - int(fields[45]) if len(fields) > 48 else 0
+
+    def real_user(self, pid: int) -> "Optional[int]":
+        """Return the real user id of a process (proc(5), status), None if it is gone.
+
+        Its directory in /proc belongs to root even if its user is another: sshd's processes are not dumpable.
+        """
+        line = (b"\n" + self._read(pid, "status")).partition(b"\nUid:")[2].split(b"\n")[0].split()
+        return int(line[0]) if line else None
+
     def executable(self, pid: int) -> bytes:
         """Return the path of the file that the process runs, empty where that may not be seen (SELinux, hidepid)."""
         try:

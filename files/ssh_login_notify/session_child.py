@@ -8,6 +8,7 @@ child must also run the file of that transfer's server, of the user's shell, or 
 
 import os
 
+from . import titles
 from .command_line import SHELLS, SYSTEM_DIRECTORIES, classify_command, classify_program
 from .login_types import COMMAND, INTERACTIVE, SFTP_OR_SCP, TRANSFERS
 from .processes import Processes
@@ -16,29 +17,41 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
-# sshd's processes, by their names.
-SERVERS = (b"sshd", b"sshd-session")
+# What sshd's processes are usually called. A user's program with such a name has something to hide.
+USUAL_NAMES = (b"sshd", b"sshd-session")
 # The shell of a user whose entry in passwd(5) names none.
 DEFAULT_SHELL = b"/bin/sh"
 
 
-def title_of(arguments: "List[bytes]") -> bytes:
-    """Return `deploy`, `deploy@notty` or `deploy@pts/0` of a session's server, and nothing of any other process."""
-    program, _colon, title = b" ".join(arguments).partition(b": ")
-    return title if program in SERVERS and not title.endswith((b" [priv]", b" [pam]", b" [net]")) else b""
+class Server:
+    """The sshd process that serves a session.
+
+    pid, name: its pid and its name (proc(5), comm). program: the name in its title. user: pw_name, as the title has it;
+    empty as long as it is not certain.
+    """
+
+    def __init__(self, pid: int, name: bytes) -> None:
+        self.pid = pid
+        self.name = name
+        self.program = b""
+        self.user = b""
+
+    def is_named(self, name: bytes) -> bool:
+        """Tell whether a process of this name may be one of sshd's own."""
+        return name in (self.name, self.program) or name in USUAL_NAMES
 
 
-def classify_child(processes: Processes, server: int, child: int, user: bytes) -> "Optional[str]":
+def classify_child(processes: Processes, server: Server, child: int) -> "Optional[str]":
     """Return the type that a child of the session's server shows, None as long as it shows none."""
     # A process that was only forked, or that is over, would be a guess by its name. The name is read first: a process
     # that has its new name has lost its old arguments.
     name = processes.name(child)
     arguments = processes.arguments(child)
-    if name in SERVERS or not arguments or arguments[0].partition(b":")[0] in SERVERS:
+    if not arguments or _looks_like_sshd(server, name, arguments):
         return _classify_sshd(processes, server, child)
     if arguments[0].startswith(b"-"):
         return INTERACTIVE
-    is_shell = len(arguments) == 3 and arguments[1] == b"-c" and _is_shell(arguments[0], user)
+    is_shell = len(arguments) == 3 and arguments[1] == b"-c" and _is_shell(arguments[0], server.user)
     command = arguments[2] if is_shell else None
     claimed = classify_program(arguments, b"", name) if command is None else classify_command(command)
     if claimed not in TRANSFERS:
@@ -48,22 +61,26 @@ def classify_child(processes: Processes, server: int, child: int, user: bytes) -
         return None  # another program by now, or over: the file may be of either
     if command is None:
         return classify_program(arguments, file, name)
-    return claimed if not file or _is_file_of_shell(file, user) else COMMAND
+    return claimed if not file or _is_file_of_shell(file, server.user) else COMMAND
 
 
-def _classify_sshd(processes: Processes, server: int, child: int) -> "Optional[str]":
+def _looks_like_sshd(server: Server, name: bytes, arguments: "List[bytes]") -> bool:
+    return server.is_named(name) or server.is_named(arguments[0].partition(b":")[0])
+
+
+def _classify_sshd(processes: Processes, server: Server, child: int) -> "Optional[str]":
     """Return the type of a process that looks like one of sshd's: any program can, but not with sshd's file.
 
     The file is read first. It and the arguments change at once, so arguments that are read later are this file's.
     """
-    server_file, file = processes.executable(server), processes.executable(child)
+    server_file, file = processes.executable(server.pid), processes.executable(child)
     arguments = processes.arguments(child)
     if file != server_file:
-        looks_like_sshd = b" ".join(arguments).partition(b":")[0] in SERVERS or processes.name(child) in SERVERS
-        return COMMAND if file and server_file and arguments and looks_like_sshd else None
+        is_guise = arguments and _looks_like_sshd(server, processes.name(child), arguments)
+        return COMMAND if file and server_file and is_guise else None
     # A title is one text. Somebody who starts sshd's own file under this name has to give it options, too.
-    is_sftp = len(arguments) == 1 and title_of(arguments).endswith(b"@internal-sftp")
-    return SFTP_OR_SCP if is_sftp else None
+    title = server.program + b": " + server.user + titles.INTERNAL_SFTP
+    return SFTP_OR_SCP if server.user and arguments == [title] else None
 
 
 def _is_shell(name: bytes, user: bytes) -> bool:
@@ -81,12 +98,15 @@ def _is_file_of_shell(file: bytes, user: bytes) -> bool:
 
 
 def login_shell(user: bytes) -> bytes:
-    """Return the path of a local user's shell (passwd(5)), empty for others: a directory service may be slow."""
+    """Return the path of a local user's shell (passwd(5)), empty for others: a directory service may be slow.
+
+    user: pw_name, as a title has it
+    """
     try:
         with open("/etc/passwd", "rb") as file:
             for line in file:
                 fields = line.rstrip(b"\n").split(b":")
-                if fields[0] == user and len(fields) == 7:
+                if len(fields) == 7 and titles.encoded(fields[0]) == user:
                     return fields[6] or DEFAULT_SHELL
     except OSError:
         pass

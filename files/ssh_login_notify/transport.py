@@ -13,7 +13,8 @@ import signal
 import socket
 import ssl
 import time
-from urllib.parse import urlsplit
+from base64 import b64encode
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from . import VERSION
 from .config import Configuration, ConfigurationError
@@ -23,7 +24,8 @@ from .text import plain_or_quoted, printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Iterator, Optional, Tuple
+    from typing import Any, Dict, Iterator, Optional, Tuple
+    from urllib.parse import SplitResult
 
 # http.client loads encodings.idna late: when root is given up, and the service user may not be able to read it.
 # For each step: connecting to an address, the handshake, each read.
@@ -40,6 +42,10 @@ DEADLINE_REPEAT_SECONDS = 1
 LARGEST_ANSWER_BYTES = 4096
 # Characters of an answer that are shown, so that what quotes it is not cut.
 LONGEST_WORDS = 200
+# How http.client words the answer of a proxy that makes no tunnel (HTTPConnection._tunnel).
+REFUSED_TUNNEL = "Tunnel connection failed: "
+# A proxy asks for a user and a password, or refuses them (RFC 9110, 15.5.8); tinyproxy answers 401 to wrong ones.
+REFUSED_PASSWORD = {"407": "407 Proxy Authentication Required", "401": "401 Unauthorized"}
 HTTPS_PORT = 443
 HTTP_PORT = 80
 
@@ -170,7 +176,7 @@ class Transport:
         connection._create_connection = _connect  # type: ignore[attr-defined]
         if self._proxy:
             # CONNECT also for plain http://, so that the proxy only forwards.
-            connection.set_tunnel(self._host, self._port)
+            connection.set_tunnel(self._host, self._port, _authorization(self._proxy))
         return connection
 
     def _why(self, error: Exception) -> str:
@@ -193,9 +199,32 @@ class Transport:
         if isinstance(error, http.client.HTTPException):
             return f"{way} did not answer in HTTP ({type(error).__name__})"
         what = type(error).__name__
+        if self._proxy and str(error).startswith(REFUSED_TUNNEL):
+            return f"no connection to {way} {_refusal(self._proxy, str(error)[len(REFUSED_TUNNEL) :])}"
         if isinstance(error, OSError):
             what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # a proxy's own words may be among them
         return f"no connection to {way} ({what})"
+
+
+def _authorization(proxy: "SplitResult") -> "Dict[str, str]":
+    """Return the header for a proxy with a user and a password (RFC 7617), which are percent-encoded in its URL."""
+    if proxy.username is None:
+        return {}
+    credentials = unquote_to_bytes(proxy.username) + b":" + unquote_to_bytes(proxy.password or "")
+    return {"Proxy-Authorization": "Basic " + b64encode(credentials).decode("ascii")}
+
+
+def _refusal(proxy: "SplitResult", answer: str) -> str:
+    """Return why a proxy makes no tunnel, and what to do. Its words are not shown if it knows a password."""
+    status = answer[:3]
+    if status not in REFUSED_PASSWORD:
+        words = status if proxy.username is not None else answer
+        return f"({plain_or_quoted(REFUSED_TUNNEL + words, longest=LONGEST_WORDS)})"
+    if proxy.username is None:
+        mend = "asks for a user and a password: set ssh_login_notify_proxy to http://user:password@host:port"
+    else:
+        mend = "refuses the user or the password: correct them in ssh_login_notify_proxy"
+    return f"({REFUSED_PASSWORD[status]}): the proxy {mend}"
 
 
 def _tls(configuration: Configuration) -> ssl.SSLContext:

@@ -45,7 +45,7 @@ ROLE_DEFAULTS = {
     "remove_spool": False,
     "secure_logging": True,
 }  # type: Dict[str, Any]
-SECRETS = ("webhook_url", "heartbeat_ping_url")
+SECRETS = ("webhook_url", "heartbeat_ping_url", "proxy")
 # All that a removal reads. It must work when everything else is wrong, and without the vault's password.
 REMOVAL = ("state", "pam_services", "copy_vendor_pam", "offline", "remove_spool")
 # The results of the role's tasks that its README documents. They have the prefix of the settings.
@@ -92,7 +92,11 @@ WORKFLOWS = ("/triggers/", "/workflows/")
 # shown with the host's name, and neither would be used.
 HOST_AND_PORT = r"(?P<host>[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]*))?"
 URL = re.compile(r"(?P<scheme>https?)://" + HOST_AND_PORT + r"(?P<path>(?:[/?].*)?)\Z")
-PROXY = re.compile(r"http://" + HOST_AND_PORT + r"/?\Z")
+# User information as of RFC 3986, 3.2.1; RFC 7617, 2 allows no colon in the user's name.
+PROXY = re.compile(
+    r"http://(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%(?!3[Aa])[0-9A-Fa-f]{2})+:"
+    r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?" + HOST_AND_PORT + r"/?\Z"
+)
 PAM_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
 # In one line, and something to read in it.
 PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
@@ -262,7 +266,10 @@ def _proxy(values: Mapping[str, Any]) -> Iterator[str]:
         return
     parts = PROXY.match(values["proxy"])
     if not (parts and _is_host(parts.group("host")) and _is_port(parts.group("port") or "0")):
-        yield f"{PREFIX}proxy is not http://host:port: write it so, without a user, a password or a path"
+        yield (
+            f"{PREFIX}proxy is not http://host:port or http://user:password@host:port: write it so, without a path, and"
+            " percent-encode what is not a letter or a digit in the user and the password, as %40 for @"
+        )
 
 
 def _ca_file(values: Mapping[str, Any]) -> Iterator[str]:

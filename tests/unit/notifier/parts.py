@@ -259,7 +259,7 @@ class Request:
 
 def answer(status, text, *headers):
     """An instruction: answer, and keep the connection."""
-    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(text)}", *headers, "", text]
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(text.encode())}", *headers, "", text]
     return raw("\r\n".join(lines).encode())
 
 
@@ -390,13 +390,15 @@ class Proxy(Server):
 
     def __init__(self):
         self.asked = []
+        self.authorizations = []
         self.refusal = b""
         super().__init__()
 
     def serve(self, connection, _number):
         file = connection.makefile("rb", buffering=0)
-        line, _ = self.read_head(file)
+        line, headers = self.read_head(file)
         self.asked.append(line)
+        self.authorizations.append(headers.get("proxy-authorization"))
         if self.refusal:
             connection.sendall(self.refusal)
             return
@@ -508,11 +510,15 @@ class FakeProc:
         """Add a process: `name` is its comm, `arguments` its argv, or the one title that setproctitle(3) left."""
         directory = self.root / str(pid)
         (directory / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
-        start = more.get("start", 1000 + pid)
-        # proc(5): the parent is field 4, its own page faults field 10, those of reaped children 11, the start time 22.
-        numbers = [0, 0, 0, 0, 0, more.get("faults", 0), more.get("reaped_faults", 0)] + [0] * 10
-        text = "{} ({}) S {} {} {} 0\n".format(pid, name, parent, " ".join(map(str, numbers)), start)
+        # proc(5): the parent is field 4, its own page faults field 10, those of reaped children 11, the start time 22,
+        # the begin of the arguments 48, the end of the environment 51.
+        fields = [0] * 53
+        fields[4], fields[22] = parent, more.get("start", 1000 + pid)
+        fields[10], fields[11] = more.get("faults", 0), more.get("reaped_faults", 0)
+        fields[48], fields[51] = (4096, 4096 + more["room"]) if more.get("room") else (0, 0)
+        text = "{} ({}) S {}\n".format(pid, name[:15], " ".join(map(str, fields[4:])))
         (directory / "stat").write_text(text)
+        (directory / "status").write_text("Name:\t{0}\nUid:\t{1}\t{1}\t{1}\t{1}\n".format(name, more.get("uid", 0)))
         (directory / "comm").write_text(name[:15] + "\n")
         words = [word if isinstance(word, bytes) else word.encode() for word in arguments]
         (directory / "cmdline").write_bytes(b"".join(word + b"\0" for word in words))

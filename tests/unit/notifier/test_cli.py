@@ -255,6 +255,11 @@ def test_the_status_of_a_host_where_all_is_well(host):
         "path": str(host.path), "webhook_host": "127.0.0.1", "host_label": "web-3", "proxy": "", "ca_file": "",
         "people": 1, "ignore": 1,
     }  # fmt: skip
+    host.configure(proxy="http://ada:not-a-real-secret@proxy.example:3128")
+    shown = host.run("status", "--json")[1]
+    assert json.loads(shown)["configuration"]["proxy"] == "http://proxy.example:3128"
+    assert "not-a-real-secret" not in shown
+    host.configure(host_label="web-3", people={FINGERPRINT: "Ada"}, ignore=[{"user": "x"}])
     assert [entry["id"] for entry in found["recent_deliveries"]] == [alert(1)["id"], alert(2)["id"]]
     assert found["last_delivery"] == found["recent_deliveries"][-1]
     assert set(found["last_delivery"]) == {"id", "user", "from", "login_time", "delivered_at", "status"}

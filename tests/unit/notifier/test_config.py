@@ -199,7 +199,10 @@ def test_people_without_names_are_refused():
 @pytest.mark.parametrize(
     "proxy",
     ["proxy:3128", "http://proxy", "https://proxy:3128", "socks5://proxy:1080", "http://proxy:99999", "http://:3128",
-     f"http://eve:{SECRET}@proxy:3128", "http://proxy :3128", "http://[::1:3128"],
+     "http://proxy :3128", "http://[::1:3128", f"http://eve:{SECRET}@", f"http://eve:{SECRET}@proxy",
+     f"http://eve:a@{SECRET}@proxy:3128", f"http://eve:{SECRET}/@proxy:3128", f"http://eve:{SECRET}%@proxy:3128",
+     f"http://eve:{SECRET}%4@proxy:3128", f"http://e%3ae:{SECRET}@proxy:3128", f"http://:{SECRET}@proxy:3128",
+     f"http://eve:{SECRET} @proxy:3128", f"http://{SECRET}@proxy:3128"],
 )  # fmt: skip
 def test_a_proxy_that_is_none_is_refused(proxy):
     assert "http://host:port" in refusal(webhook_url=WEBHOOK, proxy=proxy)
@@ -207,7 +210,15 @@ def test_a_proxy_that_is_none_is_refused(proxy):
 
 @pytest.mark.parametrize("proxy", ["http://proxy:3128", "http://192.0.2.1:8080/", "http://[2001:db8::1]:3128"])
 def test_a_proxy_is_a_host_and_a_port(proxy):
-    assert configuration(proxy=proxy).proxy == proxy
+    assert configuration(proxy=proxy).proxy == configuration(proxy=proxy).proxy_shown == proxy
+
+
+@pytest.mark.parametrize("host", ["proxy:3128", "[2001:db8::1]:3128"])
+@pytest.mark.parametrize("user", [f"ada:{SECRET}", f"CORP%5Cada:%40%3A%2F%25{SECRET}", f"ada:a:{SECRET}", "ada:"])
+def test_a_proxy_may_have_a_user_and_a_password_which_are_not_shown(user, host):
+    found = configuration(proxy=f"http://{user}@{host}")
+    assert found.proxy == f"http://{user}@{host}"
+    assert found.proxy_shown == f"http://{host}"
 
 
 @pytest.mark.parametrize(

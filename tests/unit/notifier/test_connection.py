@@ -7,7 +7,7 @@ import os
 
 import parts
 import pytest
-from ssh_login_notify import session_child
+from ssh_login_notify import session_child, titles
 from ssh_login_notify.command_line import TRANSFER_NAMES
 from ssh_login_notify.connection import Connection
 from ssh_login_notify.login_types import (
@@ -35,27 +35,36 @@ SFTP = "/usr/lib/openssh/sftp-server"
 class Host:
     """A host's processes, and a connection to it that is being looked at."""
 
-    def __init__(self, root, program="sshd", user="deploy"):
-        self.program, self.user = program, user
+    def __init__(self, root, program="sshd", user="deploy", typed=None, room=0):
+        """user: pw_name, as a title has it. typed: what the client has typed. room: for a title (titles.may_be_cut)."""
+        self.program, self.user, self.room = program, user, room
         self.proc = parts.FakeProc(root)
         self.proc.add(1, 0, "systemd", "/sbin/init")
         self.proc.add(50, 1, "sshd", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups")
-        self.proc.add(MONITOR, 50, program, f"{program}: {user} [priv]")
-        self.connection = Connection(Processes(str(root)), MONITOR, START, user.encode())
+        self.proc.add(MONITOR, 50, program, self.title(f"{typed or user} [priv]"), room=room)
+        self.connection = self.connect(Processes(str(root)))
+
+    def title(self, text):
+        return f"{self.program}: {text}"[: self.room - titles.UNUSED_ROOM_BYTES if self.room else None]
+
+    def connect(self, processes):
+        return Connection(processes, MONITOR, START, self.program[:15].encode())
 
     def serve(self, ending="@notty", pid=SERVER, parent=MONITOR):
         """Have the session's server, which the title tells."""
-        self.proc.add(pid, parent, self.program, f"{self.program}: {self.user}{ending}")
+        more = {"room": self.room, "uid": 1000, "executable": f"/usr/sbin/{self.program}"}
+        self.proc.add(pid, parent, self.program, self.title(self.user + ending), **more)
 
     def run(self, *arguments, **more):
-        more.setdefault("executable", "/usr/bin/bash")
+        forked = more.get("name") == self.program
+        more.setdefault("executable", f"/usr/sbin/{self.program}" if forked else "/usr/bin/bash")
         self.proc.add(CHILD, more.pop("parent", SERVER), more.pop("name", "bash"), *arguments, **more)
 
     def look(self):
         return self.connection.look(1.0)
 
 
-@pytest.fixture(params=["sshd", "sshd-session"], ids=["Debian 12", "Debian 13"])
+@pytest.fixture(params=["sshd", "sshd-session", "sshd-session.pam"], ids=["Debian 12", "Debian 13", "Alpine"])
 def host(request, tmp_path):
     return Host(tmp_path, request.param)
 
@@ -226,7 +235,7 @@ class Exits:
 
 def over(host, ending, tmp_path, **ended):
     """The kind of a connection of which the title was seen, unless that is None, and that was over then."""
-    host.connection = Connection(Processes(str(tmp_path), Exits(**ended)), MONITOR, START, host.user.encode())
+    host.connection = host.connect(Processes(str(tmp_path), Exits(**ended)))
     if ending is not None:
         host.serve(ending)
         assert host.look() is None
@@ -256,7 +265,7 @@ def test_of_a_session_that_was_over_at_once_the_title_alone_says_what_is_certain
     ],
 )
 def test_a_session_that_was_over_at_once_is_named_by_what_the_kernel_tells(host, tmp_path, ending, name, found):
-    ended = {f"p{MONITOR}": [(SERVER, host.program.encode())], f"p{SERVER}": [(CHILD, name)]}
+    ended = {f"p{MONITOR}": [(SERVER, host.program[:15].encode())], f"p{SERVER}": [(CHILD, name)]}
     assert over(host, ending, tmp_path, **ended) == found
 
 
@@ -267,15 +276,15 @@ def test_no_name_that_a_process_can_choose_makes_it_a_transfer(host, tmp_path):
 
 
 def test_what_ended_below_others_is_not_taken_for_the_session(host, tmp_path):
-    helpers = [(90, b"run-parts"), (91, b"uname"), (SERVER, host.program.encode())]
-    ended = {f"p{MONITOR}": helpers, "p90": [(91, b"uname")], f"p{SERVER}": [(CHILD, host.program.encode())]}
+    helpers = [(90, b"run-parts"), (91, b"uname"), (SERVER, host.program[:15].encode())]
+    ended = {f"p{MONITOR}": helpers, "p90": [(91, b"uname")], f"p{SERVER}": [(CHILD, host.program[:15].encode())]}
     assert over(host, "@notty", tmp_path, **ended) == SOMETHING_OVER
     assert over(Host(tmp_path, host.program), None, tmp_path, **ended) == UNKNOWN
 
 
 def test_roots_monitor_that_serves_itself_has_children_of_pams_which_tell_nothing(tmp_path):
     host = Host(tmp_path, user="root")
-    host.connection = Connection(Processes(str(tmp_path), Exits(p100=[(90, b"run-parts")])), MONITOR, START, b"root")
+    host.connection = host.connect(Processes(str(tmp_path), Exits(p100=[(90, b"run-parts")])))
     host.serve("@notty", pid=MONITOR, parent=50)
     assert host.look() is None
     host.proc.remove(MONITOR)
@@ -292,8 +301,8 @@ def test_a_title_of_a_stranger_who_has_the_pid_proves_nothing(host):
 
 def test_what_ended_below_a_stranger_who_has_the_pid_is_not_taken_for_the_session(host, tmp_path):
     host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
-    ended = Exits(p100=[(SERVER, host.program.encode())], p101=[(CHILD, b"secret-of-eve")])
-    assert Connection(Processes(str(tmp_path), ended), MONITOR, START, b"deploy").look(1.0) == UNKNOWN
+    ended = Exits(p100=[(SERVER, host.program[:15].encode())], p101=[(CHILD, b"secret-of-eve")])
+    assert host.connect(Processes(str(tmp_path), ended)).look(1.0) == UNKNOWN
 
 
 def test_a_session_that_begins_late_in_a_connection_is_seen(host):
@@ -316,6 +325,159 @@ def test_a_user_whose_name_holds_an_at_is_no_session_by_that(tmp_path, user):
     assert host.connection.last_look() == UNKNOWN
     host.run("-zsh")
     assert host.look() == INTERACTIVE
+
+
+# What the client types, and pw_name as sshd's title has it: SSSD, winbind, and a local user.
+SPELLINGS = [
+    ("jdoe", "jdoe@corp.example.com"),
+    ("JDoe@corp.example.com", "jdoe"),
+    ("JDoe@corp.example.com", "jdoe@corp.example.com"),
+    ("jdoe@CORP", r"CORP\\jdoe"),
+    (r"CORP\\jdoe", r"CORP\\jdoe"),
+    (r"corp\\john doe", r"CORP\\john doe"),
+    (r"j\303\266rg", r"j\303\266rg@corp"),
+]
+
+
+@pytest.mark.parametrize(("typed", "user"), SPELLINGS)
+@pytest.mark.parametrize("program", ["sshd", "sshd-session"])
+def test_a_user_may_have_several_spellings(tmp_path, program, typed, user):
+    host = Host(tmp_path, program, user, typed)
+    host.serve("")
+    assert host.look() is None
+    assert host.connection.last_look() == TUNNEL
+    host.serve("@notty")
+    title = f"{program}: {user}@internal-sftp"
+    host.run(title, name=program, executable=f"/usr/sbin/{program}")
+    assert host.look() == SFTP_OR_SCP
+    host.serve("@pts/0,pts/1")
+    host.run("-bash")
+    assert host.look() == INTERACTIVE
+
+
+def test_only_the_servers_own_user_has_an_internal_sftp_server(host):
+    host.serve("@notty")
+    title = f"{host.program}: eve@internal-sftp"
+    host.run(title, name=host.program, executable=f"/usr/sbin/{host.program}")
+    assert host.look() is None
+
+
+def test_the_shell_is_that_of_the_user_in_the_title_and_not_of_pams(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(session_child, "login_shell", lambda user: asked.append(user) or b"/bin/sh")
+    host = Host(tmp_path, user=r"CORP\\jdoe", typed="JDoe@corp.example.com")
+    host.serve()
+    host.run("sh", "-c", "scp -t x", executable=os.path.realpath("/bin/sh"))
+    assert host.look() == SCP
+    assert set(asked) == {rb"CORP\\jdoe"}
+
+
+LONG = 40 * "long-name-of-a-directory."
+
+
+# Of `sshd: `, a name of 1000 characters, and `@notty`: what fits into the room that sshd was started with.
+@pytest.mark.parametrize(
+    ("user", "room"),
+    [("deploy", 17), ("deploy", 20), (LONG, 30), (LONG, 200), (LONG, 1009), (LONG, 1012), (LONG, 1014)],
+)
+def test_a_title_that_is_cut_hides_no_session(tmp_path, user, room):
+    host = Host(tmp_path, user=user, room=room)
+    host.proc.add(90, MONITOR, "run-parts", "run-parts", "/etc/update-motd.d")
+    host.proc.add(91, MONITOR, "sshd", host.title(f"{user} [priv]"))  # not yet a program of PAM's
+    assert host.look() is None
+    assert host.connection.served_since is None
+    host.proc.remove(91)
+    host.serve("@notty")
+    assert host.look() is None
+    assert host.connection.served_since == 1.0
+    assert host.connection.last_look() != UNKNOWN
+    host.run("bash", "-c", "scp -t x")
+    assert host.look() == SCP
+    host.run("-bash")
+    assert host.look() == INTERACTIVE
+
+
+def test_a_title_that_is_cut_is_no_proof_of_a_session(tmp_path):
+    host = Host(tmp_path, user=LONG, room=30)
+    host.serve("")
+    assert host.look() is None
+    assert host.connection.last_look() == TUNNEL
+    host.proc.remove(SERVER)
+    host.proc.remove(MONITOR)
+    assert host.look() == UNKNOWN
+
+
+def test_what_is_cut_is_no_transfer_by_its_title(tmp_path):
+    """A child of sshd's that has not run its program yet has sshd's title."""
+    host = Host(tmp_path, user="x@internal-sftp", room=len("sshd: x@internal-sftp") + titles.UNUSED_ROOM_BYTES)
+    host.serve("@notty")
+    host.run("sshd: x@internal-sftp", name="sshd", executable="/usr/sbin/sshd")
+    assert host.look() is None
+    assert host.connection.last_look() == UNKNOWN
+
+
+def test_where_the_room_of_a_title_may_not_be_seen_no_tunnel_has_children(host):
+    """SELinux: the kernel tells the addresses only to processes that may trace the other."""
+    host.serve("")
+    assert host.look() is None
+    host.run("-bash")
+    assert host.look() is None
+    assert host.connection.last_look() == UNKNOWN
+
+
+# By a link; Debian's ssh-user-sessions; Alpine's openssh-server-pam; HPN-SSH; GSI-OpenSSH; NixOS, a wrapper; too long.
+NAMES = ["sshd-second", "sshd.pam", "hpnsshd", "gsisshd", ".sshd-wrapped", "sshd-of-the-customers", "in.sshd"]
+
+
+@pytest.mark.parametrize("program", NAMES)
+def test_sshd_may_have_any_name(tmp_path, program):
+    host = Host(tmp_path, program)
+    host.proc.add(90, MONITOR, "run-parts", "run-parts", "/etc/update-motd.d")
+    host.proc.add(91, MONITOR, program, host.title("deploy [priv]"))
+    assert host.look() is None
+    host.proc.remove(91)
+    host.serve("")
+    assert host.look() is None
+    assert host.connection.last_look() == TUNNEL
+    assert host.connection.remembered() == "0:"
+    host.serve("@notty")
+    host.run(host.title("deploy@notty"), name=program, executable=f"/usr/sbin/{program}")
+    assert host.look() is None
+    host.run("./" + program, name=program, executable=f"/home/deploy/{program}")
+    assert host.look() == COMMAND
+    host.run(host.title("deploy@internal-sftp"), name="innocent", executable="/home/deploy/innocent")
+    assert host.look() == COMMAND
+    host.run(host.title("deploy@internal-sftp"), name=program, executable=f"/usr/sbin/{program}")
+    assert host.look() == SFTP_OR_SCP
+    host.run("bash", "-c", "uptime")
+    assert host.look() == "SSH (command: uptime)"
+
+
+@pytest.mark.parametrize("program", NAMES)
+def test_of_an_sshd_of_any_name_the_ended_children_tell_what_ran(tmp_path, program):
+    name = program[:15].encode()
+    ended = {f"p{MONITOR}": [(90, b"run-parts"), (SERVER, name)], f"p{SERVER}": [(CHILD, b"true")]}
+    assert over(Host(tmp_path, program), None, tmp_path, **ended) == "SSH (command: true)"
+
+
+def test_roots_session_of_an_sshd_of_another_name_is_the_monitors(tmp_path):
+    host = Host(tmp_path, "sshd-second", user="root")
+    host.serve("@pts/0", pid=MONITOR, parent=50)
+    host.run("-bash", parent=MONITOR)
+    assert host.look() == INTERACTIVE
+
+
+def test_a_monitor_is_none_by_any_word_in_brackets(tmp_path):
+    """sshd-session.c titles it `[postauth]` in versions after 10.3."""
+    host = Host(tmp_path, "sshd-session")
+    host.proc.add(MONITOR, 50, "sshd-session", "sshd-session: deploy [postauth]")
+    host.proc.add(91, MONITOR, "sshd-session", "sshd-session: deploy [postauth]")
+    host.proc.add(90, MONITOR, "run-parts", "run-parts", "/etc/update-motd.d")
+    assert host.look() is None
+    assert host.connection.served_since is None
+    host.serve("@notty")
+    host.run("bash", "-c", "uptime")
+    assert host.look() == "SSH (command: uptime)"
 
 
 def test_root_has_no_second_process_up_to_openssh_9_7(tmp_path):
@@ -422,7 +584,7 @@ def test_what_is_kept_open_of_a_connection_is_closed_with_it(host):
 def test_a_connection_whose_start_is_not_known_is_unknown(host, tmp_path):
     host.serve("@pts/0")
     host.run("-bash")
-    assert Connection(Processes(str(tmp_path)), MONITOR, None, b"deploy").look(1.0) == UNKNOWN
+    assert Connection(Processes(str(tmp_path)), MONITOR, None, b"sshd").look(1.0) == UNKNOWN
 
 
 def test_a_kernel_without_lists_of_children_is_no_hindrance(host):
@@ -529,7 +691,7 @@ def test_another_process_goes_on_where_one_has_stopped(host):
     remembered = host.connection.remembered()
     for faults, gone, missed in ((250, [], True), (500, [CHILD], False)):
         reap(host, faults, *gone)
-        another = Connection(Processes(host.proc.root), MONITOR, START, host.user.encode())
+        another = host.connect(Processes(host.proc.root))
         another.resume(remembered)
         another.look(1.0)
         assert (another.has_missed_one() or another.has_missed_one()) == missed

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """transport: one POST over real sockets and real TLS, within bounds whatever the other side does."""
 
+import base64
 import contextlib
 import json
 import re
@@ -390,10 +391,10 @@ def proxy():
     server.close()
 
 
-def beyond(monkeypatch, proxy, url, **values):
+def beyond(monkeypatch, proxy, url, user="", **values):
     """A transport to the webhook through the proxy, which would not be asked about loopback."""
     monkeypatch.setattr(transport, "is_loopback", lambda _: False)
-    return Transport(configuration(url, proxy=f"http://127.0.0.1:{proxy.port}", **values))
+    return Transport(configuration(url, proxy=f"http://{user}127.0.0.1:{proxy.port}", **values))
 
 
 def test_through_a_proxy_the_secret_goes_in_a_tunnel(secure_webhook, certificates, proxy, monkeypatch):
@@ -452,6 +453,58 @@ def test_a_proxy_that_refuses_is_told_as_such(secure_webhook, certificates, prox
     assert "through the proxy" in sentence
 
 
+@pytest.mark.parametrize(
+    ("user", "credentials"),
+    [
+        ("ada:not-a-real-secret@", b"ada:not-a-real-secret"),
+        ("CORP%5Cada:a%40b%3A%2F%2f%25@", b"CORP\\ada:a@b://%"),
+        ("ada:a:b@", b"ada:a:b"),
+        ("j%C3%B6rg:%20@", "jörg: ".encode()),
+        ("ada:@", b"ada:"),
+    ],
+)
+def test_a_proxy_is_told_user_and_password(secure_webhook, certificates, proxy, monkeypatch, user, credentials):
+    connection = beyond(monkeypatch, proxy, secure_webhook.url, user, ca_file=certificates.authority)
+    assert connection.post(BODY).text == "ok"
+    (authorization,) = proxy.authorizations
+    assert base64.b64decode(authorization[len("Basic ") :]) == credentials
+    assert "proxy-authorization" not in secure_webhook.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("user", "status", "said"),
+    [
+        ("ada:hunter2%40@", b"407 x", "(407 Proxy Authentication Required): the proxy refuses the user or the"),
+        ("ada:hunter2%40@", b"401 x", "(401 Unauthorized): the proxy refuses the user or the password: correct"),
+        ("ada:hunter2%40@", b"403 ada:hunter2@", '("Tunnel connection failed: 403")'),
+        ("", b"407 x", "(407 Proxy Authentication Required): the proxy asks for a user and a password: set"),
+    ],
+)
+def test_a_proxy_that_refuses_a_password_is_named_and_the_password_is_not(proxy, monkeypatch, user, status, said):
+    proxy.refusal = b"HTTP/1.1 " + status + b"\r\n\r\n"
+    sentence = failure(beyond(monkeypatch, proxy, "https://127.0.0.1:9/x", user))
+    assert said in sentence
+    assert f"through the proxy 127.0.0.1 port {proxy.port} (" in sentence
+    assert "hunter2" not in sentence
+    assert "ada" not in sentence
+
+
+def test_a_proxy_may_have_an_address_of_ipv6(secure_webhook, certificates, proxy, monkeypatch):
+    asked = []
+    monkeypatch.setattr(transport, "is_loopback", lambda _: False)
+    connect = transport._connect
+
+    def to_proxy(address, *more):
+        asked.append(address)
+        return connect(("127.0.0.1", proxy.port), *more)
+
+    monkeypatch.setattr(transport, "_connect", to_proxy)
+    values = {"proxy": "http://ada:not-a-real-secret@[2001:db8::1]:3128", "ca_file": certificates.authority}
+    assert Transport(configuration(secure_webhook.url, **values)).post(BODY).text == "ok"
+    assert asked == [("2001:db8::1", 3128)]
+    assert proxy.authorizations[0].startswith("Basic ")
+
+
 def test_this_host_is_reached_without_the_proxy(webhook, proxy):
     connection = Transport(configuration(webhook.url, proxy=f"http://127.0.0.1:{proxy.port}"))
     assert connection.post(BODY).text == "ok"
@@ -464,6 +517,13 @@ def test_proxies_and_authorities_of_the_environment_are_not_asked(webhook, proxy
     connection = Transport(configuration(webhook.url))
     assert connection.post(BODY).text == "ok"
     assert proxy.asked == []
+
+
+def test_an_answer_in_any_language_arrives_whole(webhook, plain):
+    webhook.instructions.append(answer(503, "Dienst nicht verfügbar"))
+    assert plain.post(BODY).text == "Dienst nicht verfügbar"
+    assert plain.post(BODY).text == "ok"
+    assert webhook.connections == 1
 
 
 def test_a_body_of_any_length_arrives_whole(webhook, plain):

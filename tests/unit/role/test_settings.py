@@ -209,7 +209,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     done = check(tmp_path, yaml.safe_dump(variables))
     assert done.returncode != 0
     assert (
-        "Nothing was changed. ssh_login_notify_proxy is not http://host:port: write it so, without a user, a password"
-        " or a path. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
+        "Nothing was changed. ssh_login_notify_proxy is not http://host:port or http://user:password@host:port: write"
+        " it so, without a path, and percent-encode what is not a letter or a digit in the user and the password, as"
+        " %40 for @. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
         " network: write 10.0.0.0/8 for the network, 10.0.0.5 for the address." in done.stdout
     )

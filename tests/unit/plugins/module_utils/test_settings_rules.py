@@ -190,7 +190,7 @@ def test_a_key_id_without_an_authority_is_refused(text):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("proxy", "proxy:3128"), ("proxy", "http://proxy"), ("proxy", "http://a:b@proxy:3128"), ("proxy", "https://p:1"),
+        ("proxy", "proxy:3128"), ("proxy", "http://proxy"), ("proxy", "http://a@proxy:3128"), ("proxy", "https://p:1"),
         ("proxy", "http://proxy:0"), ("proxy", 3128), ("ca_file", "ca.pem"), ("host_label", 42), ("allow_http", "yes"),
         ("longest_silence", -1), ("most_waiting", 0), ("most_waiting_mib", 0), ("most_waiting", "20"),
         ("most_waiting", True), ("pam_services", []), ("pam_services", ["../sshd"]), ("pam_services", "sshd"),
@@ -224,6 +224,7 @@ def test_a_heartbeat_that_could_do_nothing_is_refused(values, said):
     "values",
     [
         {"proxy": "http://[2001:db8::1]:3128"}, {"proxy": "http://proxy.example:3128/"}, {"ca_file": "/etc/ssl/ca.pem"},
+        {"proxy": f"http://ada:{SECRET}@proxy.example:3128"}, {"proxy": f"http://CORP%5Cada:{SECRET}%40@[2001:db8::1]:3128"},
         {"people": {KEY: "Ada Lovelace", KEY + " key id ada@example.org": "Ada", KEY + " principal ci-*": "CI"}},
         {"ignore": [{"certificate": KEY + " key id vault-ci-*", "from": "10.0.0.0/8"}]},
         {"ignore": [{"user": "x", "from": "10.0.0.0/8", "key": KEY, "type": "rsync"}]},

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sshd writes into the titles of its processes: `PROGRAM: TEXT`.
+
+PROGRAM is the name by which this sshd was started: sshd, sshd-session since OpenSSH 9.8, sshd.pam on Alpine, or that of
+a link. TEXT is one of these (OpenSSH, all calls of setproctitle):
+
+    ada [priv]              monitor.c, mm_answer_pwnamallow: the monitor, with the name that the client has typed
+    ada [postauth]          sshd-session.c: the monitor, in versions after 10.3
+    ada [net], ada [pam]    auth2.c, auth-pam.c: its helpers, until the user is authenticated
+    ada                     session.c, do_authenticated: the session's server, with pw_name of passwd(5)
+    ada@notty               session.c, session_proctitle: the same, as soon as the client has opened a session
+    ada@pts/0,pts/1
+    ada@internal-sftp       session.c, do_child: sshd's own SFTP server
+
+The typed name, pw_name and PAM_USER may be three spellings of one user: `CORP\\ada`, `Ada@corp.example.com`, `ada`. So
+nothing here is compared with PAM_USER.
+
+setproctitle.c of OpenSSH's openbsd-compat encodes the title with strnvis(3), and cuts it to the room that the process's
+arguments and environment had when it was started.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Tuple
+
+NO_TERMINAL = b"notty"
+TERMINAL = b"pts/"
+INTERNAL_SFTP = b"@internal-sftp"
+# Ends the text of a process that serves no session, after a word in brackets that names what it does.
+HELPER_END = b"]"
+HELPER_BEGIN = b" ["
+# The last argument or variable ends with a NUL, and argv_env_len is one less than their length.
+UNUSED_ROOM_BYTES = 3
+# The buffers of setproctitle() have 1024 bytes with the NUL. No encoded character is cut apart, and one has up to four.
+LONGEST_TITLE_BYTES = 1020
+BACKSLASH = ord("\\")
+
+
+def split(arguments: "List[bytes]") -> "Tuple[bytes, bytes]":
+    """Return the program and the text of a title; both are empty for a process without a title.
+
+    Only the first argument counts: without an environment, the end of the former arguments stays behind the title.
+    """
+    program, colon, text = arguments[0].partition(b": ") if arguments else (b"", b"", b"")
+    return (program, text) if colon else (b"", b"")
+
+
+def is_helpers(text: bytes) -> bool:
+    """Tell whether this is the text of a monitor or of one of its helpers, and not of a session's server."""
+    return text.endswith(HELPER_END) and HELPER_BEGIN in text
+
+
+def user_and_session(text: bytes) -> "Tuple[bytes, bytes]":
+    """Return the user and the session, `notty` or a list of terminals, empty without one.
+
+    A user's name may contain an @. On Linux every terminal of sshd's is `pts/NUMBER` (sshpty.c, openpty(3)).
+    """
+    user, _at, session = text.rpartition(b"@")
+    return (user, session) if _is_session(session) else (text, b"")
+
+
+def _is_session(text: bytes) -> bool:
+    terminals = text.split(b",")
+    return text == NO_TERMINAL or all(name.startswith(TERMINAL) and name[4:].isdigit() for name in terminals)
+
+
+def encoded(name: bytes) -> bytes:
+    """Return a user's name as a title has it (vis(3): VIS_CSTYLE, VIS_OCTAL, and without VIS_SP)."""
+    return b"".join(b"\\\\" if byte == BACKSLASH else _encoded(byte) for byte in name)
+
+
+def _encoded(byte: int) -> bytes:
+    return bytes([byte]) if 0x20 <= byte <= 0x7E else b"\\%03o" % byte
+
+
+def may_be_cut(title: bytes, room: int) -> bool:
+    """Tell whether the end of a title may be missing.
+
+    room: bytes of the process's former arguments and environment (Processes.title_room); 0 where that is unknown
+    """
+    limit = min(room - UNUSED_ROOM_BYTES, LONGEST_TITLE_BYTES) if room else LONGEST_TITLE_BYTES
+    return len(title) >= limit
