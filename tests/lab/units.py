@@ -11,7 +11,8 @@ from pathlib import Path
 
 import jinja2
 import yaml
-from ansible_collections.loginwatch.pam.plugins.plugin_utils import systemd_units
+
+from plugins.plugin_utils import systemd_units
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ssh_login_notify"
 VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
