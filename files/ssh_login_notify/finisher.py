@@ -9,7 +9,6 @@ what is needed here takes 20 ms, and a disk or a log may be slow.
 import os
 import time
 
-from . import paths
 from .journal import login, trouble
 from .processes import lift_file_size_limit, set_priority
 from .spool import LARGEST_FILE_BYTES, Spool
@@ -174,7 +173,7 @@ def start_follower(spool: Spool) -> None:
     """Start the follower if there is something to follow, unless systemd starts it."""
     from . import units
 
-    if units.starts(paths.FOLLOW_UNIT):
+    if units.systemd_starts_the_sender():
         return
     from . import follower
 

@@ -28,6 +28,9 @@ RUN_ROLE = "run the role again"
 LONG_WAIT_SECONDS = 900.0
 # A disk with less room than that counts as full.
 FULL_BYTES = 1 << 14
+# A service ends with these codes when systemd could not set up what its unit asks for ("Process Exit Codes" in
+# systemd.exec(5)). A missing program, 203, is reported by itself.
+UNSTARTED = frozenset(range(200, 246)) - {203}
 # How many names a sentence holds.
 MOST_NAMES = 3
 # A follower that is needed runs within a second: systemd starts it, or the finisher of the login.
@@ -96,6 +99,7 @@ def examine(spool: Spool) -> Health:
     problems += _of_directories(health)
     problems += _of_installation()
     problems += _of_user()
+    problems += _of_scheduler()
     problems += _of_units()
     problems += _of_labels(spool)
     try:
@@ -179,8 +183,23 @@ def _of_user() -> "Iterator[Problem]":
         yield Problem(CRITICAL, "user", str(error))
 
 
+def _of_scheduler() -> "Iterator[Problem]":
+    """Compare what the role has set up to start the sender with what this host has now."""
+    scheduler, is_systemd = units.Installed().scheduler, units.are_here()
+    if scheduler == "systemd" and not is_systemd:
+        what = "systemd is to start the sender, but systemd does not run here, or the units are missing"
+        yield Problem(CRITICAL, "scheduler", f"{what}: {RUN_ROLE}")
+    elif scheduler not in ("", "systemd") and os.path.isdir(paths.SYSTEMD):
+        what = "systemd runs here, but the role has set up the notifier for a host without it"
+        yield Problem(WARNING, "scheduler", f"{what}: {RUN_ROLE}")
+
+
 def _of_units() -> "Iterator[Problem]":
     """Ask systemd, where the role has set up its units."""
+    for service, code in units.exit_codes().items():
+        if code in UNSTARTED:
+            what = f"systemd could not start {printable(service)} (exit code {code}, systemd.exec(5))"
+            yield Problem(CRITICAL, service, f"{what}: {RUN_ROLE}, which leaves out what this host refuses")
     states = (units.ask("is-active", *paths.UNITS) or "").split()
     for unit, state in zip(paths.UNITS, states):
         if state != "active":
@@ -229,7 +248,7 @@ def _of_open_connections(spool: Spool) -> "Iterator[Problem]":
     if count:
         what = f"no process looks at {count} open connections, so what they open later is not reported yet"
         mend = "cron starts one within 5 minutes, `ssh-login-notify flush` does at once"
-        if units.starts(paths.FOLLOW_UNIT):
+        if units.systemd_starts_the_sender():
             mend = "systemd starts one within a minute; if not, look at ssh-login-notify-follow.service"
         yield Problem(WARNING, "follower", f"{what}: {mend}")
 
@@ -342,6 +361,7 @@ def as_json(health: Health) -> "Dict[str, Any]":
         "recent_ignored": state.ignored,
         "last_answer": state.last_answer,
         "last_ping": state.last_ping,
+        "sandbox_without": units.Installed().sandbox_without,
         "problems": [problem.sentence for problem in health.problems],
     }
 
@@ -369,6 +389,8 @@ def as_line(health: Health, word: str) -> str:
     parts.append("captured {captured}, waiting {waiting}, failed {failed}".format(**found))
     if len(found["sshds"]) > 1:
         parts.append("{} sshds: {}".format(len(found["sshds"]), ", ".join(map(plain_or_quoted, found["sshds"]))))
+    if found["sandbox_without"]:
+        parts.append("this host refuses a part of the units' sandbox ({})".format(", ".join(found["sandbox_without"])))
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))

@@ -47,7 +47,7 @@ def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> 
 
 def start_sender(spool: Spool) -> None:
     """Start the sender in an environment of its own, unless systemd starts it."""
-    if units.starts(paths.PATH_UNIT):
+    if units.systemd_starts_the_sender():
         return
     if is_locked(spool.path("sender.lock")):
         return  # one is running, and looks once more before it ends

@@ -11,6 +11,8 @@ LIBRARY = "/usr/local/lib/ssh-login-notify"
 PACKAGE = LIBRARY + "/ssh_login_notify"
 # Written by the role: {"files": {path: SHA-256}}.
 MANIFEST = LIBRARY + "/manifest.json"
+# Written by the role: what it found out about this host (units.py).
+HOST = LIBRARY + "/host.json"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 
 # Where alerts wait: on the disk, and in memory while the disk takes none.
@@ -25,8 +27,8 @@ SYSTEMD = "/run/systemd/system"
 # Where /bin is not a link to /usr/bin, systemctl is in /bin only.
 SYSTEMCTL = "/bin/systemctl"
 PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
-FOLLOW_UNIT = "/etc/systemd/system/ssh-login-notify-follow.path"
 SERVICE = "ssh-login-notify.service"
+SERVICES = (SERVICE, "ssh-login-notify-follow.service", "ssh-login-notify-heartbeat.service")
 # The units that must be active.
 UNITS = (
     "ssh-login-notify.path",

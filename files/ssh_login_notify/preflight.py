@@ -32,6 +32,16 @@ SELINUX = "/etc/selinux"
 SELINUX_ENFORCE = "/sys/fs/selinux/enforce"
 SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
+# Stands for a version that is not known: a setting that systemd does not know is ignored.
+NEWEST_SYSTEMD = 9999
+# systemd-run(1) has --wait since 232, and --collect, which forgets a failure, since 236.
+TRIAL_SYSTEMD = 236
+TRIAL = ("systemd-run", "--quiet", "--wait", "--collect", "--unit=ssh-login-notify-trial")
+TRIED = "/bin/true"
+# What systemd could not do before it started a service's program ("Process Exit Codes" in systemd.exec(5)).
+PART_OF_EXIT_CODE = {
+    218: "capabilities", 225: "namespaces", 226: "namespaces", 228: "system calls", 230: "system calls",
+}  # fmt: skip
 CRON_D = "/etc/cron.d"
 NOLOGIN_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 # What a test alert that was killed leaves behind. It is removed along with the notifier's files.
@@ -72,11 +82,14 @@ def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
         **scheduler(wanted["units"], wanted["services"], wanted["offline"]),
         "selinux": selinux_is_on(),
         "sshds": [sshd.title for sshd in found],
+        "sandbox_without": [],
     }
     problems = list(foreign_program(wanted["state"]))
     texts = service_texts({*wanted["pam_services"], *installed_services(), *of_all(found)})
     facts["pam_services"] = services_with_the_program(texts)
     if wanted["state"] == "present":
+        if facts["scheduler"] == "systemd" and not wanted["offline"]:
+            facts["sandbox_without"] = refused_parts(wanted["sandbox"], facts["systemd_version"])
         facts.update(labels_right=facts["selinux"] and labels_are_right(), file_contexts=False)
         problems += missing_selinux_tools() if facts["selinux"] else []
         problems += missing_useradd() if facts["account"] == "missing" else []
@@ -145,8 +158,9 @@ def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) ->
     units: those that are enabled and started, or not. services: units that these start. offline: the host is an image.
     """
     found: Dict[str, Any] = {"scheduler": "none", "unit_files": False, "wrong_units": [], "reload_is_due": False}
+    found["systemd_version"] = NEWEST_SYSTEMD
     if any(map(os.path.exists, SYSTEMD_PROGRAMS)) if offline else os.path.isdir(SYSTEMD_RUNS):
-        found.update(scheduler="systemd", unit_files=bool(glob.glob(UNIT_FILES)))
+        found.update(scheduler="systemd", unit_files=bool(glob.glob(UNIT_FILES)), systemd_version=systemd_version())
         if offline:
             found["wrong_units"] = [name for name, on in units.items() if is_enabled_offline(name) is not on]
         else:
@@ -163,6 +177,28 @@ def reads_cron_d(program: str) -> bool:
     """Tell whether a cron is there and reads /etc/cron.d. That of busybox does not."""
     path = shutil.which(program)
     return path is not None and os.path.basename(os.path.realpath(path)) != "busybox"
+
+
+def systemd_version() -> int:
+    """Return the version of the host's systemd. One that does not tell it counts as the newest."""
+    match = re.match(r"systemd (\d+)", run("systemctl", "--version")[1])  # systemd 252 (252.39-1~deb12u2)
+    return int(match.group(1)) if match else NEWEST_SYSTEMD
+
+
+def refused_parts(sandbox: "List[Dict[str, Any]]", version: int) -> "List[str]":
+    """Return the parts of a service's sandbox that this host can't set up; a container without nesting can't mount.
+
+    sandbox: settings of a unit, each with the first version of systemd that knows it and the part that it belongs to
+    """
+    refused: List[str] = []
+    if version < TRIAL_SYSTEMD:
+        return refused
+    while True:
+        settings = [row["setting"] for row in sandbox if row["since"] <= version and row["part"] not in refused]
+        part = PART_OF_EXIT_CODE.get(run(*TRIAL, *(f"--property={setting}" for setting in settings), TRIED)[0])
+        if part is None or part in refused or not settings:
+            return refused
+        refused.append(part)
 
 
 def unit_states(names: "List[str]") -> "Dict[str, Dict[str, str]]":

@@ -20,6 +20,7 @@ ARGUMENTS = {
     "pam_services": {"type": "list", "elements": "str", "default": ["sshd"]},
     "units": {"type": "dict", "default": {}},
     "services": TEXTS,
+    "sandbox": {"type": "list", "elements": "dict", "default": []},
     "offline": {"type": "bool", "default": False},
     "accept": TEXTS,
     "ca_file": {"type": "str", "default": ""},

@@ -31,6 +31,13 @@ options:
     type: list
     elements: str
     default: []
+  sandbox:
+    description:
+      - Settings that confine systemd services, as the filter P(loginwatch.pam.unit_sandbox#filter) returns them. The
+        host starts C(/bin/true) with them, and so shows whether it can set them up.
+    type: list
+    elements: dict
+    default: []
   offline:
     description: Whether the host is an image or a chroot that is being built, in which systemd does not run.
     type: bool
@@ -131,6 +138,18 @@ scheduler:
   description: What starts the sender, V(systemd), V(cron) or V(none).
   returned: when a Python was found
   type: str
+systemd_version:
+  description: The version of systemd. V(9999) without it, or when it does not tell its version.
+  returned: when a Python was found
+  type: int
+  sample: 252
+sandbox_without:
+  description:
+    - The parts of O(sandbox) that the host can't set up, V(namespaces), V(system calls) or V(capabilities). Usually the
+      host is a container that may not mount.
+  returned: when a Python was found
+  type: list
+  elements: str
 account:
   description: Whether the sender's account is V(missing), V(right) or V(wrong).
   returned: when a Python was found

@@ -28,6 +28,10 @@ SYSTEMD = (
 # which file a user's process runs.
 LIKE_A_HOST = ("--cap-add=SYS_NICE", "--cap-add=SYS_PTRACE")
 INIT = ("/sbin/init",)
+# A guest that may not nest: it has systemd, but no service may have mounts of its own. logind's unit wants some, so it
+# would fail, and the server would count as not booted.
+GUEST = tuple(option.replace("seccomp=unconfined", f"seccomp={TESTS}/lab/no-nesting.json") for option in SYSTEMD)
+INIT_OF_GUEST = ("sh", "-c", "ln -s /dev/null /etc/systemd/system/systemd-logind.service && exec /sbin/init")
 # A server without systemd: sshd is its first process.
 SSHD = ("sh", "-c", "mkdir -p /run/sshd && cron && exec /usr/sbin/sshd -D -e")
 RECEIVER_OPTIONS = (

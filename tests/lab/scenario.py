@@ -22,6 +22,7 @@ from .command import LabError, docker
 # By the group of a platform: the options of `docker run`, and the first process.
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "systemd": ((*containers.SYSTEMD, *containers.LIKE_A_HOST), containers.INIT),
+    "guests": ((*containers.GUEST, *containers.LIKE_A_HOST), containers.INIT_OF_GUEST),
     "plain": (("--cap-add=SYS_NICE",), containers.SSHD),
     "receivers": (containers.RECEIVER_OPTIONS, containers.RECEIVER),
 }

@@ -34,6 +34,8 @@ PAM_LINE = """\
 session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
 session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
 session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"""
+# Where systemd keeps its units, as far as the tests go.
+FORBIDDEN = "/forbidden-to-sshd"
 LONGEST_WAIT = 10  # seconds that any test waits for what must come
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
@@ -179,10 +181,16 @@ class Installation:
         self.change(self.library / "paths.py", r'OVERFLOW = ".*"', 'OVERFLOW = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"TUNNEL_SECONDS = 3\.0", "TUNNEL_SECONDS = 0.3")
         self.change(self.library / "observer.py", r"UNSERVED_SECONDS = 30\.0", "UNSERVED_SECONDS = 0.3")
-        # A host with systemd: whose path unit starts the sender, not the observer.
-        self.change(self.library / "paths.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/"')
-        self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', 'PATH_UNIT = "/"')
-        self.change(self.library / "paths.py", r'FOLLOW_UNIT = ".*"', 'FOLLOW_UNIT = "/"')
+        self.change(self.library / "paths.py", r'HOST = .*', 'HOST = "{}"'.format(self.write_host("systemd")))
+        # Nobody is to look for these, which sshd's domain may not.
+        self.change(self.library / "paths.py", r'SYSTEMD = ".*"', f'SYSTEMD = "{FORBIDDEN}"')
+        self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', f'PATH_UNIT = "{FORBIDDEN}"')
+
+    def write_host(self, scheduler):
+        """Write what the role has found out about the host, and return the path."""
+        path = self.root / "lib" / "host.json"
+        path.write_text(json.dumps({"scheduler": scheduler, "sandbox_without": []}))
+        return path
 
     @staticmethod
     def change(path, pattern, replacement):
@@ -195,7 +203,7 @@ class Installation:
         program = self.root / "sender"
         program.write_text(f'#!/bin/sh\n(echo "$0 $*"; env) > {self.sent}.new; mv {self.sent}.new {self.sent}\n')
         program.chmod(0o755)
-        self.change(self.library / "paths.py", r'SYSTEMD = ".*"', 'SYSTEMD = "/nowhere"')
+        self.write_host("cron")
         self.change(self.library / "paths.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
 
     def keeps_its_log(self):

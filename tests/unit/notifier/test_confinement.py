@@ -74,16 +74,34 @@ def test_so_it_is_where_the_spool_takes_nothing(installation, witnessed):
     assert modules.intersection(NOT_HERE) == set()
 
 
+def under_strace(installation, calls, trace):
+    """Have the hook, and all that it forks, write these system calls down."""
+    hook = installation.hook
+    real = hook.with_name("real-hook")
+    real.write_bytes(hook.read_bytes())
+    real.chmod(0o755)
+    hook.write_text(f"#!/bin/sh\nexec strace -f -qq -e trace={calls} -o {trace} {real}\n")
+    return real
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="takes the command strace")
+def test_nobody_looks_where_systemd_keeps_its_units(installation, tmp_path):
+    """sshd's domain may not, and a denial at each login alarms whoever watches the audit log."""
+    trace = tmp_path / "trace"
+    under_strace(installation, "%file", trace)
+    log_in(installation)
+    assert len(installation.names("outgoing")) == 1
+    assert str(installation.root / "lib" / "host.json") in trace.read_text()
+    assert parts.FORBIDDEN not in trace.read_text()
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="takes the command strace")
 @pytest.mark.parametrize("systemd", [True, False])
 def test_the_only_program_that_is_run_is_our_own_and_that_only_without_systemd(installation, tmp_path, systemd):
     if not systemd:
         installation.has_no_systemd()
-    hook, trace = installation.hook, tmp_path / "trace"
-    real = hook.with_name("real-hook")
-    real.write_bytes(hook.read_bytes())
-    real.chmod(0o755)
-    hook.write_text(f"#!/bin/sh\nexec strace -f -qq -e trace=execve,execveat -o {trace} {real}\n")
+    trace = tmp_path / "trace"
+    real = under_strace(installation, "execve,execveat", trace)
     log_in(installation)
     if not systemd:
         parts.wait_for(installation.sent.exists)

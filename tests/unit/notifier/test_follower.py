@@ -68,7 +68,7 @@ class Host:
 
 @pytest.fixture
 def host(spool, tmp_path, monkeypatch, said):
-    for name in ("SYSTEMD", "PATH_UNIT", "FOLLOW_UNIT"):
+    for name in ("SYSTEMD", "PATH_UNIT"):
         monkeypatch.setattr(paths, name, "/")  # a host whose path unit starts the sender
     return Host(spool, tmp_path / "proc", monkeypatch)
 
@@ -320,7 +320,7 @@ def test_as_systemds_service_it_leaves_the_rest_to_another_version_at_once(host,
 def test_where_systemd_starts_it_nobody_else_does(host, monkeypatch, by_systemd):
     started = []
     monkeypatch.setattr(follower, "start", started.append)
-    monkeypatch.setattr(paths, "FOLLOW_UNIT", "/" if by_systemd else "/nowhere")
+    monkeypatch.setattr(paths, "PATH_UNIT", "/" if by_systemd else "/nowhere")
     finisher.start_follower(host.spool)
     assert started == [] if by_systemd else [host.spool]
 

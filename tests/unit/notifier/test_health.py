@@ -11,7 +11,7 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import ballast, config, health, overflow, paths, sshds
+from ssh_login_notify import ballast, config, health, overflow, paths, sshds, units
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, examine
 from ssh_login_notify.open_connections import OpenConnections, Record
@@ -283,11 +283,12 @@ def systemd(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "PATH_UNIT", str(tmp_path))
     monkeypatch.setattr(paths, "SYSTEMCTL", str(program))
 
-    def says(path, timer, path_timer="active", follow="active"):
+    def says(path, timer, path_timer="active", follow="active", shown=""):
         asked = "is-active ssh-login-notify.path ssh-login-notify-follow.path "
         asked += "ssh-login-notify-path.timer ssh-login-notify.timer"
         told = f"{path}\\n{follow}\\n{path_timer}\\n{timer}\\n"
-        program.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "{told}"\nexit 3\n')
+        show = f"[ $1 = show ] && printf '{shown}' && exit"
+        program.write_text(f'#!/bin/sh\n{show}\n[ "$*" = "{asked}" ] && printf "{told}"\nexit 3\n')
         program.chmod(0o755)
 
     return says
@@ -306,6 +307,63 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-follow.path")
 
 
+@pytest.mark.parametrize("code", [218, 226, 228])
+def test_a_service_that_systemd_could_not_start_is_critical_at_once(host, systemd, code):
+    """A container without nesting ends it with 226/NAMESPACE, before the program runs."""
+    codes = {"ssh-login-notify.service": code, "ssh-login-notify-follow.service": 0}
+    shown = "\\n".join(f"Id={name}\\nExecMainStatus={code}\\n" for name, code in codes.items())
+    systemd("active", "active", shown=shown)
+    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.service")
+    assert f"systemd could not start ssh-login-notify.service (exit code {code}, " in host.only().sentence
+
+
+@pytest.mark.parametrize("code", [0, 2, 9, 75])
+def test_a_run_that_has_ended_by_itself_is_not_told_as_one_that_could_not_start(host, systemd, code):
+    systemd("active", "active", shown=f"Id=ssh-login-notify.service\\nExecMainStatus={code}\\n")
+    assert host.problems() == {}
+
+
+@pytest.fixture
+def installed(host, monkeypatch):
+    """What the role has written down about the host, as the test wants it."""
+
+    def says(scheduler, sandbox_without=()):
+        path = host.library.parent / "host.json"
+        path.write_text(json.dumps({"scheduler": scheduler, "sandbox_without": list(sandbox_without)}))
+        monkeypatch.setattr(paths, "HOST", str(path))
+
+    return says
+
+
+@pytest.mark.parametrize("missing", ["SYSTEMD", "PATH_UNIT"])
+def test_systemd_that_is_to_start_the_sender_but_is_gone_is_critical(host, systemd, installed, monkeypatch, missing):
+    systemd("active", "active")
+    installed("systemd")
+    assert host.problems() == {}
+    monkeypatch.setattr(paths, missing, str(host.library / "missing"))
+    assert (host.only().severity, host.only().key) == (CRITICAL, "scheduler")
+
+
+@pytest.mark.parametrize("scheduler", ["cron", "none"])
+def test_systemd_that_the_role_does_not_know_of_is_told(host, systemd, installed, monkeypatch, scheduler):
+    systemd("active", "active")
+    installed(scheduler)
+    assert (host.only().severity, host.only().key) == (WARNING, "scheduler")
+    monkeypatch.setattr(paths, "SYSTEMD", str(host.library / "missing"))
+    assert host.problems() == {}
+
+
+def test_what_the_host_refuses_is_said_and_is_no_problem(host, systemd, installed):
+    systemd("active", "active")
+    installed("systemd", ["namespaces"])
+    found = examine(host.spool)
+    assert found.problems == []
+    assert health.as_json(found)["sandbox_without"] == ["namespaces"]
+    assert "this host refuses a part of the units' sandbox (namespaces)" in health.as_line(found, "ok")
+    installed("systemd")
+    assert "sandbox" not in health.as_line(examine(host.spool), "ok")
+
+
 @pytest.fixture
 def open_connection(host, monkeypatch):
     """A connection that stays open; nobody waits long for a follower."""
@@ -314,10 +372,9 @@ def open_connection(host, monkeypatch):
 
 
 @pytest.mark.usefixtures("open_connection")
-@pytest.mark.parametrize(("unit", "starter"), [("/", "systemd starts one within a minute"), ("/no", "cron starts one")])
-def test_a_connection_that_no_process_follows_is_told(host, monkeypatch, unit, starter):
-    monkeypatch.setattr(paths, "SYSTEMD", "/")
-    monkeypatch.setattr(paths, "FOLLOW_UNIT", unit)
+@pytest.mark.parametrize(("systemd", "starter"), [(True, "systemd starts one within"), (False, "cron starts one")])
+def test_a_connection_that_no_process_follows_is_told(host, monkeypatch, systemd, starter):
+    monkeypatch.setattr(units, "systemd_starts_the_sender", lambda: systemd)
     problem = host.only()
     assert (problem.severity, problem.key, problem.about_delivery) == (WARNING, "follower", False)
     assert problem.sentence.startswith("no process looks at 1 open connections, ")

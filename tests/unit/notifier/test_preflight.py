@@ -18,8 +18,8 @@ SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
 BY_HAND = f"session optional pam_exec.so seteuid {SCRIPT} now\n"
 UNITS = {"ssh-login-notify.path": True, "ssh-login-notify-heartbeat.timer": False}
 WANTED = {
-    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "offline": False, "accept": [],
-    "ca_file": "", "adopt": False, "adopt_commands": [SCRIPT], "adopt_files": [],
+    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "sandbox": [], "offline": False,
+    "accept": [], "ca_file": "", "adopt": False, "adopt_commands": [SCRIPT], "adopt_files": [],
 }  # fmt: skip
 
 pytestmark = needs_root
@@ -310,6 +310,60 @@ def test_units_that_are_not_as_they_are_wanted_are_found(host, monkeypatch, stat
 
 def test_a_reload_that_an_interrupted_run_has_left_is_due(host, monkeypatch):
     assert systemd(host, monkeypatch, path="enabled active yes")["reload_is_due"]
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("systemd 252 (252.39-1~deb12u2)\n+PAM +AUDIT", 252), ("systemd 239 (239-82.el8_10.5)", 239),
+        ("systemd 219", 219), ("systemd 258~rc1 (258~rc1)", 258), ("elogind 246", 9999), ("", 9999),
+    ],
+)  # fmt: skip
+def test_the_version_of_systemd_is_known(host, monkeypatch, said, version):
+    monkeypatch.setattr(preflight, "SYSTEMD_RUNS", host.path("systemd"))
+    host.command("systemctl", f"[ $1 = --version ] && cat << 'END'\n{said}\nEND")
+    assert host.examine()["systemd_version"] == version
+
+
+SANDBOX = [
+    {"setting": "PrivateTmp=yes", "since": 0, "part": "namespaces"},
+    {"setting": "ProtectProc=invisible", "since": 247, "part": "namespaces"},
+    {"setting": "SystemCallFilter=@system-service", "since": 239, "part": "system calls"},
+    {"setting": "CapabilityBoundingSet=", "since": 0, "part": "capabilities"},
+]
+
+
+@pytest.mark.parametrize(
+    ("script", "refused"),
+    [
+        ("exit 0", []),
+        ("exit 1", []),  # systemd-run itself fails, and says nothing about the sandbox
+        ("exit 217", []),  # the unit's user is missing, which no part of the sandbox has to do with
+        ('case "$*" in *PrivateTmp*) exit 226 ;; esac', ["namespaces"]),
+        ('case "$*" in *PrivateTmp*) exit 225 ;; *SystemCallFilter*) exit 228 ;; esac', ["namespaces", "system calls"]),
+        ('case "$*" in *Capability*) exit 218 ;; esac', ["capabilities"]),
+        ("exit 226", ["namespaces"]),
+    ],
+)
+def test_the_parts_of_the_sandbox_that_a_host_refuses_are_found_by_a_trial(host, monkeypatch, script, refused):
+    monkeypatch.setattr(preflight, "SYSTEMD_RUNS", host.path("systemd"))
+    asked = host.path("asked")
+    host.command("systemctl", "[ $1 = --version ] && echo systemd 245")
+    host.command("systemd-run", f"echo $* >> {asked}\n{script}")
+    assert host.examine(sandbox=SANDBOX)["sandbox_without"] == refused
+    with open(asked) as file:
+        first = file.readline()
+    assert "--property=PrivateTmp=yes" in first
+    assert "ProtectProc" not in first, "systemd 245 does not know it"
+
+
+@pytest.mark.parametrize(("version", "wanted"), [(252, {"offline": True}), (252, {"state": "absent"}), (219, {})])
+def test_no_trial_is_made_where_there_is_nothing_to_start_it_or_to_install(host, monkeypatch, version, wanted):
+    monkeypatch.setattr(preflight, "SYSTEMD_RUNS", host.path("systemd"))
+    host.command("systemd", "")
+    host.command("systemctl", f"[ $1 = --version ] && echo systemd {version}")
+    host.command("systemd-run", "exit 226")
+    assert host.examine(sandbox=SANDBOX, **wanted)["sandbox_without"] == []
 
 
 def test_an_images_units_are_enabled_and_nothing_else(host):

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""units: an operator who has mended what kept the sender from running need not wait for systemd's next try."""
+"""units: who starts the sender, and an operator who has repaired it need not wait for systemd's next try."""
+
+import json
+import os
 
 import pytest
 from ssh_login_notify import paths, units
@@ -37,3 +40,25 @@ def test_without_systemd_there_is_none(monkeypatch):
     monkeypatch.setattr(paths, "SYSTEMD", "/nonexistent")
     monkeypatch.setattr(paths, "SYSTEMCTL", None)
     units.end_pause()
+
+
+@pytest.mark.parametrize(("scheduler", "starts"), [("systemd", True), ("cron", False), ("none", False)])
+def test_the_roles_file_says_who_starts_the_sender_and_nobody_looks_for_units(monkeypatch, tmp_path, scheduler, starts):
+    """sshd's domain may not look there, and each look would be a line in the audit log."""
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps({"scheduler": scheduler, "sandbox_without": []}))
+    monkeypatch.setattr(paths, "HOST", str(path))
+    monkeypatch.setattr(os, "stat", lambda path: pytest.fail(f"looked at {path}"))
+    assert units.systemd_starts_the_sender() is starts
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"scheduler": "systemd"}', '{"scheduler": ""}'])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_that_file_it_looks_itself(monkeypatch, tmp_path, text, is_there):
+    path = tmp_path / "host.json"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr(paths, "HOST", str(path))
+    monkeypatch.setattr(paths, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(paths, "PATH_UNIT", str(tmp_path / ("" if is_there else "missing")))
+    assert units.systemd_starts_the_sender() is (is_there or text == '{"scheduler": "systemd"}')

@@ -20,7 +20,7 @@ ROLE = Path(__file__).resolve().parents[3] / "roles" / "ssh_login_notify"
 WELL = {
     "pam_faults": {}, "user_environment": False, "account": "right", "adopts": False, "scheduler": "systemd",
     "wrong_units": [], "reload_is_due": False, "selinux": False, "labels_right": False, "pam_services": ["sshd"],
-    "other_commands": [], "delivered": True, "repairs": [], "notes": [],
+    "other_commands": [], "delivered": True, "repairs": [], "notes": [], "sandbox_without": [],
 }  # fmt: skip
 STATES = {
     "pam_faults": [{}, {"sshd": "is gone"}],

@@ -19,9 +19,9 @@ SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 PYTHON = "/usr/bin/python3"
 NOBODY = 65534
 OPTIONS = {
-    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "offline": False, "accept": [],
-    "ca_file": "", "adopt": False, "adopt_commands": [], "adopt_files": [], "program": "/nonexistent/program",
-    "pythons": [PYTHON], "python_modules": ["ssl", "json"],
+    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "sandbox": [], "offline": False,
+    "accept": [], "ca_file": "", "adopt": False, "adopt_commands": [], "adopt_files": [],
+    "program": "/nonexistent/program", "pythons": [PYTHON], "python_modules": ["ssl", "json"],
 }  # fmt: skip
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Each host gets units that its systemd can read and run: from 219 (Amazon Linux 2) to the newest."""
+
+import re
+
+import pytest
+from ansible_collections.loginwatch.pam.plugins.plugin_utils.systemd_units import SETTINGS, fitted, sandbox, setting_of
+
+from tests.lab.units import NAMES, ROLE, templates, units
+
+NEWEST = 9999
+# The release that brought each setting, by systemd's own NEWS; the versions are those of widespread distributions.
+AMAZON_LINUX_2, UBUNTU_1804, EL_8, UBUNTU_2004, DEBIAN_11, DEBIAN_12, DEBIAN_13 = 219, 237, 239, 245, 247, 252, 257
+MISSING_FROM = {
+    DEBIAN_12: set(),
+    DEBIAN_11: {"TriggerLimitIntervalSec"},
+    UBUNTU_2004: {"ProtectProc", "ProcSubset"},
+    EL_8: {"ProtectKernelLogs", "ProtectClock", "ProtectHostname", "RestrictSUIDSGID"},
+    UBUNTU_1804: {"PrivateMounts", "SystemCallFilter", "SystemCallErrorNumber"},
+    AMAZON_LINUX_2: {
+        "KeyringMode", "LockPersonality", "MemoryDenyWriteExecute", "ProtectControlGroups", "ProtectKernelModules",
+        "ProtectKernelTunables", "RandomizedDelaySec", "ReadWritePaths", "RemainAfterElapse", "RemoveIPC",
+        "RestrictNamespaces", "RestrictRealtime", "RuntimeMaxSec", "StartLimitIntervalSec",
+    },
+}  # fmt: skip
+# Replaced by another name, so that a newer systemd has no use for it.
+RENAMED = {"StartLimitInterval"}
+
+
+def settings(texts):
+    """The names of all settings in texts of units."""
+    return {name for text in texts for name in re.findall(r"^(\w+)=", text, re.M)}
+
+
+def test_all_templates_of_units_are_in_the_list():
+    suffixes = (".service.j2", ".timer.j2", ".path.j2")
+    found = [path.name for path in (ROLE / "templates").iterdir() if path.name.endswith(suffixes)]
+    assert sorted(found) == sorted(f"{name}.j2" for name in NAMES)
+
+
+def test_the_table_has_the_settings_of_the_templates_and_no_others():
+    assert {name.partition("=")[0] for name in SETTINGS} == settings(templates().values())
+
+
+@pytest.mark.parametrize("version", sorted(MISSING_FROM))
+def test_a_host_gets_what_its_systemd_knows_and_all_of_it(version):
+    missing = set().union(*(names for newer, names in MISSING_FROM.items() if newer >= version))
+    renamed = set() if version < 230 else RENAMED
+    assert settings(units(version).values()) == settings(templates().values()) - missing - renamed
+
+
+def test_a_value_that_came_later_than_its_setting_is_left_out_as_well():
+    assert "ProtectSystem=strict\n" not in units(231)["ssh-login-notify.service"]
+    assert "ProtectSystem=full\n" in units(231)["ssh-login-notify-follow.service"]
+    assert "ProtectSystem=strict\n" in units(232)["ssh-login-notify.service"]
+
+
+def test_before_230_a_start_limit_has_its_old_name_and_place():
+    (service,) = re.findall(r"\[Service\]\n.*", units(AMAZON_LINUX_2)["ssh-login-notify.service"], re.S)
+    assert "\nStartLimitInterval=0\n" in service
+
+
+def test_what_a_host_refuses_is_left_out_and_nothing_else():
+    whole, without = units(DEBIAN_12), units(DEBIAN_12, ["namespaces"])
+    for name in NAMES:
+        left_out = [line for line in whole[name].splitlines() if line not in without[name].splitlines()]
+        parts = {setting_of(line).part for line in left_out if setting_of(line)}
+        assert parts <= {"namespaces"}
+    confined = sandbox(without.values())
+    assert {row["part"] for row in confined} == {"system calls", "capabilities"}
+
+
+def test_a_service_without_any_sandbox_still_runs_as_it_should():
+    text = units(DEBIAN_12, ["namespaces", "system calls", "capabilities"])["ssh-login-notify.service"]
+    assert sandbox([text]) == []
+    assert {"ExecStart", "NoNewPrivileges", "Restart", "RestartSec", "UMask"} <= settings([text])
+
+
+def test_a_comment_stays_with_its_settings():
+    text = "[Service]\n# Of a.\nProtectClock=yes\n# Of b.\nType=simple\n\n# Of c.\nProtectProc=invisible\nUMask=0077\n"
+    assert fitted(text, NEWEST) == text
+    assert fitted(text, 239) == "[Service]\n# Of b.\nType=simple\n\n# Of c.\nUMask=0077\n"
+    assert fitted("[Service]\nType=simple\n\n# Of a.\nProtectClock=yes\n\nUMask=0077\n", 239) == (
+        "[Service]\nType=simple\n\nUMask=0077\n"
+    )
+
+
+def test_a_setting_that_nobody_has_looked_up_is_an_error():
+    with pytest.raises(KeyError, match="PrivateBPF"):
+        fitted("[Service]\nPrivateBPF=yes\n", NEWEST)
