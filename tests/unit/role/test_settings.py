@@ -132,7 +132,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     assert done.returncode != 0
     assert (
         "Nothing was changed. ssh_login_notify_proxy is not http://host:port or http://user:password@host:port: write"
-        " it so, without a path, and percent-encode what is not a letter or a digit in the user and the password, as %40"
-        " for @. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
+        " it so, without a path, and percent-encode what is not a letter or a digit in the user and the password, as"
+        " %40 for @. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
         " network: write 10.0.0.0/8 for the network, 10.0.0.5 for the address." in done.stdout
     )
