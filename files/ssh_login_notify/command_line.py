@@ -30,19 +30,21 @@ MOST_OF_SCRIPT = 3
 
 SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"git-shell")
 SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
-# Where the distributions install it; the same name anywhere else is a user's own program.
-SFTP_SERVER_DIRECTORIES = (
-    b"/usr/lib/openssh",
-    b"/usr/libexec/openssh",
-    b"/usr/lib/ssh",
-    b"/usr/libexec/ssh",
-    b"/usr/libexec",
-    b"/usr/lib/misc",
+# Where the distributions and OpenSSH's own Makefile install it: /usr/lib/openssh (Debian, with a link in /usr/lib),
+# /usr/libexec/openssh (RHEL), /usr/lib/ssh (openSUSE, Arch, Alpine), /usr/lib64/misc (Gentoo), /usr/libexec (Void) and
+# others. All are root's; the same name anywhere else is a user's own program, unless sshd is configured to run it.
+SFTP_SERVER_DIRECTORIES = tuple(
+    prefix + libraries + place
+    for prefix in (b"", b"/usr", b"/usr/local")
+    for libraries in (b"/lib", b"/lib64", b"/libexec")
+    for place in (b"/openssh", b"", b"/ssh", b"/misc")
 )
 GIT_DIRECTORIES = (b"/usr/lib/git-core", b"/usr/libexec/git-core")
 GIT_PROGRAMS = (b"git-upload-pack", b"git-receive-pack", b"git-upload-archive")
 TRANSFER_PROGRAMS = (b"scp", b"sftp-server", b"rsync", b"git", b"git-shell", *GIT_PROGRAMS)
 TRANSFER_NAMES = tuple(program[:LONGEST_PROCESS_NAME] for program in TRANSFER_PROGRAMS)
+
+EXEC = b"exec "
 
 # The words of a line.
 LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -153,9 +155,11 @@ AND_MORE = " and more"
 
 def classify_command(line: bytes) -> str:
     """Return the type of a command line as the client sent it, or as sshd's configuration forces it."""
-    # Clients write the program's name without quotes or escapes.
-    if _base(line.partition(b" ")[0]) in TRANSFER_PROGRAMS:
-        words = plain_words(line)
+    # A forced command may begin with `exec`, which means the same in every shell. Clients write the program's name
+    # without quotes or escapes.
+    run = line[len(EXEC) :] if line.startswith(EXEC) else line
+    if _base(run.partition(b" ")[0]) in TRANSFER_PROGRAMS:
+        words = plain_words(run)
         transfer = _transfer(words) if words else None
         if transfer:
             return transfer

@@ -54,14 +54,27 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
     is_shell = len(arguments) == 3 and arguments[1] == b"-c" and _is_shell(arguments[0], server.user)
     command = arguments[2] if is_shell else None
     claimed = classify_program(arguments, b"", name) if command is None else classify_command(command)
-    if claimed not in TRANSFERS:
+    configured = b"" if claimed in TRANSFERS else _configured(arguments if command is None else command.split(b" "))
+    if claimed not in TRANSFERS and not configured:
         return claimed
     file = processes.executable(child)
     if processes.arguments(child) != arguments:
         return None  # another program by now, or over: the file may be of either
-    if command is None:
-        return classify_program(arguments, file, name)
-    return claimed if not file or _is_file_of_shell(file, server.user) else COMMAND
+    if command is not None:
+        claimed = SFTP_OR_SCP if configured else claimed
+        return claimed if not file or _is_file_of_shell(file, server.user) else COMMAND
+    if configured:
+        return SFTP_OR_SCP if file in (b"", configured) else claimed
+    return classify_program(arguments, file, name)
+
+
+def _configured(words: "List[bytes]") -> bytes:
+    """Return the file of the SFTP server that sshd is configured to run by these words, empty if it is none."""
+    if not words[0].startswith(b"/"):
+        return b""
+    from . import subsystem  # seldom needed, and its modules take time to load
+
+    return next((file for command, file in subsystem.sftp_servers() if command == words), b"")
 
 
 def _looks_like_sshd(server: Server, name: bytes, arguments: "List[bytes]") -> bool:

@@ -101,6 +101,7 @@ rsync --server -vlogDtprze.iLsfxCIvu --new-compress . \~x
     # scp.c of PuTTY (pscp) as OpenSSH's; libssh2_scp_recv2 and _send_ex; ssh_scp_init of libssh; net-scp; Go's; JSch
     SCP: r"""
 scp -v -r -p -d -t /srv
+exec scp -p -t /srv
 scp -p -f /srv/a b
 scp -f '/srv/a b'
 scp -pt '/srv/a b'
@@ -115,6 +116,7 @@ scp -rvt ~/x
     # connect.c of git, with git-shell in the place of a shell; a path that is typed by hand
     GIT: r"""
 git-upload-pack 'a b'\''c'
+exec git-upload-pack '/srv/x.git'
 git receive-pack '/srv/x.git'
 git-upload-pack "/srv/x.git"
 git-receive-pack /srv/x.git
@@ -126,6 +128,14 @@ git-shell -c "git-upload-pack '/srv/x.git'"
 /usr/libexec/openssh/sftp-server -l INFO
 /usr/lib/ssh/sftp-server -f AUTHPRIV -l INFO -u 0027 -d /srv/%u
 /usr/libexec/sftp-server -R -e -P remove,rename -p read
+/usr/lib/sftp-server
+/usr/lib64/ssh/sftp-server
+/usr/lib64/misc/sftp-server -l VERBOSE
+/usr/lib/ssh/sftp-server
+/usr/local/libexec/sftp-server
+/lib/openssh/sftp-server
+exec /usr/lib/openssh/sftp-server
+exec /usr/libexec/openssh/sftp-server -l INFO -R
 """,
 }
 

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SFTP server that sshd's configuration names: `Subsystem sftp /nix/store/…/libexec/sftp-server -l INFO`.
+
+sshd runs this line by the user's shell (OpenSSH, session.c, session_subsystem_req; servconf.c, sSubsystem). It counts
+as a transfer only if it is certain what runs: an absolute path, links resolved, to a program of SFTP's name, not a
+script, in directories that only root can write, and plain words. Only files of sshd's own configuration are read, and
+what they name is looked at: a path from a user's command line could lead to a file system that hangs.
+"""
+
+import glob
+import os
+
+from . import trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, List, Tuple
+
+DIRECTORY = "/etc/ssh"
+CONFIGURATION = "sshd_config"
+# Includes within included files, as of sshd_config(5) (servconf.c, SERVCONF_MAX_DEPTH).
+DEEPEST = 16
+LARGEST_BYTES = 1 << 18
+PROGRAM = b"\x7fELF"
+# Part of the program's name. `/usr/bin/env sftp-server` would look for a user's own.
+NAME = b"sftp"
+# Quotes and what a shell reads otherwise: then the words are not certain.
+UNCERTAIN = b"'\"\\$`;&|<>(){}*?[]~!#"
+
+
+def sftp_servers() -> "List[Tuple[List[bytes], bytes]]":
+    """Return the words of each command line that is configured for SFTP, and the file that it runs, links resolved."""
+    found = []
+    for line in _lines(os.path.join(DIRECTORY, CONFIGURATION), DEEPEST):
+        words = line.replace(b"=", b" ", 1).split() if b"=" in line.split(b" ")[0] else line.split()
+        if len(words) > 2 and words[0].lower() == b"subsystem" and words[1] == b"sftp":
+            command = words[2:]
+            if command[0].startswith(b"/") and not any(byte in UNCERTAIN for byte in b"".join(command)):
+                file = _program(command[0])
+                found += [(command, file)] if file else []
+    return found
+
+
+def _lines(path: str, deepest: int) -> "Iterator[bytes]":
+    """Yield the lines of a file of sshd's configuration, and of those that it includes."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(LARGEST_BYTES)
+    except OSError:
+        return
+    for raw in text.split(b"\n"):
+        line = raw.strip()
+        yield line
+        words = line.split()
+        if deepest and words and words[0].lower() == b"include":
+            for pattern in words[1:]:
+                for included in sorted(glob.glob(os.path.join(DIRECTORY, os.fsdecode(pattern.strip(b'"'))))):
+                    yield from _lines(included, deepest - 1)
+
+
+def _program(path: bytes) -> bytes:
+    """Return the file behind a path if it is a program that only root can replace, else nothing."""
+    file = os.path.realpath(path)
+    try:
+        status = os.stat(file)
+        with open(file, "rb") as content:
+            is_program = content.read(len(PROGRAM)) == PROGRAM
+    except OSError:
+        return b""
+    ways = [os.path.dirname(os.fsdecode(name)) for name in (path, file)]
+    is_program = is_program and NAME in os.path.basename(file)
+    is_roots = status.st_uid == 0 and not status.st_mode & 0o022 and not trust.open_directories(ways)
+    return file if is_program and is_roots else b""

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""subsystem: the SFTP server that sshd is configured to run, and nothing that is not certain."""
+
+import os
+
+import parts
+import pytest
+from ssh_login_notify import session_child, subsystem, trust
+from ssh_login_notify.connection import Connection
+from ssh_login_notify.login_types import COMMAND, SFTP_OR_SCP
+from ssh_login_notify.processes import Processes
+
+# The files must belong to root.
+pytestmark = parts.needs_root
+ELF = b"\x7fELF and more"
+
+
+class Configured:
+    """A host with a program and sshd's configuration."""
+
+    def __init__(self, root):
+        self.root = root
+        self.program = self.add("own/libexec/sftp-server", ELF)
+        (root / "ssh" / "d").mkdir(parents=True)
+
+    def add(self, name, content):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o755)
+        return str(path)
+
+    def configure(self, text, name="sshd_config"):
+        (self.root / "ssh" / name).write_text(text)
+
+    def commands(self):
+        return [b" ".join(words).decode() for words, _file in subsystem.sftp_servers()]
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    monkeypatch.setattr(subsystem, "DIRECTORY", str(tmp_path / "ssh"))
+    monkeypatch.setattr(trust, "_is_open", lambda path: os.path.basename(path) == "open")
+    return Configured(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Subsystem sftp {}",
+        "subsystem\tsftp  {} -l INFO",
+        "SUBSYSTEM=sftp {}",
+        "  Subsystem sftp {} -R",
+        "Match all\nSubsystem sftp {}",
+    ],
+)
+def test_the_configured_server_is_known_with_its_words(host, line):
+    host.configure("Port 22\n" + line.format(host.program) + "\n")
+    words = line.format(host.program).split("sftp", 1)[1].split()
+    assert subsystem.sftp_servers() == [([word.encode() for word in words], host.program.encode())]
+
+
+def test_it_may_stand_in_a_file_that_is_included(host):
+    host.configure("Include d/*.conf\nSubsystem sftp internal-sftp\n")
+    host.configure(f"Subsystem sftp {host.program}\nInclude d/*.conf\n", "d/a.conf")
+    assert set(host.commands()) == {host.program}
+
+
+def test_a_link_leads_to_its_file(host):
+    link = host.root / "own" / "transfer"
+    link.symlink_to(host.program)
+    host.configure(f"Subsystem sftp {link}\n")
+    assert subsystem.sftp_servers() == [([str(link).encode()], host.program.encode())]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["internal-sftp", "sftp-server", "{}; id", "'{}'", "{} $X", "/nowhere/sftp-server", "/usr/bin/env sftp-server"],
+)
+def test_what_is_not_certain_is_none(host, command):
+    host.configure("Subsystem sftp " + command.format(host.program) + "\n")
+    assert host.commands() == []
+
+
+def test_a_program_that_others_can_replace_is_none(host):
+    for name, mode in (("open/sftp-server", 0o755), ("own/sftp-server", 0o777), ("own/sftp-script", 0o755)):
+        path = host.add(name, b"#!/bin/sh" if name.endswith("script") else ELF)
+        os.chmod(path, mode)
+        host.configure(f"Subsystem sftp {path}\n")
+        assert host.commands() == [], name
+
+
+def test_a_link_that_others_can_replace_is_none(host):
+    (host.root / "open").mkdir()
+    (host.root / "open" / "sftp-server").symlink_to(host.program)
+    host.configure("Subsystem sftp {}\n".format(host.root / "open" / "sftp-server"))
+    assert host.commands() == []
+
+
+def test_another_subsystem_or_no_configuration_is_none(host):
+    assert host.commands() == []
+    host.configure(f"Subsystem netconf {host.program}\n#Subsystem sftp {host.program}\nSubsystem sftp\n")
+    assert host.commands() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "found"),
+    [
+        (["bash", "-c", "{} -l INFO"], "/usr/bin/bash", SFTP_OR_SCP),
+        (["bash", "-c", "{} -l INFO"], "/home/deploy/bash", COMMAND),
+        (["bash", "-c", "{} -l INFO -x"], "/usr/bin/bash", "SSH (command: sftp-server)"),
+        (["bash", "-c", "{} -l  INFO"], "/usr/bin/bash", "SSH (command: sftp-server)"),
+        (["bash", "-c", "{} -l INFO; id"], "/usr/bin/bash", "SSH (command: sftp-server and more)"),
+        (["{}", "-l", "INFO"], "{}", SFTP_OR_SCP),
+        (["{}", "-l", "INFO"], None, SFTP_OR_SCP),  # SELinux or hidepid: not to be seen
+        (["{}", "-l", "INFO"], "/home/deploy/sftp-server", "SSH (command: sftp-server)"),
+    ],
+)
+def test_a_session_is_a_transfer_only_by_the_configured_words_and_file(host, monkeypatch, arguments, file, found):
+    monkeypatch.setattr(session_child, "login_shell", lambda user: b"")
+    host.configure(f"Subsystem sftp {host.program} -l INFO\n")
+    proc = parts.FakeProc(host.root / "proc")
+    proc.add(100, 1, "sshd", "sshd: deploy [priv]")
+    proc.add(101, 100, "sshd", "sshd: deploy@notty")
+    words = [word.format(host.program) for word in arguments]
+    proc.add(102, 101, words[0].rpartition("/")[2], *words, executable=file and file.format(host.program))
+    assert Connection(Processes(str(host.root / "proc")), 100, 1100, b"sshd").look(1.0) == found
