@@ -221,10 +221,10 @@ def _refusal(proxy: "SplitResult", answer: str) -> str:
         words = status if proxy.username is not None else answer
         return f"({plain_or_quoted(REFUSED_TUNNEL + words, longest=LONGEST_WORDS)})"
     if proxy.username is None:
-        mend = "asks for a user and a password: set ssh_login_notify_proxy to http://user:password@host:port"
+        mend = "the proxy asks for a user and a password: set ssh_login_notify_proxy to http://user:password@host:port"
     else:
-        mend = "refuses the user or the password: correct them in ssh_login_notify_proxy"
-    return f"({REFUSED_PASSWORD[status]}): the proxy {mend}"
+        mend = "the proxy refuses the user or the password: correct them in ssh_login_notify_proxy"
+    return f"({REFUSED_PASSWORD[status]}): {mend}"
 
 
 def _tls(configuration: Configuration) -> ssl.SSLContext:

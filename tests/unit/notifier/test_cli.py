@@ -161,7 +161,7 @@ def test_a_test_that_reaches_nobody_says_where_to_look(host):
 @pytest.mark.parametrize(
     ("values", "said_of_it", "mend"),
     [
-        ({"webhook_url": None}, "ssh_login_notify_webhook_url is not set", "create an incoming webhook"),
+        ({"webhook_url": None}, "ssh_login_notify_webhook_url is null, and must be text", "run the role again"),
         ({"weebhook": "x"}, "the configuration has unknown entries (weebhook)", "run the role again"),
         ({"ca_file": "/missing.pem", "webhook_url": parts.WEBHOOK}, "the CA file /missing.pem can't be used",
          "correct ssh_login_notify_ca_file"),
@@ -839,12 +839,12 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     ("values", "problem"),
     [
         ({}, None),
-        ({"host_label": 42}, "ssh_login_notify_host_label must be text: correct it, and run the role again"),
-        ({"host_label": None}, "ssh_login_notify_host_label must be text: correct it, and run the role again"),
+        ({"host_label": 42}, "ssh_login_notify_host_label is a whole number, and must be text: write 'web-3', and run"),
+        ({"host_label": None}, "ssh_login_notify_host_label is null, and must be text: write 'web-3', and run the role"),
         ({"ca_file": "/missing.pem"}, None),
         ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
-        ({"people": None}, "ssh_login_notify_people must be a mapping"),
-        ({"ignore": {}}, "ssh_login_notify_ignore must be a list"),
+        ({"people": None}, "ssh_login_notify_people is null, and must be a mapping"),
+        ({"ignore": {}}, "ssh_login_notify_ignore is a mapping, and must be a list"),
     ],
 )
 def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, values, problem):
