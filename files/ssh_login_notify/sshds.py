@@ -40,7 +40,9 @@ CONFIGURATION_DIRECTORY = "/etc/ssh"
 # One within another.
 MOST_INCLUDES = 5
 ANSWER_SECONDS = 30
+USUAL_SERVICE = "sshd"
 FLAGS = {"true": "yes", "false": "no"}
+# Settings that nothing can tell.
 NOTHING: "List[List[str]]" = []
 LARGEST_BYTES = 1 << 20
 LARGEST_PROGRAM_BYTES = 1 << 23
@@ -109,7 +111,8 @@ class Sshd:
     def _services(self, lines: "List[List[str]]") -> "List[str]":
         named = [value for keyword, value in lines if keyword == "pamservicename"][:1]
         if not named:
-            return [os.path.basename(self.program)]
+            name = os.path.basename(self.program)
+            return [USUAL_SERVICE if name != USUAL_SERVICE and (self.version() or (0, 0)) >= (9, 8) else name]
         of_match = [value for keyword, value in _lines(self.configuration) if keyword == "pamservicename"]
         return list(dict.fromkeys([*named, *of_match]))
 

@@ -156,6 +156,14 @@ def test_from_9_8_on_it_is_the_setting_and_not_the_name(host):
     assert "uses the PAM service sshd-2fa, which does not" in fault
 
 
+@pytest.mark.parametrize(("version", "service"), [("10.0p2", "sshd"), ("9.8p1", "sshd"), ("9.7p1", "sshd-second")])
+def test_where_no_sshd_answers_its_version_tells_which_of_the_two_it_is(host, version, service):
+    other = host.program("sshd-second", f'[ "$1" = -V ] && echo OpenSSH_{version}; exit 1')
+    host.configuration("sshd_config", "UsePAM yes\n")
+    host.listens(8, other + " -D", executable=other)
+    assert [sshd.services for sshd in sshds.found()] == [[service]]
+
+
 def test_a_service_that_a_match_block_sets_counts(host):
     """servconf.c: PAMServiceName is allowed in one."""
     host.program("sshd", NEW)
