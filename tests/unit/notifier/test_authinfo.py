@@ -136,7 +136,8 @@ def make_fido_key(directory, kind, application):
     return path
 
 
-COUNTERS = [*range(10001), 99999, (1 << 32) - 1]
+# Of each length, and what stands at the ends of what sshd prints (a 32-bit number).
+COUNTERS = [*range(100), *range(100, 10001, 99), 99999, (1 << 32) - 1]
 # Of all lengths modulo 3, and so with all paddings of base64; the first is ssh-keygen's own.
 APPLICATIONS = ["ssh:", "ssh:w", "ssh:wo", "ssh:work", "ssh:a-longer-name.example.org"]
 
