@@ -475,10 +475,8 @@ def ca_file_problems(path: str) -> "Iterator[str]":
     """Yield why the sender could not use a file of certificate authorities."""
     if not path:
         return
-    import ssl  # to remove the notifier, a Python without it will do
-
     try:
-        ssl.create_default_context(cafile=path)
+        trust.tls_context(path)
         why = out_of_reach(os.path.normpath(path)) or out_of_reach(os.path.realpath(path))
     except (OSError, ValueError) as error:
         yield f"ssh_login_notify_ca_file: {path} cannot be used ({error}): it must be a PEM file on the host."

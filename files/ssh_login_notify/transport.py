@@ -16,7 +16,7 @@ import time
 from base64 import b64encode
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from . import VERSION
+from . import VERSION, trust
 from .config import Configuration, ConfigurationError
 from .settings import is_loopback
 from .text import plain_or_quoted, printable
@@ -46,6 +46,12 @@ LONGEST_WORDS = 200
 REFUSED_TUNNEL = "Tunnel connection failed: "
 # A proxy asks for a user and a password, or refuses them (RFC 9110, 15.5.8); tinyproxy answers 401 to wrong ones.
 REFUSED_PASSWORD = {"407": "407 Proxy Authentication Required", "401": "401 Unauthorized"}
+# What OpenSSL says of authorities and certificates that only its strict mode refuses (x509_txt.c): words of them.
+STRICT_REASONS = ("not marked critical", "marked critical", "key usage extension", "key identifier", "empty")
+TOO_STRICT = (
+    "; this host's Python is strict about the system's authorities: set ssh_login_notify_ca_file to the file of this"
+    " authority"
+)
 HTTPS_PORT = 443
 HTTP_PORT = 80
 
@@ -105,10 +111,7 @@ class Transport:
         tls = self._tls
         if tls and self._configuration.ca_file:
             # The file may be readable for root only, and root is given up by now.
-            own = b"".join(tls.get_ca_certs(binary_form=True))
-            tls = ssl.create_default_context()
-            if own:
-                tls.load_verify_locations(cadata=own)
+            tls = trust.tls_context(authorities=tls.get_ca_certs(binary_form=True))
         return Transport(self._configuration, url, tls)
 
     def post(self, body: bytes) -> Answer:
@@ -187,7 +190,8 @@ class Transport:
         if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
             reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
             reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
-            return f"the certificate or TLS of {way} is not accepted: {reason}"
+            mend = TOO_STRICT if not self._configuration.ca_file and _is_too_strict(error) else ""
+            return f"the certificate or TLS of {way} is not accepted: {reason}{mend}"
         if isinstance(error, socket.timeout):
             return f"no answer from {way} in time"
         if isinstance(error, socket.gaierror):
@@ -204,6 +208,11 @@ class Transport:
         if isinstance(error, OSError):
             what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # a proxy's own words may be among them
         return f"no connection to {way} ({what})"
+
+
+def _is_too_strict(error: Exception) -> bool:
+    message = str(getattr(error, "verify_message", "")).lower()
+    return any(reason in message for reason in STRICT_REASONS)
 
 
 def _authorization(proxy: "SplitResult") -> "Dict[str, str]":
@@ -229,7 +238,7 @@ def _refusal(proxy: "SplitResult", answer: str) -> str:
 
 def _tls(configuration: Configuration) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=configuration.ca_file or None)
+        return trust.tls_context(configuration.ca_file)
     except OSError as error:
         why = "not PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigurationError(

@@ -9,7 +9,8 @@ even if the user takes until sshd's ``LoginGraceTime`` to type the password.
 The titles of sshd's processes show how far a login is (``setproctitle`` in OpenSSH's ``auth2.c``, ``monitor.c`` and
 ``session.c``). The process that asks PAM is ``sshd: USER [priv]``. Until the user is authenticated it has a child
 ``sshd: USER [net]``. Then it runs the programs of PAM's session rules, and then it has a child without brackets, the
-session itself. Since OpenSSH 9.8 the titles begin with ``sshd-session:`` or ``sshd-auth:``.
+session itself. Since OpenSSH 9.8 the titles begin with ``sshd-session:`` or ``sshd-auth:``, and those of an sshd that
+was started by another name with that name. Versions after 10.3 write ``[postauth]`` once the user is authenticated.
 """
 
 import re
@@ -17,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
-ASKS_PAM = re.compile(r"sshd(-session)?: .* \[priv\]\Z")
-IN_SESSION = re.compile(r"sshd(-session)?: [^\[]*\Z")
+ASKS_PAM = re.compile(r"[^ /:]+: .* \[(priv|postauth)\]\Z")
+IN_SESSION = re.compile(r"[^ /:]+: [^\[]*\Z")
 # For a moment between the end of [net] and the first of PAM's programs a login has no child, so one look is not enough.
 LOOKS = 3
 PAUSE_SECONDS = 0.2

@@ -27,28 +27,11 @@ def pytest_addoption(parser):
     parser.addoption("--search", action="store_true", help="try new and many more examples of every property")
 
 
-    text = "for a Python between the oldest and the newest: run each test with the first of its cases only"
-    parser.addoption("--between", action="store_true", help=text)
-
-
 def pytest_configure(config):
     if config.getoption("--search"):
         settings.load_profile("searching")
     elif config.getoption("--between"):
         settings.load_profile("between")
-
-
-def pytest_collection_modifyitems(config, items):
-    """With --between every test runs, but not every case: a case seldom differs by Python, and all run on two."""
-    if not config.getoption("--between"):
-        return
-    kept, left_out, seen = [], [], set()
-    for item in items:
-        name = item.nodeid.partition("[")[0]
-        (left_out if name in seen else kept).append(item)
-        seen.add(name)
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = kept
 
 
 @pytest.fixture(autouse=True)

@@ -451,6 +451,10 @@ commonName = supplied
 basicConstraints = critical, CA:true
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
+[former_authority_extensions]
+basicConstraints = CA:true
+[former_server_extensions]
+subjectAltName = {names}
 [server_extensions]
 basicConstraints = critical, CA:false
 keyUsage = critical, digitalSignature
@@ -477,7 +481,8 @@ class Certificates:
         context.load_cert_chain(str(self.directory / (stem + ".pem")), str(self.directory / (stem + ".key")))
         return context
 
-    def issue(self, stem, by, names="IP:127.0.0.1, DNS:localhost", days=(-1, 30)):
+    def issue(self, stem, by, names="IP:127.0.0.1, DNS:localhost", days=(-1, 30), form=""):
+        """form: `former_` for what older tools write, without much that RFC 5280 asks for."""
         path = {suffix: str(self.directory / (stem + "." + suffix)) for suffix in ("cnf", "key", "csr", "pem")}
         Path(path["cnf"]).write_text(OPENSSL.format(stem=stem, names=names, directory=self.directory))
         start, end = (f"{datetime.now(timezone.utc) + timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
@@ -486,7 +491,7 @@ class Certificates:
         self._openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path["key"])
         self._openssl("req", "-new", "-config", path["cnf"], "-key", path["key"], "-out", path["csr"])
         self._openssl(
-            "ca", "-batch", "-notext", "-config", path["cnf"], "-extensions", kind + "_extensions", *signer,
+            "ca", "-batch", "-notext", "-config", path["cnf"], "-extensions", f"{form}{kind}_extensions", *signer,
             "-keyfile", str(self.directory / (by + ".key")), "-in", path["csr"], "-out", path["pem"],
             "-startdate", start, "-enddate", end,
         )  # fmt: skip
@@ -505,6 +510,10 @@ def make_certificates(directory):
     found.issue("wrong-name", by="authority", names="DNS:somebody-else.example")
     found.issue("expired", by="authority", days=(-30, -1))
     found.issue("unknown", by="stranger")
+    found.issue("former-authority", by="former-authority", form="former_")
+    found.issue("former", by="former-authority", form="former_")
+    # Whoever has a certificate is no authority by that.
+    found.issue("of-no-authority", by="former")
     return found
 
 

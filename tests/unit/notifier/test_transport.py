@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import OK, answer, configuration, drip, raw, reset
-from ssh_login_notify import VERSION, delivery, slack, transport
+from ssh_login_notify import VERSION, delivery, slack, transport, trust
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import LARGEST_ANSWER_BYTES, Transport, TransportError
 
@@ -83,6 +84,47 @@ def test_a_certificate_that_is_not_right_is_refused_before_anything_is_sent(
     assert sentence.startswith(f"the certificate or TLS of 127.0.0.1 port {secure_webhook.port} is not accepted: ")
     assert re.search(reason, sentence.lower())
     assert secure_webhook.requests == []
+
+
+def test_an_authority_of_older_tools_is_trusted_by_every_python(secure_webhook, certificates):
+    """Without critical basicConstraints, keyUsage and key identifiers, which Python asks for since 3.13."""
+    secure_webhook.certificate = "former"
+    file = str(certificates.directory / "former-authority.pem")
+    connection = Transport(configuration(secure_webhook.url, ca_file=file))
+    assert connection.post(BODY).text == "ok"
+    assert connection.to(secure_webhook.url).get().text == "ok"
+
+
+def test_who_is_no_authority_is_trusted_by_none(secure_webhook, certificates):
+    secure_webhook.certificate = "of-no-authority"
+    file = str(certificates.directory / "former-authority.pem")
+    sentence = failure(Transport(configuration(secure_webhook.url, ca_file=file)))
+    assert "is not accepted" in sentence
+    assert secure_webhook.requests == []
+
+
+def test_the_systems_authorities_are_held_to_what_this_python_asks():
+    strict = ssl.create_default_context().verify_flags & ssl.VERIFY_X509_STRICT
+    assert trust.tls_context().verify_flags & ssl.VERIFY_X509_STRICT == strict
+    assert strict or sys.version_info < (3, 13)
+
+
+def test_an_authority_of_the_system_that_is_too_old_is_told_with_its_mend(secure_webhook, certificates, monkeypatch):
+    """As a company's, which its own tools have put among the system's."""
+    secure_webhook.certificate = "former"
+    create = ssl.create_default_context
+    file = str(certificates.directory / "former-authority.pem")
+
+    def strict(cafile=None):
+        context = create(cafile=cafile or file)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    sentence = failure(Transport(configuration(secure_webhook.url)))
+    # Python 3.6 does not say what is wrong, nor is it strict by itself.
+    assert ("set ssh_login_notify_ca_file" in sentence) == (sys.version_info >= (3, 7))
+    assert Transport(configuration(secure_webhook.url, ca_file=file)).post(BODY).text == "ok"
 
 
 def test_the_systems_authorities_do_not_know_the_tests(secure_webhook):

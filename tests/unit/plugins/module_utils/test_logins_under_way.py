@@ -33,6 +33,9 @@ LISTENER = (1, 0, "sshd: /usr/sbin/sshd -D [listener] 1 of 10-100 startups")
         ("sshd: unknown [priv]", "sshd: unknown [net]"),
         ("sshd-session: ada [priv]", "sshd-session: ada [net]"),
         ("sshd-session: ada [priv]", "sshd-auth: ada [net]"),
+        ("sshd-session: ada [postauth]", "run-parts"),
+        ("sshd-second: ada [priv]", "sshd-second: ada [net]"),
+        ("sshd.pam: ada [priv]", "sshd.pam: ada [net]"),
     ],
 )
 def test_a_login_that_is_asked_for_its_password_is_under_way(priv, net):
@@ -51,6 +54,8 @@ def test_so_is_one_whose_session_rules_run():
         [(7, 1, "sshd: ada [priv]"), (8, 7, "sshd: ada@pts/0"), (9, 8, "-bash")],
         [(7, 1, "sshd-session: ada [priv]"), (8, 7, "sshd-session: ada@notty")],
         [(7, 1, "sshd: ada [priv]"), (8, 7, "sshd: ada")],
+        [(7, 1, "sshd-session: ada [postauth]"), (8, 7, "sshd-session: ada")],
+        [(7, 1, "sshd-second: ada [priv]"), (8, 7, "sshd-second: ada@notty")],
         [(7, 1, "sshd: root@pts/0"), (8, 7, "-bash")],
         # ssh -N as root: the title stays, and it has no child.
         [(7, 1, "sshd: root [priv]")],
