@@ -840,7 +840,7 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     [
         ({}, None),
         ({"host_label": 42}, "ssh_login_notify_host_label is a whole number, and must be text: write 'web-3', and run"),
-        ({"host_label": None}, "ssh_login_notify_host_label is null, and must be text: write 'web-3', and run the role"),
+        ({"host_label": None}, "ssh_login_notify_host_label is null, and must be text: write 'web-3', and run"),
         ({"ca_file": "/missing.pem"}, None),
         ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
         ({"people": None}, "ssh_login_notify_people is null, and must be a mapping"),
