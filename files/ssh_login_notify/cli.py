@@ -12,7 +12,7 @@ import os
 import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 
-from . import VERSION, config, exit_codes, journal, sender, trial, units
+from . import config, exit_codes, journal, sender, trial, units
 from .config import ConfigurationError
 from .privileges import PrivilegeError
 from .spool import Spool
@@ -67,12 +67,22 @@ def _print(text: str) -> None:
         print(text.encode("ascii", "backslashreplace").decode("ascii"))
 
 
+class _Version(argparse.Action):
+    """Prints the version. The build is worked out only when somebody asks for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: object) -> None:
+        from . import build
+
+        _print("ssh-login-notify " + build.name())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ssh-login-notify",
         description="Report every SSH login to Slack. Without a command this is the hook that pam_exec(8) runs.",
     )
-    parser.add_argument("--version", action="version", version="ssh-login-notify " + VERSION)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and the build, and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     commands.add_parser("send", help="send what waits, and keep trying for a while (for systemd and cron)")
@@ -149,11 +159,11 @@ def _why_not(spool: Spool) -> "Optional[str]":
 
 def status(_options: argparse.Namespace) -> "Result":
     """Say how things stand, without changing anything."""
-    from . import health  # not for the sender of each login
+    from . import build, health  # not for the sender of each login
 
     found = health.examine(Spool())
     word = STATES[found.severity]
-    return found.severity, dict(health.as_json(found), version=VERSION, state=word), [health.as_line(found, word)]
+    return found.severity, dict(health.as_json(found), version=build.name(), state=word), [health.as_line(found, word)]
 
 
 def beat(options: argparse.Namespace) -> "Result":
