@@ -13,7 +13,7 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import VERSION, config, exit_codes, journal, sender, trial, units
+from . import build, config, exit_codes, journal, sender, trial, units
 from .config import ConfigurationError
 from .privileges import PrivilegeError
 from .spool import Spool
@@ -68,12 +68,22 @@ def _print(text: str) -> None:
         print(text.encode("ascii", "backslashreplace").decode("ascii"))
 
 
+class _Version(argparse.Action):
+    """Prints the version. The build is worked out only when somebody asks for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: object) -> None:
+        from . import build
+
+        _print("ssh-login-notify " + build.name())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ssh-login-notify",
         description="Report every SSH login to Slack. Without a command this is the hook that pam_exec(8) runs.",
     )
-    parser.add_argument("--version", action="version", version="ssh-login-notify " + VERSION)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and the build, and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     commands.add_parser("send", help="send what waits, and keep trying for a while (for systemd and cron)")
@@ -150,14 +160,14 @@ def _why_not(spool: Spool) -> "Optional[str]":
 
 def status(_options: argparse.Namespace) -> "Result":
     """Say how things stand, without changing anything."""
-    from . import health  # not for the sender of each login
+    from . import build, health  # not for the sender of each login
 
     found = health.examine(Spool())
     word = STATES[found.severity]
     facts = health.as_json(found)
     # What follows the first bar is for machines, so no user's name may bring one along.
     line = health.as_line(found, word).replace("|", "\\u007c")
-    return found.severity, dict(facts, version=VERSION, state=word), [f"{line} | {_performance_data(facts)}"]
+    return found.severity, dict(facts, version=build.name(), state=word), [f"{line} | {_performance_data(facts)}"]
 
 
 def _performance_data(facts: "Dict[str, Any]") -> str:

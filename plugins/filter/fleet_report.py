@@ -106,7 +106,8 @@ def fleet_report(hosts: Iterable[str], variables: Mapping[str, Any], reachable: 
 def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any]:
     status = status_report((known.get("verify_status") or {}).get("stdout"))
     failure = known.get("verify_failure")
-    reached = not (known.get("ssh_login_notify_host") or {"unreachable": True}).get("unreachable")
+    # A host whose settings are wrong is not asked for anything.
+    reached = not (known.get("ssh_login_notify_host") or {"unreachable": failure is None}).get("unreachable")
     state = "unreachable" if not (reached and in_play) else "critical" if failure is not None else status["state"]
     return {
         "host": host,

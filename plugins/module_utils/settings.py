@@ -75,7 +75,7 @@ EXAMPLES = {
     "host_label": "'web-3'",
     "ca_file": "/etc/ssl/certs/relay.pem",
     "proxy": "http://proxy.example.com:3128",
-    "people": "{'SHA256:…': Ada Lovelace}",
+    "people": "{'SHA256:...': Ada Lovelace}",
     "ignore": "[{user: backup}]",
     "accept": "[managed_file]",
     "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
@@ -137,6 +137,8 @@ def removal_problems(values: Mapping[str, Any]) -> List[str]:
 def _problems(values: Mapping[str, Any], defaults: Mapping[str, Any], checks: Mapping[str, Any]) -> List[str]:
     """Return one problem for a value of the wrong type, and those that the check of each other setting finds."""
     merged = dict(defaults, **values)
+    if "webhook_url" in merged and merged["webhook_url"] is None:
+        merged["webhook_url"] = ""  # both are not set
     found = {name: _type_problem(name, merged[name], defaults[name]) for name in defaults}
     wrong = {name: problem for name, problem in found.items() if problem}
     # Nothing else is said of these, and the checks of the others find a value that they can read.

@@ -27,7 +27,9 @@ NAMES = ("debian12", "debian13", "debian12-plain")
 GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
-CLEAN = ("-e", "ssh_login_notify_remove_spool=true")
+# Playbooks that take something away do so only with a target.
+EVERYWHERE = ("-e", "target=all")
+CLEAN = ("-e", "ssh_login_notify_remove_spool=true", *EVERYWHERE)
 PLAYBOOK_SECONDS = 240
 # Nobody is there (RFC 5737), and Ansible does not wait long to find out.
 NOBODY: dict[str, object] = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}

@@ -178,6 +178,36 @@ def test_a_login_that_does_not_say_which_it_is_proves_nothing(play, servers):
     assert not deployed(servers["debian12"])
 
 
+def test_without_root_nothing_is_begun(play, servers):
+    """As an inventory may have it, which counts for more than the playbook's own word."""
+    run = play("deploy", ("-e", "target=debian12"), debian12={"ansible_become": False})
+    assert run.status != 0
+    told = " ".join(run.output.split())
+    assert "Ansible is not root: set become: true, and look for ansible_become" in told
+    assert "Nothing was changed on debian12." in told
+    assert not deployed(servers["debian12"])
+
+
+def test_wrong_settings_stop_the_roll_out_before_a_host_is_touched(play, servers):
+    wrong: dict[str, object] = {"ssh_login_notify_host_lable": "x"}
+    run = play("deploy", ("-e", '{"deploy_batches": [2, 1]}'), debian13=wrong)
+    assert run.status != 0
+    told = " ".join(run.output.split())
+    assert "Nothing was changed. ssh_login_notify_host_lable is not a variable of this role" in told
+    assert [deployed(server) for server in servers.values()] == [True, False, False]
+    assert "Hosts that were not reached yet: debian12-plain." in told
+
+
+def test_omit_in_the_inventory_is_the_default(play, servers):
+    omitted = "{{ nowhere | default(omit) }}"
+    names = ("host_label", "pam_services", "people", "offline", "heartbeat_time", "adopt_commands", "accept", "state")
+    values: dict[str, object] = {f"ssh_login_notify_{name}": omitted for name in names}
+    run = play("deploy", ("-e", "target=debian12"), debian12=values)
+    assert run.status == 0, run.output
+    found = json.loads(servers["debian12"].check_output(f"cat {CONFIGURATION}"))
+    assert (found["host_label"], found["pam_services"], found["people"]) == ("", ["sshd"], {})
+
+
 def test_without_whole_copies_to_put_back_nothing_is_begun(play, servers):
     server = servers["debian12"]
     server.check_output("mount -t tmpfs -o size=4k tmpfs /root/ && head -c 4096 /dev/zero > /root/full")

@@ -42,9 +42,11 @@ def vaulted(play, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _removed(vaulted):
+def _removed(play, vaulted):
+    """With the webhook in the vault, and without the vault's password."""
     yield
-    assert vaulted("remove", NEW, *CLEAN).status == 0
+    run = play("remove", CLEAN)
+    assert run.status == 0, run.output
 
 
 def test_the_webhook_comes_from_the_vault_and_is_shown_nowhere(vaulted, webhooks):
@@ -86,9 +88,19 @@ def test_nobody_else_can_read_it_while_it_is_brought(vaulted, servers):
         assert by_rita() == ""
 
 
-def test_with_a_wrong_password_nothing_is_changed(vaulted, webhooks):
+@pytest.mark.parametrize("playbook", ["deploy", "rotate_webhook"])
+def test_with_a_wrong_password_nothing_is_changed(vaulted, webhooks, servers, playbook):
     before = webhooks()
-    run = vaulted("deploy", OLD, *AT_ONCE, password="not-the-right-one")  # noqa: S106
+    run = vaulted(playbook, OLD, *AT_ONCE, password="not-the-right-one")  # noqa: S106
     assert run.status != 0
-    assert "Decryption failed" in run.output
+    told = " ".join(run.output.split())
+    assert "Nothing was changed. ssh_login_notify_webhook_url cannot be decrypted: give the right password" in told
+    assert "could not be restored" not in told
     assert webhooks() == before
+    for server in servers.values():
+        assert server.run("ls -d /root/ssh-login-notify-*").rc != 0, "nothing is left of it"
+
+
+def test_the_fleet_is_verified_without_the_password(vaulted, play):
+    run = play("verify", ("-e", "target=debian12"))
+    assert run.status == 0, run.output

@@ -22,7 +22,7 @@ from tests.lab import byhand
 from tests.lab.containers import address
 from tests.lab.deploy import PROJECT
 from tests.lab.logins import LoginError, Person
-from tests.lab.operating import CLEAN, KEY, SCENARIO, Operator, make_bare, wait_for
+from tests.lab.operating import CLEAN, EVERYWHERE, KEY, SCENARIO, Operator, make_bare, wait_for
 from tests.lab.people import PASSWORD
 
 ASIDE = "/root/ssh-login-notify-adopted"
@@ -192,7 +192,7 @@ def test_the_readmes_way_back_brings_back_the_files_and_nothing_else(play, serve
 
 
 def test_the_removal_leaves_a_configuration_that_is_not_the_notifiers(play, server):
-    assert play("remove").status == 0
+    assert play("remove", EVERYWHERE).status == 0
     assert server.check_output(f"cat {byhand.CONFIGURATION}") == byhand.TEXTS[byhand.CONFIGURATION].rstrip("\n")
 
 
@@ -201,7 +201,7 @@ def test_a_script_that_has_the_notifiers_name_is_not_overwritten(play, server):
     server.check_output("echo 'echo mine' > /usr/local/bin/ssh-login-notify")
     try:
         run = play("deploy", byhand=ADOPT)
-        assert play("remove").status != 0
+        assert play("remove", EVERYWHERE).status != 0
         assert server.check_output("cat /usr/local/bin/ssh-login-notify") == "echo mine"
     finally:
         server.check_output("rm /usr/local/bin/ssh-login-notify")

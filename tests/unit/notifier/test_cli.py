@@ -16,7 +16,7 @@ import time
 import parts
 import pytest
 from parts import FINGERPRINT, alert, answer, needs_root, wait_for
-from ssh_login_notify import VERSION, cli, config, heartbeat, overflow, paths, privileges, self_check, sender, trial
+from ssh_login_notify import build, cli, config, heartbeat, overflow, paths, privileges, self_check, sender, trial
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.exit_codes import CRITICAL, OK, TRY_LATER, UNKNOWN, WARNING
 from ssh_login_notify.retries import FEW_TRIES
@@ -249,7 +249,7 @@ def test_the_status_of_a_host_where_all_is_well(host):
     host.put(1, 2)
     host.run("send")
     code, found = host.json("status")
-    assert (code, found["state"], found["problems"], found["version"]) == (OK, "ok", [], VERSION)
+    assert (code, found["state"], found["problems"], found["version"]) == (OK, "ok", [], build.name())
     assert (found["captured"], found["waiting"], found["failed"], found["oldest_waiting_seconds"]) == (0, 0, 0, None)
     assert found["configuration"] == {
         "path": str(host.path), "webhook_host": "127.0.0.1", "host_label": "web-3", "proxy": "", "ca_file": "",
@@ -839,8 +839,9 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     ("values", "problem"),
     [
         ({}, None),
-        ({"host_label": 42}, "ssh_login_notify_host_label is a whole number, and must be text: write 'web-3', and run"),
-        ({"host_label": None}, "ssh_login_notify_host_label is null, and must be text: write 'web-3', and run"),
+        ({"host_label": 42},
+         "ssh_login_notify_host_label is a whole number, and must be text: write 'web-3', and run the role again"),
+        ({"host_label": None}, "ssh_login_notify_host_label is null, and must be text: write "),
         ({"ca_file": "/missing.pem"}, None),
         ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
         ({"people": None}, "ssh_login_notify_people is null, and must be a mapping"),

@@ -15,6 +15,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ["deploy", "verify", "safety_valve", "rotate_webhook", "remove"]
+# Those that take something away.
+TAKING_AWAY = ["safety_valve", "remove"]
 FLEET = "web-1,web-2,db"
 
 
@@ -47,14 +49,28 @@ def hosts(output):
 def test_the_target_is_any_pattern_of_the_inventory(playbook, target, chosen):
     extra = [] if target is None else ["-e", json.dumps({"target": target})]
     code, output = run(f"loginwatch.pam.{playbook}", "-i", FLEET, "--list-hosts", *extra)
+    if target is None and playbook in TAKING_AWAY:
+        assert code != 0
+        assert "This playbook needs a target: name the hosts with -e target=PATTERN" in output
+        return
     assert code == 0, output
     assert {frozenset(each) for each in hosts(output)} == {frozenset(chosen)}
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_misspelled_target_is_not_taken_for_all_hosts(playbook):
+    code, output = run(f"loginwatch.pam.{playbook}", "-i", FLEET, "--list-hosts", "-e", "traget=web-1")
+    assert code != 0
+    assert "Nothing was changed. traget is not a variable of this playbook: write target." in " ".join(output.split())
+    assert hosts(output) == []
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
 @pytest.mark.parametrize(
-    "options", [("-i", FLEET, "-e", "target=wbe"), ("-i", "/nonexistent", "-e", "target=web-1"), ("-i", "/nonexistent")]
-)
+    "options",
+    [("-i", FLEET, "-e", "target=wbe"), ("-i", "/nonexistent", "-e", "target=web-1"),
+     ("-i", "/nonexistent", "-e", "target=all")],
+)  # fmt: skip
 def test_nobody_is_not_taken_for_a_fleet_on_which_all_is_well(playbook, options):
     code, output = run(f"loginwatch.pam.{playbook}", *options)
     assert code != 0

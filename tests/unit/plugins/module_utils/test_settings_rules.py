@@ -74,7 +74,7 @@ def test_of_slacks_addresses_only_an_incoming_webhooks_is_taken(url):
     ("webhook", "said"),
     [
         ("", "is not set: create an incoming webhook in Slack"),
-        (None, "is null, and must be text"),
+        (None, "is not set"),
         ([WEBHOOK], "is a list, and must be text"),
         ({"url": WEBHOOK}, "is a mapping, and must be text"),
         (42, "is a whole number, and must be text"),

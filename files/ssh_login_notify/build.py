@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which build of the notifier is installed. Between two releases its version stays the same, and its files do not."""
+
+import hashlib
+import os
+
+from . import VERSION, paths
+
+# Enough to tell builds apart; a file that was changed on the host is the manifest's business (installation.py).
+DIGITS = 8
+
+
+def name() -> str:
+    """Return the version, and a number that is the same on every host with the same program: ``0.1.0+3f9a2c1d``.
+
+    Of two versions that differ only behind the plus neither is the later one (Semantic Versioning 2.0.0, 10). It is the
+    version alone when a file can't be read.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))
+    digest = hashlib.sha256()
+    try:
+        for entry in sorted(entry for entry in os.listdir(package) if entry.endswith(".py")):
+            with open(os.path.join(package, entry), "rb") as file:
+                digest.update(entry.encode() + b"\0" + file.read() + b"\0")
+        with open(paths.PROGRAM, "rb") as file:
+            file.readline()  # it names the host's Python
+            digest.update(file.read())
+    except OSError:
+        return VERSION
+    return f"{VERSION}+{digest.hexdigest()[:DIGITS]}"
