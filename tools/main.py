@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     test = command("test", lambda options: testing.run_parts(options.part, options.jobs), summary)
     test.add_argument(
         "part", nargs="*", metavar="PART",
-        help=f"{', '.join(testing.PARTS)}; quick; of molecule, {', '.join(testing.SCENARIOS)} (default: everything)",
+        help=f"{', '.join(testing.PARTS)}; quick; enforcing; of molecule, {', '.join(testing.SCENARIOS)} "
+        "(default: everything but quick and enforcing)",
     )  # fmt: skip
     test.add_argument(
         "--jobs", type=int, default=testing.JOBS,

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from . import environment, images, lint, pythons, system
+from . import enforcing, environment, images, lint, pythons, system
 from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
 
 # The longest first, so that none of them is left to run alone at the end.
@@ -123,6 +123,11 @@ def quick() -> Iterator[Check]:
     yield from molecule(QUICK_SCENARIOS, one_platform=True)
 
 
+def under_selinux() -> Iterator[Check]:
+    """The role and logins under an enforcing kernel. Only by name: it takes too long for every run."""
+    yield Check("enforcing: Debian 12 in a virtual machine", enforcing.test, Turn.WAITS)
+
+
 PARTS: dict[str, Callable[[], Iterator[Check]]] = {
     "lint": linters,
     "unit": unit,
@@ -134,10 +139,10 @@ PARTS: dict[str, Callable[[], Iterator[Check]]] = {
 def run_parts(words: list[str], jobs: int = JOBS) -> int:
     """Run these parts (none: all of them), every check of them even after one failed; 0 if all of them hold.
 
-    :param words: names of parts and of scenarios, or `quick`
+    :param words: names of parts and of scenarios, `quick`, or `enforcing`
     :param jobs: how many checks run at a time
     """
-    known: dict[str, Callable[[], Iterator[Check]]] = {**PARTS, "quick": quick}
+    known: dict[str, Callable[[], Iterator[Check]]] = {**PARTS, "quick": quick, "enforcing": under_selinux}
     known.update((name, partial(molecule, (name,))) for name in SCENARIOS)
     unknown = [word for word in words if word not in known]
     if unknown:

@@ -13,7 +13,7 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import build, config, exit_codes, journal, sender, trial, units
+from . import config, exit_codes, journal, sender, trial, units
 from .config import ConfigurationError
 from .privileges import PrivilegeError
 from .spool import Spool

@@ -24,7 +24,7 @@ TASKS = "\n".join(path.read_text() for path in PROJECT.glob("roles/ssh_login_not
 RESULTS = re.findall(r"^\s+(?:register: )?(ssh_login_notify_\w+)(?::|$)", TASKS, re.MULTILINE)
 VARIABLES = {*SPECIFICATION["argument_specs"]["main"]["options"], *RESULTS}
 # Parts of `./dev test` that are not scenarios.
-PARTS = {"quick", "lint", "unit", "receiver", "molecule", "kinds"}
+PARTS = {"quick", "enforcing", "lint", "unit", "receiver", "molecule", "kinds"}
 names_of = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
 
