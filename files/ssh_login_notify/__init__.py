@@ -50,7 +50,7 @@ What the role runs, and does not install:
     preflight         whether a host is fit for the notifier
 
 Leaves that the others share: build, paths, exit_codes, text, journal, config, privileges, installation, labels, trust,
-units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings and login_types.
+units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings, login_types.
 """
 
 VERSION = "0.1.0"

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import ast
 import base64
+import io
 import json
 import re
 import shlex
+import tokenize
 import zlib
 from pathlib import Path
 from typing import Any
@@ -119,10 +121,27 @@ def sources() -> list[tuple[str, str]]:
                 for imported in [node.module] if node.module else [alias.name for alias in node.names]:
                     if imported not in found:
                         add(imported)
-        found[name] = text
+        found[name] = without_words(text)
 
     add(PROGRAM)
     return list(found.items())
+
+
+def without_words(text: str) -> str:
+    """Return a module's text without its docstrings and comments. Lines keep their numbers, for tracebacks."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        body = getattr(node, "body", None)
+        # A body of nothing else needs it.
+        if isinstance(body, list) and len(body) > 1 and isinstance(body[0], ast.Expr):
+            docstring = body[0].value
+            if isinstance(docstring, ast.Constant) and isinstance(docstring.value, str):
+                first, last = docstring.lineno - 1, docstring.end_lineno or docstring.lineno
+                lines[first:last] = [""] * (last - first)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#"):
+            lines[token.start[0] - 1] = ""
+    return "\n".join(lines) + "\n"
 
 
 def answer(output: str, errors: str = "") -> dict[str, Any]:

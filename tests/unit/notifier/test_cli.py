@@ -161,7 +161,7 @@ def test_a_test_that_reaches_nobody_says_where_to_look(host):
 @pytest.mark.parametrize(
     ("values", "said_of_it", "mend"),
     [
-        ({"webhook_url": None}, "ssh_login_notify_webhook_url is null, and must be text", "write the URL in quotes"),
+        ({"webhook_url": None}, "ssh_login_notify_webhook_url is not set", "create an incoming webhook"),
         ({"weebhook": "x"}, "the configuration has unknown entries (weebhook)", "run the role again"),
         ({"ca_file": "/missing.pem", "webhook_url": parts.WEBHOOK}, "the CA file /missing.pem can't be used",
          "correct ssh_login_notify_ca_file"),

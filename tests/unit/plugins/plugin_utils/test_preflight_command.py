@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """preflight_command: the way from the login shell to the Python that examines the host, and each end it can take."""
 
+import ast
 import os
 import pty
 import shlex
@@ -13,7 +14,13 @@ import tempfile
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.plugin_utils import preflight_command
-from ansible_collections.loginwatch.pam.plugins.plugin_utils.preflight_command import answer, command
+from ansible_collections.loginwatch.pam.plugins.plugin_utils.preflight_command import (
+    PACKAGE,
+    answer,
+    command,
+    sources,
+    without_words,
+)
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 PYTHON = "/usr/bin/python3"
@@ -61,6 +68,20 @@ def test_it_is_one_line_that_every_login_shell_takes_as_it_is():
     assert not set("\n'\\!") & set(ordered)
     # Linux takes 128 KiB in one argument, and sudo logs each.
     assert len(ordered) < 1 << 15
+
+
+def test_the_modules_leave_without_their_words_and_with_their_lines():
+    text = '"""A module."""\n# Why.\n\n\nX = "# no comment"  # behind\n\n\ndef run():\n    """Return\n\n    1.\n    """\n'
+    text += '    return 1\n\n\nclass Failure(Exception):\n    """A body of nothing else."""\n'
+    short = without_words(text)
+    assert short.count("\n") == text.count("\n")
+    assert [line for line in short.splitlines() if line] == [
+        'X = "# no comment"  # behind', "def run():", "    return 1", "class Failure(Exception):",
+        '    """A body of nothing else."""',
+    ]  # fmt: skip
+    for name, sent in sources():
+        parsed = [ast.parse(source) for source in (sent, (PACKAGE / f"{name}.py").read_text(encoding="utf-8"))]
+        assert len({ast.dump(ast.parse(without_words(ast.unparse(tree)))) for tree in parsed}) == 1, name
 
 
 @pytest.mark.parametrize("shell", SHELLS)
