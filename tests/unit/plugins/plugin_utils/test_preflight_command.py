@@ -71,7 +71,7 @@ def test_it_is_one_line_that_every_login_shell_takes_as_it_is():
 
 
 def test_the_modules_leave_without_their_words_and_with_their_lines():
-    text = '"""A module."""\n# Why.\n\n\nX = "# no comment"  # behind\n\n\ndef run():\n    """Return\n\n    1.\n    """\n'
+    text = '"""A module."""\n# Why.\nX = "# no comment"  # behind\n\n\ndef run():\n    """Return\n\n    it.\n    """\n'
     text += '    return 1\n\n\nclass Failure(Exception):\n    """A body of nothing else."""\n'
     short = without_words(text)
     assert short.count("\n") == text.count("\n")
