@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # There is a policy, and so a log of refusals.
 SELINUX = "/sys/fs/selinux/enforce"
+AUTOGROUP = "/proc/self/autogroup"
 # nice(2)
 HURRY = -15
 
@@ -56,15 +57,19 @@ def hurry() -> None:
     setsid(2) makes a process a scheduling group of its own (sched(7), autogroup). nice(2) counts within that group
     only, so the group gets the same value. Under SCHED_FIFO, which the hook asks for where it is allowed, the children
     of this process become ordinary ones from here on. The observer returns to the ordinary policy in time.
+
+    The kernel asks for CAP_SYS_ADMIN when a group's value is written, although it needs none (kernel/sched/autogroup.c,
+    proc_sched_autogroup_set_nice). Under SELinux that would be a line in the audit log at each login.
     """
     try:
         posix.setpriority(posix.PRIO_PROCESS, 0, HURRY)
     except OSError:
         pass
     try:
-        group = posix.open("/proc/self/autogroup", posix.O_WRONLY | posix.O_CLOEXEC)
-        posix.write(group, b"%d" % HURRY)
-        posix.close(group)
+        if not is_there(SELINUX):
+            group = posix.open(AUTOGROUP, posix.O_WRONLY | posix.O_CLOEXEC)
+            posix.write(group, b"%d" % HURRY)
+            posix.close(group)
     except OSError:
         pass
     try:

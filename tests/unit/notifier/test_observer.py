@@ -604,6 +604,20 @@ def test_a_real_observer_hurries_and_its_finisher_does_not(installation):
         assert group.read_text().split()[-1] == "0"
 
 
+@pytest.mark.parametrize(("selinux", "written"), [(False, "-15"), (True, "")])
+def test_under_selinux_the_priority_of_the_group_is_left_alone(installation, selinux, written):
+    """The kernel would ask the policy for sys_admin, and each login would leave a denial in the audit log."""
+    group, enforce = installation.root / "autogroup", installation.root / "enforce"
+    group.touch()
+    if selinux:
+        enforce.touch()
+    for name, path in {"AUTOGROUP": group, "SELINUX": enforce}.items():
+        installation.change(installation.library / "handover.py", f"{name} = .*", f'{name} = "{path}"')
+    installation.run()
+    wait_for(lambda: installation.names("outgoing"))
+    assert group.read_text() == written
+
+
 # What takes a millisecond and more to load: regular expressions, enumerations, what needs them.
 DEAR = {"signal", "enum", "functools", "collections", "re", "typing", "json", "datetime", "subprocess", "syslog"}
 
