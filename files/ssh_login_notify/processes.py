@@ -113,6 +113,13 @@ class Processes:
         except OSError:
             return b""
 
+    def mount_namespace(self, pid: int) -> bytes:
+        """Return which mount namespace the process is in (namespaces(7)), empty where that may not be seen."""
+        try:
+            return os.readlink(b"%s/%d/ns/mnt" % (os.fsencode(self.root), pid))
+        except OSError:
+            return b""
+
     def children(self, pid: int) -> "List[int]":
         """Return the children's pids. Kernels without CONFIG_PROC_CHILDREN are asked about every process instead."""
         try:

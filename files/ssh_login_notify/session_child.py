@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 USUAL_NAMES = (b"sshd", b"sshd-session")
 # The shell of a user whose entry in passwd(5) names none.
 DEFAULT_SHELL = b"/bin/sh"
+# Behind a path that only the process itself sees: no file that is known has such a name.
+ELSEWHERE = b" (in another mount namespace)"
 
 
 class Server:
@@ -57,7 +59,7 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
     configured = b"" if claimed in TRANSFERS else _configured(arguments if command is None else command.split(b" "))
     if claimed not in TRANSFERS and not configured:
         return claimed
-    file = processes.executable(child)
+    file = _file(processes, server, child)
     if processes.arguments(child) != arguments:
         return None  # another program by now, or over: the file may be of either
     if command is not None:
@@ -66,6 +68,17 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
     if configured:
         return SFTP_OR_SCP if file in (b"", configured) else claimed
     return classify_program(arguments, file, name)
+
+
+def _file(processes: Processes, server: Server, child: int) -> bytes:
+    """Return the file that a child runs, as Processes.executable; never one that it shows only in its own namespace.
+
+    A user may have a mount namespace of his own (user_namespaces(7)), and any file at any path there. The kernel tells
+    the path. The namespaces are compared, not the files: to ask for a user's file could take for ever.
+    """
+    file = processes.executable(child)
+    own, sshds = processes.mount_namespace(child), processes.mount_namespace(server.pid)
+    return file + ELSEWHERE if file and own and sshds and own != sshds else file
 
 
 def _configured(words: "List[bytes]") -> bytes:
@@ -86,7 +99,7 @@ def _classify_sshd(processes: Processes, server: Server, child: int) -> "Optiona
 
     The file is read first. It and the arguments change at once, so arguments that are read later are this file's.
     """
-    server_file, file = processes.executable(server.pid), processes.executable(child)
+    server_file, file = processes.executable(server.pid), _file(processes, server, child)
     arguments = processes.arguments(child)
     if file != server_file:
         is_guise = arguments and _looks_like_sshd(server, processes.name(child), arguments)

@@ -544,6 +544,9 @@ class FakeProc:
             executable.unlink()
         if more.get("executable"):
             executable.symlink_to(more["executable"])
+        (directory / "ns").mkdir(exist_ok=True)
+        if more.get("mount_namespace"):
+            (directory / "ns" / "mnt").symlink_to(more["mount_namespace"])
         children = directory / "task" / str(pid) / "children"
         children.touch()
         siblings = self.root / str(parent) / "task" / str(parent) / "children"

@@ -98,6 +98,40 @@ def test_a_command_that_the_shell_was_given_tells_the_kind(host, command, found)
     assert host.look() == found
 
 
+def in_namespaces(host, servers, childs, *arguments, **more):
+    host.serve()
+    host.proc.add(SERVER, MONITOR, host.program, host.title(host.user + "@notty"), mount_namespace=servers)
+    (host.proc.root / str(SERVER) / "exe").symlink_to(f"/usr/sbin/{host.program}")
+    host.run(*arguments, mount_namespace=childs, **more)
+    return host.look()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "transfer"),
+    [
+        ((SFTP,), {"name": "sftp-server", "executable": SFTP}, SFTP_OR_SCP),
+        (("rsync", "--server", "."), {"name": "rsync", "executable": "/usr/bin/rsync"}, RSYNC),
+        (("bash", "-c", "scp -t x"), {"name": "bash", "executable": "/usr/bin/bash"}, SCP),
+    ],
+)
+@pytest.mark.parametrize(
+    "namespaces", [("mnt:[1]", "mnt:[2]"), ("mnt:[2]", "mnt:[2]"), (None, "mnt:[2]"), ("mnt:[1]", None)]
+)
+def test_a_file_that_only_the_user_sees_at_its_path_is_not_that_file(host, arguments, more, transfer, namespaces):
+    """unshare -rm; mount --bind evil /usr/lib/openssh/sftp-server; exec /usr/lib/openssh/sftp-server"""
+    found = in_namespaces(host, *namespaces, *arguments, **more)
+    assert (found == transfer) == (namespaces != ("mnt:[1]", "mnt:[2]"))
+    assert found.startswith("SSH (command") or found == transfer
+
+
+def test_sshds_own_file_counts_only_where_sshd_sees_it(host):
+    title = host.title("deploy@internal-sftp")
+    assert in_namespaces(host, "mnt:[1]", "mnt:[1]", title, name=host.program) == SFTP_OR_SCP
+    host.proc.remove(CHILD)
+    host.run(title, name=host.program, mount_namespace="mnt:[2]")
+    assert host.look() != SFTP_OR_SCP
+
+
 PADDING = 70000 * "a"
 
 

@@ -38,6 +38,24 @@ def test_a_real_process_tells_its_name_arguments_file_start_and_parent(child):
     assert child.pid in processes.children(os.getpid())
 
 
+@parts.needs_root
+def test_in_a_mount_namespace_of_its_own_a_process_has_another_file_at_a_known_path():
+    """Why the namespaces are compared: /proc/PID/exe tells the path that the process sees."""
+    known = os.fsencode(os.path.realpath("/bin/cat"))
+    script = 'mount --bind "$1" "$2" && exec "$2"'
+    stranger = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", script, "sh", os.path.realpath(sys.executable), known], stdin=subprocess.PIPE
+    )
+    processes = Processes()
+    try:
+        parts.wait_for(lambda: processes.executable(stranger.pid) == known)
+        assert processes.mount_namespace(stranger.pid) != processes.mount_namespace(os.getpid()) != b""
+    finally:
+        stranger.stdin.close()
+        stranger.kill()
+        stranger.wait()
+
+
 def test_a_process_that_is_kept_tells_the_same_and_what_is_new(child):
     processes = Processes()
     before = processes.arguments(os.getpid()), processes.start(os.getpid()), processes.children(os.getpid())
