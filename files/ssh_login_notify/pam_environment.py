@@ -70,7 +70,7 @@ def _assigned(text: bytes) -> "Iterator[Tuple[bytes, bytes]]":
         match = ASSIGNMENT.match(line)
         if match:
             # Up to 1.3.1 a # ends the value wherever it stands.
-            for value in {match.group(2), match.group(2).partition(b"#")[0]}:
+            for value in (match.group(2), match.group(2).partition(b"#")[0]):
                 plain = value.strip(b" \t\r")
                 yield match.group(1), plain
                 if plain[:1] in (b'"', b"'"):

@@ -49,7 +49,8 @@ _value:
   sample: 4 of 4 hosts proven by a real login.
 """
 
-LOGIN, ALERT = "a real login", "a test alert"
+LOGIN = "a real login"
+ALERT = "a test alert"
 
 
 def proof_summary(hosts: Iterable[str], variables: Mapping[str, Any], reachable: Iterable[str]) -> str:
