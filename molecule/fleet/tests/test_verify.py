@@ -120,9 +120,8 @@ def clicked(tmp_path, page: str, column: str) -> str:
 
 
 def test_the_page_shows_it_in_a_browser_and_runs_nothing_of_what_it_shows(verify, tmp_path):
-    # A test alert by a service of this name fails, and says so.
-    services = {"ssh_login_notify_pam_services": [f"sshd{EVIL}"], "ssh_login_notify_accept": ["unreported_sshd"]}
-    run, records = verify(debian12={**services, "verify_real_login": False})
+    # What is refused is quoted.
+    run, records = verify(debian12={"ssh_login_notify_ignore": [{"from": EVIL}]})
     assert EVIL in records["debian12"]["problems"][0]
     assert run.status != 0
     page = (tmp_path / "report.html").read_text()
