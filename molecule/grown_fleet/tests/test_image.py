@@ -121,7 +121,7 @@ def first_login(person: Person):
 def test_it_is_taken_out_of_an_image_again(root):
     done = play(root, "deploy")
     assert done.returncode == 0, done.stdout
-    done = play(root, "remove")
+    done = play(root, "remove", "-e", "target=all")
     assert done.returncode == 0, done.stdout
     left = output(*as_root("find", root / "etc", root / "usr/local", root / "var/spool", "-name", "*ssh-login-notify*"))
     assert left == ""
