@@ -49,6 +49,9 @@ HEADER_USER_LIMIT = 60
 FIELD_LIMIT = 2000
 SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000
+# For the notes in a line, which come first: behind them there must be room for where the login came from, and when.
+LINE_NOTE_LIMIT = 500
+MORE_NOTES = "{} notes have no room here, the system's log (authpriv) has them"
 # For all that others chose in the field Key, so that there is room for what sshd vouches for.
 QUOTED_LIMIT = 1200
 # Fields in a section: five pairs of a label and a value.
@@ -280,14 +283,8 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
     """Return a login's labels and values, in the order in which they are shown."""
     if is_own(alert):
         return _own_fields(alert, configuration)
-    notes = list(alert["notes"])
-    if alert["follows"]:
-        words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
-        notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
-    if now - alert["time"] > LATE_SECONDS:
-        notes.append("sent {} late".format(_duration(now - alert["time"])))
     found = {
-        "Note": "; ".join(notes),
+        "Note": "; ".join(_notes(alert, now)),
         "Person": _people(alert, configuration),
         "User": plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN,
         "Server": _server(alert, configuration),
@@ -297,6 +294,26 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         "Key": authentication(alert),
     }
     return [(label, value) for label, value in found.items() if value or label not in ("Note", "Person")]
+
+
+def _notes(alert: "Alert", now: float) -> "List[str]":
+    notes = list(alert["notes"])
+    if alert["follows"]:
+        words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
+        notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
+    if now - alert["time"] > LATE_SECONDS:
+        notes.append("sent {} late".format(_duration(now - alert["time"])))
+    return notes
+
+
+def _fitting_notes(notes: "List[str]") -> str:
+    """Return the first of these notes, as many as a line has room for, and how many more there are."""
+    shown: List[str] = []
+    for number, note in enumerate(notes):
+        if len("; ".join([*shown, note])) > LINE_NOTE_LIMIT:
+            return "; ".join([*shown, MORE_NOTES.format(len(notes) - number)])
+        shown.append(note)
+    return "; ".join(shown)
 
 
 def _type(alert: "Alert") -> str:
@@ -328,6 +345,8 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return a login in one line, without whom it is about and its server."""
     found = dict(fields(alert, configuration, now))
+    if "Note" in found:
+        found["Note"] = _fitting_notes(_notes(alert, now))
     vouched = {label: phrase(found[label]) for label in found if label not in ("From", "Key")}
     found.update(vouched)
     return SEPARATOR.join(words + found[label] for label, words in LINE.items() if label in found)

@@ -276,6 +276,20 @@ METHODS = st.one_of(
 )
 
 
+@pytest.mark.parametrize("notes", [["x" * 5000], ["a first one"] + ["&" * 300] * 64])
+def test_long_notes_leave_room_in_a_line_for_where_and_when(notes):
+    """They come first. A message for one login has them in its field."""
+    found = alert(notes=notes)
+    message = check(slack.single(found, configuration(), NOW))
+    cells = shown(message)
+    for text in (slack._digest_line(found, configuration(), NOW), message["text"]):
+        told = uncut(text)
+        assert "notes have no room here, the system's log (authpriv) has them" in told
+        for label in ("From", "Time", "Key"):
+            assert uncut(cells[label]) in told
+    assert notes[0][:1000] in uncut(cells["Note"])
+
+
 def uncut(text):
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
