@@ -15,7 +15,7 @@ import glob
 import os
 import re
 
-from . import paths, trust
+from . import trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,21 +89,11 @@ def _defined(text: bytes) -> "Iterator[Tuple[bytes, bytes]]":
 
 def _files_of(service: bytes) -> "Tuple[List[str], List[str]]":
     """Return the files that the PAM stack names: of environments (envfile=), and like pam_env.conf (conffile=)."""
-    from . import pam_stack
-
-    def read(name: str) -> "Optional[Tuple[str, str]]":
-        for directory in paths.PAM_DIRECTORIES:
-            path = os.path.join(directory, name)
-            try:
-                with open(path, "rb") as file:
-                    return path, pam_stack.decode(file.read(LARGEST_BYTES))
-            except (OSError, pam_stack.PamStackError):
-                pass
-        return None
+    from . import pam_files, pam_stack
 
     name = os.fsdecode(service)
-    top = read(name) if name and "/" not in name else None
-    arguments = pam_stack.pam_env_arguments(top[0], top[1], read) if top else []
+    top = pam_files.find(name) if name and "/" not in name else None
+    arguments = pam_stack.pam_env_arguments(top[0], top[1], pam_files.find) if top else []
     environments, configurations = (
         [argument.partition("=")[2] for argument in arguments if argument.startswith(option)]
         for option in ("envfile=/", "conffile=/")
