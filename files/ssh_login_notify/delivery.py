@@ -24,6 +24,7 @@ from .retries import FEW_TRIES
 from .state import State
 from .text import printable
 from .transport import Answer, Transport, TransportError
+from .weights import ANOMALY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -293,7 +294,8 @@ class Delivery:
             if found["id"] != name:
                 raise ValueError("its id is not its name")
             silent = found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message
-            rule = 0 if silent else rules.ignoring_rule(found, self._configuration)
+            weights = [ANOMALY] if found["notes"] else []
+            rule = 0 if silent else rules.ignoring_rule(found, self._configuration, weights)
             if not silent and not rule:
                 slack.single(found, self._configuration, time.time())
                 return found
