@@ -34,6 +34,8 @@ The way of a login, in the order of the modules:
     state             what the sender last did
     rules             whose key it is, and which logins need no message
     failures          how often an address has failed to log in before, by the system's log
+    mutes             which logins root has muted for some minutes, for the connection in which it ran
+    own_connection    that connection, and its login
     slack             an alert as a Slack message, and what to do about Slack's answers
     transport         one HTTPS POST
 

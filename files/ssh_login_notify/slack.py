@@ -20,7 +20,7 @@ quotes (text.py), and what sshd and the administrator vouch for comes before it.
 from datetime import datetime, timezone
 
 from . import rules
-from .alert import HEARTBEAT, SELF_CHECK, TEST, is_own, subject
+from .alert import HEARTBEAT, MUTE, SELF_CHECK, TEST, is_own, subject
 from .config import Configuration
 from .login_types import (
     COMMAND_OVER,
@@ -65,9 +65,11 @@ DIGEST_LIMIT = 40
 # In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
-LINE = {"Note": "Note: ", "Type": "", "Problem": "", "From": "from ", "Time": "", "Key": ""}
+LINE = {"Note": "Note: ", "Type": "", "Problem": "", "Mute": "", "From": "from ", "Time": "", "Key": ""}
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
+# What an alert can be about whose first note is its headline.
+SENTENCES = (SELF_CHECK, MUTE)
 # What ends a name that the administrator chose, in a headline and before a line.
 NAME_ENDS = (" as ", ": ")
 # What the user, an authority or the client's host chose of a method (authinfo.py).
@@ -185,8 +187,8 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
     blocks: List[Dict[str, Any]] = [_header(header)]
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
-    # The line of a problem begins with what its headline says.
-    start = _name(_server(alert, configuration)) if alert["about"] == SELF_CHECK and alert["notes"] else headline
+    # The line of a problem or a mute begins with what its headline says.
+    start = _name(_server(alert, configuration)) if alert["about"] in SENTENCES and alert["notes"] else headline
     return _message(escape(f"{start}: {line(alert, configuration, now)}"), blocks)
 
 
@@ -196,7 +198,7 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
-    if alert["about"] == SELF_CHECK and alert["notes"]:
+    if alert["about"] in SENTENCES and alert["notes"]:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["about"] == SELF_CHECK:
         return server + " is well again"
@@ -332,7 +334,9 @@ def _opened(login_type: str) -> str:
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
     pairs = []
-    if alert["notes"] or alert["about"] == SELF_CHECK:
+    if alert["about"] == MUTE:
+        pairs.append(("Mute", "; ".join(alert["notes"])))
+    elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     pairs.append(("Server", _server(alert, configuration)))
     if alert["about"] == TEST:

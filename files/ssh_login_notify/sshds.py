@@ -180,7 +180,7 @@ def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
     for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
         words = _words_of_process(pid)
         if words:
-            executable = _executable(pid, words)
+            executable = executable_of(pid)
             if executable:
                 yield pid, executable, words
 
@@ -195,7 +195,7 @@ def _words_of_process(pid: int) -> "List[str]":
     return words if words[0].startswith("/") and _options(words[1:]) is not None else []
 
 
-def _executable(pid: int, words: "List[str]") -> str:
+def executable_of(pid: int) -> str:
     """Return the file that a process runs, "" if the process is not root's or not this host's.
 
     Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, and
