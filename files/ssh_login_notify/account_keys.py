@@ -74,8 +74,9 @@ def examine(users: "Optional[List[str]]" = None) -> "Dict[str, Any]":
 
     users: names of the accounts, None for all that can be enumerated (getpwent(3)).
 
-    `accounts` is the number of them. `keys`, `malformed`, `principals`, `files` and `commands` are rows, as the module
-    authorized_key_info documents them. `sshds` are titles, `notes` what is not listed, and why, in whole sentences.
+    `accounts` is the number of them. `authorized_keys`, `malformed`, `principals`, `files` and `commands` are rows, as
+    the module authorized_key_info documents them. `sshds` are titles, `notes` what is not listed, and why, in whole
+    sentences.
     """
     return _Examination(users).result()
 
@@ -275,6 +276,8 @@ class _Examination:
         self._files: Dict[Tuple[str, str], Dict[str, Any]] = {}
         self._commands: List[Dict[str, str]] = []
         self._asked = [_Asked(sshd, self._notes) for sshd in sshds.found()]
+        if os.geteuid() != 0:
+            self._note("It was not root who looked, so files of other accounts may be missing. Set become: true.")
         if not self._asked:
             self._notes.append("sshd was not found, so no key opens an account here.")
         for asked in self._asked:
@@ -287,7 +290,7 @@ class _Examination:
         return {
             "accounts": len(self._accounts),
             "sshds": [asked.title for asked in self._asked],
-            "keys": list(self._keys.values()),
+            "authorized_keys": list(self._keys.values()),
             "malformed": list(self._malformed.values()),
             "principals": list(self._principals.values()),
             "files": list(self._files.values()),

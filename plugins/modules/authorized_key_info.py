@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 - name: Show who may become root
   ansible.builtin.debug:
-    msg: "{{ found['keys'] | selectattr('uid', '==', 0) | selectattr('refused', '==', '') | map(attribute='comment') }}"
+    msg: "{{ found.authorized_keys | selectattr('uid', '==', 0) | map(attribute='comment') }}"
 
 - name: List the keys of accounts in a directory
   loginwatch.pam.authorized_key_info:
@@ -60,10 +60,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
-  description:
-    - One entry for each line with a key, and for each account that a trusted authority opens.
-    - With Jinja write C(found['keys']), since C(found.keys) is a method.
+authorized_keys:
+  description: One entry for each line with a key, and for each account that a trusted authority opens.
   returned: success
   type: list
   elements: dict
@@ -178,11 +176,11 @@ principals:
       description: The principal that a certificate must have.
       type: str
     options:
-      description: As in RV(keys).
+      description: As in RV(authorized_keys).
       type: list
       elements: dict
     refused:
-      description: As in RV(keys).
+      description: As in RV(authorized_keys).
       type: str
 files:
   description: The files that exist.

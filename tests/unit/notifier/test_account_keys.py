@@ -70,11 +70,12 @@ USUAL = "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n"
 
 def opened(found):
     """Return who is opened by what: account, file in the home, and line."""
-    return {(key["user"], os.path.basename(key["file"]), key["line"]) for key in found["keys"] if not key["refused"]}
+    keys = [key for key in found["authorized_keys"] if not key["refused"]]
+    return {(key["user"], os.path.basename(key["file"]), key["line"]) for key in keys}
 
 
 def refused(found):
-    (row,) = found["keys"]
+    (row,) = found["authorized_keys"]
     assert row["sshds"] == ([] if row["refused"] else found["sshds"])
     return row["refused"]
 
@@ -82,7 +83,7 @@ def refused(found):
 def test_a_key_is_listed_with_all_that_is_known_of_it(host, tmp_path):
     path = host.write("ada/.ssh/authorized_keys", b"# of ada", b'command="a b",no-pty ' + KEY + b" ada@laptop")
     found = host(Sshd(USUAL))
-    assert found["keys"] == [
+    assert found["authorized_keys"] == [
         {
             "user": "ada", "uid": os.getuid(), "file": path, "line": 2, "kind": "key", "type": "ED25519", "bits": 256,
             "fingerprint": FINGERPRINT, "comment": "ada@laptop", "principals": [], "refused": "",
@@ -123,7 +124,7 @@ def test_a_match_block_is_asked_for_each_account_and_for_each_connection(host):
 
     found = host(Sshd(settings, ["User grace", "Address 10.*,!10.2.0.1", "user ada localport 2222"]))
     assert opened(found) == {("ada", "one", 1), ("ada", "three", 1), ("grace", "two", 1)}
-    by = {(key["user"], os.path.basename(key["file"])): key["sshds"] for key in found["keys"]}
+    by = {(key["user"], os.path.basename(key["file"])): key["sshds"] for key in found["authorized_keys"]}
     assert by[("ada", "three")] == ["sshd on port 22, for a connection with addr 10.1.1.1"]
     assert by[("ada", "one")] == ["sshd on port 22", "sshd on port 22, for a connection with lport 2222"]
 
@@ -138,9 +139,9 @@ def test_too_many_kinds_of_connections_are_said(host, monkeypatch):
 def test_a_key_that_one_sshd_refuses_and_another_takes_is_open(host):
     host.write("ada/.ssh/authorized_keys", KEY)
     closed, also = Sshd(USUAL + "pubkeyauthentication no\n"), Sshd(USUAL, title="sshd on port 2222")
-    (key,) = host(closed, also)["keys"]
+    (key,) = host(closed, also)["authorized_keys"]
     assert (key["refused"], key["sshds"]) == ("", ["sshd on port 2222"])
-    (key,) = host(also, closed)["keys"]
+    (key,) = host(also, closed)["authorized_keys"]
     assert (key["refused"], key["sshds"]) == ("", ["sshd on port 2222"])
 
 
@@ -154,7 +155,7 @@ def test_an_sshd_that_does_not_answer_is_read_outside_of_its_match_blocks_and_th
 def test_without_an_sshd_nothing_is_open_and_that_is_said(host):
     host.write("ada/.ssh/authorized_keys", KEY)
     found = host()
-    assert (found["keys"], found["notes"]) == ([], ["sshd was not found, so no key opens an account here."])
+    assert (found["authorized_keys"], found["notes"]) == ([], ["sshd was not found, so no key opens an account here."])
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_more_lines_than_can_be_listed_are_said(host, monkeypatch):
     monkeypatch.setattr(account_keys, "MOST_ROWS", 2)
     host.write("ada/.ssh/authorized_keys", plain(1), plain(2), plain(3))
     found = host(Sshd(USUAL))
-    assert len(found["keys"]) == 2
+    assert len(found["authorized_keys"]) == 2
     assert found["notes"] == ["There are more than 2 lines, and the others are not listed. Name some users."]
 
 
@@ -236,14 +237,15 @@ def test_authorities_open_accounts_by_their_principals(host):
     )
     trusting = USUAL + f"trustedusercakeys {authorities}\n"
     found = host(Sshd(trusting))
-    rows = {(key["user"], key["comment"] or key["line"]): (key["kind"], key["principals"]) for key in found["keys"]}
+    keys = found["authorized_keys"]
+    rows = {(key["user"], key["comment"] or key["line"]): (key["kind"], key["principals"]) for key in keys}
     assert rows == {
         ("ada", "the authority"): ("authority", ["ada"]), ("grace", "the authority"): ("authority", ["grace"]),
         ("grace", 1): ("authority", ["x", "y"]), ("grace", 2): ("authority", ["grace"]),
     }  # fmt: skip
     assert {row["reason"] for row in found["malformed"]} == {"options are not allowed for a trusted authority"}
     found = host(Sshd(trusting + "authorizedprincipalsfile %h/../principals/%u\nstrictmodes no\n"))
-    (key,) = [key for key in found["keys"] if key["comment"] == "the authority"]
+    (key,) = [key for key in found["authorized_keys"] if key["comment"] == "the authority"]
     assert (key["user"], key["principals"]) == ("ada", ["ada@example.org"])
     assert [(row["principal"], bool(row["refused"])) for row in found["principals"]] == [
         ("ada@example.org", False),
@@ -305,7 +307,7 @@ def test_a_pipe_in_place_of_a_file_is_listed_with_its_problem(host, tmp_path):
     os.mkfifo(str(tmp_path / "ada" / ".ssh" / "authorized_keys"))
     found = host(Sshd(USUAL))
     assert found["files"][0]["problem"] == "it is not a regular file"
-    assert found["keys"] == []
+    assert found["authorized_keys"] == []
 
 
 # -- the hint ---------------------------------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def test_the_target_is_any_pattern_of_the_inventory(playbook, target, chosen):
     assert {frozenset(each) for each in hosts(output)} == {frozenset(chosen)}
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS)
+# What all of them read does the rest, and this shows that `keys` reads it.
+@pytest.mark.parametrize("playbook", [*PLAYBOOKS, "keys"])
 def test_a_misspelled_target_is_not_taken_for_all_hosts(playbook):
     code, output = run(f"loginwatch.pam.{playbook}", "-i", FLEET, "--list-hosts", "-e", "traget=web-1")
     assert code != 0
