@@ -9,7 +9,7 @@ administrator or the notifier's own memory says.
 import time
 
 from . import rules
-from .alert import is_own
+from .alert import LOGIN
 from .memory import KEY, NETWORK, PASSWORDS, TYPE
 from .text import plain_or_quoted, printable
 from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
@@ -60,12 +60,12 @@ class Judge:
         self._roots = root_accounts()
 
     def weigh(self, alert: "Alert", before: "Sequence[Alert]" = ()) -> "Alert":
-        """Return the alert with its `weights`, the heaviest first, and with a note for each that needs words.
+        """Return the alert with its `weights`, the heaviest first, and `reasons`, a sentence for those that need one.
 
         before: earlier logins that are told in the same message
         """
-        if is_own(alert):
-            return dict(alert, weights=[])
+        if alert["about"] != LOGIN:
+            return dict(alert, weights=[], reasons=[])
         said: Dict[str, str] = {}
         if alert["notes"]:
             said[ANOMALY] = ""
@@ -75,8 +75,7 @@ class Judge:
         said.update(self._of_the_address(alert))
         said.update(self._first(alert, before))
         weights = [weight for weight in WEIGHTS if weight in said]
-        notes = [*alert["notes"], *(said[weight] for weight in weights if said[weight])]
-        return dict(alert, weights=weights, notes=notes)
+        return dict(alert, weights=weights, reasons=[said[weight] for weight in weights if said[weight]])
 
     def _of_the_key(self, alert: "Alert") -> "Dict[str, str]":
         methods = alert["methods"]
@@ -85,7 +84,7 @@ class Judge:
             if self._memory.prefers_keys(alert["user"]):
                 return {PASSWORD: "by password, although most logins of this user are by key"}
             return {}
-        unknown = [method for method in keys if not rules.person(method, self._configuration)]
+        unknown = [method for method in keys if not rules.person(method, self._configuration.people)]
         if not unknown or not self._configuration.people:
             return {}
         sentence = "a key that nobody here knows"
@@ -114,7 +113,7 @@ class Judge:
             NETWORK: "from {}".format(plain_or_quoted(", ".join(news.get(NETWORK, [])))),
             TYPE: "of this type",
         }
-        return {FIRST: "the first login {} (since {})".format(_listed([shown[kind] for kind in news]), since)}
+        return {FIRST: f"the first login {_listed([shown[kind] for kind in news])} (since {since})"}
 
 
 def _listed(words: "List[str]") -> str:

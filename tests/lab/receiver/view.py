@@ -21,9 +21,10 @@ LINE_ID = re.compile(r" · id ([\w.-]*\d[\w.-]*)$")
 
 # The forms of files/ssh_login_notify/slack.py. A name that is not one plain word may be a JSON string.
 STRING = r'"(?:[^"\\]|\\.)*"'
-WHO = rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
+WEIGHT = r"(?:(?P<Weight>[\U0001f534\U0001f7e0] [^·]*) · )?"
+WHO = WEIGHT + rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
 SERVER = rf"(?P<Server>{STRING}|.+?)"
-LOGIN = re.compile(rf"{WHO}(?: logged in| opened more)? on {SERVER}")
+LOGIN = re.compile(rf"{WHO}(?: logged in| logged in again| opened more)? on {SERVER}")
 OWN = re.compile(rf"(?:Test alert|Heartbeat) from {SERVER}(?:: (?:all is well|something is wrong))?")
 SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
 # A login's line in a digest. Nothing in it holds the separator.
@@ -37,7 +38,8 @@ def view(payload: Any) -> dict[str, Any]:
     """Return what stands in a message, unescaped.
 
     text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
-    sections, and Person, User and Server where the header says them. lines: the texts of sections, in order.
+    sections, and Weight, Person, User and Server where the header says them. lines: the texts of sections, in order.
+    mentions: whom a section in mrkdwn notifies.
     notes: the texts of context blocks, in order.
     ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text.
     """
@@ -46,7 +48,8 @@ def view(payload: Any) -> dict[str, Any]:
     notes = [text for block in blocks if block.get("type") == "context" for text in _texts(block.get("elements"))]
     headers = [text for block in blocks if block.get("type") == "header" for text in _texts([block.get("text")])]
     sections = [block for block in blocks if block.get("type") == "section"]
-    lines = [line for block in sections for line in _texts([block.get("text")])]
+    lines = [line for block in sections if not _is_mrkdwn(block.get("text")) for line in _texts([block.get("text")])]
+    mentions = [text for block in sections if _is_mrkdwn(block.get("text")) for text in _texts([block.get("text")])]
     text = payload.get("text") if isinstance(payload, dict) else None
     fields = {label: value for block in sections for label, value in _pairs(block.get("fields"))}
     return {
@@ -54,6 +57,7 @@ def view(payload: Any) -> dict[str, Any]:
         "header": headers[0] if headers else None,
         "fields": {**(_of_headline(headers[0], fields) if headers else {}), **fields},
         "lines": lines,
+        "mentions": " ".join(mentions).split(),
         "notes": notes,
         "ids": [token for note in notes for token in _ids(note)]
         + [token for line in lines for token in LINE_ID.findall(line)],
@@ -76,13 +80,17 @@ def of_line(line: str) -> dict[str, str]:
     match = LINE.fullmatch(line)
     if not match:
         raise ValueError(f"not a login's line: {line}")
-    names = {label: name(match[label]) for label in ("Person", "User", "Note", "Type") if match[label]}
+    names = {label: name(match[label]) for label in ("Weight", "Person", "User", "Note", "Type") if match[label]}
     return {**{label: value for label, value in match.groupdict().items() if value}, **names}
 
 
 def name(text: str) -> str:
     """Return a name without its quotes, if it has any. What was cut stays as it is."""
     return json.loads(text) if re.fullmatch(STRING, text) else text
+
+
+def _is_mrkdwn(text: Any) -> bool:
+    return isinstance(text, dict) and text.get("type") == "mrkdwn"
 
 
 def _texts(objects: Any) -> list[str]:
