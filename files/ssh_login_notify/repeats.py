@@ -5,7 +5,8 @@
 An editor, a monitoring system or a script logs in many times in a row. The first login is reported at once. Others with
 the same user, address, key and type within `repeat_minutes` of it (by their own times) are counted, and one message
 says how many and when, once that time is over. A heavy login is never folded, and none that follows up a connection.
-Nothing is folded into a message that Slack has not taken, or that it took before the configuration was changed.
+Nothing is folded into a message that Slack has not taken, or that it took before the notifier was installed or its
+configuration changed. So after each change a login is reported that proves the way.
 
 A login is noted in the file before it leaves the queue, so a kill in between loses none. Where it can't be noted, it is
 reported.
@@ -16,6 +17,7 @@ import time
 
 from . import config, identity
 from .alert import FIELDS, LOGIN, REPEATS, checked, to_json
+from .installation import installed_at
 from .journal import trouble
 from .spool import ALERT_MODE
 
@@ -74,7 +76,9 @@ class Repeats:
             passed = alert["time"] - entry["login_time"]
             if any(entry[name] != facts[name] for name in SAME) or not 0 <= passed < minutes * 60:
                 continue
-            if entry["delivered_at"] <= config.changed_at() or is_over(entry["login_time"], minutes):
+            if entry["delivered_at"] <= max(config.changed_at(), installed_at()) or is_over(
+                entry["login_time"], minutes
+            ):
                 continue
             return entry if entry["id"] in self.folded or len(self.folded) < MOST_REPEATED else None
         return None

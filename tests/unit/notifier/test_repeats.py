@@ -142,9 +142,11 @@ def test_nothing_is_folded_without_an_address(spool):
     assert Repeats(spool).target(weighed(50, address=""), [delivery(weighed(60, address=""))], MINUTES) is None
 
 
-def test_nothing_is_folded_into_what_was_told_before_the_configuration_was_changed(spool, monkeypatch):
+@pytest.mark.parametrize(("module", "what"), [(config, "changed_at"), (repeats, "installed_at")])
+def test_nothing_is_folded_into_what_was_told_before_a_change(spool, monkeypatch, module, what):
+    """So a roll-out's own login proves the new configuration and the new notifier."""
     recent = [delivery(weighed(60))]
-    monkeypatch.setattr(config, "changed_at", lambda: NOW - 55)
+    monkeypatch.setattr(module, what, lambda: NOW - 55)
     assert Repeats(spool).target(weighed(50), recent, MINUTES) is None
 
 
