@@ -14,7 +14,8 @@ One value can hold several parts, and a line holds all values. There, text that 
 quotes (text.py), and what sshd and the administrator vouch for comes before it. The forms of a headline and of a line:
 
     WEIGHTS · PERSON as USER on SERVER
-    WEIGHTS · PERSON as USER: Note: NOTE · TYPE · from ADDRESS port PORT (NAME) · TIME · METHOD (FACT, FACT) · id ID
+    WEIGHTS · PERSON as USER: Note: NOTE · Attention: REASON · TYPE · from ADDRESS port PORT (NAME) · TIME · METHOD
+        (FACT, FACT) · id ID
 """
 
 from datetime import datetime, timezone
@@ -66,7 +67,7 @@ DIGEST_LIMIT = 40
 # In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
-LINE = {"Note": "Note: ", "Type": "", "Problem": "", "From": "from ", "Time": "", "Key": ""}
+LINE = {"Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "From": "from ", "Time": "", "Key": ""}
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
 # What makes a login heavy, in the words of a headline.
@@ -85,6 +86,8 @@ ALARM, ATTENTION = "\U0001f534", "\U0001f7e0"
 RIGHT_AND_RARE = (ROOT, FIRST)
 # Of a headline that would be too long.
 HEADER_WEIGHTS = 2
+# Fields that are left out where there is nothing to say.
+OPTIONAL = ("Note", "Attention", "Person")
 # What ends a name that the administrator chose, in a headline and before a line.
 NAME_ENDS = (" as ", ": ")
 # What the user, an authority or the client's host chose of a method (authinfo.py).
@@ -326,6 +329,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         return _own_fields(alert, configuration)
     found = {
         "Note": "; ".join(_notes(alert, now)),
+        "Attention": "; ".join(alert.get("reasons", ())),
         "Person": _people(alert, configuration),
         "User": plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN,
         "Server": _server(alert, configuration),
@@ -334,11 +338,11 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         "Time": _time(alert["time"]),
         "Key": authentication(alert),
     }
-    return [(label, value) for label, value in found.items() if value or label not in ("Note", "Person")]
+    return [(label, value) for label, value in found.items() if value or label not in OPTIONAL]
 
 
 def _notes(alert: "Alert", now: float) -> "List[str]":
-    notes = [*alert["notes"], *alert.get("reasons", ())]
+    notes = list(alert["notes"])
     if alert["about"] == REPEATS:
         return notes
     if alert["follows"]:

@@ -29,8 +29,8 @@ OWN = re.compile(rf"(?:Test alert|Heartbeat) from {SERVER}(?:: (?:all is well|so
 SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
 # A login's line in a digest. Nothing in it holds the separator.
 LINE = re.compile(
-    WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?P<Type>[^·]*) · from (?P<From>[^·]*) · (?P<Time>[^·]*)"
-    " · (?P<Key>[^·]*) · id [^·]*"
+    WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?:Attention: (?P<Attention>[^·]*) · )?(?P<Type>[^·]*)"
+    " · from (?P<From>[^·]*) · (?P<Time>[^·]*) · (?P<Key>[^·]*) · id [^·]*"
 )
 
 
@@ -80,7 +80,9 @@ def of_line(line: str) -> dict[str, str]:
     match = LINE.fullmatch(line)
     if not match:
         raise ValueError(f"not a login's line: {line}")
-    names = {label: name(match[label]) for label in ("Weight", "Person", "User", "Note", "Type") if match[label]}
+    names = {
+        label: name(match[label]) for label in ("Weight", "Person", "User", "Note", "Attention", "Type") if match[label]
+    }
     return {**{label: value for label, value in match.groupdict().items() if value}, **names}
 
 

@@ -554,7 +554,7 @@ def test_what_makes_a_login_heavy_stands_before_all_else(weights, mark):
     message = single(values=PEOPLE, weights=weights, reasons=["a reason"] if weights else [])
     assert message["blocks"][0]["text"]["text"] == mark + "Ada Lovelace as deploy on web-3"
     assert message["text"].startswith(mark + "Ada Lovelace as deploy on web-3: ")
-    assert shown(message).get("Note") == ("a reason" if weights else None)
+    assert shown(message).get("Attention") == ("a reason" if weights else None)
     line = slack.digest([alert(weights=weights)] * 2, configuration(**PEOPLE), NOW)["blocks"][1]["text"]["text"]
     assert line.startswith(mark + "Ada Lovelace as deploy: ")
     if view:
@@ -576,7 +576,14 @@ def test_no_user_can_look_heavy(user):
 
 def test_a_note_of_the_login_comes_before_the_reasons_for_its_weight():
     message = single(weights=[ANOMALY, FIRST], notes=["a note"], reasons=["the first login of this type"])
-    assert shown(message)["Note"] == "a note; the first login of this type"
+    found = shown(message)
+    assert list(found)[:2] == ["Note", "Attention"]
+    assert (found["Note"], found["Attention"]) == ("a note", "the first login of this type")
+    line = slack.digest([alert(weights=[ANOMALY], notes=["a note"], reasons=["why"])] * 2, configuration(), NOW)
+    text = line["blocks"][1]["text"]["text"]
+    assert text.startswith(RED + " suspicious · deploy: Note: a note · Attention: why · SSH (interactive) · from ")
+    if view:
+        assert (of_line(text)["Note"], of_line(text)["Attention"]) == ("a note", "why")
 
 
 def test_whom_the_rules_name_is_notified_and_nobody_else():
