@@ -38,8 +38,8 @@ def view(payload: Any) -> dict[str, Any]:
     """Return what stands in a message, unescaped.
 
     text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
-    sections, and Weight, Person, User and Server where the header says them. lines: the texts of sections, in order.
-    mentions: whom a section in mrkdwn notifies.
+    sections, and Weight, Person, User and Server where the header says them. lines: the texts of sections, in order,
+    without those that only notify somebody.
     notes: the texts of context blocks, in order.
     ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text.
     """
@@ -49,7 +49,6 @@ def view(payload: Any) -> dict[str, Any]:
     headers = [text for block in blocks if block.get("type") == "header" for text in _texts([block.get("text")])]
     sections = [block for block in blocks if block.get("type") == "section"]
     lines = [line for block in sections if not _is_mrkdwn(block.get("text")) for line in _texts([block.get("text")])]
-    mentions = [text for block in sections if _is_mrkdwn(block.get("text")) for text in _texts([block.get("text")])]
     text = payload.get("text") if isinstance(payload, dict) else None
     fields = {label: value for block in sections for label, value in _pairs(block.get("fields"))}
     return {
@@ -57,7 +56,6 @@ def view(payload: Any) -> dict[str, Any]:
         "header": headers[0] if headers else None,
         "fields": {**(_of_headline(headers[0], fields) if headers else {}), **fields},
         "lines": lines,
-        "mentions": " ".join(mentions).split(),
         "notes": notes,
         "ids": [token for note in notes for token in _ids(note)]
         + [token for line in lines for token in LINE_ID.findall(line)],
