@@ -77,7 +77,7 @@ class PamSession:
                 path.unlink()
 
     def _wait(self, origin: str, started: float, deadline: float) -> Outcome:
-        """Ask the notifier for the outcome until the deadline, which a slow host postpones; both times are monotonic."""
+        """Ask the notifier for the outcome until the deadline, later on a slow host; both times are monotonic."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             time.sleep(pause)

@@ -264,7 +264,7 @@ def test_a_slow_host_is_waited_for_only_in_proportion(notifier, slow_session):
 def test_a_host_whose_status_hangs_is_overloaded(notifier, monkeypatch):
     notifier.answers(sleep=20)
     monkeypatch.setattr(_notifier, "STATUS_TIMEOUT_SECONDS", 1)
-    with pytest.raises(_notifier.NoAnswerError, match="did not answer within 1 s. The host is overloaded"):
+    with pytest.raises(_notifier.NoAnswerError, match=r"did not answer within 1 s\. The host is overloaded"):
         _notifier.Notifier(str(notifier.program)).status()
 
 
