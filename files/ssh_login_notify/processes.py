@@ -65,6 +65,11 @@ class Processes:
         """Return the start time in clock ticks after boot, None if gone. With the pid it names one process."""
         return start_time(self._read(pid, "stat"))
 
+    def parent(self, pid: int) -> int:
+        """Return the parent's pid, 0 if the process is gone."""
+        fields = self._read(pid, "stat").rpartition(b")")[2].split()
+        return int(fields[1]) if len(fields) > 1 else 0
+
     def status(self, pid: int) -> bytes:
         """Return the line of /proc/PID/stat: it stays the same for as long as the process sleeps. Empty once gone."""
         return self._read(pid, "stat")

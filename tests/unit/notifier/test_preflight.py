@@ -10,7 +10,7 @@ import pwd
 
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshds, trust
+from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshd_start, sshds, trust
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
@@ -75,7 +75,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PAM_DIRECTORIES", (host.path("pam.d"), host.path("vendor")))
     monkeypatch.setattr(paths, "SYSTEMD", host.path("no-systemd"))
     monkeypatch.setattr(sshds, "PROC", host.path("proc"))
-    monkeypatch.setattr(sshds, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
+    monkeypatch.setattr(sshd_start, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
     monkeypatch.setattr(trust, "TRUSTED", ())
     look = trust.open_directories
 
