@@ -52,10 +52,11 @@ PAM_EXEC = (
     "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
     "/usr/lib/security",
 )  # fmt: skip
-# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what lacks before.
+# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what alerts say
+# before, in their own words (slack.py).
 GIVEN_TO_PAM = (
-    ((8, 0), "does not tell PAM the connection ({}.{} does), so alerts have the client's name or address and no port"),
-    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does), so alerts have no key and no method"),
+    ((8, 0), "does not tell PAM the connection ({}.{} does). In alerts, From ends in `(by PAM_RHOST, port not known)`"),
+    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does). In alerts, Key is `sshd did not say`"),
 )
 ALPINE = (
     "Alpine Linux is not supported: the notifier was never run there, and Alpine's busybox has no useradd for its"
