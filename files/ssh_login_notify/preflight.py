@@ -21,6 +21,7 @@ from . import pam_files, pam_stack, sshds, trust
 from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
 from .paths import SYSTEMD as SYSTEMD_RUNS
 from .paths import USER as ACCOUNT
+from .sshds import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 # Directories that the sandbox of the sender's unit hides (ProtectHome=, PrivateTmp=).
 HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 COMMAND_SECONDS = 30
-LARGEST_FILE = 1 << 20
 
 
 def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
@@ -528,15 +528,6 @@ def last_change(services: "List[str]") -> int:
 
 
 # -- means ------------------------------------------------------------------------------------------------------------
-
-
-def text_of(path: str) -> str:
-    """Return the text of a file, "" if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST_FILE).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def run(*command: str, **environment: str) -> "Tuple[int, str]":

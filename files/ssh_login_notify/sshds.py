@@ -169,7 +169,7 @@ def faults(sshds: "List[Sshd]", services: "Collection[str]") -> "Iterator[Fault]
 def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
     """Yield pid, executable and words of each process that is an sshd of this host and waits for connections."""
     for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
-        words = sshd_start.words(_text(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0"))
+        words = sshd_start.words(text_of(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0"))
         if words:
             executable = _executable(pid)
             if executable:
@@ -185,7 +185,7 @@ def _executable(pid: int) -> str:
     unit).
     """
     try:
-        uids = re.search(r"^Uid:((?:\t[0-9]+)+)$", _text(f"{PROC}/{pid}/status"), re.M)
+        uids = re.search(r"^Uid:((?:\t[0-9]+)+)$", text_of(f"{PROC}/{pid}/status"), re.M)
         ours, its = os.stat("/"), os.stat(f"{PROC}/{pid}/root")
         is_ours = (ours.st_dev, ours.st_ino) == (its.st_dev, its.st_ino)
         is_ours = is_ours and os.readlink(f"{PROC}/{pid}/ns/pid") == os.readlink(f"{PROC}/self/ns/pid")
@@ -262,7 +262,7 @@ def _with_variables(words: "List[str]", unit: "Dict[str, List[str]]") -> "Iterat
     """Yield the words of a command with the unit's variables in their place (systemd.service(5))."""
     variables = dict(text.partition("=")[::2] for text in _split(" ".join(unit.get("Environment", []))))
     for value in unit.get("EnvironmentFiles", []):
-        for line in _text(value.partition(" (")[0]).splitlines():
+        for line in text_of(value.partition(" (")[0]).splitlines():
             name, equals, text = line.strip().partition("=")
             if equals and not name.startswith(("#", ";")):
                 variables[name] = " ".join(_split(text))
@@ -288,7 +288,7 @@ def _lines(path: str, of_match: bool = True, depth: int = 0) -> "Iterator[List[s
 
     of_match: whether those count that a Match block holds. It ends with its file (servconf.c).
     """
-    for keyword, value in filter(None, map(_words, _text(path).splitlines())):
+    for keyword, value in filter(None, map(_words, text_of(path).splitlines())):
         if keyword == "match" and not of_match:
             return
         if keyword != "include":
@@ -305,7 +305,7 @@ def _words(line: str) -> "List[str]":
     return [] if not words or words[0].startswith("#") else [words[0].lower(), "".join(words[1:]).strip()]
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
     """Return the text of a file, "" if it cannot be read."""
     try:
         with open(path, "rb") as file:
