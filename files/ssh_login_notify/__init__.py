@@ -10,6 +10,7 @@ The way of a login, in the order of the modules:
     processes         what /proc tells about a process
     titles            what sshd writes into the titles of its processes
     command_line      what a command line, or a program's arguments, say about a login
+    sshd_start        the command line that starts an sshd, and its options
     subsystem         the SFTP server that sshd's configuration names
     session_child     what one child of a session's server says about it
     connection        one SSH connection: the login's type, read from the processes below its sshd

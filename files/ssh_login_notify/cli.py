@@ -122,7 +122,7 @@ def check(options: argparse.Namespace) -> "Result":
 
 def test(options: argparse.Namespace) -> "Result":
     """Send a test alert past the spool, and say what came back."""
-    units.end_pause()
+    units.end_pauses()
     code, found = trial.run(options.configuration)
     if found["delivered"]:
         return code, found, ["delivered in {seconds:.2f} seconds: {status} {answer}".format(**found)]
@@ -132,7 +132,7 @@ def test(options: argparse.Namespace) -> "Result":
 
 def flush(options: argparse.Namespace) -> "Result":
     """Send what waits, without a wait; with --failed also what was refused."""
-    units.end_pause()
+    units.end_pauses()
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:

@@ -194,12 +194,14 @@ def escape(text: str) -> str:
 def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return the message for one login."""
     headline = _headline(alert, configuration)
+    fits = len(escape(headline)) <= HEADER_LIMIT
+    header = headline if fits else _headline(alert, configuration, short=True)
     pairs = fields(alert, configuration, now)
-    header = headline
-    if len(escape(headline)) > HEADER_LIMIT:
-        header = _headline(alert, configuration, short=True)
-    else:
+    if fits or is_own(alert):
         pairs = [(label, value) for label, value in pairs if label not in HEADLINE]
+    if fits and _is_in_headline(alert):
+        mend = alert["notes"][0].partition(": ")[2]
+        pairs = [("What to do", mend)] * bool(mend) + [pair for pair in pairs if pair[0] != "Problem"]
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
     blocks: List[Dict[str, Any]] = [_header(header), *_mentions([alert])]
@@ -216,8 +218,11 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
-    if alert["about"] == SELF_CHECK and alert["notes"]:
+    if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
+    if alert["about"] == SELF_CHECK and alert["notes"]:
+        count = len(alert["notes"])
+        return f"1 problem on {server}" if count == 1 else f"{count} problems on {server}"
     if alert["about"] == SELF_CHECK:
         return server + " is well again"
     who = _who(alert, configuration, short)
@@ -226,6 +231,11 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
     if alert["follows"]:
         return f"{who} opened more on {server}"
     return f"{who} on {server}" if _people(alert, configuration) else f"{who} logged in on {server}"
+
+
+def _is_in_headline(alert: "Alert") -> bool:
+    """Tell whether the headline says what is wrong: the self-check has found one problem."""
+    return alert["about"] == SELF_CHECK and len(alert["notes"]) == 1
 
 
 def _who(alert: "Alert", configuration: Configuration, short: bool = False) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,14 @@ def change(host, path: str, how: str) -> None:
     host.check_output(f"python3 -c {shlex.quote(program)}")
 
 
+def make_key(directory: Path, comment: str) -> tuple[Path, str]:
+    """A key that nobody in the map has, and its line for authorized_keys."""
+    key = directory / "key"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", key]
+    subprocess.run(make, check=True)  # noqa: S603
+    return key, key.with_suffix(".pub").read_text().strip()
+
+
 @pytest.fixture
 def configure(host):
     """Change settings of the installed configuration, as the role would write them."""
@@ -45,10 +54,7 @@ def configure(host):
 @pytest.fixture
 def mallory(host, tmp_path):
     """Somebody who has put a key of her own into root's file."""
-    key = tmp_path / "key"
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mallory@laptop", "-f", key]
-    subprocess.run(make, check=True)  # noqa: S603
-    line = key.with_suffix(".pub").read_text().strip()
+    key, line = make_key(tmp_path, "mallory@laptop")
     host.check_output(f"mkdir -p -m 0700 /root/.ssh && echo '{line}' > /root/.ssh/authorized_keys")
     yield Person("root", address(host.backend.hostname), tmp_path / "root", key)
     host.check_output("rm /root/.ssh/authorized_keys")
@@ -67,9 +73,7 @@ def test_root_by_a_key_that_nobody_knows_is_heavy_and_notifies_whom_a_rule_names
 
 
 def test_a_password_is_heavy_where_keys_are_the_rule(host, tmp_path, alerts):
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)  # noqa: S603
-    line = key.with_suffix(".pub").read_text().strip()
+    key, line = make_key(tmp_path, "grace@laptop")
     host.check_output('useradd --create-home --password "$(getent shadow rita | cut -d: -f2)" grace')
     host.check_output("install -d -o grace -m 0700 ~grace/.ssh")
     host.check_output(f"echo '{line}' > ~grace/.ssh/authorized_keys")

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, the loginself_check founders
+# Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
@@ -397,7 +397,7 @@ def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(h
     (problem,) = found["problems"]
     assert problem.startswith("1 alerts are stuck, ")
     assert said in problem
-    assert "EICAR" not in problem, "the self_check tells of it by the same way"
+    assert "EICAR" not in problem, "the self-check reports it the same way"
 
 
 def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):

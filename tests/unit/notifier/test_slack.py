@@ -419,8 +419,10 @@ def test_a_test_alert_says_that_it_is_one():
         (HEARTBEAT, [], "Heartbeat from web-3: all is well", None),
         (HEARTBEAT, ["x is gone: mend it"], "Heartbeat from web-3: something is wrong", "x is gone: mend it"),
         (SELF_CHECK, [], "web-3 is well again", "none any more"),
-        (SELF_CHECK, ["the PAM line in /x is gone: mend it", "y is: z"], "web-3: the PAM line in /x is gone",
+        (SELF_CHECK, ["the PAM line in /x is gone: mend it", "y is: z"], "2 problems on web-3",
          "the PAM line in /x is gone: mend it; y is: z"),
+        (SELF_CHECK, ["the PAM line in /x is gone: mend it"], "web-3: the PAM line in /x is gone", None),
+        (SELF_CHECK, ["x" * 150 + ": mend it"], "1 problem on web-3", "x" * 150 + ": mend it"),
     ],
 )  # fmt: skip
 def test_what_the_notifier_says_of_itself_is_no_login(about, notes, headline, problem):
@@ -430,8 +432,17 @@ def test_what_the_notifier_says_of_itself_is_no_login(about, notes, headline, pr
     assert shown(message).get("Problem") == problem
     assert "User" not in shown(message)
     assert "Server" not in shown(message)
-    start = "web-3: the PAM line in /x is gone: mend it; y is: z · " if len(notes) > 1 else headline + ": "
+    start = "web-3: " + "; ".join(notes) + " · " if notes and about == SELF_CHECK else headline + ": "
     assert message["text"].startswith(start)
+
+
+@pytest.mark.parametrize(("end", "mend"), [(": run the role again", "run the role again"), ("", None)])
+def test_a_problem_is_said_once(end, mend):
+    found = own(SELF_CHECK, ["1 alerts were refused" + end])
+    message = check(slack.single(found, configuration(host_label="web-3"), found["time"]))
+    assert message["blocks"][0]["text"]["text"] == "web-3: 1 alerts were refused"
+    assert "refused" not in json.dumps(message["blocks"][1:])
+    assert shown(message).get("What to do") == mend
 
 
 def test_a_digest_counts_as_logins_only_what_is_one():

@@ -24,6 +24,7 @@ STATUS = {
     "last_answer": None,
     "last_ping": None,
     "problems": ["1 alerts were refused, the last with 404 no_service"],
+    "sandbox_without": ["namespaces"],
     "version": "0.1.0",
     "state": "critical",
 }
@@ -41,16 +42,25 @@ def test_a_status_is_taken_as_it_is():
         "waiting": 2,
         "failed": 1,
         "problems": STATUS["problems"],
+        "sandbox_without": ["namespaces"],
         "deliveries": [{"from": "203.0.113.50 port 45006", "time": 1763884800.5}],
         "ignored": [{"from": "203.0.113.50 port 45007", "time": 0.0, "rule": 2}],
         "folded": [{"from": "203.0.113.50 port 45008", "time": 1763884801.5}],
     }
 
 
-@pytest.mark.parametrize("name", ["ignored", "folded"])
-def test_an_older_notifier_says_nothing_of_ignored_and_folded_logins(name):
-    report = status_report(json.dumps({key: STATUS[key] for key in STATUS if key != "recent_" + name}))
-    assert (report["understood"], report[name]) == (True, [])
+@pytest.mark.parametrize(
+    ("missing", "key"),
+    [("recent_ignored", "ignored"), ("recent_folded", "folded"), ("sandbox_without", "sandbox_without")],
+)
+def test_an_older_notifier_leaves_out_what_came_later(missing, key):
+    report = status_report(json.dumps({name: STATUS[name] for name in STATUS if name != missing}))
+    assert (report["understood"], report[key]) == (True, [])
+
+
+@pytest.mark.parametrize("parts", ["namespaces", [1], ["namespaces"] * 11])
+def test_a_sandbox_that_no_notifier_describes_is_not_understood(parts):
+    assert not status_report(json.dumps(dict(STATUS, sandbox_without=parts)))["understood"]
 
 
 def test_what_a_host_does_not_know_is_null():
@@ -112,6 +122,7 @@ def test_no_missing_key_spoils_it(name):
         "last_ping",
         "recent_ignored",
         "recent_folded",
+        "sandbox_without",
         "version",
     )
     assert report["understood"] is (name in used_by_nobody)
