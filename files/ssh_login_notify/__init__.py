@@ -34,6 +34,7 @@ The way of a login, in the order of the modules:
     retries           the alerts that have failed, and when each is due
     state             what the sender last did
     rules             whose key it is, and which logins need no message
+    failures          how often an address has failed to log in before, by the system's log
     slack             an alert as a Slack message, and what to do about Slack's answers
     transport         one HTTPS POST
 
