@@ -51,6 +51,12 @@ What the role runs, and does not install:
 
     preflight         whether a host is fit for the notifier
 
+What the collection's modules run, and the sender for a hint:
+
+    account_keys      which keys open which accounts, by the settings of each sshd
+    account_files     files of accounts, read as sshd reads them
+    authorized_keys   the lines of these files
+
 Leaves that the others share: build, paths, exit_codes, text, journal, config, privileges, installation, labels, trust,
 units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings, login_types.
 """

@@ -86,6 +86,22 @@ class Sshd:
         version = re.search(r"OpenSSH_([0-9]+)\.([0-9]+)", self._ask("-V")[1])
         return (int(version.group(1)), int(version.group(2))) if version else None
 
+    def answer(self, connection: str) -> str:
+        """Return all settings of a connection (sshd(8), -C) as sshd prints them, "" if it does not answer."""
+        for question in ("-T", "-G"):
+            code, output = self._ask(question, "-C", connection)
+            if code == 0:
+                return output
+        return ""
+
+    def lines(self, of_match: bool = True) -> "List[List[str]]":
+        """Return keyword and value of what its start and its files set, of which the first counts.
+
+        of_match: whether lines in Match blocks, and these themselves, are among them.
+        """
+        options = [_words(value) for option, value in self.options if option == "-o"]
+        return [*filter(None, options), *_lines(self.configuration, of_match)]
+
     def _settings(self) -> "Tuple[str, List[List[str]]]":
         """Return what told the settings, and keywords and values, of which the first counts; NOTHING if nothing can."""
         # -G (9.3 and later) needs neither host keys nor /run/sshd.
@@ -96,8 +112,7 @@ class Sshd:
         # An image that never ran has no host keys, and a stopped sshd no /run/sshd: read the files as sshd would.
         if not os.path.isfile(self.configuration):
             return self.configuration, NOTHING
-        lines = [_words(value) for option, value in self.options if option == "-o"]
-        return self.configuration, [*filter(None, lines), *_lines(self.configuration, of_match=False), ["usepam", "no"]]
+        return self.configuration, [*self.lines(of_match=False), ["usepam", "no"]]
 
     def _services(self, lines: "List[List[str]]") -> "List[str]":
         named = [value for keyword, value in lines if keyword == "pamservicename"][:1]
