@@ -69,7 +69,7 @@ def spool(data: bytes) -> None:
         assert remembered.seconds_left() >= 0
         queue.write("outgoing", NAME, data, 0o600)
         run = Delivery(Queue(queue), CONFIGURATION, None)  # type: ignore[arg-type]
-        loaded = run._load(NAME)
+        loaded = run._load(NAME, [])
         if loaded:
             fits(slack.single(loaded, CONFIGURATION, NOW))
             assert queue.names("outgoing") == [NAME]

@@ -10,6 +10,7 @@ import time
 
 from . import rules
 from .alert import LOGIN
+from .failures import HEAVY_FROM
 from .memory import KEY, NETWORK, PASSWORDS, TYPE
 from .text import plain_or_quoted, printable
 from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
@@ -27,14 +28,11 @@ if TYPE_CHECKING:
     # From a fingerprint and a user: the comment of the key's line, None where nobody knows.
     Comments = Callable[[str, str], Optional[str]]
 
-# From so many failed attempts on, a login that succeeds is one of somebody who guesses. A person who mistypes gives up
-# or is cut off earlier: sshd's MaxAuthTries is 6 (sshd_config(5)).
-MANY_FAILURES = 10
 # Only there, no directory is asked: a login of an account with this number is one of root.
 ACCOUNTS = "/etc/passwd"
 # A host has few accounts with the number 0; the file is read no further.
 LARGEST_BYTES = 1 << 20
-WITHHELD_COMMENT = "its line in authorized_keys says {}, which the user can write"
+COMMENT = "its line in authorized_keys says {}, which the user can write"
 
 
 def knows_nothing(*_what: object) -> None:
@@ -90,12 +88,12 @@ class Judge:
         sentence = "a key that nobody here knows"
         comment = self._comments(unknown[0]["fingerprint"], alert["user"])
         if comment:
-            sentence += f" ({WITHHELD_COMMENT.format(plain_or_quoted(printable(comment)))})"
+            sentence += f" ({COMMENT.format(plain_or_quoted(printable(comment)))})"
         return {UNKNOWN_KEY: sentence}
 
     def _of_the_address(self, alert: "Alert") -> "Dict[str, str]":
         count = self._failures(alert["address"], alert["time"]) if alert["address"] else None
-        if count is None or count < MANY_FAILURES:
+        if count is None or count < HEAVY_FROM:
             return {}
         return {FAILURES: f"after {count} failed attempts from this address in ten minutes"}
 

@@ -462,7 +462,7 @@ def waiting_sender(spool, webhook):
         "from ssh_login_notify import config, paths, self_check, sender, spool\n"
         "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
         "paths.OVERFLOW = sys.argv[2] + '/overflow'\n"
-        "sender._become_sender = lambda _: (found, sender.Transport(found))\n"
+        "sender._become_sender = lambda _: (found, sender.Transport(found), sender.RootReader())\n"
         "self_check.is_due = lambda _: False\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
         "os._exit(sender.main())\n"

@@ -9,7 +9,8 @@ import pytest
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import judge as judge_module
 from ssh_login_notify.alert import HEARTBEAT, REPEATS, own
-from ssh_login_notify.judge import MANY_FAILURES, Judge, root_accounts
+from ssh_login_notify.failures import HEAVY_FROM
+from ssh_login_notify.judge import Judge, root_accounts
 from ssh_login_notify.memory import Memory
 from ssh_login_notify.weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
@@ -131,9 +132,7 @@ def test_a_key_and_a_second_factor_are_no_password(memory):
     assert weigh(memory, both) == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("count", "heavy"), [(None, False), (0, False), (MANY_FAILURES - 1, False), (MANY_FAILURES, True)]
-)
+@pytest.mark.parametrize(("count", "heavy"), [(None, False), (0, False), (HEAVY_FROM - 1, False), (HEAVY_FROM, True)])
 def test_a_login_after_many_failures_is_heavy(memory, count, heavy):
     asked = []
 
@@ -143,7 +142,7 @@ def test_a_login_after_many_failures_is_heavy(memory, count, heavy):
 
     reason = f"after {count} failed attempts from this address in ten minutes"
     assert weigh(memory, alert(9), failures=failures) == (
-        ([FAILURES], [reason]) if count in (MANY_FAILURES, 1000) else ([], [])
+        ([FAILURES], [reason]) if count in (HEAVY_FROM, 1000) else ([], [])
     )
     assert asked == [("203.0.113.50", alert(9)["time"])]
 
