@@ -63,7 +63,8 @@ def spool(data: bytes) -> None:
         for directory in DIRECTORIES:
             os.mkdir(os.path.join(root, directory))
         queue = Spool(root)
-        queue.write("state", "sender.json", data, 0o600)
+        for name in ("sender.json", "memory.json", "repeats.json"):
+            queue.write("state", name, data, 0o600)
         remembered = state.State(queue)
         assert json.loads(json.dumps(remembered.recent)) == remembered.recent
         assert remembered.seconds_left() >= 0
