@@ -80,6 +80,8 @@ def prepare() -> None:
     settings = {
         "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+        # Who logs in to the demo again sees each login.
+        "ssh_login_notify_repeat_minutes": 0,
         "ssh_login_notify_people": "{{ {" + fingerprint + ": 'Ada Lovelace'} }}",
     }
     groups = {"all": {"vars": settings}, "servers": {"hosts": {SERVER: host}}, "systemd": {"hosts": {SERVER: {}}}}

@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     probe.add_argument("target", nargs="?", help=f"{', '.join(fuzz.TARGETS)} (default: all)")
     probe.add_argument("seconds", nargs="?", type=int, default=fuzz.SECONDS, help=f"for each (default: {fuzz.SECONDS})")
 
-    summary = "make the tables of variables, and the role's defaults, from its argument specification"
+    summary = "make the tables of variables and of tested hosts, and the role's defaults"
     command("docs", lambda options: environment.run_python("tools/variables.py"), summary)
     command("lock", lambda options: lock.renew(), "make the locks of the development dependencies anew")
     command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Tuple  # noqa: F401 - Dict, for type comments
 
-from . import certificate_patterns, client_networks, login_types
+from . import certificate_patterns, client_networks, login_types, weights
 
 PREFIX = "ssh_login_notify_"
 # What the notifier's configuration holds. Only the webhook has no default.
@@ -23,6 +23,9 @@ DEFAULTS = {
     "proxy": "",
     "people": {},
     "ignore": [],
+    "mentions": [],
+    "repeat_minutes": 5,
+    "daily_failures": False,
     "pam_services": ["sshd"],
     "accept": [],
     "heartbeat_message": True,
@@ -52,7 +55,10 @@ REMOVAL = ("state", "pam_services", "copy_vendor_pam", "offline", "remove_spool"
 RESULTS = ("host", "adopted", "test_alert")
 STATES = ("present", "absent")
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories", "unreported_sshd")
-RULE_KEYS = ("user", "from", "key", "certificate", "type")
+RULE_KEYS = ("user", "from", "key", "certificate", "type", "weight")
+# The key that a rule of `mentions` has besides. Slack's own forms (docs.slack.dev, "Formatting message text").
+MENTION = "mention"
+MENTIONS = re.compile(r"<(?:!here|!channel|@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+)>\Z")
 TYPES = (
     login_types.INTERACTIVE,
     login_types.COMMAND,
@@ -77,10 +83,13 @@ EXAMPLES = {
     "proxy": "http://proxy.example.com:3128",
     "people": "{'SHA256:...': Ada Lovelace}",
     "ignore": "[{user: backup}]",
+    "mentions": "[{weight: failures, mention: '<!here>'}]",
     "accept": "[managed_file]",
     "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
 }
-LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
+LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1, "repeat_minutes": 0}
+# A day. Later logins of the same kind are news again.
+MOST = {"repeat_minutes": 1440}
 # Slack's hosts for webhooks, and the paths of those that take messages and of those that start a workflow.
 SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 SLACK_DOMAINS = (".slack.com", ".slack-gov.com")
@@ -279,10 +288,12 @@ def _ca_file(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}ca_file is not an absolute path: give the path of a PEM file on the host"
 
 
-def _at_least(name: str) -> Any:
+def _in_limits(name: str) -> Any:
     def check(values: Mapping[str, Any]) -> Iterator[str]:
         if values[name] < LEAST[name]:
             yield f"{PREFIX}{name} is less than {LEAST[name]}: set it to {LEAST[name]} or more"
+        if values[name] > MOST.get(name, values[name]):
+            yield f"{PREFIX}{name} is more than {MOST[name]}: set it to {MOST[name]} or less"
 
     return check
 
@@ -314,12 +325,21 @@ def _people(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}people has a name that is empty, is not text or has several lines: write it in one line"
 
 
-def _ignore(values: Mapping[str, Any]) -> Iterator[str]:
-    rules = values["ignore"]
-    for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
-        wrong = _rule_problem(rule)
-        if wrong:
-            yield f"rule {number} of {PREFIX}ignore {wrong}"
+def _rules(name: str) -> Any:
+    def check(values: Mapping[str, Any]) -> Iterator[str]:
+        rules = values[name]
+        for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
+            wrong = (_mention_problem if name == "mentions" else _rule_problem)(rule)
+            if wrong:
+                yield f"rule {number} of {PREFIX}{name} {wrong}"
+
+    return check
+
+
+def _mention_problem(rule: Any) -> str:
+    if not isinstance(rule, Mapping) or not _matches(MENTIONS, rule.get(MENTION)):
+        return "mentions nobody: write mention: '<!here>', '<!channel>', '<@U…>' or '<!subteam^S…>', in quotes"
+    return _rule_problem({name: value for name, value in rule.items() if name != MENTION})
 
 
 def _rule_problem(rule: Any) -> str:
@@ -327,9 +347,12 @@ def _rule_problem(rule: Any) -> str:
     if not isinstance(rule, Mapping) or not set(rule) <= set(RULE_KEYS):
         return f"has other keys than {keys}: correct them"
     if not rule:
-        return f"has no keys, so it would silence every login: give it at least one of {keys}"
-    if not all(isinstance(value, str) and value for value in rule.values()):
+        return f"has no keys, so it matches every login: give it at least one of {keys}"
+    if not all(_is_sound(name, value) for name, value in rule.items()):
         return "has a value that is empty or is not text: write each value as text, in quotes"
+    unknown = [name for name in named(rule.get("weight", [])) if name not in weights.WEIGHTS]
+    if unknown:
+        return "has the unknown weight {}: use only {}".format(_listed(unknown), ", ".join(weights.WEIGHTS))
     for name in ("user", "key", "type"):
         if certificate_patterns.looks_like_pattern(rule.get(name, "")):
             return (
@@ -345,6 +368,16 @@ def _rule_problem(rule: Any) -> str:
         return f"cannot compare an address, since {what}: {mend}"
     what, mend = _parts(certificate_patterns.problem(rule["certificate"]) if "certificate" in rule else "")
     return f"cannot compare a certificate, since {what}: {mend}" if what else ""
+
+
+def _is_sound(name: str, value: Any) -> bool:
+    values = value if isinstance(value, list) and name == "weight" else [value]
+    return bool(values) and all(isinstance(entry, str) and entry for entry in values)
+
+
+def named(value: Any) -> List[Any]:
+    """Return the values that a key of a rule names: it may be one, or a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def _parts(problem: str) -> Tuple[str, str]:
@@ -408,13 +441,15 @@ CHECKS = {
     "webhook_url": _webhook,
     "proxy": _proxy,
     "ca_file": _ca_file,
-    "longest_silence": _at_least("longest_silence"),
-    "most_waiting": _at_least("most_waiting"),
-    "most_waiting_mib": _at_least("most_waiting_mib"),
+    "longest_silence": _in_limits("longest_silence"),
+    "most_waiting": _in_limits("most_waiting"),
+    "most_waiting_mib": _in_limits("most_waiting_mib"),
     "pam_services": _pam_services,
     "accept": _accept,
     "people": _people,
-    "ignore": _ignore,
+    "ignore": _rules("ignore"),
+    "mentions": _rules("mentions"),
+    "repeat_minutes": _in_limits("repeat_minutes"),
     "heartbeat_ping_url": _heartbeat_ping,
 }  # type: Dict[str, Any]
 ROLE_CHECKS = {

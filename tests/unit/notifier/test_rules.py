@@ -15,8 +15,9 @@ from ssh_login_notify.alert import TEST
 from ssh_login_notify.certificate_patterns import is_like
 from ssh_login_notify.client_networks import IPV4_IN_IPV6, LINK_LOCAL, holds, problem
 from ssh_login_notify.config import ConfigurationError
-from ssh_login_notify.rules import is_ignored, people
+from ssh_login_notify.rules import ignoring_rule, is_ignored, mentions, people
 from ssh_login_notify.settings import TYPES
+from ssh_login_notify.weights import WEIGHTS
 
 CA = "SHA256:" + "c" * 43
 
@@ -154,8 +155,55 @@ def test_one_of_several_rules_is_enough_and_none_is_none():
     assert not is_ignored(alert(), configuration())
 
 
-def test_a_login_with_something_suspicious_in_it_is_never_ignored():
-    assert not ignored({"user": "deploy"}, notes=["the login's environment tried to forge PAM_USER"])
+def test_a_login_with_something_suspicious_in_it_is_not_ignored_by_a_rule_that_does_not_name_it():
+    forged = {"notes": ["the login's environment tried to forge PAM_USER"]}
+    assert not ignored({"user": "deploy"}, **forged)
+    assert not ignored({"user": "deploy", "weight": "first"}, **forged)
+    assert ignored({"user": "deploy", "weight": "anomaly"}, **forged)
+
+
+@pytest.mark.parametrize(
+    ("named", "weights", "is_silent"),
+    [
+        (None, [], True), (None, ["first"], False), ("first", ["first"], True), ("first", [], True),
+        ("first", ["first", "root"], False), (["first", "root"], ["root", "first"], True),
+        (["first", "root"], ["root"], True), (["first", "password"], ["root"], False), ("root", ["new"], False),
+    ],
+)  # fmt: skip
+def test_a_heavy_login_is_ignored_only_by_a_rule_that_names_each_of_its_weights(named, weights, is_silent):
+    rule = {"user": "deploy"} if named is None else {"user": "deploy", "weight": named}
+    assert is_ignored(alert(), configuration(ignore=[rule]), weights) is is_silent
+
+
+def test_the_rule_that_names_the_weights_is_found_behind_one_that_does_not():
+    rules = [{"user": "deploy"}, {"user": "deploy", "weight": list(WEIGHTS)}]
+    assert ignoring_rule(alert(), configuration(ignore=rules), ["root"]) == 2
+    assert ignoring_rule(alert(), configuration(ignore=rules), []) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "weights", "expected"),
+    [
+        ({"user": "deploy"}, [], True), ({"user": "root"}, [], False), ({"weight": "root"}, [], False),
+        ({"weight": ["root", "first"]}, ["first", "password"], True), ({"weight": "root"}, ["first"], False),
+        ({"weight": "root", "user": "ada"}, ["root"], False),
+    ],
+)  # fmt: skip
+def test_a_message_mentions_whom_a_rule_names_for_this_login(rule, weights, expected):
+    found = configuration(mentions=[{**rule, "mention": "<!here>"}])
+    assert mentions(alert(), found, weights) == (["<!here>"] if expected else [])
+    assert mentions(alert(about=TEST), found, weights) == []
+
+
+def test_whom_several_rules_mention_is_mentioned_once():
+    names = ["<!here>", "<@U024BE7LH>", "<!here>", "<!subteam^SAZ94GDB8>"]
+    found = configuration(mentions=[{"user": "deploy", "mention": name} for name in names])
+    assert mentions(alert(), found, []) == ["<!here>", "<@U024BE7LH>", "<!subteam^SAZ94GDB8>"]
+
+
+def test_a_note_is_a_weight_that_can_be_mentioned():
+    found = configuration(mentions=[{"weight": "anomaly", "mention": "<!channel>"}])
+    assert mentions(alert(notes=["forged"]), found, []) == ["<!channel>"]
 
 
 def test_a_test_is_never_ignored():

@@ -78,6 +78,14 @@ def test_nobody_is_not_taken_for_a_fleet_on_which_all_is_well(playbook, options)
     assert re.search("no host in this inventory matches (wbe|web-1|all)", output)
 
 
+@pytest.mark.parametrize("empty", ["", ",", None, []])
+def test_an_empty_target_is_not_taken_for_all_hosts(empty):
+    """`-e target=$GROUP`, where the variable is not set."""
+    code, output = run("loginwatch.pam.deploy", "-i", FLEET, "--list-hosts", "-e", json.dumps({"target": empty}))
+    assert code != 0
+    assert "Nothing was changed. The target is empty: name the hosts with -e target=PATTERN" in " ".join(output.split())
+
+
 def test_a_site_s_own_playbook_can_be_checked_without_an_inventory(tmp_path):
     site = tmp_path / "site.yml"
     deploy = {"ansible.builtin.import_playbook": "loginwatch.pam.deploy", "vars": {"target": "web"}}

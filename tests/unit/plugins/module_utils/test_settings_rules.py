@@ -126,7 +126,7 @@ def test_a_rules_network_is_refused_with_what_to_write_or_is_fine(network):
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({}, "would silence every login"),
+        ({}, "matches every login"),
         ("deploy", "has other keys"),
         ({"users": "x"}, "has other keys"),
         ({"user": ""}, "empty or is not text"),
