@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure what an alert costs a login; the bench itself is bench/."""
-
 from __future__ import annotations
 
 from . import environment, images, system

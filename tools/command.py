@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run programs, and tell the person at the terminal what is being done."""
-
 from __future__ import annotations
 
 import os
@@ -59,7 +58,9 @@ def output(*command: str | Path, **options) -> str:
     """What a command prints on standard output, stripped. Raises Failure with its standard error if it fails."""
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **options)
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **options
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failure(f"cannot run {command[0]}: {error}") from error
     if done.returncode != 0:

@@ -4,7 +4,6 @@
 
 qemu emulates the processor (TCG), so that it runs on every machine, in minutes instead of seconds.
 """
-
 from __future__ import annotations
 
 import hashlib

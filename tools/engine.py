@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Docker engine: use the one that answers; install and start one only where there is none."""
-
 from __future__ import annotations
 
 import os

@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The virtual environment with Ansible, Molecule and the linters, and the collection where Ansible looks for it."""
-
 from __future__ import annotations
 
 import hashlib

@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`./dev fuzz`: atheris on the parsers that read what strangers write (fuzz/)."""
-
 from __future__ import annotations
 
 import os

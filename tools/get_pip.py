@@ -4,7 +4,6 @@
 
 ansible-test runs this file with pip's options and the wanted packages (`pip==24.2 …`) as arguments.
 """
-
 import subprocess
 import sys
 

@@ -5,7 +5,6 @@
 The recipe is molecule/images/. Where a container registry can be reached, the images are built on its Debian;
 otherwise mmdebstrap builds them from Debian's packages.
 """
-
 from __future__ import annotations
 
 import hashlib

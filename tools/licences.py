@@ -8,7 +8,6 @@
 Program files are Python, shell, JavaScript and style sheets. Data, configuration, templates and pages are covered by
 LICENSE alone.
 """
-
 from __future__ import annotations
 
 import subprocess

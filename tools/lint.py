@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Style, types, documentation, and the state of the repository."""
-
 from __future__ import annotations
 
 import re

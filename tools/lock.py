@@ -4,7 +4,6 @@
 
 pip installs from the locks alone, so what is installed is what was looked at. `./dev lock` makes them anew.
 """
-
 from __future__ import annotations
 
 import hashlib

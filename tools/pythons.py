@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Python interpreters of this machine: the notifier runs on many, so its tests do."""
-
 from __future__ import annotations
 
 import os

@@ -4,7 +4,6 @@
 
 `./dev docs` calls it by tools/variables.py. A run that is not part of `./dev test` notes its date with record().
 """
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs of the operating system that the tests use, from Debian's or Ubuntu's packages."""
-
 from __future__ import annotations
 
 import os

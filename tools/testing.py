@@ -6,7 +6,6 @@ Most scenarios wait most of their time. So several checks run at a time, and at 
 processor busy, for as long as there are others. The output of each comes in one piece when it has ended. Beside the few
 tests that are marked `timed` nothing runs; they come last, on servers that their scenario's other tests have left.
 """
-
 from __future__ import annotations
 
 import re

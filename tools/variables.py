@@ -8,7 +8,6 @@ It needs PyYAML, so `./dev docs` runs it in the virtual environment:
     .dev/venv/bin/python tools/variables.py            write the files
     .dev/venv/bin/python tools/variables.py --check    name the files that are not up to date; 1 if there are any
 """
-
 from __future__ import annotations
 
 import argparse
