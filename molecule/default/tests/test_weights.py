@@ -34,7 +34,7 @@ def change(host, path: str, how: str) -> None:
 def make_key(directory: Path, comment: str) -> tuple[Path, str]:
     """A key that nobody in the map has, and its line for authorized_keys."""
     key = directory / "key"
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", key]
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)]
     subprocess.run(make, check=True)  # noqa: S603
     return key, key.with_suffix(".pub").read_text().strip()
 
