@@ -33,7 +33,6 @@ import ipaddress
 import json
 import os
 import re
-import socket
 import time
 from collections import deque
 
@@ -49,11 +48,8 @@ BEFORE_SECONDS = 600
 # From so many on a login is heavy (the weight `failures`). A person who mistypes a password has three tries in one
 # connection, six at most (MaxAuthTries), and seldom a second connection: below ten nobody needs to have guessed.
 HEAVY_FROM = 10
-# How long the sender waits for an answer. The child gives up a little earlier.
-ANSWER_SECONDS = 1.0
+# How long a look into the log may take, and one at a whole day of it.
 READ_SECONDS = 0.8
-# The same, for a whole day.
-DAY_ANSWER_SECONDS = 12.0
 DAY_READ_SECONDS = 10.0
 # How much is read at once: of the journal some 8000 lines, of a file some 40000.
 MOST_BYTES = 1 << 22
@@ -341,9 +337,6 @@ def _time(text: str, now: float) -> float:
     return at if at <= now + 86400 else time.mktime((year - 1, month, day, *clock, 0, 0, -1))
 
 
-# -- the child that reads ---------------------------------------------------------------------------------------------
-
-
 class Log:
     """The log of this host, and what has been read of it. For root."""
 
@@ -409,92 +402,3 @@ def counted(since: float) -> "Optional[Dict[str, int]]":
     counts = attempts.count(since, now)
     most = sorted((address for address in counts if counts[address]), key=lambda address: -counts[address])
     return {address: counts[address] for address in most[:MOST_ADDRESSES]}
-
-
-class Reader:
-    """A child that stays root for a sender that gives root up: it is asked, reads the log, and answers with numbers.
-
-    What it is asked is an address and a time, which it only compares. All that the sender learns is a number.
-    """
-
-    def __init__(self) -> None:
-        """Fork the child."""
-        self._socket, its_end = socket.socketpair()
-        self._asked = 0
-        self._answered = 0
-        self._rest = b""
-        self._child = os.fork()
-        if self._child:
-            its_end.close()
-            return
-        try:
-            _serve(its_end)
-        finally:
-            os._exit(0)
-
-    def before(self, address: str, at: float) -> "Optional[int]":
-        """Return how many attempts failed from an address in the ten minutes before a time; None if that is unknown."""
-        answer = self._ask(["before", address, at], ANSWER_SECONDS)
-        return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0 else None
-
-    def counted(self, since: float) -> "Optional[Dict[str, int]]":
-        """Return what `counted` does."""
-        answer = self._ask(["counted", since], DAY_ANSWER_SECONDS)
-        return answer if isinstance(answer, dict) else None
-
-    def _ask(self, question: "List[Any]", seconds: float) -> object:
-        """Return an answer, None if it does not come in time. A child that is late is asked nothing meanwhile."""
-        try:
-            if self._asked != self._answered and not self._await(self._asked, 0.0)[0]:
-                return None
-            self._asked += 1
-            self._socket.settimeout(seconds)
-            self._socket.sendall(json.dumps([self._asked, *question]).encode("ascii") + b"\n")
-            return self._await(self._asked, seconds)[1]
-        except OSError:
-            return None  # it has ended
-
-    def _await(self, number: int, seconds: float) -> "Tuple[bool, object]":
-        """Wait for an answer; return whether it came, and what it is. Raise OSError if the child has ended."""
-        until = time.monotonic() + seconds
-        while True:
-            while b"\n" in self._rest:
-                line, _end, self._rest = self._rest.partition(b"\n")
-                self._answered, answer = json.loads(line.decode("ascii"))
-                if self._answered == number:
-                    return True, answer
-            self._socket.settimeout(max(until - time.monotonic(), 0.001))
-            try:
-                read = self._socket.recv(1 << 16)
-            except socket.timeout:
-                if time.monotonic() >= until:
-                    return False, None
-                continue
-            if not read:
-                raise ConnectionResetError
-            self._rest += read
-
-    def close(self) -> None:
-        """End the child, and wait for it: at most as long as it reads."""
-        self._socket.close()
-        os.waitpid(self._child, 0)
-
-
-def _serve(connection: "socket.socket") -> None:
-    """Answer questions until the other end is closed."""
-    # Another child must not wait for the end of a pipe that this one holds open.
-    for number in map(int, os.listdir("/proc/self/fd")):
-        if number > 2 and number != connection.fileno():
-            try:
-                os.close(number)
-            except OSError:
-                pass  # that of the list itself
-    log = Log()
-    with connection, connection.makefile("rb") as questions:
-        for line in questions:
-            number, what, *given = json.loads(line.decode("ascii"))
-            try:
-                answer: object = log.before(given[0], given[1]) if what == "before" else counted(given[0])
-            except Exception:  # whatever is odd about a log, the alerts go on without it
-                answer = None
-            connection.sendall(json.dumps([number, answer]).encode("ascii") + b"\n")

@@ -9,7 +9,8 @@ administrator or the notifier's own memory says.
 import time
 
 from . import rules
-from .alert import is_own
+from .alert import LOGIN
+from .failures import HEAVY_FROM
 from .memory import KEY, NETWORK, PASSWORDS, TYPE
 from .text import plain_or_quoted, printable
 from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
@@ -27,14 +28,11 @@ if TYPE_CHECKING:
     # From a fingerprint and a user: the comment of the key's line, None where nobody knows.
     Comments = Callable[[str, str], Optional[str]]
 
-# From so many failed attempts on, a login that succeeds is one of somebody who guesses. A person who mistypes gives up
-# or is cut off earlier: sshd's MaxAuthTries is 6 (sshd_config(5)).
-MANY_FAILURES = 10
 # Only there, no directory is asked: a login of an account with this number is one of root.
 ACCOUNTS = "/etc/passwd"
 # A host has few accounts with the number 0; the file is read no further.
 LARGEST_BYTES = 1 << 20
-WITHHELD_COMMENT = "its line in authorized_keys says {}, which the user can write"
+COMMENT = "its line in authorized_keys says {}, which the user can write"
 
 
 def knows_nothing(*_what: object) -> None:
@@ -60,12 +58,12 @@ class Judge:
         self._roots = root_accounts()
 
     def weigh(self, alert: "Alert", before: "Sequence[Alert]" = ()) -> "Alert":
-        """Return the alert with its `weights`, the heaviest first, and with a note for each that needs words.
+        """Return the alert with its `weights`, the heaviest first, and `reasons`, a sentence for those that need one.
 
         before: earlier logins that are told in the same message
         """
-        if is_own(alert):
-            return dict(alert, weights=[])
+        if alert["about"] != LOGIN:
+            return dict(alert, weights=[], reasons=[])
         said: Dict[str, str] = {}
         if alert["notes"]:
             said[ANOMALY] = ""
@@ -75,8 +73,7 @@ class Judge:
         said.update(self._of_the_address(alert))
         said.update(self._first(alert, before))
         weights = [weight for weight in WEIGHTS if weight in said]
-        notes = [*alert["notes"], *(said[weight] for weight in weights if said[weight])]
-        return dict(alert, weights=weights, notes=notes)
+        return dict(alert, weights=weights, reasons=[said[weight] for weight in weights if said[weight]])
 
     def _of_the_key(self, alert: "Alert") -> "Dict[str, str]":
         methods = alert["methods"]
@@ -85,18 +82,18 @@ class Judge:
             if self._memory.prefers_keys(alert["user"]):
                 return {PASSWORD: "by password, although most logins of this user are by key"}
             return {}
-        unknown = [method for method in keys if not rules.person(method, self._configuration)]
+        unknown = [method for method in keys if not rules.person(method, self._configuration.people)]
         if not unknown or not self._configuration.people:
             return {}
         sentence = "a key that nobody here knows"
         comment = self._comments(unknown[0]["fingerprint"], alert["user"])
         if comment:
-            sentence += f" ({WITHHELD_COMMENT.format(plain_or_quoted(printable(comment)))})"
+            sentence += f" ({COMMENT.format(plain_or_quoted(printable(comment)))})"
         return {UNKNOWN_KEY: sentence}
 
     def _of_the_address(self, alert: "Alert") -> "Dict[str, str]":
         count = self._failures(alert["address"], alert["time"]) if alert["address"] else None
-        if count is None or count < MANY_FAILURES:
+        if count is None or count < HEAVY_FROM:
             return {}
         return {FAILURES: f"after {count} failed attempts from this address in ten minutes"}
 
@@ -114,7 +111,7 @@ class Judge:
             NETWORK: "from {}".format(plain_or_quoted(", ".join(news.get(NETWORK, [])))),
             TYPE: "of this type",
         }
-        return {FIRST: "the first login {} (since {})".format(_listed([shown[kind] for kind in news]), since)}
+        return {FIRST: f"the first login {_listed([shown[kind] for kind in news])} (since {since})"}
 
 
 def _listed(words: "List[str]") -> str:

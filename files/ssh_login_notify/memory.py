@@ -6,9 +6,9 @@ A login is remembered only once its alert was delivered, or once a rule, a mute 
 that waits says `first` until somebody was told. It is judged by its own time: one that is late and older than all that
 is known is the first.
 
-The memory is bounded. What was not seen for longest goes first, of the user who has most of it: whoever comes from many
-networks makes the notifier forget networks of their own. What is forgotten counts as new: an alert too many, none too
-few.
+The memory is bounded. What was not seen for longest goes first. One user has a tenth of it at most: whoever comes from
+many networks makes the notifier forget networks of their own. What is forgotten counts as new: an alert too many, none
+too few.
 
 The service user can write to the file, so root uses nothing of it unchecked.
 """
@@ -25,7 +25,7 @@ from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
     from .alert import Alert
     from .spool import Spool
@@ -147,12 +147,7 @@ class Memory:
         if len(own) > MOST_OF_A_USER:
             del self._seen[min(own, key=lambda name: self._seen[name].last)]
         if len(self._seen) > MOST:
-            counts: Dict[str, int] = {}
-            for name in self._seen:
-                counts[name[0]] = counts.get(name[0], 0) + 1
-            most = max(counts.values())
-            of_the_largest = (name for name in self._seen if counts[name[0]] == most)
-            del self._seen[min(of_the_largest, key=lambda name: self._seen[name].last)]
+            del self._seen[min(self._seen, key=lambda name: self._seen[name].last)]
 
 
 def names(alert: "Alert", people: "Iterable[str]") -> "Iterator[Name]":

@@ -3,9 +3,10 @@
 """Repeated logins: those that are folded into one follow-up instead of a message each, in state/repeats.json.
 
 An editor, a monitoring system or a script logs in many times in a row. The first login is reported at once. Others with
-the same user, address, key and type within `repeat_minutes` of it (by their own times) are counted, and one message says
-how many and when, once that time is over. A heavy login is never folded, and none that follows up a connection. Nothing
-is folded into a message that Slack has not taken, or that it took before the configuration was changed.
+the same user, address, key and type within `repeat_minutes` of it (by their own times) are counted, and one message
+says how many and when, once that time is over. A heavy login is never folded, and none that follows up a connection.
+Nothing is folded into a message that Slack has not taken, or that it took before the notifier was installed or its
+configuration changed. So after each change a login is reported that proves the way.
 
 A login is noted in the file before it leaves the queue, so a kill in between loses none. Where it can't be noted, it is
 reported.
@@ -15,7 +16,8 @@ import json
 import time
 
 from . import config, identity
-from .alert import LOGIN, REPEATS, checked, to_json
+from .alert import FIELDS, LOGIN, REPEATS, checked, to_json
+from .installation import installed_at
 from .journal import trouble
 from .spool import ALERT_MODE
 
@@ -54,11 +56,13 @@ class Repeats:
         self.folded: Dict[str, Dict[str, Any]] = {}
         try:
             kept = json.loads(spool.read("state", FILE, LARGEST_BYTES).decode("ascii"))
-            self.folded = {name: _checked(kept[name]) for name in kept}
+            self.folded = {name: _checked(entry) for name, entry in kept.items()}
         except FileNotFoundError:
             pass
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            trouble(f"The note of repeated logins can't be read ({error!r}); the system's log (authpriv) has the logins.")
+            trouble(
+                f"The note of repeated logins can't be read ({error!r}); the system's log (authpriv) has the logins."
+            )
 
     def target(self, alert: "Alert", recent: "List[Entry]", minutes: int) -> "Optional[Entry]":
         """Return the delivery of the login that this one repeats, None if it repeats none.
@@ -72,7 +76,9 @@ class Repeats:
             passed = alert["time"] - entry["login_time"]
             if any(entry[name] != facts[name] for name in SAME) or not 0 <= passed < minutes * 60:
                 continue
-            if entry["delivered_at"] <= config.changed_at() or is_over(entry["login_time"], minutes):
+            if entry["delivered_at"] <= max(config.changed_at(), installed_at()) or is_over(
+                entry["login_time"], minutes
+            ):
                 continue
             return entry if entry["id"] in self.folded or len(self.folded) < MOST_REPEATED else None
         return None
@@ -83,7 +89,7 @@ class Repeats:
         kept = dict(before or {"count": 0, "began": into["login_time"], "logins": []})
         if any(login["id"] == alert["id"] for login in kept["logins"]):
             return True  # a sender was killed before the alert had left the queue
-        last = {name: alert[name] for name in alert if name not in ("weights", "mentions")}
+        last = {name: alert[name] for name in FIELDS}
         if len(to_json(last)) > LARGEST_ALERT_BYTES:
             return False
         kept["count"] += 1
@@ -131,7 +137,9 @@ def follow_up(name: str, kept: "Dict[str, Any]") -> "Alert":
         times = "the last at " + times
     note = f"{more_logins(kept['count'])} like {name}: {times}"
     # A name of the spool's form that no login has: a pid has at most seven digits (proc(5), pid_max).
-    return dict(last, id=last["id"].partition("-")[0] + "-1" + name.partition("-")[2].zfill(7), about=REPEATS, notes=[note])
+    return dict(
+        last, id=last["id"].partition("-")[0] + "-1" + name.partition("-")[2].zfill(7), about=REPEATS, notes=[note]
+    )
 
 
 def more_logins(count: int) -> str:
@@ -144,4 +152,9 @@ def _checked(kept: "Any") -> "Dict[str, Any]":
     logins = [{"id": str(login["id"]), "at": float(login["at"])} for login in kept["logins"]]
     if not logins:
         raise ValueError("no login")
-    return {"count": int(kept["count"]), "began": float(kept["began"]), "logins": logins, "alert": checked(kept["alert"])}
+    return {
+        "count": int(kept["count"]),
+        "began": float(kept["began"]),
+        "logins": logins,
+        "alert": checked(kept["alert"]),
+    }

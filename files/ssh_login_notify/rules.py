@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 def people(alert: "Alert", configuration: Configuration) -> "List[str]":
     """Return the names that the configuration gives for a login: one for each method that has one, in their order."""
-    named = (_person(method, configuration.people) for method in alert["methods"])
-    return list(dict.fromkeys(person for person in named if person))
+    named = (person(method, configuration.people) for method in alert["methods"])
+    return list(dict.fromkeys(name for name in named if name))
 
 
-def _person(method: "Dict[str, Any]", names: "Dict[str, str]") -> "Optional[str]":
-    """Return the name that says most: that of the key, else of its certificate's key id, a principal, the authority."""
+def person(method: "Dict[str, Any]", names: "Dict[str, str]") -> "Optional[str]":
+    """Return the name that a map of people gives for a method of authentication, None for none.
+
+    It is the one that says most: that of the key, else of its certificate's key id, a principal, the authority.
+    """
     if method.get("fingerprint") in names:
         return names[method["fingerprint"]]
     holding = [entry for entry in names if certificate_patterns.holds(entry, method)]

