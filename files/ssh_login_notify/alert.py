@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Alert = Dict[str, Any]
 
 VERSION = 1
-# What an alert can be about: a login, or the notifier itself.
-LOGIN, TEST, HEARTBEAT, SELF_CHECK = "login", "test", "heartbeat", "self-check"
+# What an alert can be about: a login, repeats of one (repeats.py), or the notifier itself.
+LOGIN, REPEATS, TEST, HEARTBEAT, SELF_CHECK = "login", "repeats", "test", "heartbeat", "self-check"
 # The event in the log of what a connection has opened since it was reported.
 FOLLOWUP = "followup"
 # The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
@@ -128,7 +128,7 @@ def own(about: str, notes: "List[str]") -> "Alert":
 
 def is_own(alert: "Alert") -> bool:
     """Tell whether an alert is about the notifier itself."""
-    return bool(alert["about"] != LOGIN)
+    return alert["about"] not in (LOGIN, REPEATS)
 
 
 def subject(alert: "Alert") -> str:

@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("check", "test"):
             other = f"{name} this configuration, which need not be installed"
             command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
+        if name == "status":
+            used = "with --json: show the keys that were used, by whom and when"
+            command.add_argument("--keys", action="store_true", help=used)
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="first put back what was refused")
         if name == "heartbeat":
@@ -119,7 +122,7 @@ def check(options: argparse.Namespace) -> "Result":
 
 def test(options: argparse.Namespace) -> "Result":
     """Send a test alert past the spool, and say what came back."""
-    units.end_pause()
+    units.end_pauses()
     code, found = trial.run(options.configuration)
     if found["delivered"]:
         return code, found, ["delivered in {seconds:.2f} seconds: {status} {answer}".format(**found)]
@@ -129,7 +132,7 @@ def test(options: argparse.Namespace) -> "Result":
 
 def flush(options: argparse.Namespace) -> "Result":
     """Send what waits, without a wait; with --failed also what was refused."""
-    units.end_pause()
+    units.end_pauses()
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
@@ -158,13 +161,17 @@ def _why_not(spool: Spool) -> "Optional[str]":
     return "{what}: {mend}".format(**trouble) if trouble else None
 
 
-def status(_options: argparse.Namespace) -> "Result":
+def status(options: argparse.Namespace) -> "Result":
     """Say how things stand, without changing anything."""
     from . import build, health  # not for the sender of each login
+    from .memory import Memory
 
     found = health.examine(Spool())
     word = STATES[found.severity]
     facts = health.as_json(found)
+    if options.keys:
+        memory = Memory(Spool())
+        facts.update(keys=memory.keys(), keys_since=memory.since)
     # What follows the first bar is for machines, so no user's name may bring one along.
     line = health.as_line(found, word).replace("|", "\\u007c")
     return found.severity, dict(facts, version=build.name(), state=word), [f"{line} | {_performance_data(facts)}"]

@@ -359,6 +359,7 @@ def as_json(health: Health) -> "Dict[str, Any]":
         "last_delivery": state.recent[-1] if state.recent else None,
         "recent_deliveries": state.recent,
         "recent_ignored": state.ignored,
+        "recent_folded": state.folded,
         "last_answer": state.last_answer,
         "last_ping": state.last_ping,
         "ended_rules": login_rules.ended(configuration.ignore, time.time()) if configuration else [],

@@ -21,6 +21,7 @@ from . import pam_files, pam_stack, sshds, trust
 from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
 from .paths import SYSTEMD as SYSTEMD_RUNS
 from .paths import USER as ACCOUNT
+from .sshds import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ PAM_EXEC = (
     "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
     "/usr/lib/security",
 )  # fmt: skip
-# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what lacks before.
+# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what alerts say
+# before, in their own words (slack.py).
 GIVEN_TO_PAM = (
-    ((8, 0), "does not tell PAM the connection ({}.{} does), so alerts have the client's name or address and no port"),
-    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does), so alerts have no key and no method"),
+    ((8, 0), "does not tell PAM the connection ({}.{} does). In alerts, From ends in `(by PAM_RHOST, port not known)`"),
+    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does). In alerts, Key is `sshd did not say`"),
 )
 ALPINE = (
     "Alpine Linux is not supported: the notifier was never run there, and Alpine's busybox has no useradd for its"
@@ -65,7 +67,6 @@ OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 # Directories that the sandbox of the sender's unit hides (ProtectHome=, PrivateTmp=).
 HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 COMMAND_SECONDS = 30
-LARGEST_FILE = 1 << 20
 
 
 def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
@@ -527,15 +528,6 @@ def last_change(services: "List[str]") -> int:
 
 
 # -- means ------------------------------------------------------------------------------------------------------------
-
-
-def text_of(path: str) -> str:
-    """Return the text of a file, "" if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST_FILE).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def run(*command: str, **environment: str) -> "Tuple[int, str]":

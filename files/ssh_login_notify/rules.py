@@ -27,12 +27,15 @@ PROGRAM = ("SSH (command: ", ")")
 
 def people(alert: "Alert", configuration: Configuration) -> "List[str]":
     """Return the names that the configuration gives for a login: one for each method that has one, in their order."""
-    found = (person(method, configuration.people) for method in alert["methods"])
-    return list(dict.fromkeys(name for name in found if name))
+    named = (person(method, configuration.people) for method in alert["methods"])
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def person(method: "Dict[str, Any]", names: "Dict[str, str]") -> "Optional[str]":
-    """Return the name that says most: that of the key, else of its certificate's key id, a principal, the authority."""
+    """Return the name that a map of people gives for a method of authentication, None for none.
+
+    It is the one that says most: that of the key, else of its certificate's key id, a principal, the authority.
+    """
     if method.get("fingerprint") in names:
         return names[method["fingerprint"]]
     holding = [entry for entry in names if certificate_patterns.holds(entry, method)]

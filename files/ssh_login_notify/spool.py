@@ -29,7 +29,7 @@ DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST = "ballast"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
-STATE_FILES = ("wake", "sender.json", "watch.json")
+STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json")
 # What the name of a file ends in that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
 # The directories are setgid, so the group is the service's.

@@ -108,3 +108,17 @@ def _address(text: str) -> Tuple[Any, str]:
     if zone and address not in LINK_LOCAL:
         raise ValueError("a zone that no such address has")
     return (getattr(address, "ipv4_mapped", None) or address), zone
+
+
+def around(address: str) -> str:
+    """Return the network around a client's address: a /24, or a /48 with IPv6; "" for what is no address.
+
+    A site has at most that much of IPv6 (RFC 6177, 2), and a provider hands out IPv4 addresses of one /24 in turn.
+    """
+    try:
+        found, zone = _address(address)
+    except ValueError:
+        return ""
+    length = 24 if found.version == 4 else 48
+    network = str(ipaddress.ip_network(f"{found}/{length}", strict=False))
+    return network if not zone else network.replace("/", f"%{zone}/")

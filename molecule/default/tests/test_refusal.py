@@ -32,8 +32,16 @@ FOOTPRINT = "sha256sum /usr/local/etc/ssh-notify.conf /etc/pam.d/sshd /usr/local
         url(SECRET).replace("receiver", "hooks..slack"),
         url(SECRET).replace("receiver", "a" * 64),
     ],
-    ids=["a list", "a mapping", "a line feed at its end", "plain http", "no scheme", "a password in it",
-         "an empty label", "a label of 64"],
+    ids=[
+        "a list",
+        "a mapping",
+        "a line feed at its end",
+        "plain http",
+        "no scheme",
+        "a password in it",
+        "an empty label",
+        "a label of 64",
+    ],
 )
 def test_it_is_refused_without_being_shown(host, tmp_path, webhook):
     before = host.check_output(FOOTPRINT)

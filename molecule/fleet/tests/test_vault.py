@@ -13,12 +13,20 @@ from contextlib import contextmanager
 import pytest
 
 from tests.lab.deploy import SECRET
-from tests.lab.operating import AT_ONCE, CLEAN, CONFIGURATION
+from tests.lab.operating import AT_ONCE, CLEAN, CONFIGURATION, ENVIRONMENT
 
 OLD = "https://receiver:8443/services/T00000000/B00000003/not-a-real-secret"
 NEW = "https://receiver:8443/services/T00000000/B00000004/not-a-real-secret"
 VARIABLE = "ssh_login_notify_webhook_url"
 RIGHT = "not-a-real-password"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_pipelining():
+    """As Ansible's default is: then what a module is given goes through files on the host."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENVIRONMENT, "ANSIBLE_PIPELINING", "false")
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pwd
 
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshds, trust
+from ssh_login_notify import pam_files, pam_stack, paths, preflight, slack, sshd_start, sshds, trust
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
@@ -75,7 +75,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PAM_DIRECTORIES", (host.path("pam.d"), host.path("vendor")))
     monkeypatch.setattr(paths, "SYSTEMD", host.path("no-systemd"))
     monkeypatch.setattr(sshds, "PROC", host.path("proc"))
-    monkeypatch.setattr(sshds, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
+    monkeypatch.setattr(sshd_start, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
     monkeypatch.setattr(trust, "TRUSTED", ())
     look = trust.open_directories
 
@@ -515,6 +515,14 @@ def test_what_an_old_sshd_does_not_tell_is_a_note_and_no_reason_to_refuse(host, 
     assert found["problems"] == []
     assert len(found["notes"]) == len(says)
     assert all(said in note and note.endswith(".") for said, note in zip(says, found["notes"]))
+
+
+def test_the_notes_quote_the_words_of_an_alert(host):
+    host.command("sshd", '[ "$1" = -V ] && echo OpenSSH_7.4p1 >&2; echo usepam yes')
+    address, key = host.examine()["notes"]
+    assert f"`{slack.BY_PAM.strip()}`" in address
+    unknown = {"type": "unknown", "methods": [], "requester": ""}
+    assert f"`{slack.authentication(unknown)}`" in key
 
 
 @pytest.mark.parametrize(

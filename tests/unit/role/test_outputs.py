@@ -45,7 +45,8 @@ PREFLIGHT = [
     {
         "ansible.builtin.set_fact": {
             "ssh_login_notify_host": {
-                "problems": "{{ problems | default([]) }}", "repairs": [],
+                "problems": "{{ problems | default([]) }}",
+                "repairs": [],
                 "installed": "{{ installed | default(true) }}",
             }
         },
