@@ -41,6 +41,8 @@ The way of a login, in the order of the modules:
     repeats           logins that are folded into one that was reported
     root_reader       a child that stays root, and is asked for facts about a login
     failures          how often an address has failed to log in before, by the system's log
+    mutes             which logins root has muted for some minutes, for the connection in which it ran
+    own_connection    that connection, and its login
     slack             an alert as a Slack message, and what to do about Slack's answers
     transport         one HTTPS POST
 

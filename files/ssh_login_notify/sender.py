@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from . import config, exit_codes, overflow, self_check
+from . import config, exit_codes, mutes, overflow, self_check
 from .config import Configuration, ConfigurationError
 from .delivery import MAKE_WAY, Delivery
 from .journal import trouble
@@ -58,6 +58,7 @@ def _run(spool: Spool) -> int:
         return exit_codes.OK  # the sender at work looks once more before it ends
     recover(spool)
     self_check.run_if_due(spool)
+    mutes.finish(spool)
     queue = Queue(spool)
     configuration, transport, reader = _become_sender(queue)
     try:

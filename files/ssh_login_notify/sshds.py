@@ -186,12 +186,12 @@ def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
     for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
         words = sshd_start.words(text_of(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0"))
         if words:
-            executable = _executable(pid)
+            executable = executable_of(pid)
             if executable:
                 yield pid, executable, words
 
 
-def _executable(pid: int) -> str:
+def executable_of(pid: int) -> str:
     """Return the file that a process runs, "" if the process is not root's or not this host's.
 
     Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, and

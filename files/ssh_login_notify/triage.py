@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which logins need a message: the sender weighs each one, and settles those that a rule or a repeat makes silent.
+"""Which logins need a message: the sender weighs each one, and settles those that are ignored, muted or folded.
 
 A login that needs no message is noted before it leaves the queue. So a kill in between loses none, and the next run
 settles it once more. It is remembered as one that was seen (memory.py), as one that was reported is.
@@ -13,6 +13,7 @@ from .alert import LOGIN
 from .journal import trouble
 from .judge import Judge
 from .memory import Memory
+from .mutes import Mutes
 from .repeats import Repeats
 from .weights import WEIGHTS
 
@@ -37,6 +38,7 @@ class Triage:
         self._configuration = configuration
         self._state = state
         self._memory = Memory(spool)
+        self._mutes = Mutes(spool)
         self._repeats = Repeats(spool)
         self._judge = Judge(configuration, self._memory, **sources)
 
@@ -55,7 +57,7 @@ class Triage:
         """
         if alert["about"] != LOGIN:
             return False
-        if not (self._is_ignored(alert) or self._is_folded(alert)):
+        if not (self._is_ignored(alert) or self._is_muted(alert) or self._is_folded(alert)):
             return False
         self._memory.remember(alert, self._configuration.people)
         return True
@@ -66,6 +68,10 @@ class Triage:
             entry = {"id": alert["id"], "from": slack.origin(alert), "rule": rule, "at": time.time()}
             self._state.ignore([entry])
         return rule > 0
+
+    def _is_muted(self, alert: "Alert") -> bool:
+        window = self._mutes.window(alert, alert["weights"])
+        return window is not None and self._mutes.record(window, alert)
 
     def _is_folded(self, alert: "Alert") -> bool:
         into = self._repeats.target(alert, self._state.recent, self._configuration.repeat_minutes)
