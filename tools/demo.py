@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """See it work: a server, a stand-in for Slack, the real role, real logins, and the alerts that come of them."""
+
 from __future__ import annotations
 
 import json
@@ -16,7 +17,7 @@ from tests.lab.containers import address
 from tests.lab.logins import LoginError, Person
 
 from . import engine, environment, images, system
-from .command import ROOT, STATE, Failure, output, run, say, succeeds
+from .command import STATE, Failure, output, run, say, succeeds
 
 DIRECTORY = STATE / "demo"
 NAME = "loginwatch-demo"  # of the network, and of each container with its part behind it
@@ -100,18 +101,6 @@ def play(playbook: str | Path, **options) -> None:
     run(program, "--inventory", DIRECTORY / "inventory.json", playbook, env=variables, **options)
 
 
-def picture() -> None:
-    """Log in to the demo's server as a person would, and take the README's picture of the alert."""
-    if not system.find("chromium"):
-        system.install("chromium", "fonts-lato")
-    if not engine.container_names("loginwatch=demo"):
-        start()
-    log_in(["interactive"])
-    target = ROOT / "docs" / "images" / "alert.png"
-    run(environment.program("python"), "-m", "tests.lab.receiver.screenshot", "--of", page(), "--output", target)
-    say(f"the picture is {target.relative_to(ROOT)}")
-
-
 def log_in(ways: Iterable[str]) -> list[dict]:
     """Log in in these ways, and return the messages that came of it, in the order of the logins."""
     person = Person("deploy", address(SERVER), DIRECTORY, DIRECTORY / "key")
@@ -140,10 +129,9 @@ def show(messages: list[dict]) -> None:
     for message in messages:
         print(f"\n  {message['header']}")
         for label, value in message["fields"].items():
-            print(f"    {label:8}{value}")
+            print(f"    {label:10}{value}")
 
 
 def page() -> str:
     """The address of the receiver's page on this machine."""
     return f"http://{output('docker', 'port', RECEIVER, '8080/tcp').splitlines()[0]}/"
-

@@ -8,7 +8,7 @@ Looking changes nothing and opens no connection. The order is that in which an o
 import os
 import time
 
-from . import ballast, config, labels, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
+from . import ballast, config, labels, login_rules, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
 from .config import Configuration, ConfigurationError
 from .exit_codes import CRITICAL, WARNING
 from .installation import cannot_run, changed_files, installed_at
@@ -362,6 +362,7 @@ def as_json(health: Health) -> "Dict[str, Any]":
         "recent_folded": state.folded,
         "last_answer": state.last_answer,
         "last_ping": state.last_ping,
+        "ended_rules": login_rules.ended(configuration.ignore, time.time()) if configuration else [],
         "sandbox_without": units.Installed().sandbox_without,
         "problems": [problem.sentence for problem in health.problems],
     }
@@ -392,6 +393,7 @@ def as_line(health: Health, word: str) -> str:
         parts.append("{} sshds: {}".format(len(found["sshds"]), ", ".join(map(plain_or_quoted, found["sshds"]))))
     if found["sandbox_without"]:
         parts.append("this host refuses a part of the units' sandbox ({})".format(", ".join(found["sandbox_without"])))
+    parts += found["ended_rules"]
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))

@@ -120,7 +120,7 @@ def wait_for(condition, seconds=LONGEST_WAIT):
         if found:
             return found
         assert time.monotonic() < until, "it did not come in time"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
