@@ -132,4 +132,5 @@ def test_a_login_that_a_window_names_is_muted_counted_and_remembered(host):
         "deploy logged in on web-3",
     ]
     assert Mutes(host.spool).counts(window) == {"SSH (interactive)": 1}
-    assert [key["count"] for key in Memory(host.spool).keys() if key["user"] == "deploy"] == [4]
+    keys = Memory(host.spool).keys()
+    assert [key["count"] for key in keys if key["user"] == "deploy"] == [4]

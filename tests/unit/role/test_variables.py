@@ -4,6 +4,7 @@
 """The role says the same thing everywhere: in its defaults, its argument specification, its README and its files."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ ROLE = PROJECT / "roles" / "ssh_login_notify"
 PREFIX = "ssh_login_notify_"
 
 
+@functools.lru_cache(maxsize=None)
 def load(name):
     return yaml.safe_load((ROLE / name).read_text(encoding="utf-8"))
 
