@@ -443,7 +443,7 @@ def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "Lis
                 f" {sshd.configuration}: repair its configuration."
             )
     for fault in sshds.faults(found, services):
-        yield f"{fault.what}: {fault.mend}. To install all the same, set ssh_login_notify_accept: [unreported_sshd]."
+        yield f"{fault.what}: {fault.mend}. To install anyway, set ssh_login_notify_accept: [unreported_sshd]."
 
 
 def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
@@ -467,7 +467,7 @@ def open_directories(accept: "List[str]") -> "Iterator[str]":
     for directory in trust.open_directories(shared):
         yield (
             f"Others than root can write {directory}, which root's programs lie in or below: chown root:root"
-            f" {directory}, chmod go-w {directory}. To install all the same, set ssh_login_notify_accept:"
+            f" {directory}, chmod go-w {directory}. To install anyway, set ssh_login_notify_accept:"
             " [writable_directories]."
         )
 

@@ -475,7 +475,7 @@ def test_an_sshd_with_a_service_that_is_not_listed_is_refused_unless_that_is_acc
     (problem,) = found["problems"]
     assert "sshd uses the PAM service sshd-second, which does not run the notifier" in problem
     assert problem.endswith(
-        "add sshd-second to ssh_login_notify_pam_services and run the role. To install all the same, set"
+        "add sshd-second to ssh_login_notify_pam_services and run the role. To install anyway, set"
         " ssh_login_notify_accept: [unreported_sshd]."
     )
     assert host.examine(accept=["unreported_sshd"])["problems"] == []
