@@ -65,7 +65,7 @@ def ca_file(host):
     [
         ("/root/ca.pem", "root", "0644", "the sender's sandbox hides /root"),
         ("/var/tmp/ca.pem", "root", "0644", "the sender's sandbox hides /var/tmp"),  # noqa: S108
-        ("/etc/ssl/hidden.pem", "deploy", "0600", "the permissions of /etc/ssl/hidden.pem"),
+        ("/etc/ssl/hidden.pem", "deploy", "0600", "no permission for /etc/ssl/hidden.pem"),
     ],
 )
 def test_authorities_that_the_sender_could_not_read_are_refused(host, tmp_path, ca_file, path, owner, mode, why):
