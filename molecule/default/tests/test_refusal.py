@@ -59,7 +59,7 @@ def ca_file(host):
 UNREADABLE = {
     "roots-home": ("/root/ca.pem", "root", "0644", "the sender's sandbox hides /root"),
     "var-tmp": ("/var/tmp/ca.pem", "root", "0644", "the sender's sandbox hides /var/tmp"),  # noqa: S108
-    "anothers": ("/etc/ssl/hidden.pem", "deploy", "0600", "the permissions of /etc/ssl/hidden.pem"),
+    "anothers": ("/etc/ssl/hidden.pem", "deploy", "0600", "no permission for /etc/ssl/hidden.pem"),
 }
 
 
