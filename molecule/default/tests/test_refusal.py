@@ -57,8 +57,8 @@ def ca_file(host):
 
 # Of authorities: where, whose, with which mode, and why not.
 UNREADABLE = {
-    "roots-home": ("/root/ca.pem", "root", "0644", "the sender's sandbox hides /root"),
-    "var-tmp": ("/var/tmp/ca.pem", "root", "0644", "the sender's sandbox hides /var/tmp"),  # noqa: S108
+    "roots-home": ("/root/ca.pem", "root", "0644", "the sandbox of a unit hides /root"),
+    "var-tmp": ("/var/tmp/ca.pem", "root", "0644", "the sandbox of a unit hides /var/tmp"),  # noqa: S108
     "anothers": ("/etc/ssl/hidden.pem", "deploy", "0600", "no permission for /etc/ssl/hidden.pem"),
 }
 
