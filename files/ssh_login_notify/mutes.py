@@ -19,7 +19,7 @@ import json
 import os
 import time
 
-from . import alert, client_networks, config, identity, journal, outbox, own_connection, slack
+from . import alert, client_networks, config, identity, journal, outbox, slack
 from .judge import root_accounts
 from .spool import ALERT_MODE, MUTES, Spool, is_name, written_at
 from .text import phrase, plain_or_quoted, printable
@@ -132,6 +132,8 @@ def _change(spool: Spool, change: "Any", is_done: "Any", is_trial: bool) -> Answ
 
 def _own_identity(spool: Spool) -> "Dict[str, str]":
     """Return user, address and key of this connection's login; raise MuteError if a window can't name it exactly."""
+    from . import own_connection  # not for the sender of each login
+
     try:
         facts = own_connection.find(spool, Mutes(spool).logins())
     except own_connection.NotFoundError as error:

@@ -84,6 +84,7 @@ def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
     if not _take_over(lock):
         return None
     recover(spool)
+    mutes.finish(spool)
     queue = Queue(spool)
     configuration, transport, reader = _become_sender(queue)
     for name in spool.names("failed") if put_back else []:

@@ -15,6 +15,8 @@ from parts import FINGERPRINT, alert, configuration, needs_root
 from ssh_login_notify import cli, config, exit_codes, identity, mutes, own_connection, slack
 from ssh_login_notify.mutes import MuteError, Mutes
 from ssh_login_notify.spool import MUTES
+from ssh_login_notify.state import State
+from ssh_login_notify.triage import Triage
 from ssh_login_notify.weights import FIRST, ROOT, WEIGHTS
 
 NOW = 1763884800.0
@@ -448,6 +450,58 @@ def test_muted_logins_are_known_by_their_identity(spool, opened):
     assert login["from"] == "203.0.113.50 port 45006"
 
 
+# -- the sender --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def triage(spool, opened):
+    """A run of the sender that knows this identity, but no other."""
+    found = Triage(spool, configuration(), State(spool))
+    found.delivered([alert(time=NOW - 5)])
+    return found
+
+
+def settled(triage, **changes):
+    return triage.settle(triage.weigh(came_in(**changes), []))
+
+
+def test_the_sender_needs_no_message_for_a_muted_login_and_counts_it(spool, opened, triage):
+    assert settled(triage)
+    assert settled(triage), "a sender that was killed meanwhile settles it again"
+    assert Mutes(spool).counts(opened) == {"SSH (interactive)": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"notes": ["the login's environment tried to forge PAM_USER"]},
+        {"type": "SFTP or SCP"},  # the first of its type is heavy
+        {"user": "root"},
+        {"address": "198.51.100.7"},
+        {"time": NOW + 600},
+    ],
+)
+def test_the_sender_reports_every_other_login(spool, opened, triage, changes):
+    assert not settled(triage, **changes)
+    assert Mutes(spool).counts(opened) == {}
+
+
+def test_the_sender_tells_of_the_end_before_it_gives_root_up(spool, clock, opened, monkeypatch):
+    from ssh_login_notify import privileges, sender
+
+    def not_now(_queue):
+        raise privileges.PrivilegeError("not in a test")
+
+    monkeypatch.setattr(sender, "_become_sender", not_now)
+    monkeypatch.setattr(sender.self_check, "run_if_due", lambda _spool: None)
+    spool.remove("outgoing", opened["id"])
+    clock.now = NOW + 600 + mutes.LATE_SECONDS
+    for run in (lambda: sender._run(spool), lambda: sender.flush(spool, False)):
+        with pytest.raises(privileges.PrivilegeError):
+            run()
+        assert len(sentences(spool)) == 1
+
+
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +509,7 @@ def test_muted_logins_are_known_by_their_identity(spool, opened):
 def run(spool, own, clock, capsys, monkeypatch):
     monkeypatch.setattr(cli, "Spool", lambda: spool)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "umask", lambda mask: mask)
 
     def run(*words):
         code = cli.main(["mute", "--json", *words])
