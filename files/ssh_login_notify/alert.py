@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 VERSION = 1
 # What an alert can be about: a login, repeats of one (repeats.py), or the notifier itself.
 LOGIN, REPEATS, TEST, HEARTBEAT, SELF_CHECK = "login", "repeats", "test", "heartbeat", "self-check"
+SUMMARY = "summary"
 # The event in the log of what a connection has opened since it was reported.
 FOLLOWUP = "followup"
 # The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
@@ -102,7 +103,7 @@ def following(reported: "Alert", login_type: str) -> "Alert":
 def own(about: str, notes: "List[str]") -> "Alert":
     """Return an alert about the notifier itself, not about a login.
 
-    about: TEST, HEARTBEAT or SELF_CHECK. notes: sentences that say what is wrong
+    about: TEST, HEARTBEAT, SELF_CHECK or SUMMARY. notes: sentences that say what is wrong, or what was silent
     """
     now = time.time()
     return {

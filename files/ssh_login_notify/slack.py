@@ -21,7 +21,7 @@ quotes (text.py), and what sshd and the administrator vouch for comes before it.
 from datetime import datetime, timezone
 
 from . import rules
-from .alert import HEARTBEAT, LOGIN, REPEATS, SELF_CHECK, TEST, is_own, subject
+from .alert import HEARTBEAT, LOGIN, REPEATS, SELF_CHECK, SUMMARY, TEST, is_own, subject
 from .config import Configuration
 from .login_types import (
     COMMAND_OVER,
@@ -67,7 +67,10 @@ DIGEST_LIMIT = 40
 # In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
-LINE = {"Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "From": "from ", "Time": "", "Key": ""}
+LINE = {
+    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Summary": "", "From": "from ", "Time": "",
+    "Key": "",
+}  # fmt: skip
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
 # What makes a login heavy, in the words of a headline.
@@ -218,6 +221,8 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
+    if alert["about"] == SUMMARY:
+        return "Daily summary from " + server
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["about"] == SELF_CHECK and alert["notes"]:
@@ -389,7 +394,9 @@ def _opened(login_type: str) -> str:
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
     pairs = []
-    if alert["notes"] or alert["about"] == SELF_CHECK:
+    if alert["about"] == SUMMARY:
+        pairs.append(("Summary", "; ".join(alert["notes"])))
+    elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     pairs.append(("Server", _server(alert, configuration)))
     if alert["about"] == TEST:
