@@ -7,7 +7,7 @@ and leaves nothing half-done.
     outgoing/   finished alerts that wait                          root writes, the service user takes
     failed/     alerts that Slack refused for good, each with the answer in NAME.answer
     state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the
-                self-check last found
+                self-check last found; summary.json: what the next daily summary counts
     open/       connections that were reported and are still open (open_connections.py)        root only
     ballast/    files that become alerts when no disk has room (ballast.py)                    root only
     mutes/      windows in which one identity's logins need no message (mutes.py)    root writes, the service user reads
@@ -30,7 +30,7 @@ DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST, MUTES = "ballast", "mutes"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
-STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json")
+STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json")
 # What the name of a file ends in that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
 # The directories are setgid, so the group is the service's.
