@@ -52,7 +52,8 @@ def make_venv(directory: Path, python: Path, pip_arguments: list[str], recipe: s
     run(*pip, "--upgrade", "pip~=21.3; python_version < '3.8'")
     run(*pip, "--no-compile", *pip_arguments)
     # Two thirds of the files are collections, of which Ansible reads no byte code.
-    run(directory / "bin" / "python", "-m", "compileall", "-q", "-j", "0", "-x", "ansible_collections", directory / "lib")
+    options = ("-q", "-j", "0", "-x", "ansible_collections")
+    run(directory / "bin" / "python", "-m", "compileall", *options, directory / "lib")
     stamp.write_text(digest)
 
 
