@@ -129,7 +129,7 @@ def show(messages: list[dict]) -> None:
     for message in messages:
         print(f"\n  {message['header']}")
         for label, value in message["fields"].items():
-            print(f"    {label:8}{value}")
+            print(f"    {label:10}{value}")
 
 
 def page() -> str:

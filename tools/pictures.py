@@ -26,8 +26,7 @@ MESSAGE_SECONDS = 60.0
 
 def take(names: list[str]) -> None:
     """Take these pictures, or all of them, by the names of their files in docs/images."""
-    if not system.find("chromium"):
-        system.install("chromium", "fonts-lato")
+    system.install("chromium", "fonts-lato", "fonts-noto-color-emoji")
     if not engine.container_names("loginwatch=demo"):
         demo.start()
     receiver = Receiver(demo.page().rstrip("/"))

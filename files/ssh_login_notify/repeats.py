@@ -135,7 +135,7 @@ def follow_up(name: str, kept: "Dict[str, Any]") -> "Alert":
     times = ", ".join(time.strftime("%H:%M:%S", time.localtime(login["at"])) for login in kept["logins"])
     if kept["count"] > len(kept["logins"]):
         times = "the last at " + times
-    note = f"{more_logins(kept['count'])} like {name}: {times}"
+    note = f"{more_logins(kept['count'])} with the same address, key and type after {name}: {times}"
     # A name of the spool's form that no login has: a pid has at most seven digits (proc(5), pid_max).
     return dict(
         last, id=last["id"].partition("-")[0] + "-1" + name.partition("-")[2].zfill(7), about=REPEATS, notes=[note]

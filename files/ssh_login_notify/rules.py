@@ -1,26 +1,28 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose key it is, and which logins need no message.
+"""Whose key it is, which logins need no message, and whom a message mentions.
 
-A rule of `ignore` is a dictionary of `user`, `from` (see client_networks.py), `key` (a fingerprint), `certificate` (see
-certificate_patterns.py) and `type` (the type without a program's name); a login is ignored when every one that the rule
-gives matches. Each matches as a whole value, as a network or as a pattern for a whole value, never as a part of a text,
-and only what sshd or an authority vouches for: the numeric address, no DNS name.
+login_rules.py says what a rule may name. All of it must match: each as a whole value, as a network, or as a pattern for
+a whole value, never as a part of a text; and only what sshd, an authority or the host vouches for, apart from the type
+and the command: the numeric address, no DNS name. What can't be found out does not match.
 """
 
-from . import certificate_patterns, client_networks, settings
+from . import certificate_patterns, client_networks, groups, login_times, login_types
 from .alert import is_own
 from .config import Configuration
-from .login_types import COMMAND
+from .login_rules import named
 from .weights import ANOMALY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Set
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Set
 
     from .alert import Alert
 
     Rule = Dict[str, Any]
+
+# Before and behind the name of a program in a type (command_line.py).
+PROGRAM = ("SSH (command: ", ")")
 
 
 def people(alert: "Alert", configuration: Configuration) -> "List[str]":
@@ -57,8 +59,10 @@ def ignoring_rule(alert: "Alert", configuration: Configuration, weights: "Iterab
     if is_own(alert):
         return 0
     heavy = _all_weights(alert, weights)
-    rules = enumerate(configuration.ignore, 1)
-    return next((n for n, rule in rules if heavy <= _named(rule, "weight") and _matches(rule, alert)), 0)
+    for number, rule in enumerate(configuration.ignore, 1):
+        if heavy.issubset(named(rule, "weight")) and _matches(rule, alert, configuration):
+            return number
+    return 0
 
 
 def mentions(alert: "Alert", configuration: Configuration, weights: "Iterable[str]") -> "List[str]":
@@ -72,7 +76,7 @@ def mentions(alert: "Alert", configuration: Configuration, weights: "Iterable[st
     found = [
         rule["mention"]
         for rule in configuration.mentions
-        if ("weight" not in rule or heavy & _named(rule, "weight")) and _matches(rule, alert)
+        if ("weight" not in rule or heavy.intersection(named(rule, "weight"))) and _matches(rule, alert, configuration)
     ]
     return list(dict.fromkeys(found))
 
@@ -81,27 +85,15 @@ def _all_weights(alert: "Alert", weights: "Iterable[str]") -> "Set[str]":
     return set(weights) | ({ANOMALY} if alert["notes"] else set())
 
 
-def _named(rule: "Rule", key: str) -> "Set[str]":
-    """Return the values that a key of a rule names, none if the rule does not have it."""
-    return set(settings.named(rule[key])) if key in rule else set()
+def _matches(rule: "Rule", alert: "Alert", configuration: Configuration) -> bool:
+    return all(match(named(rule, key), alert, configuration) for key, match in MATCHES.items() if key in rule)
 
 
-def _matches(rule: "Rule", alert: "Alert") -> bool:
-    return (
-        rule.get("user", alert["user"]) == alert["user"]
-        and ("from" not in rule or client_networks.holds(rule["from"], alert["address"]))
-        and ("key" not in rule or rule["key"] in _fingerprints(alert))
-        and ("certificate" not in rule or _has_certificate(rule["certificate"], alert))
-        and ("type" not in rule or rule["type"] == _plain_type(alert["type"]))
-    )
-
-
-def _has_certificate(text: str, alert: "Alert") -> bool:
-    return any(certificate_patterns.holds(text, method) for method in alert["methods"])
-
-
-def _plain_type(login_type: str) -> str:
-    return COMMAND if login_type.startswith("SSH (command: ") else login_type
+def _program(login_type: str) -> "Optional[str]":
+    """Return the name of the program that a type names: `apt-get` of `SSH (command: apt-get)`; None for none."""
+    start, end = PROGRAM
+    is_named = login_type.startswith(start) and login_type.endswith(end)
+    return login_type[len(start) : -len(end)] if is_named else None
 
 
 def _fingerprints(alert: "Alert") -> "List[str]":
@@ -110,3 +102,28 @@ def _fingerprints(alert: "Alert") -> "List[str]":
         found.append(method.get("fingerprint"))
         found.append(method.get("certificate", {}).get("ca"))
     return [fingerprint for fingerprint in found if fingerprint]
+
+
+def _has_address(networks: "List[str]", alert: "Alert") -> bool:
+    return any(client_networks.holds(network, alert["address"]) for network in networks)
+
+
+def _has_certificate(texts: "List[str]", alert: "Alert") -> bool:
+    return any(certificate_patterns.holds(text, method) for text in texts for method in alert["methods"])
+
+
+# By the keys of a rule that say what a login is: whether one matches what the rule names. In this order: only a login
+# that matches all the rest is worth a look at the host's groups.
+MATCHES: "Dict[str, Callable[[List[str], Alert, Configuration], bool]]" = {
+    "until": lambda dates, alert, _: not any(login_times.is_over(date, alert["time"]) for date in dates),
+    "user": lambda users, alert, _: alert["user"] in users,
+    "service": lambda services, alert, _: alert["service"] in services,
+    "type": lambda types, alert, _: login_types.plain(alert["type"]) in types,
+    "command": lambda programs, alert, _: _program(alert["type"]) in programs,
+    "key": lambda keys, alert, _: any(fingerprint in keys for fingerprint in _fingerprints(alert)),
+    "from": lambda networks, alert, _: _has_address(networks, alert),
+    "hours": lambda hours, alert, _: any(login_times.are_in_hours(text, alert["time"]) for text in hours),
+    "certificate": lambda texts, alert, _: _has_certificate(texts, alert),
+    "person": lambda names, alert, configuration: any(name in names for name in people(alert, configuration)),
+    "group": lambda names, alert, _: groups.has_member(names, alert["user"]),
+}

@@ -21,7 +21,7 @@ quotes (text.py), and what sshd and the administrator vouch for comes before it.
 from datetime import datetime, timezone
 
 from . import rules
-from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, TEST, is_own, subject
+from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, is_own, subject
 from .config import Configuration
 from .login_types import (
     COMMAND_OVER,
@@ -68,8 +68,8 @@ DIGEST_LIMIT = 40
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
 LINE = {
-    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "From": "from ", "Time": "",
-    "Key": "",
+    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "Summary": "", "From": "from ",
+    "Time": "", "Key": "",
 }  # fmt: skip
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
@@ -91,6 +91,8 @@ RIGHT_AND_RARE = (ROOT, FIRST)
 HEADER_WEIGHTS = 2
 # Fields that are left out where there is nothing to say.
 OPTIONAL = ("Note", "Attention", "Person")
+# What an alert can be about whose first note is its headline.
+SENTENCES = (SELF_CHECK, MUTE)
 # What ends a name that the administrator chose, in a headline and before a line.
 NAME_ENDS = (" as ", ": ")
 # What the user, an authority or the client's host chose of a method (authinfo.py).
@@ -203,17 +205,16 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
     if fits or is_own(alert):
         pairs = [(label, value) for label, value in pairs if label not in HEADLINE]
     if fits and _is_in_headline(alert):
-        mend = alert["notes"][0].partition(": ")[2]
-        pairs = [("What to do", mend)] * bool(mend) + [pair for pair in pairs if pair[0] != "Problem"]
+        rest = alert["notes"][0].partition(": ")[2]
+        label = "Mute" if alert["about"] == MUTE else "What to do"
+        pairs = [(label, rest)] * bool(rest) + [pair for pair in pairs if pair[0] not in ("Problem", "Mute")]
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
     blocks: List[Dict[str, Any]] = [_header(header), *_mentions([alert])]
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
     # The line of a problem or a mute begins with what its headline says.
-    start = (
-        _name(_server(alert, configuration)) if alert["about"] in (SELF_CHECK, MUTE) and alert["notes"] else headline
-    )
+    start = _name(_server(alert, configuration)) if alert["about"] in SENTENCES and alert["notes"] else headline
     return _message(escape(f"{start}: {line(alert, configuration, now)}"), blocks)
 
 
@@ -223,8 +224,12 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
-    if alert["about"] == MUTE or (_is_in_headline(alert) and not short):
+    if alert["about"] == SUMMARY:
+        return "Daily summary from " + server
+    if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
+    if alert["about"] == MUTE:
+        return "Mute on " + server
     if alert["about"] == SELF_CHECK and alert["notes"]:
         count = len(alert["notes"])
         return f"1 problem on {server}" if count == 1 else f"{count} problems on {server}"
@@ -239,8 +244,8 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
 
 
 def _is_in_headline(alert: "Alert") -> bool:
-    """Tell whether the headline says what is wrong: the self-check has found one problem."""
-    return alert["about"] == SELF_CHECK and len(alert["notes"]) == 1
+    """Tell whether the headline begins the only sentence: the self-check has found one problem, or it is of a mute."""
+    return alert["about"] in SENTENCES and len(alert["notes"]) == 1
 
 
 def _who(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
@@ -396,6 +401,8 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str
     pairs = []
     if alert["about"] == MUTE:
         pairs.append(("Mute", "; ".join(alert["notes"])))
+    elif alert["about"] == SUMMARY:
+        pairs.append(("Summary", "; ".join(alert["notes"])))
     elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     pairs.append(("Server", _server(alert, configuration)))

@@ -21,8 +21,9 @@ author: the loginwatch founders
 description:
   - Says of each key which accounts it opens on which hosts, whose it is, and when it was used.
   - Of each host it reads the variables C(keys_found), which M(loginwatch.pam.authorized_key_info) returned,
-    C(keys_status), the output of C(ssh-login-notify status --json), C(keys_failure) and C(ssh_login_notify_people). Any
-    of them may be missing. What a host says is believed only as far as it has the right form.
+    C(keys_status), the output of C(ssh-login-notify status --json --keys), C(keys_failure) and
+    C(ssh_login_notify_people). Any of them may be missing. What a host says is believed only as far as it has the right
+    form.
 positional: _input, variables, reachable, unused_days
 options:
   _input:
@@ -289,7 +290,7 @@ class _Host:
     def _remember(self, answer: object) -> None:
         """Take the notifier's memory, as far as there is one."""
         status = _status(answer)
-        self.no_memory = "the notifier does not answer" if status is None else "the notifier keeps no memory of keys"
+        self.no_memory = "no notifier answered" if status is None else "the notifier keeps no memory of keys"
         if status is None or "keys" not in status:
             return
         try:
@@ -410,7 +411,7 @@ def _people(people: object) -> dict[str, str]:
         if isinstance(entry, str) and isinstance(name, str):
             if entry.startswith("SHA256:"):
                 fingerprint, _blank, certificate = entry.partition(" ")
-                names.setdefault(fingerprint, "(its certificates)" if certificate else _one_line(name))
+                names.setdefault(fingerprint, "named by its certificates" if certificate else _one_line(name))
                 continue
             try:
                 key = authorized_keys.parse(entry.encode("utf-8", "replace"))

@@ -25,6 +25,7 @@ KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
 NAMES = ("debian12", "debian13", "debian12-plain")
 # With those that are there for one test module each.
 GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
+PROGRAM = "/usr/local/bin/ssh-login-notify"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
 # Playbooks that take something away do so only with a target.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-defau
 
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 STATE = "/var/spool/ssh-login-notify/state"
+FOLDED_SECONDS = 20.0
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
 # Changes a JSON file in place. What is written is Python, with `found` for the file's content.
 CHANGE = "import json; file = open({path!r}, 'r+'); found = json.load(file); {how}; file.seek(0); file.truncate()"
@@ -85,7 +87,7 @@ def test_a_password_is_heavy_where_keys_are_the_rule(host, tmp_path, alerts):
         f"{RED} password, first time",
         f"{RED} password",
     ]
-    host.check_output("userdel -r grace")
+    host.check_output("userdel -rf grace")
 
 
 def test_what_was_there_before_is_light(ada, alerts):
@@ -95,25 +97,37 @@ def test_what_was_there_before_is_light(ada, alerts):
     assert message.header.startswith("Ada Lovelace as deploy on ")
 
 
+def folded(host, count: int) -> list[dict[str, str]]:
+    """The last logins that were folded, as soon as there are so many."""
+    deadline = time.monotonic() + FOLDED_SECONDS
+    while True:
+        found = json.loads(host.check_output("ssh-login-notify status --json"))["recent_folded"]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
 def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, receiver, alerts):
-    alerts(ada.command(), people("rita").command())
+    """Shells, since the type of a command that is over at once is not always clear."""
+    alerts(ada.interactive(), people("rita").interactive(), ada.sftp())
     configure(repeat_minutes=5)
-    (first,) = alerts(ada.command())
+    (first,) = alerts(ada.interactive())
     mark = receiver.last()
-    repeats = [ada.command() for _login in range(3)]
-    (other,) = alerts(people("rita").command())
-    assert other.fields["User"] == "rita"
+    repeats = [ada.interactive() for _login in range(3)]
+    found = folded(host, 3)
+    assert [(entry["into"], entry["from"]) for entry in found] == [(first.ids[0], login.source) for login in repeats]
+    (other,) = alerts(people("rita").interactive())
     (another_type,) = alerts(ada.sftp())
-    assert another_type.fields["Type"] != first.fields["Type"]
-    status = json.loads(host.check_output("ssh-login-notify status --json"))
-    assert [entry["into"] for entry in status["recent_folded"]][-3:] == first.ids * 3
-    assert [entry["from"] for entry in status["recent_folded"]][-3:] == [login.source for login in repeats]
+    assert (other.fields["User"], another_type.fields["Type"]) == ("rita", "SFTP or SCP")
     # The minutes are over.
     change(host, f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]")
     host.check_output("ssh-login-notify flush")
     (message,) = receiver.wait_for(lambda message: "again" in (message.header or ""), after=mark)
     assert message.header.startswith("Ada Lovelace as deploy logged in again on ")
-    assert message.fields["Note"].startswith(f"3 more logins like {first.ids[0]}: ")
+    assert message.fields["Note"].startswith(
+        f"3 more logins with the same address, key and type after {first.ids[0]}: "
+    )
     assert message.fields["From"] == repeats[-1].source
     assert message.harmless
     assert len(receiver.messages(after=mark)) == 3

@@ -201,7 +201,7 @@ def test_status_warns_where_nobody_looks_at_an_open_connection(host, ada):
     ):
         status = host.run("ssh-login-notify status")
         assert status.rc == 1
-        assert "no process looks at 1 open connections" in status.stdout
+        assert "no process watches 1 open connection" in status.stdout
     assert host.run("ssh-login-notify status").rc == 0
 
 

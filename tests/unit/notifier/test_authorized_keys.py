@@ -11,6 +11,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ssh_login_notify import authorized_keys
 from ssh_login_notify.authorized_keys import MalformedError, parse, parse_authority, parse_options, parse_principal
 from ssh_login_notify.text import LONGEST
 
@@ -241,3 +244,29 @@ def test_an_authority_has_no_options():
     assert parse_authority(b"# none") is None
     with pytest.raises(MalformedError, match="not allowed for a trusted authority"):
         parse_authority(b"cert-authority " + KEY)
+
+
+# What lines are made of, in any order.
+PIECES = [
+    KEY, ED25519, KEY.split()[1], b'"', b"\\", b'\\"', b",", b" ", b"\t", b"#", b"\0", b"\r", b"=", b"command=",
+    b"from=", b'expiry-time="', b"99999999", b"20250101", b"00000000", b"Z", b"cert-authority", b"no-", b"pty", b"\xff",
+    b"\x1b[2J",
+]  # fmt: skip
+
+
+def texts_of(read, text):
+    """Return all that is shown of a line."""
+    try:
+        found = read(text)
+    except MalformedError as error:
+        return [str(error)]
+    if isinstance(found, authorized_keys.Key):
+        assert found.fingerprint == parse(KEY).fingerprint
+        return [found.comment, found.refusal(NOW), *(value for _name, value in found.options if value)]
+    return [found[0]] if found else []
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=3)), max_size=12).map(b"".join))
+def test_whatever_a_user_writes_it_is_read_or_refused_and_can_be_shown(text):
+    for read in (parse, parse_principal, parse_authority):
+        assert all(shown.isprintable() for shown in texts_of(read, text))

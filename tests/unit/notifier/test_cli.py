@@ -86,7 +86,7 @@ def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command)
     code, out, err = host.run(command)
     assert (code, out) == (UNKNOWN, "")
     assert err.count("\n") == 1
-    assert "only root can use it" in err
+    assert "only root can run it" in err
     assert host.webhook.requests == []
 
 
@@ -195,7 +195,7 @@ def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
     State(host.spool).waiting("429 rate_limited", "Slack allows", 500, asked=True)
     code, found = host.json("test")
     assert (code, found["delivered"], len(host.webhook.requests)) == (WARNING, False, 1)
-    assert "Slack has asked for a pause" in found["answer"]
+    assert "Slack asked for a pause" in found["answer"]
 
 
 def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
@@ -378,9 +378,9 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
 @pytest.mark.parametrize(
     ("instruction", "said"),
     [
-        (answer(413, "EICAR"), "the last try ended with 413: look for a proxy or a filter on the way to 127.0.0.1"),
-        (parts.reset, "no answer: they may stand in the channel: look for a proxy or a filter on the way to 127"),
-        (answer(200, "EICAR"), "200: they may stand in the channel: 127.0.0.1 does not answer as Slack does,"),
+        (answer(413, "EICAR"), "the last attempt ended with 413: check for a proxy or filter on the way to 127.0.0.1"),
+        (parts.reset, "no answer: they may be posted already: check for a proxy or filter on the way to 127"),
+        (answer(200, "EICAR"), "200: they may be posted already: 127.0.0.1 does not answer like Slack;"),
     ],
 )
 def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(host, slept, instruction, said):
@@ -395,7 +395,7 @@ def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(h
     code, found = host.json("status")
     assert (code, found["waiting"]) == (CRITICAL, 1)
     (problem,) = found["problems"]
-    assert problem.startswith("1 alerts are stuck, ")
+    assert problem.startswith("1 alert is stuck, ")
     assert said in problem
     assert "EICAR" not in problem, "the self-check reports it the same way"
 
@@ -449,7 +449,7 @@ def test_a_flush_beside_a_sender_at_work_leaves_it_to_that(host, monkeypatch):
     with parts.another_process_holding(host.spool.path("sender.lock")):
         code, found = host.json("flush")
         assert (code, found["waiting"], found["answer"]) == (WARNING, 1, None)
-        assert "a sender is at work" in found["sender"]
+        assert "a sender is running" in found["sender"]
         assert host.run("flush")[1].splitlines() == ["delivered 0, waiting 1, failed 0", found["sender"]]
         assert host.run("send")[0] == OK
         assert host.webhook.requests == []
@@ -634,7 +634,7 @@ def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     code, found = host.json("status")
     assert (code, found["waiting"]) == (CRITICAL, 1)
-    assert f"1 alerts wait in {paths.OVERFLOW}, because the spool took none" in str(found["problems"])
+    assert f"1 alert waits in {paths.OVERFLOW}, because the spool accepts none" in str(found["problems"])
     assert host.run(command)[0] == OK
     assert len(host.webhook.requests) == 1
     assert overflow.names() == []
@@ -857,5 +857,5 @@ def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, v
     code, found = host.json("check", "--configuration", str(other))
     assert (code, found["usable"]) == ((CRITICAL, False) if problem else (OK, True))
     assert (found["problem"] or "").startswith(problem or "")
-    assert host.run("check")[:2] == (OK, "it can be used\n")
+    assert host.run("check")[:2] == (OK, "the configuration is valid\n")
     assert host.webhook.requests == []

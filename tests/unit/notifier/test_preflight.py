@@ -475,7 +475,7 @@ def test_an_sshd_with_a_service_that_is_not_listed_is_refused_unless_that_is_acc
     (problem,) = found["problems"]
     assert "sshd uses the PAM service sshd-second, which does not run the notifier" in problem
     assert problem.endswith(
-        "add sshd-second to ssh_login_notify_pam_services and run the role. To install all the same, set"
+        "add sshd-second to ssh_login_notify_pam_services and run the role. To install anyway, set"
         " ssh_login_notify_accept: [unreported_sshd]."
     )
     assert host.examine(accept=["unreported_sshd"])["problems"] == []
@@ -572,13 +572,13 @@ def test_authorities_that_are_none_are_refused(host):
 
 def test_authorities_that_the_sender_can_not_read_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "HIDDEN", ("/root",))
-    assert preflight.out_of_reach("/root/ca.pem") == "the sender is kept away from /root"
+    assert preflight.out_of_reach("/root/ca.pem") == "the sandbox of a unit hides /root"
     path = tmp_path / "ca.pem"
     path.write_text("")
     path.chmod(0o400)
     assert preflight.out_of_reach(str(path)) == ""
     os.chown(str(path), 65534, 65534)
-    assert preflight.out_of_reach(str(path)).startswith(f"the permissions of {path}")
+    assert preflight.out_of_reach(str(path)) == f"root without capabilities has no permission for {path}"
     path.chmod(0o404)
     assert preflight.out_of_reach(str(path)) == ""
 
@@ -592,7 +592,7 @@ def test_a_directory_that_others_can_write_is_refused_unless_accepted(host, monk
     monkeypatch.setattr(trust, "TRUSTED", (str(shared / "spool"),))
     found = [problem for problem in host.examine()["problems"] if host.path() in problem]
     assert len(found) == 1, "the spool itself is the role's to repair"
-    assert f"Others than root can write {shared}, " in found[0]
+    assert f"Users other than root can write to {shared}, " in found[0]
     assert "set ssh_login_notify_accept: [writable_directories]." in found[0]
     assert host.examine(accept=["writable_directories"])["problems"] == []
 

@@ -609,9 +609,14 @@ def test_whom_the_rules_name_is_notified_and_nobody_else():
 
 
 def test_repeats_of_a_login_are_told_as_a_login_and_are_not_late():
-    message = single(now=NOW + 9999, values=PEOPLE, about=REPEATS, notes=["3 more logins like 1.1-1: 12:00:01"])
+    message = single(
+        now=NOW + 9999,
+        values=PEOPLE,
+        about=REPEATS,
+        notes=["3 more logins with the same address, key and type after 1.1-1: 12:00:01"],
+    )
     assert message["blocks"][0]["text"]["text"] == "Ada Lovelace as deploy logged in again on web-3"
-    assert shown(message)["Note"] == "3 more logins like 1.1-1: 12:00:01"
+    assert shown(message)["Note"] == "3 more logins with the same address, key and type after 1.1-1: 12:00:01"
     assert shown(message)["From"] == "203.0.113.50 port 45006"
     if view:
         assert view(message)["fields"]["Person"] == "Ada Lovelace"

@@ -4,13 +4,16 @@
 """triage: a login is weighed until somebody was told of it, and nothing suppresses a heavy one but its own name."""
 
 import json
+import os
 
 import pytest
 from parts import FINGERPRINT, OK, alert, answer, configuration
+from ssh_login_notify import identity
 from ssh_login_notify import queue as queue_module
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.delivery import DIGEST_FROM, Delivery
 from ssh_login_notify.memory import Memory
+from ssh_login_notify.mutes import Mutes
 from ssh_login_notify.state import State
 from ssh_login_notify.transport import Transport
 from ssh_login_notify.triage import heaviest_first
@@ -110,3 +113,24 @@ def test_a_rule_of_mentions_notifies_for_its_weight_alone(host):
     for number, methods in enumerate((alert()["methods"], other)):
         host.send(alert(number, methods=methods), mentions=mentions, people={FINGERPRINT: "Ada"})
     assert ["<!here>" in json.dumps(message) for message in host.messages] == [False, True]
+
+
+def test_a_login_that_a_window_names_is_muted_counted_and_remembered(host):
+    host.send(alert(1))
+    facts = identity.facts_of(alert())
+    window = {name: facts[name] for name in ("user", "address", "key")}
+    window.update(id="1763884800.000000-1", opened_at=alert(2)["time"], until=alert(5)["time"], minutes=1, reason="x")
+    window.update(covers=[], pauses=[])
+    os.makedirs(host.spool.path("mutes"), exist_ok=True)
+    host.spool.write("mutes", window["id"], json.dumps(window).encode(), 0o640)
+    host.send(
+        alert(2), alert(3, type="SCP"), alert(4, user="root"), alert(4, address="203.0.113.51", id="1763884804.2-1")
+    )
+    assert host.headlines[1:] == [
+        ORANGE + " first time · deploy logged in on web-3",
+        ORANGE + " root, first time · root logged in on web-3",
+        "deploy logged in on web-3",
+    ]
+    assert Mutes(host.spool).counts(window) == {"SSH (interactive)": 1}
+    keys = Memory(host.spool).keys()
+    assert [key["count"] for key in keys if key["user"] == "deploy"] == [4]

@@ -139,7 +139,7 @@ def test_persons_are_those_of_any_map_by_fingerprint_key_or_line():
     )
     persons = {record["fingerprint"]: record["person"] for record in found["records"]}
     assert persons == {
-        fingerprint("a"): "Grace", line_fingerprint: "Ada", fingerprint("c"): "(its certificates)",
+        fingerprint("a"): "Grace", line_fingerprint: "Ada", fingerprint("c"): "named by its certificates",
         fingerprint("d"): "",
     }  # fmt: skip
     assert found["counts"]["unknown"] == 1
