@@ -73,7 +73,7 @@ def test_it_may_be_no_message_at_all(spool, webhook, switch):
     [(answer(404, "gone"), "404"), (answer(302, "", "Location: /elsewhere"), "302"), (reset, "Connection reset"),
      (raw(b"garbage\r\n\r\n", keep=False), "did not answer in HTTP")],
 )  # fmt: skip
-def test_a_switch_that_does_not_answer_holds_nobody_up_and_is_told(spool, webhook, switch, instruction, said):
+def test_a_switch_that_does_not_answer_delays_no_alert_and_is_reported(spool, webhook, switch, instruction, said):
     beat(spool)
     switch.instructions.append(instruction)
     spool.write("outgoing", parts.alert(99)["id"], alert.to_json(parts.alert(99)), 0o640)

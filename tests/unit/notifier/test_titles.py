@@ -45,7 +45,7 @@ def test_a_session_is_no_part_of_the_users_name(text, user, session):
 
 
 @pytest.mark.parametrize("text", [b"deploy [priv]", b"a b [postauth]", b"deploy [net]", b"unknown [pam]"])
-def test_a_monitor_and_its_helpers_say_what_they_do(text):
+def test_the_titles_of_a_monitor_and_its_helpers_are_recognized(text):
     assert titles.is_helpers(text)
 
 

@@ -38,7 +38,7 @@ def test_the_pauses_of_sender_and_follower_are_ended(systemctl):
     assert systemctl("auto-restart")[1::2] == [f"stop {service}" for service in RESTARTED]
 
 
-def test_without_systemd_there_is_none(monkeypatch):
+def test_without_systemd_there_is_no_pause(monkeypatch):
     monkeypatch.setattr(paths, "SYSTEMD", "/nonexistent")
     monkeypatch.setattr(paths, "SYSTEMCTL", None)
     units.end_pauses()
