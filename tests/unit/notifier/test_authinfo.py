@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""authinfo: what ssh-keygen prints about a key is what an alert says of it."""
+"""authinfo: an alert says of a key what ssh-keygen prints."""
 
 import base64
 import re

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
+"""The command line: for root only, in words for people and JSON for machines, with the documented exit codes."""
 
 import errno
 import io

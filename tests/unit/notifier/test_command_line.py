@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""command_line: clients' own lines are transfers, and everything else is a command that gives no secret away.
+"""command_line: the lines of transfer clients are transfers, all others are commands, and no argument is shown.
 
 What shells make of such lines is asked of real ones: tests/unit/shells.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""connection: every way in which a connection's processes show what it is for, and look like another's."""
+"""connection: every way in which a connection's processes show its type, and in which others imitate them."""
 
 import os
 

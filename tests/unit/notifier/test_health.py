@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""health: what is wrong on a host is told with its mend, and what is not is no problem."""
+"""health: each problem of a host is reported with what to do, and nothing else is."""
 
 import hashlib
 import json

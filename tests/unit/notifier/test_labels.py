@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""labels: a label that keeps sshd from writing is found, although whoever looks could write."""
+"""labels: a label that keeps sshd from writing is found, although this process could write."""
 
 import errno
 import os

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""overflow: what the spool does not take waits elsewhere, root's alone, and comes back whole and once."""
+"""overflow: alerts that the spool rejects wait elsewhere, for root only, and return complete and once."""
 
 import os
 import stat

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pam_environment: what the administrator sets for all is no anomaly of a login, and all else stays one."""
+"""pam_environment: a variable that the administrator sets is not an anomaly of a login, and all others stay one."""
 
 import os
 

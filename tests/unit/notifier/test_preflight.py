@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""preflight: a host that is not fit is refused before anything is changed, by the rules of what installs afterwards."""
+"""preflight: an unfit host is refused before anything is changed, by the same rules as in the installation."""
 
 import grp
 import json

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""processes: what /proc tells, and nothing of a process that is gone."""
+"""processes: facts from /proc, and nothing about a process that is gone."""
 
 import os
 import resource

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""self_check: what has become wrong is told once, and once that it is well again; nothing is told twice."""
+"""self_check: a new problem is reported once, and its end once; nothing is reported twice."""
 
 import json
 import os

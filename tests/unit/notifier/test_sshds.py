@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sshds: each sshd of a host is found, asked with its own options, and told if its logins are not reported."""
+"""sshds: each sshd of a host is found and asked with its own options, and reported if its logins would be missed."""
 
 import os
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""subsystem: the SFTP server that sshd is configured to run, and nothing that is not certain."""
+"""subsystem: the SFTP server that sshd is configured to run, and nothing uncertain."""
 
 import os
 

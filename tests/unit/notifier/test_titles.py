@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""titles: what sshd writes into them, for whatever name."""
+"""titles: the titles that sshd writes, for any name."""
 
 import pytest
 from ssh_login_notify import titles

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""units: who starts the sender, and an operator who has repaired it need not wait for systemd's next try."""
+"""units: who starts the sender, and the end of systemd's pauses after an operator has fixed a fault."""
 
 import json
 import os
