@@ -119,9 +119,8 @@ def test_a_rule_makes_silent_what_it_names_in_full_and_the_summary_says_how_many
     host.check_output("groupadd monitoring && gpasswd -a deploy monitoring")
     rule = {
         "group": ["nobody-s", "monitoring"], "person": "Ada Lovelace",
-        "from": ["192.0.2.1", f"{known.source.split()[0]}/32"],
-        "type": "SSH (interactive)", "service": "sshd", "hours": ["00:00-12:00", "11:00-24:00"], "until": "2099-12-31",
-        "reason": "the robot",
+        "from": ["192.0.2.1", f"{known.source.split()[0]}/32"], "type": "SSH (interactive)", "service": "sshd",
+        "hours": ["00:00-12:00", "11:00-24:00"], "until": "2099-12-31", "reason": "the robot",
     }  # fmt: skip
     configure(ignore=[{**rule, "until": "2020-01-31"}, {**rule, "group": "root"}, rule], repeat_minutes=0)
     mark = receiver.last()
