@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the tables of the role's variables, and its defaults, from meta/argument_specs.yml, where they are documented.
 
+Also the tables of the hosts on which the notifier was run, in the README (support.py).
+
 It needs PyYAML, so `./dev docs` runs it in the virtual environment:
 
     .dev/venv/bin/python tools/variables.py            write the files
@@ -13,10 +15,15 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+from tools import support  # noqa: E402 - as a script, Python knows the checkout only now
+
 ROLE = Path("roles") / "ssh_login_notify"
 SPECIFICATION = ROLE / "meta" / "argument_specs.yml"
 DEFAULTS_HEAD = """\
@@ -34,13 +41,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is not up to date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
     options = parser.parse_args(arguments)
-    specification = yaml.safe_load((options.root / SPECIFICATION).read_text(encoding="utf-8"))
-    variables = specification["argument_specs"]["main"]["options"]
+    variables = load(options.root / SPECIFICATION)["argument_specs"]["main"]["options"]
     stale = []
     for name, make in FILES.items():
         path = options.root / name
         old = path.read_text(encoding="utf-8")
         new = make(old, variables)
+        if make is readme:
+            new = between_markers(new, support_tables(options.root), "support")
         if new != old:
             stale.append(name)
             if not options.check:
@@ -103,12 +111,24 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
-def between_markers(page: str, text: str) -> str:
-    """The page with this text between its markers."""
-    pattern = r"(<!-- variables: begin[^>]*-->\n).*?(<!-- variables: end -->)"
+def support_tables(root: Path) -> str:
+    """The hosts on which the notifier is tested, and those on which it was run by hand."""
+    scenarios = [load(path) or {} for path in root.glob("molecule/*/molecule.yml")]
+    tested, by_hand = support.tables(scenarios, load(root / support.CONFIGURATION), load(root / support.RECORDS))
+    return "\n\n".join(["In every test run:", table(tested), "Otherwise:", table(by_hand)])
+
+
+def load(path: Path) -> Any:
+    """The contents of a file in YAML."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def between_markers(page: str, text: str, topic: str = "variables") -> str:
+    """The page with this text between the markers of a topic."""
+    pattern = rf"(<!-- {topic}: begin[^>]*-->\n).*?(<!-- {topic}: end -->)"
     new, found = re.subn(pattern, lambda match: f"{match[1]}\n{text}\n\n{match[2]}", page, flags=re.DOTALL)
     if found != 1:
-        raise ValueError("the page needs one pair of markers, <!-- variables: begin --> and <!-- variables: end -->")
+        raise ValueError(f"the page needs one pair of markers, <!-- {topic}: begin --> and <!-- {topic}: end -->")
     return new
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush`. It parses and prints.
+"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush | mute`. It parses and prints.
 
 Exit codes (exit_codes.py): 0 all is well; 1 something was not delivered, or waits; 2 the configuration or the call is
 wrong, or alerts failed; 3 unknown (not root, or a defect). `send` exits with 75 where others exit with 1.
@@ -40,11 +40,11 @@ def main(arguments: "List[str]") -> int:
     """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     if os.geteuid() != 0:
-        why = "only root can use it, because its configuration holds a secret; try sudo"
+        why = "only root can run it, because its configuration contains a secret; try sudo"
         print("ssh-login-notify: " + why, file=sys.stderr)
         return exit_codes.UNKNOWN
     os.umask(0o077)
-    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat}
+    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat, "mute": mute}
     try:
         if options.command == "send":
             return sender.main()
@@ -86,24 +86,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and the build, and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
-    commands.add_parser("send", help="send what waits, and keep trying for a while (for systemd and cron)")
+    commands.add_parser("send", help="send the waiting alerts, and retry for a while (for systemd and cron)")
     texts = {
-        "check": "check whether a configuration can be used, and send nothing",
+        "check": "check whether a configuration is valid, and send nothing",
         "test": "send a test alert now, and show what Slack answered",
-        "status": "show in one line what is wrong, what waits, what failed, and the last delivery",
-        "flush": "send what waits now, and wait for nothing but what Slack has asked for",
-        "heartbeat": "send a sign of life all the way, and ping the dead man's switch (for systemd and cron)",
+        "status": "show in one line what is wrong, how many alerts wait or failed, and the last delivery",
+        "flush": "send the waiting alerts now, without any pause but one that Slack asked for",
+        "heartbeat": "send a heartbeat message, and ping the dead man's switch (for systemd and cron)",
+        "mute": "mute the logins of this connection's user, from its address and by its key, for some minutes",
     }
     for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
         command.add_argument("--json", action="store_true", help="print JSON, for machines")
         if name in ("check", "test"):
-            other = f"{name} this configuration, which need not be installed"
+            other = f"{name} this file instead of the installed configuration"
             command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
+        if name == "status":
+            used = "with --json: show the keys that were used, by whom and when"
+            command.add_argument("--keys", action="store_true", help=used)
         if name == "flush":
-            command.add_argument("--failed", action="store_true", help="first put back what was refused")
+            command.add_argument("--failed", action="store_true", help="also retry alerts that Slack refused")
+        if name == "mute":
+            command.add_argument("--minutes", type=int, default=10, help="for how long, from 1 to 60 (default: 10)")
+            command.add_argument("--reason", metavar="TEXT", default="", help="why; the announcement gives it")
+            others = command.add_mutually_exclusive_group()
+            others.add_argument("--pause", action="store_true", help="report these logins until the next call")
+            others.add_argument("--end", action="store_true", help="end the mute now")
+            command.add_argument("--check", action="store_true", help="only say what would be done")
         if name == "heartbeat":
-            wait = "wait first, a random time of up to so many seconds"
+            wait = "first wait a random time of up to this many seconds"
             command.add_argument("--spread", type=int, default=0, metavar="SECONDS", help=wait)
     return parser
 
@@ -114,12 +125,12 @@ def check(options: argparse.Namespace) -> "Result":
         Transport(config.load(options.configuration))
     except ConfigurationError as error:
         return exit_codes.CRITICAL, {"usable": False, "problem": str(error)}, [str(error)]
-    return exit_codes.OK, {"usable": True, "problem": None}, ["it can be used"]
+    return exit_codes.OK, {"usable": True, "problem": None}, ["the configuration is valid"]
 
 
 def test(options: argparse.Namespace) -> "Result":
     """Send a test alert past the spool, and say what came back."""
-    units.end_pause()
+    units.end_pauses()
     code, found = trial.run(options.configuration)
     if found["delivered"]:
         return code, found, ["delivered in {seconds:.2f} seconds: {status} {answer}".format(**found)]
@@ -129,7 +140,7 @@ def test(options: argparse.Namespace) -> "Result":
 
 def flush(options: argparse.Namespace) -> "Result":
     """Send what waits, without a wait; with --failed also what was refused."""
-    units.end_pause()
+    units.end_pauses()
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
     try:
@@ -137,7 +148,7 @@ def flush(options: argparse.Namespace) -> "Result":
         if run:
             found.update(delivered=run.delivered, answer=run.last_answer or _why_not(spool))
         else:
-            found["sender"] = "a sender is at work and sends it: `ssh-login-notify status` shows the result"
+            found["sender"] = "a sender is running and sends it: `ssh-login-notify status` shows the result"
         found["waiting"] = len(spool.names("outgoing"))
         found["failed"] = len(spool.names("failed"))
     except (ConfigurationError, PrivilegeError) as error:
@@ -158,16 +169,46 @@ def _why_not(spool: Spool) -> "Optional[str]":
     return "{what}: {mend}".format(**trouble) if trouble else None
 
 
-def status(_options: argparse.Namespace) -> "Result":
+def status(options: argparse.Namespace) -> "Result":
     """Say how things stand, without changing anything."""
-    from . import build, health  # not for the sender of each login
+    from . import build, health, mutes  # not for the sender of each login
+    from .memory import Memory
 
     found = health.examine(Spool())
     word = STATES[found.severity]
     facts = health.as_json(found)
+    if options.keys:
+        memory = Memory(Spool())
+        facts.update(keys=memory.keys(), keys_since=memory.since)
+    windows = mutes.open_windows(Spool(), time.time())
+    facts["mutes"] = list(map(mutes.as_json, windows))
     # What follows the first bar is for machines, so no user's name may bring one along.
-    line = health.as_line(found, word).replace("|", "\\u007c")
+    line = "; ".join([health.as_line(found, word), *map(mutes.line, windows)]).replace("|", "\\u007c")
     return found.severity, dict(facts, version=build.name(), state=word), [f"{line} | {_performance_data(facts)}"]
+
+
+def mute(options: argparse.Namespace) -> "Result":
+    """Mute this connection's identity for some minutes; or pause or end that."""
+    from . import mutes  # not for the sender of each login
+
+    spool = Spool()
+    try:
+        if options.pause or options.end:
+            done = (mutes.pause if options.pause else mutes.end)(spool, options.check)
+        else:
+            done = mutes.open_window(spool, options.minutes, options.reason, options.check)
+    except mutes.MuteError as error:
+        return _not_muted(str(error))
+    except OSError as error:
+        return _not_muted(f"the spool can't be used ({error}): run the role again")
+    window = done.window and mutes.as_json(done.window)
+    lines = [mutes.line(done.window) if done.window else "nothing is muted for this connection", done.warning]
+    found = {"changed": done.is_changed, "mute": window, "answer": "", "warning": done.warning}
+    return exit_codes.OK, found, [line for line in lines if line]
+
+
+def _not_muted(why: str) -> "Result":
+    return exit_codes.CRITICAL, {"changed": False, "mute": None, "answer": why}, ["nothing was muted: " + why]
 
 
 def _performance_data(facts: "Dict[str, Any]") -> str:

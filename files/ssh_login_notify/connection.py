@@ -80,7 +80,7 @@ class Connection:
             server = self._find_server()
             if not server:
                 return UNKNOWN if self._is_over() else None
-            self._server = Server(server, self._name)
+            self._server = Server(server, self._name, self._monitor)
             self._title_room = self._processes.title_room(server)
             self._processes.keep(server)
             self.served_since = now

@@ -166,7 +166,7 @@ def _record_open_connection(spool: Spool, capture: "Capture", found: "Alert", re
         record = Record(found, capture.parent, capture.parent_start or 0, remembered)
         OpenConnections(spool).keep(record)
     except OSError as error:
-        trouble(f"What the connection of login {capture.name} opens later will not be reported: {error}.")
+        trouble(f"Later sessions over the connection of login {capture.name} will not be reported: {error}.")
 
 
 def start_follower(spool: Spool) -> None:
@@ -180,7 +180,7 @@ def start_follower(spool: Spool) -> None:
     try:
         follower.start(spool)
     except OSError as error:
-        trouble(f"What open connections open from now on is not reported until the next login: {error}.")
+        trouble(f"Later sessions over open connections are not reported until the next login: {error}.")
 
 
 def _log_unfinished(name: str, error: Exception) -> None:

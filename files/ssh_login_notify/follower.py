@@ -46,7 +46,7 @@ def main() -> int:
         follow(spool)
         is_done = _version() != VERSION or not any(map(_holds_something, (spool, Spool(paths.OVERFLOW))))
     except Exception as error:
-        trouble(f"the open connections are not looked at: {error if isinstance(error, OSError) else defect(error)}")
+        trouble(f"open connections are not watched: {error if isinstance(error, OSError) else defect(error)}")
         is_done = False
     return exit_codes.OK if is_done else exit_codes.TRY_LATER
 
@@ -78,7 +78,7 @@ def start(spool: Spool) -> None:
             _detach()
             follow(spool)
     except Exception as error:
-        trouble(f"What open connections open from now on is not reported until the next login: {error!r}.")
+        trouble(f"Later sessions over open connections are not reported until the next login: {error!r}.")
     finally:
         os._exit(0)
 
@@ -171,7 +171,7 @@ class Follower:
             except OfAnotherBootError:
                 self._remove(name)
             except (OSError, ValueError, RecursionError) as error:
-                trouble(f"The record {name} of an open connection can't be used, and is removed: {error}.")
+                trouble(f"The record {name} of an open connection can't be used and is removed: {error}.")
                 self._remove(name)
 
     def look(self) -> None:

@@ -8,7 +8,7 @@ Looking changes nothing and opens no connection. The order is that in which an o
 import os
 import time
 
-from . import ballast, config, labels, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
+from . import ballast, config, labels, login_rules, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
 from .config import Configuration, ConfigurationError
 from .exit_codes import CRITICAL, WARNING
 from .installation import cannot_run, changed_files, installed_at
@@ -170,10 +170,10 @@ def _of_installation() -> "Iterator[Problem]":
     try:
         changed = changed_files()
     except (OSError, ValueError) as error:
-        yield Problem(CRITICAL, "files", f"the list of what was installed can't be read ({_why(error)}): {RUN_ROLE}")
+        yield Problem(CRITICAL, "files", f"the list of installed files can't be read ({_why(error)}): {RUN_ROLE}")
         return
     if changed:
-        yield Problem(CRITICAL, "files", f"not as the role installed it, {_listed(changed)}: {RUN_ROLE}")
+        yield Problem(CRITICAL, "files", f"files differ from what the role installed ({_listed(changed)}): {RUN_ROLE}")
 
 
 def _of_user() -> "Iterator[Problem]":
@@ -187,10 +187,10 @@ def _of_scheduler() -> "Iterator[Problem]":
     """Compare what the role has set up to start the sender with what this host has now."""
     scheduler, is_systemd = units.Installed().scheduler, units.are_here()
     if scheduler == "systemd" and not is_systemd:
-        what = "systemd is to start the sender, but systemd does not run here, or the units are missing"
+        what = "the role set up systemd to start the sender, but systemd does not run here or the units are missing"
         yield Problem(CRITICAL, "scheduler", f"{what}: {RUN_ROLE}")
     elif scheduler not in ("", "systemd") and os.path.isdir(paths.SYSTEMD):
-        what = "systemd runs here, but the role has set up the notifier for a host without it"
+        what = "systemd runs here, but the role set up the notifier for a host without systemd"
         yield Problem(WARNING, "scheduler", f"{what}: {RUN_ROLE}")
 
 
@@ -199,11 +199,11 @@ def _of_units() -> "Iterator[Problem]":
     for service, code in units.exit_codes().items():
         if code in UNSTARTED:
             what = f"systemd could not start {printable(service)} (exit code {code}, systemd.exec(5))"
-            yield Problem(CRITICAL, service, f"{what}: {RUN_ROLE}, which leaves out what this host refuses")
+            yield Problem(CRITICAL, service, f"{what}: {RUN_ROLE}, it leaves out the settings that this host refuses")
     states = (units.ask("is-active", *paths.UNITS) or "").split()
     for unit, state in zip(paths.UNITS, states):
         if state != "active":
-            yield Problem(CRITICAL, unit, f"systemd's unit {unit} is {printable(state)}: {RUN_ROLE}")
+            yield Problem(CRITICAL, unit, f"the systemd unit {unit} is {printable(state)}: {RUN_ROLE}")
 
 
 def _of_labels(spool: Spool) -> "Iterator[Problem]":
@@ -217,20 +217,21 @@ def _of_spool(
     """Report what is wrong with the spool. Raise OSError where it can't be read."""
     unexpected = spool.unexpected()
     if overflowing:
-        what = f"{len(overflowing)} alerts wait in {paths.OVERFLOW}, because the spool took none"
+        what = _counted(len(overflowing), "alert waits", "alerts wait")
+        what += f" in {paths.OVERFLOW}, because the spool accepts none"
         yield Problem(CRITICAL, "overflow", what + ": check the spool's disk (df, df -i, mount)")
     if _is_full(spool.root):
-        what = "the spool's disk is full, alerts are kept in the little room that is reserved for them"
-        yield Problem(CRITICAL, "full", what + ": make room (df, df -i)")
+        what = "the spool's disk is full, and alerts use the space that is reserved for them"
+        yield Problem(CRITICAL, "full", what + ": free some space (df, df -i)")
     lost = ballast.lost(spool)
     if lost:
-        what = f"{lost} alerts were lost, because neither the spool nor {paths.OVERFLOW} had room"
-        yield Problem(CRITICAL, "lost", what + ": make room; the system's log (authpriv) has the logins")
+        what = f"{_alerts_were(lost)} lost, because neither the spool nor {paths.OVERFLOW} had space"
+        yield Problem(CRITICAL, "lost", what + ": free some space; the logins are in the system's log (authpriv)")
     if failed:
-        what = f"{len(failed)} alerts were refused, the last with {_answer(spool, failed[-1])}"
-        yield Problem(CRITICAL, "failed", what)
+        what = f"{_alerts_were(len(failed))} refused, the last with {_answer(spool, failed[-1])}"
+        yield Problem(CRITICAL, "failed", what + ": fix the cause, then run `ssh-login-notify flush --failed`")
     if any(is_older(name, ORPHAN_SECONDS) for name in captured):
-        what = "a capture has waited for an observer for longer than a minute"
+        what = "a capture is older than a minute, and no observer has processed it"
         yield Problem(WARNING, "captured", what + ": run `ssh-login-notify flush`", about_delivery=True)
     if unexpected:
         what = f"the spool contains unexpected files ({_listed(unexpected)})"
@@ -246,10 +247,11 @@ def _is_full(path: str) -> bool:
 def _of_open_connections(spool: Spool) -> "Iterator[Problem]":
     count = _unfollowed(spool)
     if count:
-        what = f"no process looks at {count} open connections, so what they open later is not reported yet"
-        mend = "cron starts one within 5 minutes, `ssh-login-notify flush` does at once"
+        connections = _counted(count, "open connection")
+        what = f"no process watches {connections}, so later sessions there are not reported yet"
+        mend = "cron starts one within 5 minutes, `ssh-login-notify flush` at once"
         if units.systemd_starts_the_sender():
-            mend = "systemd starts one within a minute; if not, look at ssh-login-notify-follow.service"
+            mend = "systemd starts one within a minute; if it does not, check ssh-login-notify-follow.service"
         yield Problem(WARNING, "follower", f"{what}: {mend}")
 
 
@@ -288,13 +290,13 @@ def _of_deliveries(health: Health) -> "Iterator[Problem]":
     elif oldest is not None and state.trouble:
         yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
     if state.untold:
-        what = f"{state.untold} alerts were dropped, because too many waited or no disk had room"
-        where = "the system's log (authpriv) has them"
+        what = f"{_alerts_were(state.untold)} dropped, because too many waited or no disk had space"
+        where = "the logins are in the system's log (authpriv)"
         yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
     hours = configuration.longest_silence if configuration else 0
     since = _last_sign(state)
     if hours and time.time() - since > hours * 3600:
-        what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and {hours} are the limit"
+        what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and the limit is {hours}"
         mend = "run `ssh-login-notify heartbeat`, then `ssh-login-notify status`"
         yield Problem(CRITICAL, "silence", f"{what}: {mend}", about_delivery=True)
     switch = configuration.heartbeat_ping_url if configuration else ""
@@ -307,13 +309,14 @@ def _stuck(names: "List[str]", health: Health) -> Problem:
     """Report alerts that others overtake. Without the answer's words: they may be what does not pass."""
     tried = [health.state.retries.entries[name] for name in names]
     last = max(tried, key=lambda entry: float(entry["at"]))
-    what = f"{len(names)} alerts are stuck, the last try ended with " + str(last["status"] or "no answer")
+    what = f"{_counted(len(names), 'alert is', 'alerts are')} stuck, the last attempt ended with "
+    what += str(last["status"] or "no answer")
     host = health.configuration.webhook_host if health.configuration else "the webhook's host"
-    mend = f"look for a proxy or a filter on the way to {host} that does not let their contents pass"
+    mend = f"check for a proxy or filter on the way to {host} that blocks their contents"
     if any(entry["lost"] for entry in tried):
-        mend = f"they may stand in the channel: look for a proxy or a filter on the way to {host} that loses answers"
+        mend = f"they may be posted already: check for a proxy or filter on the way to {host} that loses answers"
     if any(entry["unsure"] for entry in tried):
-        mend = f"they may stand in the channel: {host} does not answer as Slack does, find out what answers instead"
+        mend = f"they may be posted already: {host} does not answer like Slack; find out what answers"
     return Problem(CRITICAL, "stuck", f"{what}: {mend}; then run `ssh-login-notify flush`")
 
 
@@ -329,7 +332,16 @@ def _answer(spool: Spool, name: str) -> str:
     try:
         return printable(spool.read("failed", name + ".answer").strip())
     except OSError:
-        return "an answer that is lost"
+        return "an unknown answer"
+
+
+def _counted(count: int, one: str, several: str = "") -> str:
+    """Return a number with its noun, and a verb that agrees: `1 alert is`, `3 alerts are`."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def _alerts_were(count: int) -> str:
+    return _counted(count, "alert was", "alerts were")
 
 
 def _age(names: "List[str]") -> "Optional[float]":
@@ -359,8 +371,10 @@ def as_json(health: Health) -> "Dict[str, Any]":
         "last_delivery": state.recent[-1] if state.recent else None,
         "recent_deliveries": state.recent,
         "recent_ignored": state.ignored,
+        "recent_folded": state.folded,
         "last_answer": state.last_answer,
         "last_ping": state.last_ping,
+        "ended_rules": login_rules.ended(configuration.ignore, time.time()) if configuration else [],
         "sandbox_without": units.Installed().sandbox_without,
         "problems": [problem.sentence for problem in health.problems],
     }
@@ -391,6 +405,7 @@ def as_line(health: Health, word: str) -> str:
         parts.append("{} sshds: {}".format(len(found["sshds"]), ", ".join(map(plain_or_quoted, found["sshds"]))))
     if found["sandbox_without"]:
         parts.append("this host refuses a part of the units' sandbox ({})".format(", ".join(found["sandbox_without"])))
+    parts += found["ended_rules"]
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))

@@ -86,5 +86,5 @@ def cannot_run() -> "Optional[str]":
     if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o100:
         return f"the Python that {paths.PROGRAM} needs can't be executed ({python})"
     if status.st_uid != 0 or status.st_mode & 0o6022:
-        return f"the Python that {paths.PROGRAM} needs is not root's alone to write ({python})"
+        return f"the Python that {paths.PROGRAM} needs can be written by users other than root ({python})"
     return None

@@ -64,7 +64,7 @@ def main(unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
     try:
         observe(spool, unkept, exits)
     except Exception as error:
-        trouble(f"The observer failed, what it had not finished stays in the spool: {error!r}.")
+        trouble(f"The observer failed. Its unfinished captures stay in the spool: {error!r}.")
 
 
 def observe(spool: Spool, unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:

@@ -36,7 +36,7 @@ def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> 
 
         ballast.stage(spool, name, contents)
         return False
-    trouble(f"The spool took no alert ({error}): {name} waits in {paths.OVERFLOW}.")
+    trouble(f"The spool accepted no alert ({error}): {name} waits in {paths.OVERFLOW}.")
     try:
         spool.remove("incoming", name)
         start_sender(spool)

@@ -28,7 +28,9 @@ SYSTEMD = "/run/systemd/system"
 SYSTEMCTL = "/bin/systemctl"
 PATH_UNIT = "/etc/systemd/system/ssh-login-notify.path"
 SERVICE = "ssh-login-notify.service"
-SERVICES = (SERVICE, "ssh-login-notify-follow.service", "ssh-login-notify-heartbeat.service")
+# After a failed run of these, systemd pauses before it starts them again.
+RESTARTED = (SERVICE, "ssh-login-notify-follow.service")
+SERVICES = (*RESTARTED, "ssh-login-notify-heartbeat.service")
 # The units that must be active.
 UNITS = (
     "ssh-login-notify.path",

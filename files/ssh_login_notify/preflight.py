@@ -21,6 +21,7 @@ from . import pam_files, pam_stack, sshds, trust
 from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
 from .paths import SYSTEMD as SYSTEMD_RUNS
 from .paths import USER as ACCOUNT
+from .sshds import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,20 +53,20 @@ PAM_EXEC = (
     "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
     "/usr/lib/security",
 )  # fmt: skip
-# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what lacks before.
+# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what alerts say
+# before, in their own words (slack.py).
 GIVEN_TO_PAM = (
-    ((8, 0), "does not tell PAM the connection ({}.{} does), so alerts have the client's name or address and no port"),
-    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does), so alerts have no key and no method"),
+    ((8, 0), "does not tell PAM the connection ({}.{} does). In alerts, From ends in `(by PAM_RHOST, port not known)`"),
+    ((7, 6), "does not tell PAM how the user authenticated ({}.{} does). In alerts, Key is `sshd did not say`"),
 )
 ALPINE = (
     "Alpine Linux is not supported: the notifier was never run there, and Alpine's busybox has no useradd for its"
     " account and no cron that reads /etc/cron.d for its sender."
 )
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
-# Directories that the sandbox of the sender's unit hides (ProtectHome=, PrivateTmp=).
+# Directories that the sandbox of the units hides: ProtectHome= of all but the sender, PrivateTmp= of all.
 HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 COMMAND_SECONDS = 30
-LARGEST_FILE = 1 << 20
 
 
 def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
@@ -113,7 +114,7 @@ def repairs(facts: "Dict[str, Any]") -> "Iterator[str]":
     for unit in facts["wrong_units"]:
         yield f"{unit}: not enabled, not active, or not as the settings want it"
     if facts["account"] == "wrong":
-        yield f"the account {ACCOUNT}: not as the role makes it"
+        yield f"the account {ACCOUNT}: different from what the role creates"
     if facts["selinux"] and not facts["labels_right"]:
         yield f"{SPOOL} or {OVERFLOW}: not everything has the SELinux type {TYPE} that lets sshd write there"
 
@@ -421,8 +422,8 @@ def pam_text(path: str) -> "Optional[str]":
 def pam_exec_problems() -> "Iterator[str]":
     if not any(glob.glob(os.path.join(directory, "pam_exec.so")) for directory in PAM_EXEC):
         yield (
-            "pam_exec.so is missing: install the package that holds it (libpam-modules on Debian and Ubuntu, pam on Red"
-            " Hat and SUSE)."
+            "pam_exec.so is missing: install the package that contains it (libpam-modules on Debian and Ubuntu, pam on"
+            " Red Hat and SUSE)."
         )
 
 
@@ -442,7 +443,7 @@ def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "Lis
                 f" {sshd.configuration}: repair its configuration."
             )
     for fault in sshds.faults(found, services):
-        yield f"{fault.what}: {fault.mend}. To install all the same, set ssh_login_notify_accept: [unreported_sshd]."
+        yield f"{fault.what}: {fault.mend}. To install anyway, set ssh_login_notify_accept: [unreported_sshd]."
 
 
 def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
@@ -465,8 +466,8 @@ def open_directories(accept: "List[str]") -> "Iterator[str]":
     shared = [os.path.dirname(path) if path in (LIBRARY, SPOOL) else path for path in trust.TRUSTED]
     for directory in trust.open_directories(shared):
         yield (
-            f"Others than root can write {directory}, which root's programs lie in or below: chown root:root"
-            f" {directory}, chmod go-w {directory}. To install all the same, set ssh_login_notify_accept:"
+            f"Users other than root can write to {directory}, which contains programs of root: chown root:root"
+            f" {directory}, chmod go-w {directory}. To install anyway, set ssh_login_notify_accept:"
             " [writable_directories]."
         )
 
@@ -492,13 +493,13 @@ def out_of_reach(path: str) -> str:
     """Return why the sender, in its unit's sandbox and without capabilities, cannot read a file; "" if it can."""
     for place in HIDDEN:
         if path.startswith(place + "/"):
-            return "the sender is kept away from " + place
+            return "the sandbox of a unit hides " + place
     part, needed = path, 4
     while True:
         status = os.stat(part)
         shift = 6 if status.st_uid == 0 else 3 if status.st_gid == 0 else 0
         if not status.st_mode >> shift & needed:
-            return f"the permissions of {part} keep root without capabilities out"
+            return f"root without capabilities has no permission for {part}"
         if part == "/":
             return ""
         part, needed = os.path.dirname(part), 1
@@ -527,15 +528,6 @@ def last_change(services: "List[str]") -> int:
 
 
 # -- means ------------------------------------------------------------------------------------------------------------
-
-
-def text_of(path: str) -> str:
-    """Return the text of a file, "" if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST_FILE).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def run(*command: str, **environment: str) -> "Tuple[int, str]":

@@ -18,6 +18,9 @@ LARGEST_BYTES = 1 << 16
 CUT = b"\0"
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
+# Two figures in /proc/PID/stat, counted from the first behind the name: the size of the memory, 0 once the process has
+# exited, and where its code begins. That is 1 for everybody who may not trace the process (proc(5), startcode).
+MEMORY, CODE = 20, 23
 # A line of /proc/self/limits. With a lower limit the kernel kills a process that runs under SCHED_FIFO for that long.
 UNLIMITED = b"\nMax realtime timeout      unlimited "
 # How many descriptors are kept open, of the 1024 that a process may have on most systems. Other files are opened for
@@ -29,7 +32,7 @@ class Processes:
     """The processes of this host as one /proc shows them."""
 
     def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None, keeping: "Tuple[str, ...]" = KEPT) -> None:
-        """Keep nothing open yet.
+        """Keep no file open yet.
 
         exits: the processes that have ended, where the kernel tells them
         keeping: which files of a process are kept open; with fewer of each, there is room for more processes
@@ -61,6 +64,11 @@ class Processes:
     def start(self, pid: int) -> "Optional[int]":
         """Return the start time in clock ticks after boot, None if gone. With the pid it names one process."""
         return start_time(self._read(pid, "stat"))
+
+    def parent(self, pid: int) -> int:
+        """Return the parent's pid, 0 if the process is gone."""
+        fields = self._read(pid, "stat").rpartition(b")")[2].split()
+        return int(fields[1]) if len(fields) > 1 else 0
 
     def status(self, pid: int) -> bytes:
         """Return the line of /proc/PID/stat: it stays the same for as long as the process sleeps. Empty once gone."""
@@ -108,17 +116,11 @@ class Processes:
 
     def executable(self, pid: int) -> bytes:
         """Return the path of the file that the process runs, empty where that may not be seen (SELinux, hidepid)."""
-        try:
-            return os.readlink(b"%s/%d/exe" % (os.fsencode(self.root), pid))
-        except OSError:
-            return b""
+        return self._link(pid, b"exe")
 
     def mount_namespace(self, pid: int) -> bytes:
         """Return which mount namespace the process is in (namespaces(7)), empty where that may not be seen."""
-        try:
-            return os.readlink(b"%s/%d/ns/mnt" % (os.fsencode(self.root), pid))
-        except OSError:
-            return b""
+        return self._link(pid, b"ns/mnt")
 
     def children(self, pid: int) -> "List[int]":
         """Return the children's pids. Kernels without CONFIG_PROC_CHILDREN are asked about every process instead."""
@@ -144,6 +146,21 @@ class Processes:
         parent = b"%d" % pid
         others = [int(entry) for entry in os.listdir(self.root) if entry.isdigit()]
         return [other for other in others if self._read(other, "stat").rpartition(b")")[2].split()[1:2] == [parent]]
+
+    def _link(self, pid: int, what: bytes) -> bytes:
+        """Return the target of a link that the kernel shows to processes that may trace this one, empty to others.
+
+        SELinux does not let sshd's domain trace other users' processes. Each refusal of such a link is a line in the
+        audit log, at each login. That of the figure in `stat` is none (fs/proc/array.c, do_task_stat:
+        PTRACE_MODE_NOAUDIT), so it is asked for first. While a program is being loaded it is 0, and the link is there.
+        """
+        fields = self._read(pid, "stat").rpartition(b")")[2].split()
+        if len(fields) <= CODE or fields[MEMORY] == b"0" or fields[CODE] == b"1":
+            return b""
+        try:
+            return os.readlink(b"%s/%d/%s" % (os.fsencode(self.root), pid, what))
+        except OSError:
+            return b""
 
     def _read(self, pid: int, what: str) -> bytes:
         try:

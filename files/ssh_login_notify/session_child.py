@@ -28,13 +28,14 @@ ELSEWHERE = b" (in another mount namespace)"
 class Server:
     """The sshd process that serves a session.
 
-    pid, name: its pid and its name (proc(5), comm). program: the name in its title. user: pw_name, as the title has it;
-    empty as long as it is not certain.
+    pid, name: its pid and its name (proc(5), comm). monitor: the pid of the connection's monitor, its parent or itself.
+    program: the name in its title. user: pw_name, as the title has it; empty as long as it is not certain.
     """
 
-    def __init__(self, pid: int, name: bytes) -> None:
+    def __init__(self, pid: int, name: bytes, monitor: int) -> None:
         self.pid = pid
         self.name = name
+        self.monitor = monitor
         self.program = b""
         self.user = b""
 
@@ -56,7 +57,9 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
     is_shell = len(arguments) == 3 and arguments[1] == b"-c" and _is_shell(arguments[0], server.user)
     command = arguments[2] if is_shell else None
     claimed = classify_program(arguments, b"", name) if command is None else classify_command(command)
-    configured = b"" if claimed in TRANSFERS else _configured(arguments if command is None else command.split(b" "))
+    configured = b""
+    if claimed not in TRANSFERS:
+        configured = _configured(processes, server, arguments if command is None else command.split(b" "))
     if claimed not in TRANSFERS and not configured:
         return claimed
     file = _file(processes, server, child)
@@ -81,13 +84,14 @@ def _file(processes: Processes, server: Server, child: int) -> bytes:
     return file + ELSEWHERE if file and own and sshds and own != sshds else file
 
 
-def _configured(words: "List[bytes]") -> bytes:
+def _configured(processes: Processes, server: Server, words: "List[bytes]") -> bytes:
     """Return the file of the SFTP server that sshd is configured to run by these words, empty if it is none."""
     if not words[0].startswith(b"/"):
         return b""
     from . import subsystem  # seldom needed, and its modules take time to load
 
-    return next((file for command, file in subsystem.sftp_servers() if command == words), b"")
+    listener = processes.arguments(processes.parent(server.monitor))
+    return next((file for command, file in subsystem.sftp_servers(listener) if command == words), b"")
 
 
 def _looks_like_sshd(server: Server, name: bytes, arguments: "List[bytes]") -> bool:

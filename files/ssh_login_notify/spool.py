@@ -10,6 +10,7 @@ and leaves nothing half-done.
                 self-check last found
     open/       connections that were reported and are still open (open_connections.py)        root only
     ballast/    files that become alerts when no disk has room (ballast.py)                    root only
+    mutes/      windows in which one identity's logins need no message (mutes.py)    root writes, the service user reads
 
 Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
 """
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Dict, List, Tuple
 
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
-BALLAST = "ballast"
+BALLAST, MUTES = "ballast", "mutes"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
-STATE_FILES = ("wake", "sender.json", "watch.json")
+STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json")
 # What the name of a file ends in that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
 # The directories are setgid, so the group is the service's.
@@ -118,7 +119,7 @@ class Spool:
 
     def unexpected(self) -> "List[str]":
         """Return what does not belong in the spool, as `outgoing/README`. The notifier never touches it."""
-        found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST)]
+        found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST, MUTES)]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
             found += [f"{directory}/{entry}" for entry, plain in entries if not _is_expected(directory, entry, plain)]
@@ -288,8 +289,8 @@ class Spool:
 
     def clear_unfinished(self) -> None:
         """Remove files that were being written when their writer was killed."""
-        for directory in (*DIRECTORIES, BALLAST):
-            if directory == BALLAST and not os.path.isdir(self.path(directory)):
+        for directory in (*DIRECTORIES, BALLAST, MUTES):
+            if directory not in DIRECTORIES and not os.path.isdir(self.path(directory)):
                 continue  # a spool of an older version
             for entry in os.listdir(self.path(directory)):
                 path = self.path(directory, entry)

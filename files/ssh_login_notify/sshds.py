@@ -11,7 +11,6 @@ The PAM service is ``PAMServiceName`` from OpenSSH 9.8 on, which may stand in a 
 the name by which the program was started (auth-pam.c, ``SSHD_PAM_SERVICE``: ``__progname``).
 """
 
-import getopt
 import glob
 import os
 import re
@@ -19,26 +18,19 @@ import shlex
 import shutil
 import subprocess
 
-from . import pam_files, paths, trust
+from . import pam_files, paths, sshd_start, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Collection, Dict, Iterator, List, Optional, Tuple
 
 PROC = "/proc"
-# What sshd takes (sshd.c, getopt), a colon behind each letter that has a value; and those that change its settings.
-LETTERS = "C:E:b:c:f:g:h:k:o:p:u:46DGQRTdeiqrtV"
-OF_SETTINGS = "bcfghkopu46"
-# A start that takes no login: a test, a question, or the child that sshd makes of itself for a connection.
-NO_LOGINS = "GQRTVt"
-LISTENER = re.compile(r"\S+: (?P<line>/.*) \[listener\] [0-9]+ of [0-9]+-[0-9]+ startups")
 # Before OpenSSH 8 a Match block fails without a connection to test with.
 CONNECTION = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
-CONFIGURATIONS = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 # Relative patterns of Include begin there (sshd_config(5)).
 CONFIGURATION_DIRECTORY = "/etc/ssh"
-# One within another.
-MOST_INCLUDES = 5
+# One within another (servconf.c, SERVCONF_MAX_DEPTH).
+MOST_INCLUDES = 16
 ANSWER_SECONDS = 30
 USUAL_SERVICE = "sshd"
 FLAGS = {"true": "yes", "false": "no"}
@@ -64,7 +56,7 @@ class Sshd:
         self.executable = executable
         # sshd insists on an absolute path, unless systemd or inetd starts it for each connection.
         self.program = words[0] if words[0].startswith("/") else executable
-        self.options = _options(words[1:]) or []
+        self.options = sshd_start.options(words[1:]) or []
         self.unit = unit
         self.source, lines = self._settings()
         values = [value for keyword, value in lines if keyword == "usepam"]
@@ -87,13 +79,28 @@ class Sshd:
     @property
     def configuration(self) -> str:
         """The path of its settings."""
-        default = next((path for path in CONFIGURATIONS if os.path.isfile(path)), CONFIGURATIONS[-1])
-        return next((value for option, value in self.options if option == "-f"), default)
+        return sshd_start.configuration(self.options)
 
     def version(self) -> "Optional[Tuple[int, int]]":
         """Return OpenSSH's version. One that does not know -V prints its usage, which begins with it."""
         version = re.search(r"OpenSSH_([0-9]+)\.([0-9]+)", self._ask("-V")[1])
         return (int(version.group(1)), int(version.group(2))) if version else None
+
+    def answer(self, connection: str) -> str:
+        """Return all settings of a connection (sshd(8), -C) as sshd prints them, "" if it does not answer."""
+        for question in ("-T", "-G"):
+            code, output = self._ask(question, "-C", connection)
+            if code == 0:
+                return output
+        return ""
+
+    def lines(self, of_match: bool = True) -> "List[List[str]]":
+        """Return keyword and value of what its start and its files set, of which the first counts.
+
+        of_match: whether lines in Match blocks, and these themselves, are among them.
+        """
+        options = [_words(value) for option, value in self.options if option == "-o"]
+        return [*filter(None, options), *_lines(self.configuration, of_match)]
 
     def _settings(self) -> "Tuple[str, List[List[str]]]":
         """Return what told the settings, and keywords and values, of which the first counts; NOTHING if nothing can."""
@@ -105,8 +112,7 @@ class Sshd:
         # An image that never ran has no host keys, and a stopped sshd no /run/sshd: read the files as sshd would.
         if not os.path.isfile(self.configuration):
             return self.configuration, NOTHING
-        lines = [_words(value) for option, value in self.options if option == "-o"]
-        return self.configuration, [*filter(None, lines), *_lines(self.configuration, of_match=False), ["usepam", "no"]]
+        return self.configuration, [*self.lines(of_match=False), ["usepam", "no"]]
 
     def _services(self, lines: "List[List[str]]") -> "List[str]":
         named = [value for keyword, value in lines if keyword == "pamservicename"][:1]
@@ -178,33 +184,23 @@ def faults(sshds: "List[Sshd]", services: "Collection[str]") -> "Iterator[Fault]
 def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
     """Yield pid, executable and words of each process that is an sshd of this host and waits for connections."""
     for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
-        words = _words_of_process(pid)
+        words = sshd_start.words(text_of(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0"))
         if words:
-            executable = _executable(pid, words)
+            executable = executable_of(pid)
             if executable:
                 yield pid, executable, words
 
 
-def _words_of_process(pid: int) -> "List[str]":
-    """Return the words of a start that waits for connections, none if this process is none."""
-    arguments = _text(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0")
-    title = LISTENER.match(arguments[0])
-    words = title.group("line").split() if title else arguments
-    if not title and "sshd" not in os.path.basename(words[0]):
-        return []
-    return words if words[0].startswith("/") and _options(words[1:]) is not None else []
-
-
-def _executable(pid: int, words: "List[str]") -> str:
+def executable_of(pid: int) -> str:
     """Return the file that a process runs, "" if the process is not root's or not this host's.
 
     Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, and
-    it has to be an sshd. An sshd of a container or a chroot has another root
-    directory or another namespace of processes; one with a network or a mount namespace of its own is this host's
-    (ip-netns(8), ProtectSystem= of its unit).
+    it has to be an sshd. An sshd of a container or a chroot has another root directory or another namespace of
+    processes; one with a network or a mount namespace of its own is this host's (ip-netns(8), ProtectSystem= of its
+    unit).
     """
     try:
-        uids = re.search(r"^Uid:((?:\t[0-9]+)+)$", _text(f"{PROC}/{pid}/status"), re.M)
+        uids = re.search(r"^Uid:((?:\t[0-9]+)+)$", text_of(f"{PROC}/{pid}/status"), re.M)
         ours, its = os.stat("/"), os.stat(f"{PROC}/{pid}/root")
         is_ours = (ours.st_dev, ours.st_ino) == (its.st_dev, its.st_ino)
         is_ours = is_ours and os.readlink(f"{PROC}/{pid}/ns/pid") == os.readlink(f"{PROC}/self/ns/pid")
@@ -225,25 +221,6 @@ def _is_sshd(path: str) -> bool:
             return is_named_so or b"/sshd_config" in file.read(LARGEST_PROGRAM_BYTES)
     except OSError:
         return False
-
-
-def _options(words: "List[str]") -> "Optional[List[Tuple[str, str]]]":
-    """Return the options that change the settings; None if these words start no sshd that takes logins."""
-    options: List[Tuple[str, str]] = []
-    while words:
-        try:
-            more, words = getopt.getopt(words, LETTERS)
-        except getopt.GetoptError:
-            return None
-        options += more
-        # In a title, and in what systemd shows, the value of -o has lost its quotes.
-        while words and (words[0] == "-" or not words[0].startswith("-")):
-            option, value = options.pop() if options else ("", "")
-            options.append((option, value + " " + words[0]))
-            words = words[1:]
-    if any(option[1:] in NO_LOGINS for option, _value in options if option):
-        return None
-    return [(option, value) for option, value in options if option and option[1:] in OF_SETTINGS]
 
 
 # -- units ------------------------------------------------------------------------------------------------------------
@@ -292,7 +269,7 @@ def _started_by(unit: "Dict[str, List[str]]") -> "Iterator[Tuple[str, List[str]]
         parts = re.match(r"\{ path=(?P<path>\S+) ; argv\[\]=(?P<words>.*?) ; (?:ignore_errors|flags)=", command)
         if parts and _is_sshd(parts.group("path")):
             words = list(_with_variables(parts.group("words").split(), unit))
-            if words and _options(words[1:]) is not None:
+            if words and sshd_start.options(words[1:]) is not None:
                 yield parts.group("path"), words
 
 
@@ -300,7 +277,7 @@ def _with_variables(words: "List[str]", unit: "Dict[str, List[str]]") -> "Iterat
     """Yield the words of a command with the unit's variables in their place (systemd.service(5))."""
     variables = dict(text.partition("=")[::2] for text in _split(" ".join(unit.get("Environment", []))))
     for value in unit.get("EnvironmentFiles", []):
-        for line in _text(value.partition(" (")[0]).splitlines():
+        for line in text_of(value.partition(" (")[0]).splitlines():
             name, equals, text = line.strip().partition("=")
             if equals and not name.startswith(("#", ";")):
                 variables[name] = " ".join(_split(text))
@@ -326,7 +303,7 @@ def _lines(path: str, of_match: bool = True, depth: int = 0) -> "Iterator[List[s
 
     of_match: whether those count that a Match block holds. It ends with its file (servconf.c).
     """
-    for keyword, value in filter(None, map(_words, _text(path).splitlines())):
+    for keyword, value in filter(None, map(_words, text_of(path).splitlines())):
         if keyword == "match" and not of_match:
             return
         if keyword != "include":
@@ -343,7 +320,7 @@ def _words(line: str) -> "List[str]":
     return [] if not words or words[0].startswith("#") else [words[0].lower(), "".join(words[1:]).strip()]
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
     """Return the text of a file, "" if it cannot be read."""
     try:
         with open(path, "rb") as file:

@@ -5,21 +5,25 @@
 sshd runs this line by the user's shell (OpenSSH, session.c, session_subsystem_req; servconf.c, sSubsystem). It counts
 as a transfer only if it is certain what runs: an absolute path, links resolved, to a program of SFTP's name, not a
 script, in directories that only root can write, and plain words. Only files of sshd's own configuration are read, and
-what they name is looked at: a path from a user's command line could lead to a file system that hangs.
+only what they name is examined: a path from a user's command line could lead to a file system that hangs.
+
+The configuration is that of the sshd that serves the connection. The monitor's parent waits for connections, and shows
+the options of its start. An sshd that systemd or inetd starts for each connection has no such parent, and its title
+hides its options: then the usual file is read.
 """
 
 import glob
 import os
 
-from . import trust
+from . import sshd_start, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, List, Tuple
 
+# Relative patterns of Include begin there (sshd_config(5)).
 DIRECTORY = "/etc/ssh"
-CONFIGURATION = "sshd_config"
-# Includes within included files, as of sshd_config(5) (servconf.c, SERVCONF_MAX_DEPTH).
+# Includes within included files (servconf.c, SERVCONF_MAX_DEPTH).
 DEEPEST = 16
 LARGEST_BYTES = 1 << 18
 PROGRAM = b"\x7fELF"
@@ -29,10 +33,16 @@ NAME = b"sftp"
 UNCERTAIN = b"'\"\\$`;&|<>(){}*?[]~!#"
 
 
-def sftp_servers() -> "List[Tuple[List[bytes], bytes]]":
-    """Return the words of each command line that is configured for SFTP, and the file that it runs, links resolved."""
+def sftp_servers(listener: "List[bytes]") -> "List[Tuple[List[bytes], bytes]]":
+    """Return the words of each command line that is configured for SFTP, and the file that it runs, links resolved.
+
+    listener: arguments of the sshd that waits for connections; of any other process, they count for nothing
+    """
     found = []
-    for line in _lines(os.path.join(DIRECTORY, CONFIGURATION), DEEPEST):
+    started = sshd_start.words([os.fsdecode(argument) for argument in listener])
+    options = sshd_start.options(started[1:]) or []
+    given = [os.fsencode(value) for option, value in options if option == "-o"]
+    for line in [*given, *_lines(sshd_start.configuration(options), DEEPEST)]:
         words = line.replace(b"=", b" ", 1).split() if b"=" in line.split(b" ")[0] else line.split()
         if len(words) > 2 and words[0].lower() == b"subsystem" and words[1] == b"sftp":
             command = words[2:]
@@ -43,8 +53,10 @@ def sftp_servers() -> "List[Tuple[List[bytes], bytes]]":
 
 
 def _lines(path: str, deepest: int) -> "Iterator[bytes]":
-    """Yield the lines of a file of sshd's configuration, and of those that it includes."""
+    """Yield the lines of a file of sshd's configuration, and of those that it includes; none of a relative path."""
     try:
+        if not os.path.isabs(path):
+            return
         with open(path, "rb") as file:
             text = file.read(LARGEST_BYTES)
     except OSError:

@@ -53,7 +53,7 @@ def _wait_out_pause() -> None:
     """Wait as Slack has asked this host to; raise TransportError when that would take too long."""
     left = State(Spool()).seconds_left(asked=True)
     if left > PAUSE_SECONDS:
-        raise TransportError(f"Slack has asked for a pause, of which {left:.0f} seconds are left")
+        raise TransportError(f"Slack asked for a pause, and {left:.0f} seconds of it are left")
     time.sleep(left)
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd's units of the notifier: whether they do their part, and the end of a pause that is no longer needed."""
+"""systemd's units of the notifier: whether they do their part, and the end of pauses that are no longer needed."""
 
 import json
 import os
@@ -92,10 +92,11 @@ def exit_codes() -> "Dict[str, int]":
     return found
 
 
-def end_pause() -> None:
-    """End systemd's pause after a failed run of the sender: an operator may have fixed the cause. For root.
+def end_pauses() -> None:
+    """End systemd's pauses after failed runs of sender and follower: an operator may have fixed the cause. For root.
 
-    If there is a sign to wake the sender, the path unit starts it at once.
+    If there is something to do, a path unit starts the service at once.
     """
-    if "auto-restart" in (ask("show", "--property=SubState", paths.SERVICE) or ""):
-        ask("stop", paths.SERVICE)
+    for service in paths.RESTARTED:
+        if "auto-restart" in (ask("show", "--property=SubState", service) or ""):
+            ask("stop", service)

@@ -88,6 +88,10 @@ _value:
           description: What is wrong, and what to do. Each is a text of one line.
           type: list
           elements: str
+        sandbox_without:
+          description: The parts of the units' sandbox that the host refuses, so that its services run without them.
+          type: list
+          elements: str
 """
 
 # The worst first.
@@ -119,6 +123,7 @@ def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any
         "failed": status["failed"],
         "real_login": _real_login(state, known, failure),
         "problems": _problems(status, failure, reached, in_play),
+        "sandbox_without": status["sandbox_without"],
     }
 
 

@@ -37,7 +37,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say how many hosts are proven
+- name: Report how many hosts are proven
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts_all | loginwatch.pam.proof_summary(hostvars, ansible_play_hosts) }}"
 """

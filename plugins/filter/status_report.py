@@ -65,6 +65,10 @@ _value:
       description: What is wrong. Each is a text of one line.
       type: list
       elements: str
+    sandbox_without:
+      description: The parts of the units' sandbox that the host refuses. Empty if the notifier is too old to say so.
+      type: list
+      elements: str
     deliveries:
       description: The logins whose alerts were delivered last.
       type: list
@@ -92,6 +96,20 @@ _value:
         time:
           description: When the login was, as above.
           type: float
+    folded:
+      description:
+        - The last logins that repeat one whose alert was delivered a few minutes before. See
+          O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_repeat_minutes).
+        - Empty if the notifier is too old to say so.
+      type: list
+      elements: dict
+      contains:
+        from:
+          description: Address and port.
+          type: str
+        time:
+          description: When the login was, as above.
+          type: float
 """
 
 STATES = ("ok", "warning", "critical", "unknown")
@@ -99,6 +117,8 @@ STATES = ("ok", "warning", "critical", "unknown")
 MAX_ANSWER_CHARACTERS = 1 << 21
 MAX_TEXT_CHARACTERS = 600
 MAX_PROBLEMS = 50
+# The notifier knows three.
+MAX_PARTS = 10
 MAX_COUNT = 10**9
 # In the year 2242. strftime() has a limit, too.
 MAX_EPOCH_SECONDS = 1 << 33
@@ -116,7 +136,8 @@ def status_report(answer: object) -> dict[str, Any]:
     """Return the host's status as RETURN describes it."""
     report: dict[str, Any] = {
         "understood": False, "fault": "", "state": "unknown", "version": "", "label": "", "last_delivery": None,
-        "waiting": None, "failed": None, "problems": [], "deliveries": [], "ignored": [],
+        "waiting": None, "failed": None, "problems": [], "sandbox_without": [], "deliveries": [], "ignored": [],
+        "folded": [],
     }  # fmt: skip
     try:
         report.update(_checked(_decoded(answer)), understood=True)
@@ -151,17 +172,23 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     last = _part(found, "last_delivery", dict, optional=True)
     deliveries = _part(found, "recent_deliveries", list)
     ignored = _entry("recent_ignored", found.get("recent_ignored", []), list)
+    folded = _entry("recent_folded", found.get("recent_folded", []), list)
     problems = _part(found, "problems", list)
     if len(problems) > MAX_PROBLEMS:
         raise NotUnderstoodError("it has too many problems")
+    parts = _entry("sandbox_without", found.get("sandbox_without", []), list)
+    if len(parts) > MAX_PARTS:
+        raise NotUnderstoodError("its sandbox has too many parts")
     return {
         "state": state,
         "version": _text("version", found.get("version", "")),
         "label": _text("host_label", configuration.get("host_label", "")),
         "last_delivery": _time(last.get("delivered_at")) if last else None,
         "problems": [_text("problem", problem) for problem in problems],
+        "sandbox_without": [_text("sandbox_without", part) for part in parts],
         "deliveries": [_login(_entry("a delivery", delivery, dict)) for delivery in deliveries],
         "ignored": [_ignored(_entry("an ignored login", login, dict)) for login in ignored],
+        "folded": [_login(_entry("a folded login", login, dict)) for login in folded],
         **{name: _count(found, name) for name in COUNTS},
     }
 

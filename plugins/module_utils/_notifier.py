@@ -8,8 +8,10 @@ import re
 import subprocess
 from typing import Any, Dict, List, NamedTuple, Optional
 
-# For `status`, which only reads files.
-STATUS_TIMEOUT_SECONDS = 10
+# `status` only reads files. It takes tenths of a second, and some ten seconds on an emulated processor.
+STATUS_TIMEOUT_SECONDS = 60
+OVERLOADED = "The host is overloaded, or a file system of it hangs. Run the command there to see which."
+UNREACHABLE = "Check the host's network."
 
 
 class NoAnswerError(Exception):
@@ -41,14 +43,15 @@ class Notifier:
 
     def status(self) -> Dict[str, Any]:
         """Return the answer of `status --json`. Raises NoAnswerError."""
-        return self._ask(["status", "--json"], STATUS_TIMEOUT_SECONDS)
+        return self._ask(["status", "--json"], STATUS_TIMEOUT_SECONDS, OVERLOADED)
 
     def send_test_alert(self, configuration: Optional[str], timeout: float) -> Outcome:
         """Have it send a test alert, with another configuration if one is given. Raises NoAnswerError."""
         other = ["--configuration", configuration] if configuration else []
-        return outcome_of_test(self._ask(["test", "--json", *other], timeout))
+        return outcome_of_test(self._ask(["test", "--json", *other], timeout, UNREACHABLE))
 
-    def _ask(self, words: List[str], timeout: float) -> Dict[str, Any]:
+    def _ask(self, words: List[str], timeout: float, hint: str) -> Dict[str, Any]:
+        """Return the answer to a command. hint: what to do when it does not answer within ``timeout`` seconds."""
         command = " ".join([self.program, *words])
         try:
             done = subprocess.run(  # noqa: S603 - the program is the task's argument
@@ -69,7 +72,7 @@ class Notifier:
                 f"{self.program} cannot be run: {error.strerror}. Run the role again, as root."
             ) from None
         except subprocess.TimeoutExpired:
-            raise NoAnswerError(f"'{command}' did not answer within {timeout:g} s. Check the host's network.") from None
+            raise NoAnswerError(f"'{command}' did not answer within {timeout:g} s. {hint}") from None
         return parse_answer(command, done.returncode, done.stdout)
 
 

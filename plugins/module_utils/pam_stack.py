@@ -3,40 +3,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The notifier's rules in the session part of a PAM service: text in, text out.
 
-Nothing here touches a file. A service's text is read as libpam reads it (``pam.conf(5)``; libpam's ``pam_handlers.c``
-and ``pam_misc.c``; Debian's ``@include``), and an edit adds or removes whole lines, so that every other byte stays.
+This module opens no file. It reads the text of a service as libpam does (``pam.conf(5)``; libpam's ``pam_handlers.c``
+and ``pam_misc.c``; Debian's ``@include``). An edit adds or removes whole lines and changes no other byte.
 
-There are three rules, one block that is placed, moved, judged and removed as one:
+The notifier has three rules. They form one block, which is added, moved, checked and removed as a whole:
 
-1. Run the program. When it succeeds, skip the other two (``pam.conf(5)``: ``success=2``).
-2. Put a short word in the place of ``SSH_AUTH_INFO_0``, in which sshd hands over the user's whole key or certificate.
-   Linux takes no variable of more than 128 KiB (``execve(2)``: ``MAX_ARG_STRLEN``), and users can make larger ones.
-3. Run the program once more.
+1. Run the program. If it succeeds, skip the other two rules (``pam.conf(5)``: ``success=2``).
+2. Replace the value of ``SSH_AUTH_INFO_0`` by a short word. sshd puts the user's whole key or certificate into it, and
+   Linux refuses a variable of more than 128 KiB (``execve(2)``: ``MAX_ARG_STRLEN``). Users can make larger ones.
+3. Run the program again.
 
-The rules of placement:
+Where the block goes:
 
-* The block is the first of the session part, so that nothing that reads the user's own environment, and nothing that
-  puts the process into the user's session or SELinux context, comes before it.
-* Only a leading ``pam_selinux.so close`` stays in front of it, as ``pam_selinux(8)`` asks.
+* First in the session part, before everything that reads the user's environment or moves the process into the user's
+  session or SELinux context.
+* Only a leading ``pam_selinux.so close`` stays in front of it, as ``pam_selinux(8)`` requires.
 """
 
 import re
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-# A reader of included files: the name as it stands in the stack -> (path, text), or None when there is no such file.
+# Reads an included file: takes the name in the stack, and returns (path, text), or None if there is no such file.
 Reader = Callable[[str], Optional[Tuple[str, str]]]
 
 # libpam splits at these and nothing else: a carriage return belongs to the word before it.
 BLANKS = " \t\n"
 OPTIONS = ("type=open_session", "quiet", "seteuid")
-# What the second rule reads (pam_env.conf(5)). The path holds the program's name, so a search for it finds all rules.
+# The file that the second rule reads (pam_env.conf(5)). Its path contains the program's name, so a search for that name
+# finds all three rules.
 WITHHOLDING = "conffile=/usr/local/lib/ssh-login-notify/pam_env.conf"
-# Controls after which libpam goes on to the next rule when the module succeeds.
+# Controls after which libpam continues with the next rule if the module succeeds.
 PLAIN_CONTROLS = ("required", "requisite", "optional")
 INCLUDE_CONTROLS = ("include", "substack")
 
-# Tools that write whole files, in the spellings of their headers. pam-auth-update is none of them: it writes files that
-# are included.
+# Tools that write whole files, as their headers spell them. pam-auth-update is not one of them: it writes files that
+# others include.
 TOOLS = {
     "Ansible": "ansible", "Puppet": "puppet", "Chef": "chef|cinc", "Salt": "salt(?:stack)?(?:-minion)?",
     "CFEngine": "cfengine|cf-agent", "authselect": "authselect", "authconfig": "authconfig", "pam-config": "pam-config",
@@ -58,7 +59,7 @@ MANAGED = {
     name: re.compile("|".join(_HEADERS).format(tool=spelling), re.IGNORECASE) for name, spelling in TOOLS.items()
 }
 NOT_MANAGED = re.compile(r"\b(?:not|never|no longer|isn't) (?:be |being |yet )?" + _DONE, re.IGNORECASE)
-# What is said without the tool's name.
+# Headers that name no tool.
 NAMELESS = re.compile(
     r"\b(?:do not|don't|never) (?:edit|modify|change|touch|alter)\b"
     r"|\bauto(?:matically|-)? ?(?:generated|managed|created)\b"
@@ -67,8 +68,8 @@ NAMELESS = re.compile(
     re.IGNORECASE,
 )
 OF_INCLUDED_FILES = re.compile(r"\bpam-auth-update\b")
-# Words of the first and the last line of a part of a file that a tool writes: blockinfile of Ansible ("BEGIN ANSIBLE
-# MANAGED BLOCK"), file.blockreplace of Salt ("#-- start managed zone --"). The other lines are not that tool's.
+# Words in the first and the last line of a block that a tool manages within a file: Ansible's blockinfile ("BEGIN
+# ANSIBLE MANAGED BLOCK"), Salt's file.blockreplace ("#-- start managed zone --").
 BLOCK_MARKS = (
     ("begin", "end"), ("begins", "ends"), ("beginning", "end"), ("start", "end"), ("start", "stop"), ("open", "close"),
     ("first", "last"), (">>>", "<<<"),
@@ -76,20 +77,20 @@ BLOCK_MARKS = (
 
 
 class PamStackError(Exception):
-    """A stack or an argument that can't be worked with; the message gives the reason and the mend."""
+    """The stack or an argument can't be used. The message says why, and what to do."""
 
 
 class Rule(NamedTuple):
-    """One rule of a stack, which may span several physical lines."""
+    """One rule of a stack. It may span several physical lines."""
 
     start: int
     """Index of its first physical line."""
     end: int
     """Index behind its last physical line."""
     words: List[str]
-    """Its words as libpam splits them; the brackets of ``[...]`` are gone."""
+    """Its words as libpam splits them, without the brackets of ``[...]``."""
     defect: Optional[str]
-    """What makes its extent uncertain, if anything does."""
+    """Why it is not certain where the rule ends, or None."""
 
     @property
     def facility(self) -> str:
@@ -112,7 +113,7 @@ class Rule(NamedTuple):
 
     @property
     def included(self) -> Optional[str]:
-        """Name of the file that this rule includes, ``""`` if it names none, None if it is no include."""
+        """Name of the file that this rule includes, ``""`` if it names none, None if the rule is not an include."""
         if self.facility == "@include":
             return self.words[1] if len(self.words) > 1 else ""
         if self.control in INCLUDE_CONTROLS:
@@ -121,14 +122,14 @@ class Rule(NamedTuple):
 
     @property
     def jump(self) -> int:
-        """The largest number of rules that this one may skip; 0 for none."""
+        """The largest number of rules that this one may skip, 0 for none."""
         return max([int(number) for number in re.findall(r"=\s*([0-9]{1,9})", self.control)] or [0])
 
 
 def decode(data: bytes) -> str:
-    """The bytes of a PAM file as text; ``encode`` gives exactly the same bytes back, whatever their encoding."""
+    """Return the bytes of a PAM file as text. ``encode`` returns exactly these bytes, whatever their encoding."""
     if re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", data):
-        raise PamStackError("it holds control characters and so is no text. Restore the file from its package.")
+        raise PamStackError("it contains control characters, so it is not text. Restore the file from its package.")
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -137,11 +138,11 @@ def encode(text: str) -> bytes:
 
 
 def rule_lines(program: str) -> List[str]:
-    """The lines, without their line ends, that run ``program`` at the opening of each session.
+    """Return the lines, without line ends, that run ``program`` when a session opens.
 
-    Nothing here can refuse a login: whatever fails is ignored, and a module that is missing counts as one that fails.
-    The options of ``pam_env.so`` are given because their defaults differ between versions of Linux-PAM.
-    Raises PamStackError for a program that a PAM line can't name.
+    They can't refuse a login: libpam ignores each failure, and treats a missing module as one that fails. The options
+    of ``pam_env.so`` are explicit because their defaults differ between versions of Linux-PAM.
+    Raises PamStackError if a PAM line can't name the program.
     """
     check_program(program)
     run = " ".join(["pam_exec.so", *OPTIONS, program])
@@ -153,20 +154,20 @@ def rule_lines(program: str) -> List[str]:
 
 
 def check_program(program: str) -> None:
-    # pam_exec hands the words to execve(2) as they are; quoting would be possible, but is not worth its risk here.
+    # pam_exec passes the words to execve(2) unchanged. Quoting is possible, but not worth the risk here.
     if not re.match(r"/[^\s#\[\]\\\x00-\x1f\x7f]+\Z", program):
         raise PamStackError(
             f"{program!r} can't be the program of a PAM line."
-            " Give an absolute path without blanks, brackets, # and backslashes."
+            " Use an absolute path without blanks, brackets, # and backslashes."
         )
 
 
 def present(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
-    """``text`` with the rules that run ``program``, once, as ``rule_lines`` writes them and in their place.
+    """Return ``text`` with the rules that run ``program``: once, as ``rule_lines`` writes them, and in the right place.
 
-    Rules of the session part that run ``program`` otherwise or elsewhere, or that run one of ``replaces``, go.
-    The rules have plain line feeds for their ends even in a file with CRLF: libpam would take the carriage return for
-    a part of the program's name. Raises PamStackError where an edit could keep users from logging in.
+    Removes other session rules that run ``program`` or one of ``replaces``. Ends each rule with a plain line feed even
+    in a file with CRLF, because libpam would read the carriage return as part of the program's name.
+    Raises PamStackError if the edit could keep users from logging in.
     """
     lines = rule_lines(program)
     stack = _Stack(text, read)
@@ -174,8 +175,8 @@ def present(text: str, program: str, replaces: Iterable[str] = (), read: Optiona
     others = [rule for rule in stack.rules if rule not in ours]
     if not any(stack.adds_session_rules(rule) for rule in others):
         raise PamStackError(
-            "ours would be the only session rules, and rules that may fail can refuse every login when they are alone."
-            " Restore the file from its package, or put a rule such as 'session required pam_permit.so' into it."
+            "it has no other session rules, and optional rules alone can refuse every login."
+            " Restore the file from its package, or add a rule such as 'session required pam_permit.so' to it."
         )
     if stack.fault(ours, lines) is None:
         return text
@@ -185,7 +186,7 @@ def present(text: str, program: str, replaces: Iterable[str] = (), read: Optiona
 
 
 def absent(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
-    """``text`` without the session rules that run ``program`` or one of ``replaces``; undoes ``present`` exactly."""
+    """Return ``text`` without session rules that run ``program`` or one of ``replaces``: undo ``present`` exactly."""
     lines = rule_lines(program)
     stack = _Stack(text, read)
     ours = stack.ours(program, replaces)
@@ -194,23 +195,22 @@ def absent(text: str, program: str, replaces: Iterable[str] = (), read: Optional
     stack.check_extents()
     if not any(stack.adds_session_rules(rule) for rule in stack.rules if rule not in ours):
         raise PamStackError(
-            "ours are the only session rules; without them PAM takes those of the service 'other', which may refuse"
-            " every login. Restore the file from its package, or put a rule such as 'session required pam_permit.so'"
-            " into it."
+            "it has no other session rules. Without any, PAM uses those of the service 'other', which may refuse every"
+            " login. Restore the file from its package, or add a rule such as 'session required pam_permit.so' to it."
         )
     return stack.without(ours, lines)
 
 
 def fault(text: str, program: str, read: Optional[Reader] = None) -> Optional[str]:
-    """What is wrong with the rules that run ``program``, as ``is gone``; None if they are as ``present`` has them."""
+    """Return what is wrong with the rules that run ``program``, such as ``is gone``, or None."""
     stack = _Stack(text, read)
     return stack.fault(stack.ours(program, ()), rule_lines(program))
 
 
 def find(text: str, program: str) -> Optional[str]:
-    """The last session rule that runs ``program``, as it stands in ``text`` without its line end, or None.
+    """Return the last session rule that runs ``program``, as ``text`` has it without its line end, or None.
 
-    The last, because it skips nothing: in a stack of its own, the session fails if the program does.
+    The last one skips nothing. So in a stack that contains only this rule, the session fails if the program does.
     """
     stack = _Stack(text, None)
     running = stack.running(program, ())
@@ -218,13 +218,13 @@ def find(text: str, program: str) -> Optional[str]:
 
 
 def commands(text: str) -> List[List[str]]:
-    """The commands that session rules run by ``pam_exec.so``, each as its words, in the order of the rules."""
+    """Return the commands that session rules run through ``pam_exec.so``, in order, each as its words."""
     rules = [rule for rule in parse(text) if rule.facility == "session" and rule.module == "pam_exec.so"]
     return [command for command in map(_command, rules) if command]
 
 
 def user_environment_readers(path: str, text: str, read: Optional[Reader] = None) -> List[Dict[str, object]]:
-    """Every ``pam_env.so`` with ``user_readenv=1`` in the auth and session parts of a stack, includes followed.
+    """Return every ``pam_env.so`` with ``user_readenv=1`` in the auth and session parts of a stack and its includes.
 
     Each is ``{"file": path, "line": number from 1, "part": "auth" or "session"}``, in the order of the files.
     """
@@ -237,7 +237,7 @@ def user_environment_readers(path: str, text: str, read: Optional[Reader] = None
 
 
 def pam_env_arguments(path: str, text: str, read: Optional[Reader] = None) -> List[str]:
-    """The arguments of every ``pam_env.so`` in the auth and session parts of a stack, includes followed."""
+    """Return the arguments of every ``pam_env.so`` in the auth and session parts of a stack and its includes."""
     found = []  # type: List[str]
     for part in ("auth", "session"):
         for _file, rule in _rules_of_part(path, text, part, read or _no_file, set()):
@@ -247,9 +247,9 @@ def pam_env_arguments(path: str, text: str, read: Optional[Reader] = None) -> Li
 
 
 def written_by(text: str) -> Optional[str]:
-    """The comment, without its ``#``, by which a tool says that it writes the file anew with each run, or None.
+    """Return the comment, without its ``#``, in which a tool says that it manages the file; None if there is none.
 
-    What a tool says of a block of lines counts only if the rules of ours are in that block.
+    A comment that speaks of a block of lines counts only if our rules are in that block.
     """
     comments = _comments(_physical_lines(text))
     ours = next((rule.start for rule in parse(text) if _is_withholding(rule)), len(comments))
@@ -257,19 +257,19 @@ def written_by(text: str) -> Optional[str]:
         if first < ours < last and _tool_in(comments[first]):
             return comments[first]
         comments[first] = comments[last] = ""
-    # A sentence may go on in the next line. A tool's own name is worth more than a header without one.
+    # A sentence may continue in the next line. A header that names a tool is better than one that does not.
     said = [*comments, *(f"{one} {other}" for one, other in zip(comments, comments[1:]) if one and other)]
     said = [comment for comment in said if not OF_INCLUDED_FILES.search(comment)]
     return next(filter(_tool_in, said), next(filter(NAMELESS.search, said), None))
 
 
 def tool_of(comment: str) -> str:
-    """The name of the tool that a comment of ``written_by`` is from, ``another tool`` if it does not say."""
+    """Return the tool that a comment from ``written_by`` names, ``another tool`` if it names none."""
     return _tool_in(comment) or "another tool"
 
 
 def parse(text: str) -> List[Rule]:
-    """The rules of a PAM file in their order. Never raises: what libpam would refuse becomes an odd rule."""
+    """Return the rules of a PAM file in order. Never raises: a line that libpam would reject becomes an odd rule."""
     lines = _physical_lines(text)
     rules = []
     index = 0
@@ -286,7 +286,7 @@ def parse(text: str) -> List[Rule]:
                 break
             more, continued = _body(lines[index])
             if not more.strip(BLANKS) and not continued:
-                # Up to 1.6 libpam skips this line and takes the next for the continuation; since 1.7 the rule ends.
+                # Up to 1.6, libpam skips this line and continues with the next one. Since 1.7, the rule ends here.
                 defect = f"line {index} ends in a backslash, but a blank line or a comment follows it"
                 break
             body += more
@@ -299,12 +299,12 @@ def parse(text: str) -> List[Rule]:
 
 
 def _physical_lines(text: str) -> List[str]:
-    """Lines with their line feeds. Not splitlines(), which splits at characters that are none to libpam."""
+    """Return the lines with their line feeds. splitlines() would also split at characters that libpam does not."""
     return re.findall(r"[^\n]*\n|[^\n]+\Z", text)
 
 
 def _body(line: str) -> Tuple[str, bool]:
-    """What counts of a physical line, and whether the next one continues it. A comment ends the rule in any case."""
+    """Return a physical line without its comment, and whether the next line continues it. A comment ends a rule."""
     if "#" in line:
         return line.split("#", 1)[0], False
     stripped = line.rstrip(BLANKS)
@@ -314,7 +314,7 @@ def _body(line: str) -> Tuple[str, bool]:
 
 
 def _words(body: str) -> List[str]:
-    """Words as libpam splits them: at blanks, but ``[...]`` is one word, in which ``\\]`` stands for ``]``."""
+    """Split words as libpam does: at blanks, but ``[...]`` is one word, in which ``\\]`` stands for ``]``."""
     words = []
     for match in re.finditer(r"\[((?:\\\]|[^\]])*)\]?|[^ \t\n]+", body):
         bracketed = match.group(1)
@@ -323,7 +323,7 @@ def _words(body: str) -> List[str]:
 
 
 def _comments(lines: List[str]) -> List[str]:
-    """The comment of each line without what decorates it, ``""`` where there is none."""
+    """Return the comment of each line without its decoration, ``""`` where there is none."""
     return [line.partition("#")[2].strip("# \t\r\n*=") for line in lines]
 
 
@@ -334,7 +334,7 @@ def _tool_in(comment: str) -> Optional[str]:
 
 
 def _blocks(comments: List[str]) -> Iterator[Tuple[int, int]]:
-    """The first and the last line of each block, which are the same comment but for the word that marks them."""
+    """Yield the first and the last line of each block: the same comment, except for the word that marks it."""
     lowered = [comment.lower() for comment in comments]
     for first, comment in enumerate(lowered):
         ends = {re.sub(rf"(?<!\w){begin}(?!\w)", end, comment) for begin, end in BLOCK_MARKS} - {comment}
@@ -345,10 +345,10 @@ def _blocks(comments: List[str]) -> Iterator[Tuple[int, int]]:
 
 
 def _command(rule: Rule) -> List[str]:
-    """What a pam_exec rule is meant to run: everything from the first path on.
+    """Return the command that a pam_exec rule is meant to run: everything from the first path on.
 
-    Wider than pam_exec, which stops at an option that it doesn't know and takes a carriage return for a part of the
-    name: such a rule is ours all the same, and to be replaced.
+    pam_exec is stricter: it stops at an unknown option, and reads a carriage return as part of the name. Such a rule
+    still counts as ours, so that it gets replaced.
     """
     for index, argument in enumerate(rule.arguments):
         if argument.startswith("/"):
@@ -361,13 +361,13 @@ def _is_withholding(rule: Rule) -> bool:
 
 
 def _reads_user_environment(arguments: List[str]) -> bool:
-    # pam_env reads the number with atoi(3), and the last one counts.
+    # pam_env reads the number with atoi(3). The last one counts.
     values = [argument[len("user_readenv=") :] for argument in arguments if argument.startswith("user_readenv=")]
     return bool(values) and re.match(r"[+-]?0*[1-9]", values[-1]) is not None
 
 
 def _rules_of_part(path: str, text: str, part: str, read: Reader, seen: Set[str]) -> Iterator[Tuple[str, Rule]]:
-    """The rules of one part of a stack and of all that it includes, with the path of the file in which each stands."""
+    """Yield the rules of one part of a stack and its includes, each with the path of its file."""
     if path in seen:
         return
     seen.add(path)
@@ -387,7 +387,7 @@ def _no_file(_name: str) -> Optional[Tuple[str, str]]:
 
 
 class _Stack:
-    """A file's physical lines, its rules, and what they contribute to the session part."""
+    """A file's physical lines and rules, and which of these add rules to the session part."""
 
     def __init__(self, text: str, read: Optional[Reader]) -> None:
         self.lines = _physical_lines(text)
@@ -395,7 +395,7 @@ class _Stack:
         self.read = read or _no_file
 
     def running(self, program: str, replaces: Iterable[str]) -> List[Rule]:
-        """The session rules that run ``program`` or a command that begins with the words of one of ``replaces``."""
+        """Return session rules that run ``program``, or a command that begins with the words of one of ``replaces``."""
         commands = [words for words in [[program]] + [entry.split() for entry in replaces] if words]
         return [
             rule
@@ -406,16 +406,16 @@ class _Stack:
         ]
 
     def ours(self, program: str, replaces: Iterable[str]) -> List[Rule]:
-        """The rules that run ``program`` or one of ``replaces``, and the one that makes a second try possible."""
+        """Return the rules that run ``program`` or one of ``replaces``, and the one between the two attempts."""
         running = self.running(program, replaces)
         return [rule for rule in self.rules if rule in running or _is_withholding(rule)]
 
     def adds_session_rules(self, rule: Rule) -> bool:
-        """Whether a rule certainly puts rules into the session part, by itself or by what it includes."""
+        """Tell whether a rule certainly adds rules to the session part, itself or through an include."""
         return self._contribution(rule) is True
 
     def may_add_session_rules(self, rule: Rule) -> bool:
-        """The same, but an included file that can't be read is taken to hold session rules."""
+        """Tell the same, but assume that an unreadable include contains session rules."""
         return self._contribution(rule) is not False
 
     def _contribution(self, rule: Rule) -> Optional[bool]:
@@ -425,16 +425,16 @@ class _Stack:
             return True
         included = self.read(rule.included) if rule.included else None
         if included is None:
-            # A typed include without its file is a session rule that always fails; an @include may be of any part.
+            # A `session include` without its file is a rule that always fails. An @include may add to any part.
             return True if rule.facility == "session" else None
         for _found in _rules_of_part(included[0], included[1], "session", self.read, set()):
             return True
         return False
 
     def leading_close(self, rules: List[Rule]) -> List[Rule]:
-        """``[rule]`` if the first of ``rules`` in the session part is pam_selinux.so close, else ``[]``.
+        """Return ``[rule]`` if the first session rule of ``rules`` is pam_selinux.so close, else ``[]``.
 
-        One that may skip what follows, or end the stack, does not count: our line has to come before it.
+        One that may skip rules or end the stack does not count: our rules must come before it.
         """
         for rule in rules:
             if self.may_add_session_rules(rule):
@@ -446,7 +446,7 @@ class _Stack:
         return [rule for rule in self.rules if rule.start < limit.start and self.may_add_session_rules(rule)]
 
     def fault(self, ours: List[Rule], lines: List[str]) -> Optional[str]:
-        """What keeps ``ours``, all rules of ours, from being ``lines``, once and in their place."""
+        """Return what is wrong with ``ours``, all of our rules; None if they are ``lines``, in the right place."""
         wanted = [_words(line) for line in lines]
         found = [rule.words for rule in ours]
         if not any(rule.module == "pam_exec.so" for rule in ours):
@@ -464,13 +464,13 @@ class _Stack:
         return None
 
     def check_extents(self) -> None:
-        """Refuse a file whose lines libpam's versions join differently: an edit could change what a rule means."""
+        """Refuse a file whose lines different versions of libpam join differently: an edit could change a rule."""
         for rule in self.rules:
             if rule.defect:
-                raise PamStackError(f"{rule.defect}. Remove the backslash, or what separates the lines.")
+                raise PamStackError(f"{rule.defect}. Remove the backslash, or the line after it.")
 
     def without(self, ours: List[Rule], lines: List[str]) -> str:
-        """The text without ``ours``. ``lines``: those whose jump is known to be meant for rules of ours."""
+        """Return the text without ``ours``. ``lines``: rules whose jump is known to skip only our rules."""
         known = [_words(line) for line in lines]
         for rule in ours:
             self._check_removal(rule, ours, known)
@@ -481,7 +481,7 @@ class _Stack:
         return "".join(kept)
 
     def _check_removal(self, rule: Rule, ours: List[Rule], known: List[List[str]]) -> None:
-        """Refuse to take a rule from where a jump counts it: the jump would skip another rule, perhaps a vital one."""
+        """Refuse to remove a rule that a jump counts: the jump would then skip another rule, perhaps a vital one."""
         distance = 1
         if rule.jump and rule.words not in known:
             raise _jump_error(rule, "itself skips rules")
@@ -489,12 +489,12 @@ class _Stack:
         for other in reversed([other for other in before if other not in ours]):
             if other.jump >= distance:
                 raise _jump_error(rule, f"is counted by the jump in line {other.start + 1}")
-            # What an include brings is not counted, nor what goes with this rule: the distance is never overrated.
+            # The rules of an include, and those that are removed too, are not counted: the distance is never too large.
             if other.control != "include":
                 distance += 1
 
     def outside_block(self, index: int) -> int:
-        """The line of the mark above ``index`` if a block of a tool begins right there, else ``index``."""
+        """Return the line of the marker above ``index`` if a tool's block begins right there, else ``index``."""
         marks = [first for first, _last in _blocks(_comments(self.lines))]
         above = index
         while above > 0 and not _body(self.lines[above - 1])[0].strip(BLANKS):
@@ -504,7 +504,7 @@ class _Stack:
         return index
 
     def with_lines(self, ours: List[str]) -> str:
-        """The text with ``ours`` in their place."""
+        """Return the text with ``ours`` in the right place."""
         leading = self.leading_close(self.rules)
         first = next(rule for rule in self.rules if self.may_add_session_rules(rule))
         index = leading[0].end if leading else self.outside_block(first.start)
@@ -516,7 +516,7 @@ class _Stack:
 
 
 def _goes_on(rule: Rule) -> bool:
-    """Whether libpam certainly runs the rule that follows this one when its module succeeds or is ignored."""
+    """Tell whether libpam certainly runs the next rule when this one's module succeeds or is ignored."""
     if rule.control in PLAIN_CONTROLS:
         return True
     actions = re.findall(r"=\s*([a-z0-9]+)", rule.control)
@@ -525,6 +525,6 @@ def _goes_on(rule: Rule) -> bool:
 
 def _jump_error(ours: Rule, why: str) -> PamStackError:
     return PamStackError(
-        f"the rule in line {ours.start + 1} {why}; without it, the jump would skip another rule than it was meant for."
-        " Take the rule and the jump out of the file by hand, then run this again."
+        f"the rule in line {ours.start + 1} {why}. Without this rule, the jump would skip the wrong one."
+        " Remove the rule and the jump from the file by hand, then run this again."
     )

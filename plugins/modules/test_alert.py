@@ -61,6 +61,7 @@ options:
   timeout:
     description:
       - How many seconds the delivery of the alert may take.
+      - With O(path=pam), a host that needs seconds to answer C(ssh-login-notify status) gets more time, in proportion.
     type: int
     default: 30
   pam_d:

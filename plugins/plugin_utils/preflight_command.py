@@ -43,7 +43,7 @@ for python in $kept @PYTHONS@; do
     real=$(readlink -f "$python");
     if @MUST_BE_SAFE@ &&
         test -n "$(find "$real" "${real%/*}" -maxdepth 0 "(" -not -user 0 -o -perm /022 ")" 2>&1)"; then
-        unusable="$unusable $python or its directory can be written by others than root;";
+        unusable="$unusable $python or its directory can be written by users other than root;";
     elif answer=$("$python" -ISBc "import base64, sys, zlib; exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
         @CODE@ "$python" 2>&1); then
         printf %s "$answer";

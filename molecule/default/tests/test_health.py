@@ -35,10 +35,10 @@ FAULTS = {
     ),
     "the line is doubled": (f"sed -i 's/.*pam_exec.*/&\\n&/' {PAM}", f"the PAM line in {PAM} is there more than once"),
     "the configuration is open": (f"chmod 0644 {CONFIGURATION}", f"users other than root can read {CONFIGURATION}"),
-    "the program is another": (f"echo >> {PROGRAM}", f"not as the role installed it, {PROGRAM}"),
+    "the program is another": (f"echo >> {PROGRAM}", f"files differ from what the role installed ({PROGRAM}"),
     "a module is another": (
         f"echo >> {LIBRARY}/ssh_login_notify/connection.py",
-        f"not as the role installed it, {LIBRARY}/ssh_login_notify/connection.py",
+        f"files differ from what the role installed ({LIBRARY}/ssh_login_notify/connection.py",
     ),
 }
 FILES = f"{PAM} {CONFIGURATION} {PROGRAM} {LIBRARY}"

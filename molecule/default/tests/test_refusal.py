@@ -57,9 +57,9 @@ def ca_file(host):
 
 # Of authorities: where, whose, with which mode, and why not.
 UNREADABLE = {
-    "roots-home": ("/root/ca.pem", "root", "0644", "kept away from /root"),
-    "var-tmp": ("/var/tmp/ca.pem", "root", "0644", "kept away from /var/tmp"),  # noqa: S108
-    "anothers": ("/etc/ssl/hidden.pem", "deploy", "0600", "the permissions of /etc/ssl/hidden.pem"),
+    "roots-home": ("/root/ca.pem", "root", "0644", "the sandbox of a unit hides /root"),
+    "var-tmp": ("/var/tmp/ca.pem", "root", "0644", "the sandbox of a unit hides /var/tmp"),  # noqa: S108
+    "anothers": ("/etc/ssl/hidden.pem", "deploy", "0600", "no permission for /etc/ssl/hidden.pem"),
 }
 
 
@@ -86,7 +86,7 @@ def test_authorities_that_only_root_may_read_will_do(host, tmp_path, ca_file):
     [
         (
             "chmod o+w /usr/local/bin", "chmod o-w /usr/local/bin",
-            "Others than root can write /usr/local/bin", "writable_directories",
+            "Users other than root can write to /usr/local/bin", "writable_directories",
         ),
         (
             "echo auth optional pam_env.so user_readenv=1 >> /etc/pam.d/common-auth",

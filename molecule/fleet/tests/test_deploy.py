@@ -186,7 +186,7 @@ def test_without_root_nothing_is_begun(play, servers):
     run = play("deploy", ("-e", "target=debian12"), debian12={"ansible_become": False})
     assert run.status != 0
     told = " ".join(run.output.split())
-    assert "Ansible is not root: set become: true, and look for ansible_become" in told
+    assert "Ansible is not root: set become: true, and check ansible_become" in told
     assert "Nothing was changed on debian12." in told
     assert not deployed(servers["debian12"])
 

@@ -57,7 +57,7 @@ def test_a_message_that_does_not_pass_is_overtaken(box, server, ada, people, rec
         logins = [ada.command(), ada.command()]
         assert outcome(logins).lost == []
         (problem,) = server.wait_for(lambda status: "stuck" in str(status["problems"]))["problems"]
-        assert problem.startswith("1 alerts are stuck, ")
+        assert problem.startswith("1 alert is stuck, ")
         assert server.status()[0] == 2
         logins.append(ada.command())
         outcome(logins).assert_each_told_once()

@@ -125,7 +125,7 @@ def test_the_verification_of_a_fleet_finds_a_wrong_label(host, tmp_path):
         (
             "mv /etc/tmpfiles.d/ssh-login-notify.conf /root/",
             "mv /root/ssh-login-notify.conf /etc/tmpfiles.d/",
-            "not as the role installed it, /etc/tmpfiles.d/ssh-login-notify.conf",
+            "files differ from what the role installed (/etc/tmpfiles.d/ssh-login-notify.conf",
         ),
     ],
 )

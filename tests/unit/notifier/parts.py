@@ -181,7 +181,7 @@ class Installation:
         self.change(self.library / "paths.py", r'OVERFLOW = ".*"', 'OVERFLOW = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"TUNNEL_SECONDS = 3\.0", "TUNNEL_SECONDS = 0.3")
         self.change(self.library / "observer.py", r"UNSERVED_SECONDS = 30\.0", "UNSERVED_SECONDS = 0.3")
-        self.change(self.library / "paths.py", r'HOST = .*', 'HOST = "{}"'.format(self.write_host("systemd")))
+        self.change(self.library / "paths.py", r"HOST = .*", 'HOST = "{}"'.format(self.write_host("systemd")))
         # Nobody is to look for these, which sshd's domain may not.
         self.change(self.library / "paths.py", r'SYSTEMD = ".*"', f'SYSTEMD = "{FORBIDDEN}"')
         self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', f'PATH_UNIT = "{FORBIDDEN}"')
@@ -528,10 +528,11 @@ class FakeProc:
         directory = self.root / str(pid)
         (directory / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         # proc(5): the parent is field 4, its own page faults field 10, those of reaped children 11, the start time 22,
-        # the begin of the arguments 48, the end of the environment 51.
+        # the size of the memory 23, the begin of the code 26, that of the arguments 48, the end of the environment 51.
         fields = [0] * 53
         fields[4], fields[22] = parent, more.get("start", 1000 + pid)
         fields[10], fields[11] = more.get("faults", 0), more.get("reaped_faults", 0)
+        fields[23], fields[26] = 1 << 20, 1 << 16
         fields[48], fields[51] = (4096, 4096 + more["room"]) if more.get("room") else (0, 0)
         text = "{} ({}) S {}\n".format(pid, name[:15], " ".join(map(str, fields[4:])))
         (directory / "stat").write_text(text)

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, the loginself_check founders
+# Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
@@ -21,7 +21,7 @@ from ssh_login_notify.alert import to_json
 from ssh_login_notify.exit_codes import CRITICAL, OK, TRY_LATER, UNKNOWN, WARNING
 from ssh_login_notify.retries import FEW_TRIES
 from ssh_login_notify.spool import Lock, Spool
-from ssh_login_notify.state import State
+from ssh_login_notify.state import DELIVERY, State
 
 pytestmark = needs_root
 SECRET = "not-a-real-secret"
@@ -86,7 +86,7 @@ def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command)
     code, out, err = host.run(command)
     assert (code, out) == (UNKNOWN, "")
     assert err.count("\n") == 1
-    assert "only root can use it" in err
+    assert "only root can run it" in err
     assert host.webhook.requests == []
 
 
@@ -195,7 +195,7 @@ def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
     State(host.spool).waiting("429 rate_limited", "Slack allows", 500, asked=True)
     code, found = host.json("test")
     assert (code, found["delivered"], len(host.webhook.requests)) == (WARNING, False, 1)
-    assert "Slack has asked for a pause" in found["answer"]
+    assert "Slack asked for a pause" in found["answer"]
 
 
 def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
@@ -262,7 +262,7 @@ def test_the_status_of_a_host_where_all_is_well(host):
     host.configure(host_label="web-3", people={FINGERPRINT: "Ada"}, ignore=[{"user": "x"}])
     assert [entry["id"] for entry in found["recent_deliveries"]] == [alert(1)["id"], alert(2)["id"]]
     assert found["last_delivery"] == found["recent_deliveries"][-1]
-    assert set(found["last_delivery"]) == {"id", "user", "from", "login_time", "delivered_at", "status"}
+    assert set(found["last_delivery"]) == set(DELIVERY)
     code, out, _ = host.run("status")
     assert code == OK
     assert out.startswith("OK: ")
@@ -378,9 +378,9 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
 @pytest.mark.parametrize(
     ("instruction", "said"),
     [
-        (answer(413, "EICAR"), "the last try ended with 413: look for a proxy or a filter on the way to 127.0.0.1"),
-        (parts.reset, "no answer: they may stand in the channel: look for a proxy or a filter on the way to 127"),
-        (answer(200, "EICAR"), "200: they may stand in the channel: 127.0.0.1 does not answer as Slack does,"),
+        (answer(413, "EICAR"), "the last attempt ended with 413: check for a proxy or filter on the way to 127.0.0.1"),
+        (parts.reset, "no answer: they may be posted already: check for a proxy or filter on the way to 127"),
+        (answer(200, "EICAR"), "200: they may be posted already: 127.0.0.1 does not answer like Slack;"),
     ],
 )
 def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(host, slept, instruction, said):
@@ -395,9 +395,9 @@ def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(h
     code, found = host.json("status")
     assert (code, found["waiting"]) == (CRITICAL, 1)
     (problem,) = found["problems"]
-    assert problem.startswith("1 alerts are stuck, ")
+    assert problem.startswith("1 alert is stuck, ")
     assert said in problem
-    assert "EICAR" not in problem, "the self_check tells of it by the same way"
+    assert "EICAR" not in problem, "the self-check reports it the same way"
 
 
 def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):
@@ -449,7 +449,7 @@ def test_a_flush_beside_a_sender_at_work_leaves_it_to_that(host, monkeypatch):
     with parts.another_process_holding(host.spool.path("sender.lock")):
         code, found = host.json("flush")
         assert (code, found["waiting"], found["answer"]) == (WARNING, 1, None)
-        assert "a sender is at work" in found["sender"]
+        assert "a sender is running" in found["sender"]
         assert host.run("flush")[1].splitlines() == ["delivered 0, waiting 1, failed 0", found["sender"]]
         assert host.run("send")[0] == OK
         assert host.webhook.requests == []
@@ -462,7 +462,7 @@ def waiting_sender(spool, webhook):
         "from ssh_login_notify import config, paths, self_check, sender, spool\n"
         "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
         "paths.OVERFLOW = sys.argv[2] + '/overflow'\n"
-        "sender._become_sender = lambda _: (found, sender.Transport(found))\n"
+        "sender._become_sender = lambda _: (found, sender.Transport(found), sender.RootReader())\n"
         "self_check.is_due = lambda _: False\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
         "os._exit(sender.main())\n"
@@ -634,7 +634,7 @@ def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     code, found = host.json("status")
     assert (code, found["waiting"]) == (CRITICAL, 1)
-    assert f"1 alerts wait in {paths.OVERFLOW}, because the spool took none" in str(found["problems"])
+    assert f"1 alert waits in {paths.OVERFLOW}, because the spool accepts none" in str(found["problems"])
     assert host.run(command)[0] == OK
     assert len(host.webhook.requests) == 1
     assert overflow.names() == []
@@ -839,8 +839,10 @@ def test_the_installed_program_sends_as_the_system_user_and_no_other(installed, 
     ("values", "problem"),
     [
         ({}, None),
-        ({"host_label": 42},
-         "ssh_login_notify_host_label is a whole number, and must be text: write 'web-3', and run the role again"),
+        (
+            {"host_label": 42},
+            "ssh_login_notify_host_label is a whole number, and must be text: write 'web-3', and run the role again",
+        ),
         ({"host_label": None}, "ssh_login_notify_host_label is null, and must be text: write "),
         ({"ca_file": "/missing.pem"}, None),
         ({"webhook_url": "https://127.0.0.1/", "ca_file": "/missing.pem"}, "the CA file /missing.pem can't be used"),
@@ -855,5 +857,5 @@ def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, v
     code, found = host.json("check", "--configuration", str(other))
     assert (code, found["usable"]) == ((CRITICAL, False) if problem else (OK, True))
     assert (found["problem"] or "").startswith(problem or "")
-    assert host.run("check")[:2] == (OK, "it can be used\n")
+    assert host.run("check")[:2] == (OK, "the configuration is valid\n")
     assert host.webhook.requests == []

@@ -196,7 +196,7 @@ def test_a_file_that_is_not_as_installed_is_critical_and_named(host, damage, tmp
         named.write_text("")
     problem = host.only()
     assert (problem.severity, problem.key) == (CRITICAL, "files")
-    assert problem.sentence == f"not as the role installed it, {named}: run the role again"
+    assert problem.sentence == f"files differ from what the role installed ({named}): run the role again"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o000, 0o055, 0o4755, 0o2755, 0o775])
@@ -206,7 +206,7 @@ def test_a_program_that_can_not_be_executed_as_it_should_is_critical(host, mode)
     program.chmod(mode)
     problem = host.only()
     assert (problem.severity, problem.key) == (CRITICAL, "files")
-    assert problem.sentence == f"not as the role installed it, {program}: run the role again"
+    assert problem.sentence == f"files differ from what the role installed ({program}): run the role again"
     program.chmod(0o700)
     assert host.problems() == {}
 
@@ -217,7 +217,7 @@ def test_a_directory_of_the_program_that_is_closed_to_root_or_open_to_others_is_
     directory = host.library.parent / name
     directory.chmod(mode)
     problem = host.only()
-    assert problem.sentence == f"not as the role installed it, {directory}: run the role again"
+    assert problem.sentence == f"files differ from what the role installed ({directory}): run the role again"
 
 
 @pytest.mark.parametrize("damage", ["missing", "a directory", "not executable", "others'", "writable"])
@@ -272,7 +272,7 @@ def test_a_list_of_files_that_is_damaged_is_critical(host, text):
 def test_of_many_files_a_few_are_named(host):
     for number in range(9):
         (host.library / f"x{number}.py").touch()
-    assert "x2.py and 6 more: run" in host.only().sentence
+    assert "x2.py and 6 more): run" in host.only().sentence
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_a_unit_that_is_not_active_is_critical(host, systemd):
     systemd("active", "active")
     assert host.problems() == {}
     systemd("failed", "active")
-    assert host.only().sentence == "systemd's unit ssh-login-notify.path is failed: run the role again"
+    assert host.only().sentence == "the systemd unit ssh-login-notify.path is failed: run the role again"
     systemd("active", "inactive")
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.timer")
     systemd("active", "active", "inactive")
@@ -377,7 +377,7 @@ def test_a_connection_that_no_process_follows_is_told(host, monkeypatch, systemd
     monkeypatch.setattr(units, "systemd_starts_the_sender", lambda: systemd)
     problem = host.only()
     assert (problem.severity, problem.key, problem.about_delivery) == (WARNING, "follower", False)
-    assert problem.sentence.startswith("no process looks at 1 open connections, ")
+    assert problem.sentence.startswith("no process watches 1 open connection, ")
     assert f": {starter}" in problem.sentence
     assert not os.path.exists(host.spool.path("follower.lock")), "looking changes nothing"
 
@@ -417,7 +417,7 @@ def test_alerts_that_were_lost_are_critical(host):
     ballast.refill(host.spool)
     ballast.count_lost(host.spool)
     assert (host.only().severity, host.only().key) == (CRITICAL, "lost")
-    assert host.only().sentence.startswith("1 alerts were lost")
+    assert host.only().sentence.startswith("1 alert was lost")
 
 
 def test_what_selinux_keeps_from_sshd_is_critical(host, monkeypatch):

@@ -674,7 +674,7 @@ def test_trouble_of_any_kind_is_told_and_leaves_the_captures(spool, said, monkey
     finally:
         os.environ.update(environment)
     assert spool.names("incoming") == [NAME]
-    assert any("The observer failed, what it had not finished stays" in sentence for _, sentence in said)
+    assert any("The observer failed. Its unfinished captures stay" in sentence for _, sentence in said)
 
 
 def test_a_capture_that_was_finished_while_an_abandoned_one_was_looked_at_makes_no_second_alert(spool, monkeypatch):

@@ -10,7 +10,7 @@ import pwd
 
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshds, trust
+from ssh_login_notify import pam_files, pam_stack, paths, preflight, slack, sshd_start, sshds, trust
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
@@ -75,7 +75,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PAM_DIRECTORIES", (host.path("pam.d"), host.path("vendor")))
     monkeypatch.setattr(paths, "SYSTEMD", host.path("no-systemd"))
     monkeypatch.setattr(sshds, "PROC", host.path("proc"))
-    monkeypatch.setattr(sshds, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
+    monkeypatch.setattr(sshd_start, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
     monkeypatch.setattr(trust, "TRUSTED", ())
     look = trust.open_directories
 
@@ -475,7 +475,7 @@ def test_an_sshd_with_a_service_that_is_not_listed_is_refused_unless_that_is_acc
     (problem,) = found["problems"]
     assert "sshd uses the PAM service sshd-second, which does not run the notifier" in problem
     assert problem.endswith(
-        "add sshd-second to ssh_login_notify_pam_services and run the role. To install all the same, set"
+        "add sshd-second to ssh_login_notify_pam_services and run the role. To install anyway, set"
         " ssh_login_notify_accept: [unreported_sshd]."
     )
     assert host.examine(accept=["unreported_sshd"])["problems"] == []
@@ -515,6 +515,14 @@ def test_what_an_old_sshd_does_not_tell_is_a_note_and_no_reason_to_refuse(host, 
     assert found["problems"] == []
     assert len(found["notes"]) == len(says)
     assert all(said in note and note.endswith(".") for said, note in zip(says, found["notes"]))
+
+
+def test_the_notes_quote_the_words_of_an_alert(host):
+    host.command("sshd", '[ "$1" = -V ] && echo OpenSSH_7.4p1 >&2; echo usepam yes')
+    address, key = host.examine()["notes"]
+    assert f"`{slack.BY_PAM.strip()}`" in address
+    unknown = {"type": "unknown", "methods": [], "requester": ""}
+    assert f"`{slack.authentication(unknown)}`" in key
 
 
 @pytest.mark.parametrize(
@@ -564,13 +572,13 @@ def test_authorities_that_are_none_are_refused(host):
 
 def test_authorities_that_the_sender_can_not_read_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "HIDDEN", ("/root",))
-    assert preflight.out_of_reach("/root/ca.pem") == "the sender is kept away from /root"
+    assert preflight.out_of_reach("/root/ca.pem") == "the sandbox of a unit hides /root"
     path = tmp_path / "ca.pem"
     path.write_text("")
     path.chmod(0o400)
     assert preflight.out_of_reach(str(path)) == ""
     os.chown(str(path), 65534, 65534)
-    assert preflight.out_of_reach(str(path)).startswith(f"the permissions of {path}")
+    assert preflight.out_of_reach(str(path)) == f"root without capabilities has no permission for {path}"
     path.chmod(0o404)
     assert preflight.out_of_reach(str(path)) == ""
 
@@ -584,7 +592,7 @@ def test_a_directory_that_others_can_write_is_refused_unless_accepted(host, monk
     monkeypatch.setattr(trust, "TRUSTED", (str(shared / "spool"),))
     found = [problem for problem in host.examine()["problems"] if host.path() in problem]
     assert len(found) == 1, "the spool itself is the role's to repair"
-    assert f"Others than root can write {shared}, " in found[0]
+    assert f"Users other than root can write to {shared}, " in found[0]
     assert "set ssh_login_notify_accept: [writable_directories]." in found[0]
     assert host.examine(accept=["writable_directories"])["problems"] == []
 

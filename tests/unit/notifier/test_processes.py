@@ -56,6 +56,59 @@ def test_in_a_mount_namespace_of_its_own_a_process_has_another_file_at_a_known_p
         stranger.wait()
 
 
+def without_privileges(function):
+    """Return what a function returns in a process of another user's, as text."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setresuid(65534, 65534, 65534)
+            os.write(writes, repr(function()).encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    os.waitpid(child, 0)
+    with open(reads, "rb") as file:
+        return file.read().decode()
+
+
+@parts.needs_root
+def test_a_process_that_may_not_be_traced_is_not_asked_for_its_file(monkeypatch):
+    """Under SELinux each refusal is a line in the audit log, at each login."""
+    asked = []
+    readlink = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: asked.append(path) or readlink(path))
+    processes, mine = Processes(), os.getpid()
+
+    def look():
+        return processes.executable(mine), processes.mount_namespace(mine), asked, processes.start(mine) is not None
+
+    assert without_privileges(look) == "(b'', b'', [], True)"
+    assert look()[0] == os.fsencode(os.path.realpath(sys.executable))
+
+
+def test_a_process_that_has_exited_is_not_asked_for_its_file(monkeypatch):
+    monkeypatch.setattr(os, "readlink", lambda path: pytest.fail(f"looked at {path}"))
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    processes = Processes()
+    assert processes.start(child)
+    assert processes.executable(child) == b""
+    os.waitpid(child, 0)
+
+
+def test_a_process_that_is_loading_a_program_is_asked_for_its_file(tmp_path):
+    """Its code begins at 0 for a moment. To take that for a refusal would be to believe its arguments."""
+    proc = parts.FakeProc(tmp_path)
+    proc.add(10, 1, "x", "sftp-server", executable="/home/deploy/evil")
+    stat = (tmp_path / "10" / "stat").read_text()
+    assert " 65536 " in stat
+    (tmp_path / "10" / "stat").write_text(stat.replace(" 65536 ", " 0 "))
+    assert Processes(str(tmp_path)).executable(10) == b"/home/deploy/evil"
+
+
 def test_a_process_that_is_kept_tells_the_same_and_what_is_new(child):
     processes = Processes()
     before = processes.arguments(os.getpid()), processes.start(os.getpid()), processes.children(os.getpid())

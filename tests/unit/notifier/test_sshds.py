@@ -7,7 +7,7 @@ import os
 
 import pytest
 from parts import needs_root
-from ssh_login_notify import paths, sshds, trust
+from ssh_login_notify import paths, sshd_start, sshds, trust
 
 pytestmark = needs_root
 
@@ -92,7 +92,7 @@ class Host:
 def host(tmp_path, monkeypatch):
     host = Host(tmp_path)
     monkeypatch.setattr(sshds, "PROC", host.path("proc"))
-    monkeypatch.setattr(sshds, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
+    monkeypatch.setattr(sshd_start, "CONFIGURATIONS", (host.path("ssh", "sshd_config"),))
     monkeypatch.setattr(sshds, "CONFIGURATION_DIRECTORY", host.path("ssh"))
     monkeypatch.setattr(paths, "PAM_DIRECTORIES", (host.path("pam.d"), host.path("vendor")))
     monkeypatch.setattr(paths, "SYSTEMD", host.path("no-systemd"))

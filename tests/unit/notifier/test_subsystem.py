@@ -7,7 +7,7 @@ import os
 
 import parts
 import pytest
-from ssh_login_notify import session_child, subsystem, trust
+from ssh_login_notify import session_child, sshd_start, subsystem, trust
 from ssh_login_notify.connection import Connection
 from ssh_login_notify.login_types import COMMAND, SFTP_OR_SCP
 from ssh_login_notify.processes import Processes
@@ -35,13 +35,15 @@ class Configured:
     def configure(self, text, name="sshd_config"):
         (self.root / "ssh" / name).write_text(text)
 
-    def commands(self):
-        return [b" ".join(words).decode() for words, _file in subsystem.sftp_servers()]
+    def commands(self, *listener):
+        found = subsystem.sftp_servers([word.encode() for word in listener])
+        return [b" ".join(words).decode() for words, _file in found]
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     monkeypatch.setattr(subsystem, "DIRECTORY", str(tmp_path / "ssh"))
+    monkeypatch.setattr(sshd_start, "CONFIGURATIONS", (str(tmp_path / "ssh" / "sshd_config"),))
     monkeypatch.setattr(trust, "_is_open", lambda path: os.path.basename(path) == "open")
     return Configured(tmp_path)
 
@@ -59,7 +61,7 @@ def host(tmp_path, monkeypatch):
 def test_the_configured_server_is_known_with_its_words(host, line):
     host.configure("Port 22\n" + line.format(host.program) + "\n")
     words = line.format(host.program).split("sftp", 1)[1].split()
-    assert subsystem.sftp_servers() == [([word.encode() for word in words], host.program.encode())]
+    assert subsystem.sftp_servers([]) == [([word.encode() for word in words], host.program.encode())]
 
 
 def test_it_may_stand_in_a_file_that_is_included(host):
@@ -68,11 +70,48 @@ def test_it_may_stand_in_a_file_that_is_included(host):
     assert set(host.commands()) == {host.program}
 
 
+@pytest.mark.parametrize(
+    "listener",
+    [
+        ["sshd: /usr/sbin/sshd -D -f {0}/second [listener] 0 of 10-100 startups"],
+        ["sshd-second: /opt/sshd-second -D -f{0}/second -p 2222 [listener] 1 of 10-100 startups"],
+        ["/usr/sbin/sshd", "-D", "-f", "{0}/second"],
+        ["sshd: /usr/sbin/sshd -f {0}/first -f {0}/second [listener] 0 of 10-100 startups"],
+    ],
+)
+def test_the_configuration_is_that_of_the_sshd_that_serves_the_connection(host, listener):
+    """A second sshd has a file of its own, and what the first one includes is none of it."""
+    host.configure("Subsystem sftp internal-sftp\n")
+    host.configure("Include d/*.conf\n", "second")
+    host.configure(f"Subsystem sftp {host.program} -R\n", "d/a.conf")
+    words = [word.format(host.root / "ssh", host.program) for word in listener]
+    assert host.commands(*words) == [host.program + " -R"]
+    assert host.commands("sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups") == []
+
+
+def test_the_options_of_a_start_may_name_the_server(host):
+    option = f"-o Subsystem=sftp {host.program} -o Port=22"
+    assert host.commands(f"sshd: /usr/sbin/sshd -D {option} [listener] 0 of 10-100 startups") == [host.program]
+
+
+@pytest.mark.parametrize("listener", [["/sbin/init"], ["/usr/bin/x", "-f", "{}/second"], ["sshd", "-f", "second"], []])
+def test_what_is_no_listener_has_no_say_in_it(host, listener):
+    host.configure(f"Subsystem sftp {host.program}\n")
+    host.configure(f"Subsystem sftp {host.program} -R\n", "second")
+    assert host.commands(*[word.format(host.root / "ssh") for word in listener]) == [host.program]
+
+
+def test_a_relative_path_is_not_looked_for(host, monkeypatch):
+    monkeypatch.chdir(host.root / "ssh")
+    host.configure(f"Subsystem sftp {host.program}\n", "second")
+    assert host.commands("/usr/sbin/sshd", "-f", "second") == []
+
+
 def test_a_link_leads_to_its_file(host):
     link = host.root / "own" / "transfer"
     link.symlink_to(host.program)
     host.configure(f"Subsystem sftp {link}\n")
-    assert subsystem.sftp_servers() == [([str(link).encode()], host.program.encode())]
+    assert subsystem.sftp_servers([]) == [([str(link).encode()], host.program.encode())]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +159,11 @@ def test_another_subsystem_or_no_configuration_is_none(host):
 )
 def test_a_session_is_a_transfer_only_by_the_configured_words_and_file(host, monkeypatch, arguments, file, found):
     monkeypatch.setattr(session_child, "login_shell", lambda user: b"")
-    host.configure(f"Subsystem sftp {host.program} -l INFO\n")
+    host.configure(f"Subsystem sftp {host.program} -l INFO\n", "second")
     proc = parts.FakeProc(host.root / "proc")
-    proc.add(100, 1, "sshd", "sshd: deploy [priv]")
+    listener = "sshd: /usr/sbin/sshd -D -f {} [listener] 0 of 10-100 startups".format(host.root / "ssh" / "second")
+    proc.add(50, 1, "sshd", listener)
+    proc.add(100, 50, "sshd", "sshd: deploy [priv]")
     proc.add(101, 100, "sshd", "sshd: deploy@notty")
     words = [word.format(host.program) for word in arguments]
     proc.add(102, 101, words[0].rpartition("/")[2], *words, executable=file and file.format(host.program))

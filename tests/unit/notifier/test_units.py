@@ -9,6 +9,8 @@ import os
 import pytest
 from ssh_login_notify import paths, units
 
+RESTARTED = ("ssh-login-notify.service", "ssh-login-notify-follow.service")
+
 
 @pytest.fixture
 def systemctl(monkeypatch, tmp_path):
@@ -21,7 +23,7 @@ def systemctl(monkeypatch, tmp_path):
     def says(state):
         program.write_text(f'#!/bin/sh\necho "$*" >> {asked}\necho SubState={state}\n')
         program.chmod(0o755)
-        units.end_pause()
+        units.end_pauses()
         return asked.read_text().splitlines()
 
     return says
@@ -29,17 +31,17 @@ def systemctl(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("state", ["dead", "failed", "running"])
 def test_only_a_pause_is_ended(systemctl, state):
-    assert systemctl(state) == ["show --property=SubState ssh-login-notify.service"]
+    assert systemctl(state) == [f"show --property=SubState {service}" for service in RESTARTED]
 
 
-def test_a_pause_is_ended(systemctl):
-    assert systemctl("auto-restart")[1:] == ["stop ssh-login-notify.service"]
+def test_the_pauses_of_sender_and_follower_are_ended(systemctl):
+    assert systemctl("auto-restart")[1::2] == [f"stop {service}" for service in RESTARTED]
 
 
 def test_without_systemd_there_is_none(monkeypatch):
     monkeypatch.setattr(paths, "SYSTEMD", "/nonexistent")
     monkeypatch.setattr(paths, "SYSTEMCTL", None)
-    units.end_pause()
+    units.end_pauses()
 
 
 @pytest.mark.parametrize(("scheduler", "starts"), [("systemd", True), ("cron", False), ("none", False)])

@@ -45,7 +45,8 @@ PREFLIGHT = [
     {
         "ansible.builtin.set_fact": {
             "ssh_login_notify_host": {
-                "problems": "{{ problems | default([]) }}", "repairs": [],
+                "problems": "{{ problems | default([]) }}",
+                "repairs": [],
                 "installed": "{{ installed | default(true) }}",
             }
         },
@@ -155,7 +156,7 @@ def test_without_root_the_roll_out_says_what_to_set(fleet, monkeypatch):
     code, output = fleet("deploy", a={})
     assert code != 0
     (stop,) = re.findall(r'fatal: .*"msg": "(.* The roll-out .*)"', output)
-    assert stop.startswith("Ansible is not root: set become: true, and look for ansible_become")
+    assert stop.startswith("Ansible is not root: set become: true, and check ansible_become")
     assert stop.endswith(" The roll-out stops at a. Nothing was changed on a.")
 
 

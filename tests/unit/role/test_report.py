@@ -30,6 +30,7 @@ HOSTILE = {
     "huge": {"problems": ["x" * 3_000_000]},
     "terminal": {"problems": ["\x1b[2J\n\ud800"], "state": "warning"},
     "browser": {"problems": ["<script>alert(1)</script>"], "state": "warning"},
+    "guest": {"sandbox_without": ["namespaces", "<script>alert(2)</script>"]},
     "template": {"problems": ["{{ 6007 * 7001 }}"], "version": "{{ 6007 * 7001 }}", "state": "warning"},
     "template-that-fails": {"problems": ["{{ 6007 * 7001 }}"], "state": "critical"},
 }
@@ -69,9 +70,12 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     records = {host["host"]: host for host in json.loads((tmp_path / "report" / "report.json").read_text())["hosts"]}
     assert set(records) == set(answers)
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "1 ok" in page
+    assert "2 ok" in page
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
+    assert (records["guest"]["state"], records["guest"]["sandbox_without"][0]) == ("ok", "namespaces")
+    assert "Its services run without a part of their sandbox, which it refuses: namespaces" in done.stdout
+    assert "namespaces, &lt;script&gt;alert(2)" in page
     assert (records["well"]["state"], records["well"]["last_delivery"]) == ("ok", 1763884862.5)
     assert records["terminal"]["problems"] == ["\\x1b[2J\\n\\ud800"]
     template = "{{ 6007 * 7001 }}"
@@ -79,6 +83,6 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     assert records["template-that-fails"]["problems"] == [f"critical: {template}."]
     assert "42055007" not in page
     assert "42055007" not in done.stdout
-    others = set(answers) - {"well", "terminal", "browser", "template", "template-that-fails"}
+    others = set(answers) - {"well", "guest", "terminal", "browser", "template", "template-that-fails"}
     assert {records[name]["state"] for name in others} == {"unknown"}
     assert all("understood" in records[name]["problems"][0] for name in others)

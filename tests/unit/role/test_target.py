@@ -67,7 +67,8 @@ def test_what_takes_something_away_needs_a_target(playbook):
     assert "This playbook needs a target: name the hosts with -e target=PATTERN" in output
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS)
+# What all of them read does the rest, and this shows that `keys` reads it.
+@pytest.mark.parametrize("playbook", [*PLAYBOOKS, "keys"])
 def test_a_misspelled_target_is_not_taken_for_all_hosts(playbook):
     code, output = run(*names([playbook]), "-i", FLEET, "--list-hosts", "-e", "traget=web-1")
     assert code != 0
@@ -91,6 +92,14 @@ def test_nobody_is_not_taken_for_a_fleet_on_which_all_is_well(playbook, options)
     code, output = run(*names([playbook]), *options)
     assert code != 0
     assert re.search("no host in this inventory matches (wbe|web-1|all)", output)
+
+
+@pytest.mark.parametrize("empty", ["", ",", None, []])
+def test_an_empty_target_is_not_taken_for_all_hosts(empty):
+    """`-e target=$GROUP`, where the variable is not set."""
+    code, output = run("loginwatch.pam.deploy", "-i", FLEET, "--list-hosts", "-e", json.dumps({"target": empty}))
+    assert code != 0
+    assert "Nothing was changed. The target is empty: name the hosts with -e target=PATTERN" in " ".join(output.split())
 
 
 def test_a_site_s_own_playbook_can_be_checked_without_an_inventory(tmp_path):

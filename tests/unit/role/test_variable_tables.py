@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables are documented once, in meta/argument_specs.yml, and the files made from it are up to date."""
+"""Variables are documented once, in meta/argument_specs.yml, and hosts in tests/support.yml. The rest is up to date."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[3]
 SPECIFICATION = "roles/ssh_login_notify/meta/argument_specs.yml"
+SUPPORT = "tests/support.yml"
 MADE = ("README.md", "roles/ssh_login_notify/README.md", "roles/ssh_login_notify/defaults/main.yml")
 
 
@@ -24,7 +26,8 @@ def generate(root, *options):
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of the files that the generator reads and writes."""
-    for name in (SPECIFICATION, *MADE):
+    scenarios = [path.relative_to(PROJECT) for path in PROJECT.glob("molecule/*/molecule.yml")]
+    for name in (SPECIFICATION, *MADE, SUPPORT, ".config/molecule/config.yml", *scenarios):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(str(PROJECT / name), str(tmp_path / name))
     return tmp_path
@@ -57,6 +60,43 @@ def test_a_new_sentence_reaches_every_place(checkout):
     assert "| `ssh_login_notify_proxy` | `''` | Set it to `a\\|b)`, or `none`. |" in texts[0]
     assert "| `ssh_login_notify_proxy` | `''` | The way out. Set it to `a\\|b)`, or `none`. |" in texts[1]
     assert "# The way out. Set it to `a|b)`, or `none`.\nssh_login_notify_proxy: ''\n" in texts[2]
+
+
+def test_what_was_run_is_in_the_readme(checkout):
+    path = checkout / SUPPORT
+    text = path.read_text(encoding="utf-8")
+    text += "- {host: Plan 9, foreign: sshd, command: make, held: nothing, when: 1992-09-01}\n"
+    path.write_text(text, encoding="utf-8")
+    assert generate(checkout).returncode == 0
+    assert "| Plan 9 | sshd | make | nothing | 1992-09-01 |" in (checkout / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_host_of_a_scenario_is_in_the_readme(checkout):
+    path = checkout / "molecule" / "default" / "molecule.yml"
+    host = {"name": "x", "hostname": "x", "image": "loginwatch/debian14", "groups": ["servers", "plain"]}
+    path.write_text(yaml.safe_dump({"platforms": [host]}), encoding="utf-8")
+    assert generate(checkout).returncode == 0
+    assert "| Debian 14, without systemd | cron |" in (checkout / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_run_notes_its_date(checkout):
+    """./dev test enforcing does, when it has passed."""
+    source = (PROJECT / "tools" / "enforcing.py").read_text(encoding="utf-8")
+    (host,) = re.findall(r'^HOST = "(.*)"$', source, re.MULTILINE)
+    assert note(checkout, host, "2031-01-02") == 0
+    assert dates(checkout) == {**dates(PROJECT), host: "2031-01-02"}
+    assert note(checkout, "Plan 9", "2031-01-02") == 1
+
+
+def note(root, *words):
+    call = "import sys, pathlib; from tools import support; support.record(pathlib.Path(sys.argv[1]), *sys.argv[2:])"
+    command = [sys.executable, "-Bc", call, str(root), *words]
+    return subprocess.run(command, cwd=PROJECT, stderr=subprocess.DEVNULL, check=False).returncode  # noqa: S603
+
+
+def dates(root):
+    records = yaml.safe_load((root / SUPPORT).read_text(encoding="utf-8"))
+    return {record["host"]: record["when"] for record in records}
 
 
 @pytest.mark.parametrize("paragraphs", [

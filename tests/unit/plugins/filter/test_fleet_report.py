@@ -48,7 +48,13 @@ def test_a_host_that_is_well():
         "failed": 0,
         "real_login": "delivered",
         "problems": [],
+        "sandbox_without": [],
     }
+
+
+def test_what_a_host_refuses_of_the_sandbox_is_no_problem_and_is_in_the_report():
+    found = record(known(sandbox_without=["namespaces"]))
+    assert (found["state"], found["problems"], found["sandbox_without"]) == ("ok", [], ["namespaces"])
 
 
 @pytest.mark.parametrize("state", ["warning", "critical", "unknown"])

@@ -20,9 +20,11 @@ STATUS = {
     "last_delivery": {"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5},
     "recent_deliveries": [{"id": "1763884800.5-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5}],
     "recent_ignored": [{"id": "1-2", "from": "203.0.113.50 port 45007", "rule": 2, "at": 1763884862.5}],
+    "recent_folded": [{"id": "1763884801.5-1", "from": "203.0.113.50 port 45008", "into": "1-1", "at": 1763884862.5}],
     "last_answer": None,
     "last_ping": None,
     "problems": ["1 alerts were refused, the last with 404 no_service"],
+    "sandbox_without": ["namespaces"],
     "version": "0.1.0",
     "state": "critical",
 }
@@ -40,14 +42,25 @@ def test_a_status_is_taken_as_it_is():
         "waiting": 2,
         "failed": 1,
         "problems": STATUS["problems"],
+        "sandbox_without": ["namespaces"],
         "deliveries": [{"from": "203.0.113.50 port 45006", "time": 1763884800.5}],
         "ignored": [{"from": "203.0.113.50 port 45007", "time": 0.0, "rule": 2}],
+        "folded": [{"from": "203.0.113.50 port 45008", "time": 1763884801.5}],
     }
 
 
-def test_an_older_notifier_says_nothing_of_ignored_logins():
-    report = status_report(json.dumps({key: STATUS[key] for key in STATUS if key != "recent_ignored"}))
-    assert (report["understood"], report["ignored"]) == (True, [])
+@pytest.mark.parametrize(
+    ("missing", "key"),
+    [("recent_ignored", "ignored"), ("recent_folded", "folded"), ("sandbox_without", "sandbox_without")],
+)
+def test_an_older_notifier_leaves_out_what_came_later(missing, key):
+    report = status_report(json.dumps({name: STATUS[name] for name in STATUS if name != missing}))
+    assert (report["understood"], report[key]) == (True, [])
+
+
+@pytest.mark.parametrize("parts", ["namespaces", [1], ["namespaces"] * 11])
+def test_a_sandbox_that_no_notifier_describes_is_not_understood(parts):
+    assert not status_report(json.dumps(dict(STATUS, sandbox_without=parts)))["understood"]
 
 
 def test_what_a_host_does_not_know_is_null():
@@ -81,8 +94,8 @@ def used(report):
     for name in ("waiting", "failed"):
         assert report[name] is None or type(report[name]) is int
     texts = [report["version"], report["label"], report["fault"], *report["problems"]]
-    texts += [login["from"] for login in [*report["deliveries"], *report["ignored"]]]
-    assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"]])
+    texts += [login["from"] for login in [*report["deliveries"], *report["ignored"], *report["folded"]]]
+    assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"], *report["folded"]])
     assert all(type(login["rule"]) is int for login in report["ignored"])
     for text in texts:
         assert text.isprintable()
@@ -108,6 +121,8 @@ def test_no_missing_key_spoils_it(name):
         "last_answer",
         "last_ping",
         "recent_ignored",
+        "recent_folded",
+        "sandbox_without",
         "version",
     )
     assert report["understood"] is (name in used_by_nobody)

@@ -277,11 +277,11 @@ def test_find_gives_the_last_line_as_it_stands():
     "text", ["", "# nothing\n", "auth required a.so\n", BLOCK, "@include unknown\n", "@include empty\n"]
 )
 def test_ours_is_never_the_only_session_rule(text):
-    assert "only session rule" in refusal(present, text, {"empty": "auth required a.so\n"})
+    assert "no other session rules" in refusal(present, text, {"empty": "auth required a.so\n"})
 
 
 def test_absent_refuses_to_leave_a_stack_without_session_rules():
-    assert "only session rule" in refusal(absent, "auth required a.so\n" + BLOCK)
+    assert "no other session rules" in refusal(absent, "auth required a.so\n" + BLOCK)
 
 
 @pytest.mark.parametrize("after", ["", "\n", "# comment\n" + PERMIT])
@@ -317,12 +317,12 @@ def test_an_include_between_jump_and_line_is_not_counted():
 @pytest.mark.parametrize("program", ["", "notify", "/a b", "/a#b", "/a[b", "/a\\b", "/a\nb", "/a\x00", "/a\x7f"])
 def test_a_program_that_a_line_cannot_name_is_refused(program):
     for function in (pam_stack.present, pam_stack.absent):
-        assert "Give an absolute path" in refusal(function, PERMIT, program)
+        assert "Use an absolute path" in refusal(function, PERMIT, program)
 
 
 @pytest.mark.parametrize("data", [b"\x7fELF", b"session\x00", b"\x1f\x8b\x08", "session".encode("utf-16")])
 def test_what_is_not_text_is_refused(data):
-    assert "is no text" in refusal(pam_stack.decode, data)
+    assert "is not text" in refusal(pam_stack.decode, data)
 
 
 # -- the user's environment -------------------------------------------------------------------------------------------
@@ -431,9 +431,7 @@ def is_ours(rule):
 
 def foreign_rules(text):
     lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
-    ours = {
-        index for rule in pam_stack.parse(text) if is_ours(rule) for index in range(rule.start, rule.end)
-    }
+    ours = {index for rule in pam_stack.parse(text) if is_ours(rule) for index in range(rule.start, rule.end)}
     # Only the missing line feed of the last line may move.
     return "".join(line for index, line in enumerate(lines) if index not in ours).rstrip("\n")
 

@@ -289,12 +289,12 @@ def test_an_included_pipe_is_not_waited_for(run, etc):
 
 def test_a_file_that_is_not_text_is_refused(run, etc):
     etc.sshd.write_bytes(b"\x7fELF\x00" + etc.before)
-    refused(run(), "no text")
+    refused(run(), "not text")
 
 
 def test_a_stack_without_other_session_rules_is_refused(run, etc):
     etc.sshd.write_text("@include common-auth\n", encoding="utf-8")
-    refused(run(), "only session rule", "pam_permit.so")
+    refused(run(), "no other session rules", "pam_permit.so")
     assert etc.sshd.read_text(encoding="utf-8") == "@include common-auth\n"
 
 

@@ -9,6 +9,7 @@ import re
 import sys
 
 import pytest
+from ansible_collections.loginwatch.pam.plugins.module_utils import _notifier, _pam_session
 
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
 SECRET = WEBHOOK.rsplit("/", 1)[1]
@@ -38,6 +39,9 @@ if sys.argv[1:3] == ["test", "--json"]:
     sys.exit(0 if answers["test"]["delivered"] else 1)
 assert sys.argv[1:] == ["status", "--json"]
 status = answers["status"]
+asked = open(os.path.join(here, "calls")).read().count("status")
+if asked < answers.get("delivers_after", 0):
+    answers["delivers"] = False
 if os.path.exists(os.path.join(here, "captured")) and answers.get("delivers", True):
     address, port = json.load(open(os.path.join(here, "captured")))["SSH_CONNECTION"].split()[:2]
     other = dict(id="1.0-1", user="ada", delivered_at=2.0, status=200)
@@ -238,6 +242,62 @@ def test_an_alert_that_does_not_come_fails_with_what_the_notifier_knows(run_pam,
     assert 1 <= result["seconds"] < 10
     assert SECRET not in json.dumps(result)
     assert notifier.services() == ["sshd"]
+
+
+@takes_confdir
+def test_a_host_that_is_slow_to_answer_gets_more_time_to_deliver(run_pam, notifier):
+    """An emulated processor takes ten seconds for a `status`, and delivers between two of them."""
+    notifier.answers(sleep=0.5, delivers_after=4)
+    result = run_pam(timeout=1)
+    assert (result["delivered"], notifier.calls().count("status --json")) == (True, 4)
+    assert result["seconds"] > 2
+
+
+def test_a_slow_host_is_waited_for_only_in_proportion(notifier, slow_session):
+    """The time in which nothing is delivered ends, on a slow host as well."""
+    session, clock = slow_session(notifier, 12.0)
+    outcome = session._wait("192.0.2.1 port 5", clock.now, clock.now + 30)
+    assert outcome.delivered is False
+    assert 180 <= outcome.seconds < 200
+
+
+def test_a_host_whose_status_hangs_is_overloaded(notifier, monkeypatch):
+    notifier.answers(sleep=20)
+    monkeypatch.setattr(_notifier, "STATUS_TIMEOUT_SECONDS", 1)
+    with pytest.raises(_notifier.NoAnswerError, match=r"did not answer within 1 s\. The host is overloaded"):
+        _notifier.Notifier(str(notifier.program)).status()
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def slow_session(monkeypatch):
+    """A session on a host whose `status` takes so many seconds, and its clock."""
+
+    def make(notifier, seconds_per_answer):
+        clock = Clock()
+
+        class Slow:
+            program = str(notifier.program)
+
+            @staticmethod
+            def status():
+                clock.sleep(seconds_per_answer)
+                return notifier.status
+
+        monkeypatch.setattr(_pam_session, "time", clock)
+        return _pam_session.PamSession(None, Slow(), "sshd", str(notifier.pam_d)), clock
+
+    return make
 
 
 REFUSED = {"id": "2.0-2", "status": 404, "answer": "no_service " + WEBHOOK, "mend": "create a new webhook", "at": 2.0}

@@ -163,7 +163,7 @@ def test_a_python_that_others_can_write_does_not_run(tmp_path, what):
         os.chown(python, NOBODY, 0)
     else:
         (python if what == "program" else python.parent).chmod(0o777)
-    assert f"{python} or its directory can be written by others than root;" in refused(pythons=[str(python)])
+    assert f"{python} or its directory can be written by users other than root;" in refused(pythons=[str(python)])
     assert not ran.exists()
 
 

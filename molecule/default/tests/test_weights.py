@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The message of a login says what makes it heavy, and logins that repeat one become one message."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lab.containers import address
+from tests.lab.logins import Person
+from tests.lab.people import PASSWORD
+
+testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-default"]
+
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+STATE = "/var/spool/ssh-login-notify/state"
+FOLDED_SECONDS = 20.0
+RED, ORANGE = "\U0001f534", "\U0001f7e0"
+# Changes a JSON file in place. What is written is Python, with `found` for the file's content.
+CHANGE = "import json; file = open({path!r}, 'r+'); found = json.load(file); {how}; file.seek(0); file.truncate()"
+
+
+def change(host, path: str, how: str) -> None:
+    program = CHANGE.format(path=path, how=how) + "; json.dump(found, file)"
+    host.check_output(f"python3 -c {shlex.quote(program)}")
+
+
+def make_key(directory: Path, comment: str) -> tuple[Path, str]:
+    """A key that nobody in the map has, and its line for authorized_keys."""
+    key = directory / "key"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)]
+    subprocess.run(make, check=True)  # noqa: S603
+    return key, key.with_suffix(".pub").read_text().strip()
+
+
+@pytest.fixture
+def configure(host):
+    """Change settings of the installed configuration, as the role would write them."""
+    host.check_output(f"cp -p {CONFIGURATION} /root/as-deployed.conf")
+
+    def settings(**values: object) -> None:
+        change(host, CONFIGURATION, f"found.update({values!r})")
+
+    yield settings
+    host.check_output(f"mv /root/as-deployed.conf {CONFIGURATION}")
+
+
+@pytest.fixture
+def mallory(host, tmp_path):
+    """Somebody who has put a key of her own into root's file."""
+    key, line = make_key(tmp_path, "mallory@laptop")
+    host.check_output(f"mkdir -p -m 0700 /root/.ssh && echo '{line}' > /root/.ssh/authorized_keys")
+    yield Person("root", address(host.backend.hostname), tmp_path / "root", key)
+    host.check_output("rm /root/.ssh/authorized_keys")
+
+
+def test_root_by_a_key_that_nobody_knows_is_heavy_and_notifies_whom_a_rule_names(configure, mallory, alerts):
+    configure(mentions=[{"weight": "unknown_key", "mention": "<!here>"}, {"weight": "password", "mention": "<@U0ADA>"}])
+    (first,) = alerts(mallory.command())
+    assert first.fields["Weight"] == f"{RED} unknown key, root, first time"
+    assert first.fields["Attention"].startswith("a key that nobody here knows")
+    assert "the first login " in first.fields["Attention"]
+    assert first.raw["mentions"] == ["<!here>"]
+    (second,) = alerts(mallory.command())
+    assert second.fields["Weight"] == f"{RED} unknown key, root"
+    assert "first" not in second.fields["Attention"]
+
+
+def test_a_password_is_heavy_where_keys_are_the_rule(host, tmp_path, alerts):
+    key, line = make_key(tmp_path, "grace@laptop")
+    host.check_output('useradd --create-home --password "$(getent shadow rita | cut -d: -f2)" grace')
+    host.check_output("install -d -o grace -m 0700 ~grace/.ssh")
+    host.check_output(f"echo '{line}' > ~grace/.ssh/authorized_keys")
+    where = address(host.backend.hostname)
+    by_key = Person("grace", where, tmp_path / "by-key", key)
+    by_password = Person("grace", where, tmp_path / "by-password", password=PASSWORD)
+    alerts(by_key.command(), by_key.command(), by_key.command())
+    assert [alerts(by_password.command())[0].fields["Weight"] for _login in range(2)] == [
+        f"{RED} password, first time",
+        f"{RED} password",
+    ]
+    host.check_output("userdel -rf grace")
+
+
+def test_what_was_there_before_is_light(ada, alerts):
+    alerts(ada.command())
+    (message,) = alerts(ada.command())
+    assert "Weight" not in message.fields
+    assert message.header.startswith("Ada Lovelace as deploy on ")
+
+
+def folded(host, count: int) -> list[dict[str, str]]:
+    """The last logins that were folded, as soon as there are so many."""
+    deadline = time.monotonic() + FOLDED_SECONDS
+    while True:
+        found = json.loads(host.check_output("ssh-login-notify status --json"))["recent_folded"]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
+def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, receiver, alerts):
+    """Shells, since the type of a command that is over at once is not always clear."""
+    alerts(ada.interactive(), people("rita").interactive(), ada.sftp())
+    configure(repeat_minutes=5)
+    (first,) = alerts(ada.interactive())
+    mark = receiver.last()
+    repeats = [ada.interactive() for _login in range(3)]
+    found = folded(host, 3)
+    assert [(entry["into"], entry["from"]) for entry in found] == [(first.ids[0], login.source) for login in repeats]
+    (other,) = alerts(people("rita").interactive())
+    (another_type,) = alerts(ada.sftp())
+    assert (other.fields["User"], another_type.fields["Type"]) == ("rita", "SFTP or SCP")
+    # The minutes are over.
+    change(host, f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]")
+    host.check_output("ssh-login-notify flush")
+    (message,) = receiver.wait_for(lambda message: "again" in (message.header or ""), after=mark)
+    assert message.header.startswith("Ada Lovelace as deploy logged in again on ")
+    assert message.fields["Note"].startswith(
+        f"3 more logins with the same address, key and type after {first.ids[0]}: "
+    )
+    assert message.fields["From"] == repeats[-1].source
+    assert message.harmless
+    assert len(receiver.messages(after=mark)) == 3
