@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 VERSION = 1
 # What an alert can be about: a login, repeats of one (repeats.py), or the notifier itself.
 LOGIN, REPEATS, TEST, HEARTBEAT, SELF_CHECK = "login", "repeats", "test", "heartbeat", "self-check"
-# Or the beginning or the end of a mute (mutes.py).
-MUTE = "mute"
+# Or the beginning or the end of a mute (mutes.py), or the daily summary (summary.py).
+MUTE, SUMMARY = "mute", "summary"
 # The event in the log of what a connection has opened since it was reported.
 FOLLOWUP = "followup"
 # The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
@@ -104,7 +104,7 @@ def following(reported: "Alert", login_type: str) -> "Alert":
 def own(about: str, notes: "List[str]") -> "Alert":
     """Return an alert about the notifier itself, not about a login.
 
-    about: TEST, HEARTBEAT, SELF_CHECK or MUTE. notes: sentences that say what is wrong
+    about: TEST, HEARTBEAT, SELF_CHECK, MUTE or SUMMARY. notes: sentences that say what is wrong, or what was silent
     """
     now = time.time()
     return {

@@ -1,21 +1,21 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One SSH connection, read from the processes below the sshd process that serves it: what it shows of the login.
+"""One SSH connection: the type of the login, read from the processes below the sshd process that serves it.
 
-sshd opens the PAM session before the client has said what it wants, so the hook cannot know. A moment later it shows
-here (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
+sshd opens the PAM session before the client has said what it wants, so the hook can't know the type. A moment later the
+processes show it (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
 
-    sshd: deploy [priv]      the monitor, root's: the parent of the hook and of PAM's other helpers, such as pam_motd's
-      sshd: deploy@notty     the session's server, the user's; "sshd: deploy" until the client opens a session
-        bash -c CMD          what the client asked for, run by the user's shell; often replaced by CMD itself
+    sshd: deploy [priv]      the monitor, as root: the parent of the hook and of PAM's other helpers, as of pam_motd
+      sshd: deploy@notty     the session's server, as the user; "sshd: deploy" until the client opens a session
+        bash -c CMD          the client's command, run by the user's shell; often replaced by CMD itself
         -bash                a login shell
         sshd: deploy@internal-sftp     sshd's own SFTP server
 
-Up to OpenSSH 9.7, a root login has no process of its own for the second line: the monitor becomes the server. titles.py
-has all titles. What sshd is called does not matter: the monitor is the hook's parent, and the server has its name.
+Up to OpenSSH 9.7, a root login has no separate process for the second line: the monitor becomes the server. titles.py
+lists all titles. The name of sshd does not matter: the monitor is the hook's parent, and the server has the same name.
 
-The rule: a transfer (SFTP, SCP, rsync, git) is named only when it is all that the client asked for. Everything else is
-an SSH command or a shell. What did not show itself in time is unknown, never guessed.
+The rule: a transfer (SFTP, SCP, rsync, git) is named only if it is all that the client asked for. Everything else is an
+SSH command or a shell. A session that can't be identified in time is unknown. Nothing is guessed.
 """
 
 from . import titles
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 
 class Connection:
-    """One connection's processes, looked at until they show what the login is for.
+    """One connection's processes, watched until they show the type of the login.
 
-    over: whether a look has found it closed.
+    over: whether a look has found the connection closed.
     """
 
     def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", name: bytes) -> None:
-        """Begin with the monitor: its pid and its start time name one process, even when the pid is used again.
+        """Begin with the monitor. Its pid and start time identify it, even if the pid is reused.
 
-        name: the monitor's (proc(5), comm), which its children have until they run another program
+        name: the monitor's (proc(5), comm); its children have it too until they run another program
         """
         self._processes = processes
         self._processes.keep(monitor)
@@ -46,20 +46,20 @@ class Connection:
         self._monitor_start = monitor_start
         self._name = name
         self._server: Optional[Server] = None
-        # The text of the server's title, its end after the user's name, and whether that end may have been cut off.
+        # The text of the server's title, the part after the user's name, and whether that part may be cut off.
         self._text = b""
         self._session = b""
         self._is_cut = False
         self._title_room = 0
         self._opened: Optional[float] = None
-        # Whether the title with a session was this connection's, and not that of another process with the same pid.
+        # Whether the title with a session belonged to this connection, and not to another process with a reused pid.
         self._is_session_own: Optional[bool] = None
         self._has_terminal = False
         self._status = b""
         self._has_children = False
-        # The server's children whose type was seen.
+        # The server's children whose type is known.
         self._known: Set[int] = set()
-        # The page faults of all that the server had reaped when those were its children.
+        # The page faults of all children that the server had reaped at that time.
         self._reaped_faults: Optional[int] = None
         self._is_puzzling = False
         # When the session's server was first seen.
@@ -67,15 +67,15 @@ class Connection:
         self.over = False
 
     def look(self, now: float) -> "Optional[str]":
-        """Return the type if it shows now, what is certain if the connection is over, None if more may come.
+        """Return the type if it shows now; what is certain if the connection is over; None if more may come.
 
-        now: seconds of a monotonic clock.
+        now: seconds of a monotonic clock
         """
         login_type = self._look(now)
         return self._type_when_over() if login_type == UNKNOWN else login_type
 
     def _look(self, now: float) -> "Optional[str]":
-        """Return the type if it shows now, `unknown` if the connection is over, None if there is more to wait for."""
+        """Return the type if it shows now, `unknown` if the connection is over, None if more may come."""
         if not self._server:
             server = self._find_server()
             if not server:
@@ -89,14 +89,14 @@ class Connection:
         if not self._read_title(self._server):
             return UNKNOWN if self._is_over() else None
         if not self._session and not self._is_cut:
-            return None  # sshd writes a session into the title before it runs anything for it
+            return None  # sshd writes the session into its title before it runs anything for it
         if self._session and self._opened is None:
             self._opened = now
             self._has_terminal = self._session != titles.NO_TERMINAL
         if self._is_session_own is None:
             self._is_session_own = not self._is_over()
         login_type = self._type_of_children(self._server)
-        # Checked last: if the pid had become another process's, everything read above would be of strangers.
+        # Checked last: if the pid was reused meanwhile, everything above was read from other processes.
         return UNKNOWN if login_type and self._is_over() else login_type
 
     def _read_title(self, server: Server) -> bool:
@@ -113,7 +113,7 @@ class Connection:
         return True
 
     def _type_when_over(self) -> str:
-        """Return what can be said of a connection whose session ended before it had shown what it ran."""
+        """Return the type of a connection whose session ended before its program was seen: only what is certain."""
         for server in self._ended_servers():
             for _child, name in self._processes.ended_children(server):
                 if name != self._name:
@@ -123,22 +123,22 @@ class Connection:
         return TERMINAL_OVER if self._has_terminal else SOMETHING_OVER
 
     def _ended_servers(self) -> "List[int]":
-        """Return the session's server; if it ended before it was seen, the monitor's children that it may have been.
+        """Return the session's server; if it ended unseen, the children of the monitor that may have been the server.
 
-        A monitor that serves the session itself also has children of PAM's, which say nothing about the session.
+        A monitor that serves the session itself also has children of PAM, which say nothing about the session.
         """
         if self._monitor_start is None or self._pid == self._monitor:
             return []
         if self._server:
             return [self._pid] if self._is_session_own else []
         if self._processes.start(self._monitor) not in (None, self._monitor_start):
-            return []  # another process has the pid, and may have had children
+            return []  # another process has the pid, and may have had children of its own
         return [child for child, name in self._processes.ended_children(self._monitor) if name == self._name]
 
     def is_quiet(self) -> bool:
-        """Tell whether nothing can have happened since the last call: there is no session, and sshd has slept.
+        """Tell whether nothing can have happened since the last call: there is no session, and sshd was asleep.
 
-        A fork alone makes page faults in the process that forks, so a session that came shows in its status.
+        A fork causes page faults in the parent, so each new session changes the server's status.
         """
         status = self._processes.status(self._pid) if self._server else b""
         quiet = bool(status) and status == self._status and not self._has_children
@@ -146,11 +146,11 @@ class Connection:
         return quiet
 
     def has_missed_one(self) -> bool:
-        """Tell whether a session has come and gone since the last call, and no look has seen what it was.
+        """Tell whether a session came and went since the last call without being identified.
 
-        Then the server has reaped a child, and all children whose type was seen are still there. When one of those has
-        ended, it may have been that one. Where others live, the answer comes one look later: the kernel counts a child
-        as reaped a moment before it takes it out of the list.
+        If so, the server has reaped a child although all children of a known type are still there. If one of these has
+        ended, it may have been that one. While others live, the answer comes one look later: the kernel counts a child
+        as reaped a moment before it removes it from the list.
         """
         faults, children = self._snapshot()
         if faults is None:
@@ -163,7 +163,7 @@ class Connection:
         return missed
 
     def _snapshot(self) -> "Tuple[Optional[int], Set[int]]":
-        """Return the page faults of what the server has reaped, and its children, both of one moment."""
+        """Return the page faults of the children that the server has reaped, and its children at the same moment."""
         faults = self._processes.reaped_faults(self._pid) if self._server else None
         children: Set[int] = set()
         while faults is not None:
@@ -174,9 +174,9 @@ class Connection:
         return faults, children
 
     def remembered(self) -> str:
-        """Return what another process needs to resume has_missed_one (see resume); empty if there is nothing to see.
+        """Return what another process needs to go on with has_missed_one (see resume); empty if nothing can be missed.
 
-        That is so when the connection is over, or when it is not sshd's but, say, login(1)'s.
+        That is the case if the connection is over, or if it belongs to another program than sshd, such as login(1).
         """
         if self._is_over() or not self._text_of(self._monitor):
             return ""
@@ -184,32 +184,32 @@ class Connection:
         return "{}:{}".format(faults, ",".join(str(child) for child in sorted(self._known)))
 
     def resume(self, remembered: str) -> None:
-        """Go on where another process has stopped looking."""
+        """Continue where another process stopped watching."""
         faults, _colon, children = remembered.partition(":")
         self._reaped_faults = int(faults) if faults else None
         self._known = {int(child) for child in children.split(",") if child}
 
     def close(self) -> None:
-        """Stop looking at it."""
+        """Stop watching it."""
         self._processes.let_go(self._monitor)
         self._processes.let_go(self._pid)
 
     def is_opening(self, now: float, seconds: float) -> bool:
-        """Tell whether the client opened a session in the last so many seconds: what it runs may show any moment."""
+        """Tell whether the client opened a session in the last `seconds`: its program may appear at any moment."""
         return self._opened is not None and now - self._opened < seconds
 
     def last_look(self) -> str:
-        """Return what can be said of a connection that has shown nothing in all the time that it had."""
+        """Return the type of a connection that opened nothing in all the time that it had."""
         has_children = bool(self._processes.children(self._pid))
         if self._text and not self._session:
-            # A title that was cut names no session. A monitor that serves it itself may have children of PAM's.
+            # A title that was cut off names no session. A monitor that serves it itself may have children of PAM.
             return UNKNOWN if has_children and self._pid != self._monitor else TUNNEL
         # The connection stays open, but its session may be over: `ssh -M`.
         return UNKNOWN if has_children else self._type_when_over()
 
     @property
     def _pid(self) -> int:
-        """Return the pid of the session's server, 0 as long as there is none."""
+        """Return the pid of the session's server, 0 while there is none."""
         return self._server.pid if self._server else 0
 
     def _is_over(self) -> bool:
@@ -217,10 +217,10 @@ class Connection:
         return self.over
 
     def _find_server(self) -> int:
-        """Return the pid of the session's server, 0 as long as there is none.
+        """Return the pid of the session's server, 0 while there is none.
 
-        It is a child of the monitor with a title of its own, or the monitor itself. PAM's helpers have the monitor's
-        title until they run another program.
+        The server is a child of the monitor with a different title, or the monitor itself. PAM's helpers have the
+        monitor's title until they run another program.
         """
         arguments = self._processes.arguments(self._monitor)
         text = titles.split(arguments)[1]
@@ -229,7 +229,7 @@ class Connection:
             is_cut = titles.may_be_cut(arguments[0], self._processes.title_room(self._monitor))
             if not is_cut:
                 return self._monitor
-        # By the name first: arguments are expensive to read, and PAM's helpers have them too.
+        # The name first: arguments are expensive to read, and PAM's helpers have the same ones.
         children = self._processes.children(self._monitor)
         named = (pid for pid in children if self._processes.name(pid) == self._name)
         return next((pid for pid in named if self._is_server(pid, text, is_cut)), 0)
@@ -237,18 +237,18 @@ class Connection:
     def _is_server(self, child: int, text: bytes, is_cut: bool) -> bool:
         """Tell whether a child of the monitor is the session's server.
 
-        text, is_cut: of the monitor's title. If the end of both titles is missing, they are the same.
+        text, is_cut: of the monitor's title. If both titles are cut off, they are equal.
         """
         own = self._text_of(child)
         if own == text and is_cut:
-            return bool(self._processes.real_user(child))  # PAM's helpers are root's
+            return bool(self._processes.real_user(child))  # PAM's helpers run as root
         return own != b"" and own != text and not titles.is_helpers(own)
 
     def _text_of(self, process: int) -> bytes:
         return titles.split(self._processes.arguments(process))[1]
 
     def _type_of_children(self, server: Server) -> "Optional[str]":
-        """Return the most serious type that the children show, None as long as none shows one."""
+        """Return the most serious type that the children show, None while none shows one."""
         children = self._processes.children(server.pid)
         found = {child: classify_child(self._processes, server, child) for child in children}
         types = {child: login_type for child, login_type in found.items() if login_type}

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The finisher: makes the alert of a capture whose type is clear, queues it, and writes it into the system's log.
+"""The finisher: makes the alert of a capture whose type is clear, queues it, and logs the login to syslog.
 
-A child of the observer, forked when there is something to finish, so that the observer never stops looking: loading
-what is needed here takes 20 ms, and a disk or a log may be slow.
+It is a child of the observer, which forks it when there is something to finish and goes on watching. Loading the
+modules that are needed here takes 20 ms, and a disk or a log may be slow.
 """
 
 import os
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .capture import Capture
 
-# How long to wait for another finisher; after that the timer's run takes over.
+# How long to wait for another finisher. After that, the timer's run takes over.
 OTHER_FINISHER_SECONDS = 10.0
-# The delay between two tries meanwhile.
+# The delay between two attempts meanwhile.
 RETRY_SECONDS = 0.05
 
 
 class Finisher:
-    """The child, and the pipe through which it learns what is clear: a line `NAME REMEMBERED TYPE` for each."""
+    """The child, and the pipe to it: a line `NAME REMEMBERED TYPE` for each capture whose type is clear."""
 
     def __init__(self, spool: Spool, unkept: "Dict[str, bytes]") -> None:
         """Start no child yet. unkept: captures that are not in the spool, by name."""
         self._spool = spool
         self._unkept = unkept
-        # The rest of the line that was written for each name.
+        # The rest of the line by the name that it begins with.
         self._submitted: Dict[str, str] = {}
         self._children: List[int] = []
         self._pipe = -1
@@ -41,7 +41,7 @@ class Finisher:
     def submit(self, name: str, login_type: str, remembered: str = "") -> None:
         """Have a capture finished soon.
 
-        remembered: how to resume watching the connection (Connection.resume) if it is still open, else empty
+        remembered: data with which to resume watching an open connection (Connection.resume), else empty
         """
         self._submitted[name] = f"{remembered} {login_type}"
         try:
@@ -51,7 +51,7 @@ class Finisher:
             self._resubmit()
 
     def is_done(self) -> bool:
-        """Tell whether all is finished; until then, ask again. More may be submitted in between."""
+        """Tell whether all is finished. If not, ask again later; more may be submitted in between."""
         self._close()
         self._children = [child for child in self._children if os.waitpid(child, os.WNOHANG) == (0, 0)]
         return not self._children and not self._resubmit()
@@ -67,7 +67,7 @@ class Finisher:
         self._pipe = -1
 
     def _resubmit(self) -> bool:
-        """Give what a killed child has left to another child, once; return whether there was anything."""
+        """Give the unfinished captures of a killed child to another child, once; return whether there were any."""
         left = [name for name in self._submitted if os.path.exists(self._spool.path("incoming", name))]
         if left:
             try:
@@ -102,7 +102,7 @@ class Finisher:
             claimed = self._work_once(claimed)
 
     def _work_once(self, submitted: "Iterable[List[str]]") -> "List[List[str]]":
-        """Finish these, [name, remembered, type] each; return those that another process has claimed."""
+        """Finish these captures, each [name, remembered, type]; return those that another process has claimed."""
         claimed = []
         for name, remembered, login_type in submitted:
             if not finish(self._spool, self._unkept, name, login_type, remembered):
@@ -111,9 +111,9 @@ class Finisher:
 
 
 def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, login_type: str, remembered: str = "") -> bool:
-    """Make the alert of one capture and queue it; whatever happens, the system's log has the login.
+    """Make the alert of one capture and queue it. Whatever happens, the login is in the system's log.
 
-    Return False where another process has claimed the capture: that one may be killed before it has finished it.
+    Return False if another process has claimed the capture. That process may be killed before it finishes.
     """
     if name in unkept:
         if not _make_alert(spool, name, unkept[name], login_type, remembered):
@@ -127,14 +127,14 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, login_type: str,
     except BlockingIOError:
         return False
     except FileNotFoundError:
-        pass  # the child of an observer that was killed has finished it
+        pass  # the child of a killed observer has finished it
     except OSError as error:
         _log_unfinished(name, error)
     return True
 
 
 def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered: str) -> bool:
-    """Return False where there is no room for the alert anywhere; a capture in the spool then stays for a later try."""
+    """Return False if there is no space for the alert. A capture in the spool then stays for a later attempt."""
     from . import alert, outbox
     from .capture import Capture
 
@@ -146,7 +146,7 @@ def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered
         return True
     queued = True
     if remembered:
-        # Before the alert leaves: after a kill in between, the capture is finished again, and the record made again.
+        # Before the alert leaves: after a kill in between, the capture is finished again and the record made again.
         _record_open_connection(spool, capture, found, remembered)
     try:
         outbox.put(spool, name, alert.to_json(found))
@@ -159,7 +159,7 @@ def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered
 
 
 def _record_open_connection(spool: Spool, capture: "Capture", found: "Alert", remembered: str) -> None:
-    """Have the follower look at the connection for as long as it is open."""
+    """Have the follower watch the connection while it is open."""
     from .open_connections import OpenConnections, Record
 
     try:
@@ -184,4 +184,4 @@ def start_follower(spool: Spool) -> None:
 
 
 def _log_unfinished(name: str, error: Exception) -> None:
-    trouble(f"No alert could be made of login {name}, its capture stays in the spool: {error!r}.")
+    trouble(f"No alert could be made of login {name}. Its capture stays in the spool: {error!r}.")

@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The follower: looks again and again at the connections that were reported and are still open.
+"""The follower: watches connections that were reported and are still open.
 
-One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM sees only the first. So what was
-reported as a tunnel can open a shell an hour later. One process per host looks at all these connections, while there
-are any. When one shows something more serious than was reported, the follower makes an alert that follows the first.
+One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM sees only the first. So a connection
+that was reported as a tunnel can open a shell an hour later. One process per host watches all these connections, while
+there are any. If one opens something more serious than was reported, the follower makes a second alert that refers to
+the first.
 
 systemd starts it when there is a record, and restarts it within a minute after a kill. Elsewhere each login's finisher
 and cron's sender start it. It may be killed at any point: the records in open/ stay.
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from .open_connections import Record
 
-# Between two looks at a connection. One that sleeps costs a single small file of /proc.
+# The pause between two looks at a connection. A look at a sleeping one costs a single small file of /proc.
 PACE_SECONDS = 0.5
-# Rest at least so many times as long as the last looks took: use at most a twentieth of a processor.
+# Rest at least this many times as long as the last looks took, to use at most a twentieth of a processor.
 REST_FACTOR = 20.0
 MOST_DESCRIPTORS = 4096
 FIRST_PROCESS = "/proc/1/stat"
@@ -38,8 +39,8 @@ FIRST_PROCESS = "/proc/1/stat"
 def main() -> int:
     """Follow, as systemd's service; return the exit code.
 
-    While a directory of records is not empty, the path unit restarts the service as soon as it exits with 0. So it does
-    that only when both are empty, or when a new version of the program is to go on.
+    While a directory of records is not empty, the path unit restarts the service as soon as it exits with 0. So it
+    exits with 0 only if both directories are empty, or a new version of the program was installed.
     """
     spool = Spool()
     try:
@@ -52,7 +53,7 @@ def main() -> int:
 
 
 def _holds_something(place: Spool) -> bool:
-    """Tell whether the directory of records is not empty to systemd: it counts any file."""
+    """Tell whether systemd counts the directory of records as not empty: any file counts."""
     try:
         return any(not entry.startswith(".") for entry in os.listdir(place.path(DIRECTORY)))
     except FileNotFoundError:
@@ -64,11 +65,11 @@ def _holds_something(place: Spool) -> bool:
 def start(spool: Spool) -> None:
     """Start the follower, if none is running and there is something to follow.
 
-    Not where other users' processes are hidden, as in the sender's sandbox: there, all connections would seem over.
+    Not if other users' processes are hidden, as in the sender's sandbox: all connections would seem to be over.
     """
     if not OpenConnections(spool).names() or is_locked(spool.path(FOLLOWER_LOCK)) or not os.path.exists(FIRST_PROCESS):
         return
-    # Two forks, so that no process has to wait for it.
+    # Two forks, so that no process has to reap it.
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -84,7 +85,7 @@ def start(spool: Spool) -> None:
 
 
 def _detach() -> None:
-    """Leave the starter: keep none of its files, and end at the first signal, as when the host shuts down."""
+    """Detach from the process that started this one: close its files, and end at the first signal, as at a shutdown."""
     import signal
     import syslog
 
@@ -100,19 +101,19 @@ def _detach() -> None:
 
 
 def follow(spool: Spool) -> None:
-    """Look at the open connections until none is left, unless another process does."""
+    """Watch the open connections until none is left, unless another process does."""
     lock = Lock(spool.path(FOLLOWER_LOCK))
     done: Set[str] = set()
     while lock.take():
         done = Follower(spool, done).run()
         lock.give_up()
-        # A finisher that found the lock held has left.
+        # A finisher that found the lock taken has left, and its record would not be noticed.
         if _version() != VERSION or not set(OpenConnections(spool).names()) - done:
             return
 
 
 def _version() -> "List[Tuple[int, int]]":
-    """Return what identifies the installed version: this file, and the role's list of all files."""
+    """Return the identity of the installed version: of this file, and of the role's list of all files."""
     return [_identity(path) for path in (__file__, paths.MANIFEST)]
 
 
@@ -129,7 +130,7 @@ VERSION = _version()
 
 
 class Follower:
-    """The open connections, being looked at."""
+    """The open connections that are being watched."""
 
     def __init__(self, spool: Spool, done: "Optional[Set[str]]" = None) -> None:
         """done: names of records that could not be removed."""
@@ -141,7 +142,7 @@ class Follower:
         self._listed: List[List[int]] = []  # when the directories had been changed, at the last two listings
 
     def run(self) -> "Set[str]":
-        """Look until no connection is left, or the program was replaced; return the records that can't be removed."""
+        """Watch until no connection is left or the program was replaced; return the records that can't be removed."""
         while _version() == VERSION:
             self.take()
             if not self._followed:
@@ -175,7 +176,7 @@ class Follower:
                 self._remove(name)
 
     def look(self) -> None:
-        """Look at each, and report what is more serious than was reported."""
+        """Look at each connection, and report those that became more serious."""
         now = time.monotonic()
         for name, followed in list(self._followed.items()):
             login_type = followed.look(now)
@@ -219,7 +220,7 @@ class Followed:
         self._connection.resume(record.remembered)
 
     def look(self, now: float) -> "Optional[str]":
-        """Return the type that the connection shows now, if it is more serious than the one that was reported."""
+        """Return the connection's current type if it is more serious than the one that was reported, else None."""
         if self._connection.is_quiet():
             return None
         shown = self._connection.look(now)
@@ -231,7 +232,7 @@ class Followed:
         return login_type if login_type and seriousness(login_type) > reported else None
 
     def is_done(self) -> bool:
-        """Tell whether the connection is over, or can show nothing more serious."""
+        """Tell whether the connection is over, or can't become more serious."""
         return self._connection.over or self.record.reported["type"] == INTERACTIVE
 
     def has_changed(self) -> bool:
@@ -248,5 +249,5 @@ class Followed:
         return self.record.reported["id"], self.record.remembered
 
     def close(self) -> None:
-        """Stop looking at it."""
+        """Stop watching it."""
         self._connection.close()

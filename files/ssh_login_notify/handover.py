@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the hook's child to the observer: the capture goes into the spool, and the first child without one observes.
+"""From the hook's child to the observer: write the capture into the spool, and become the observer if there is none.
 
-Imported before the capture is written, and before everything else: it imports built-in modules only, and is compiled
-with the package, unlike the hook's own file, which Python compiles in every login.
+The hook's child imports this module first, before it writes the capture. So it imports built-in modules only. It is
+compiled with the package, while Python compiles the hook's own file in every login.
 """
 
 import posix
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-# There is a policy, and so a log of refusals.
+# Exists if SELinux is on. Then each refusal is a line in the audit log.
 SELINUX = "/sys/fs/selinux/enforce"
 AUTOGROUP = "/proc/self/autogroup"
 # nice(2)
@@ -22,16 +22,16 @@ HURRY = -15
 
 
 def hand_over(spool: str, name: str, capture: bytes, keep: "Callable[[str, bytes], None]") -> None:
-    """Put a capture into the spool, and observe unless another process does.
+    """Write a capture into the spool, and become the observer unless there is one.
 
-    spool: the spool's path. keep: writes a capture into it, and raises OSError where it can't.
+    spool: the spool's path. keep: writes a capture into it, and raises OSError if it can't.
     """
     exits = None
     try:
         hurry()
-        # Before the capture is written, since the disk may take longer than the whole login.
+        # Before the capture is written, because the disk may take longer than the whole login.
         exits = None if is_observed(spool) else register()
-    except BaseException:  # whatever fails here, the capture is not written yet
+    except BaseException:  # whatever fails, the capture must still be written
         pass
     unkept = {name: capture}
     try:
@@ -45,21 +45,22 @@ def hand_over(spool: str, name: str, capture: bytes, keep: "Callable[[str, bytes
         if is_held(spool, "observer.lock"):
             return
     except OSError:
-        pass  # no room, or no spool: the observer takes the capture from memory, so that at least syslog has it
+        pass  # no space, or no spool: the observer gets the capture from memory, so that at least syslog has it
     from . import observer
 
     observer.main(unkept, exits)
 
 
 def hurry() -> None:
-    """Load the observer, and take the first looks, before the processes that the login itself starts meanwhile.
+    """Raise the priority, so that the observer starts watching before the login's own processes delay it.
 
-    setsid(2) makes a process a scheduling group of its own (sched(7), autogroup). nice(2) counts within that group
-    only, so the group gets the same value. Under SCHED_FIFO, which the hook asks for where it is allowed, the children
-    of this process become ordinary ones from here on. The observer returns to the ordinary policy in time.
+    setsid(2) creates a scheduling group (sched(7), autogroup), and nice(2) counts only within it. So the group gets the
+    same value. If the hook could set SCHED_FIFO, children of this process are ordinary from here on. The observer
+    itself returns to the ordinary policy in time.
 
-    The kernel asks for CAP_SYS_ADMIN when a group's value is written, although it needs none (kernel/sched/autogroup.c,
-    proc_sched_autogroup_set_nice). Under SELinux that would be a line in the audit log at each login.
+    The kernel checks CAP_SYS_ADMIN when a group's value is written, although it does not need it
+    (kernel/sched/autogroup.c, proc_sched_autogroup_set_nice). Under SELinux, each check would be a line in the audit
+    log.
     """
     try:
         posix.setpriority(posix.PRIO_PROCESS, 0, HURRY)
@@ -80,14 +81,14 @@ def hurry() -> None:
 
 
 def register() -> "Optional[Exits]":
-    """Ask the kernel for a record of each process that ends from now on; None where it gives none."""
+    """Ask the kernel for a record of each process that ends from now on; None if it gives none."""
     if is_there(SELINUX):
-        return None  # no policy lets sshd ask, and each refusal would be a line in the audit log
+        return None  # no policy allows it to sshd, and each refusal would be a line in the audit log
     try:
         from .exits import Exits
 
         return Exits()
-    except BaseException:  # whatever is wrong with it, the capture is not written yet
+    except BaseException:  # whatever fails, the capture must still be written
         return None
 
 
@@ -101,7 +102,7 @@ def is_there(path: str) -> bool:
 
 
 def is_observed(spool: str) -> bool:
-    """Tell whether an observer is at work, as far as that can be asked."""
+    """Tell whether an observer is running, False if that can't be found out."""
     try:
         return is_held(spool, "observer.lock")
     except OSError:
@@ -109,9 +110,9 @@ def is_observed(spool: str) -> bool:
 
 
 def is_held(spool: str, lock: str, keep_open: bool = False) -> bool:
-    """Tell whether another process holds a lock of the spool. Raise OSError where that can't be asked.
+    """Tell whether another process holds a lock of the spool. Raise OSError if that can't be found out.
 
-    keep_open: leave the file open, since closing it gives up a lock that this process itself has (fcntl(2))
+    keep_open: leave the file open, because closing it releases a lock that this process itself holds (fcntl(2))
     """
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
     descriptor = posix.open(spool + "/" + lock, flags, 0o600)

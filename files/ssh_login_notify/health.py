@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong on this host, each with what to do: what `status` shows, and the self-check tells the channel.
+"""The problems of this host, each with what to do. `status` shows them, and the self-check reports them to the channel.
 
-Looking changes nothing and opens no connection. The order is that in which an operator should see to it.
+Looking changes nothing and opens no network connection. The most urgent problem comes first.
 """
 
 import os
@@ -24,24 +24,25 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 RUN_ROLE = "run the role again"
-# After that long an alert that waits is critical, whatever it waits for.
+# An alert that has waited longer than this is critical, whatever the reason.
 LONG_WAIT_SECONDS = 900.0
-# A disk with less room than that counts as full.
+# A disk with less free space than this counts as full.
 FULL_BYTES = 1 << 14
-# A service ends with these codes when systemd could not set up what its unit asks for ("Process Exit Codes" in
-# systemd.exec(5)). A missing program, 203, is reported by itself.
+# A service ends with these codes if systemd could not set up its unit's settings ("Process Exit Codes" in
+# systemd.exec(5)). A missing program, 203, is a problem of its own.
 UNSTARTED = frozenset(range(200, 246)) - {203}
-# How many names a sentence holds.
+# A sentence lists at most this many names.
 MOST_NAMES = 3
-# A follower that is needed runs within a second: systemd starts it, or the finisher of the login.
+# systemd, or the finisher of a login, starts a follower within a second when it is needed.
 FOLLOWED_SECONDS = 2.0
 
 
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
-    severity: WARNING or CRITICAL. key: its lasting name, whatever numbers the sentence holds. sentence: what is wrong,
-    a colon, what to do. about_delivery: the channel can't be told of it, or shows it by itself.
+    severity: WARNING or CRITICAL. key: a name that stays the same when numbers in the sentence change. sentence: what
+    is wrong, a colon, what to do. about_delivery: not reported to the channel, which shows it itself or can't be
+    reached.
     """
 
     def __init__(self, severity: int, key: str, sentence: str, about_delivery: bool = False) -> None:
@@ -71,17 +72,17 @@ class Health:
 
     @property
     def severity(self) -> int:
-        """Return the severity of the worst problem, 0 when there is none."""
+        """Return the severity of the worst problem, 0 if there is none."""
         return max([problem.severity for problem in self.problems], default=0)
 
     @property
     def undelivered(self) -> "List[str]":
-        """Return the names of all alerts that wait, in the spool and outside."""
+        """Return the names of all waiting alerts, in the spool and outside."""
         return [*(self.waiting or []), *self.overflowing]
 
     @property
     def oldest_waiting_seconds(self) -> "Optional[float]":
-        """Return for how long the oldest alert has waited, None when none waits."""
+        """Return the age of the oldest waiting alert, None if none waits."""
         return _age(self.undelivered)
 
     def accepts(self, what: str) -> bool:
@@ -90,7 +91,7 @@ class Health:
 
 
 def examine(spool: Spool) -> Health:
-    """Look at the host, and return all that is found."""
+    """Examine the host, and return everything that was found."""
     configuration, problems = _load_configuration()
     health = Health(configuration, State(spool))
     health.overflowing = overflow.names()
@@ -139,7 +140,7 @@ def _of_pam(health: Health) -> "Iterator[Problem]":
 
 
 def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
-    """Report what lets users set the program's environment before it runs (pam_env(8), user_readenv)."""
+    """Report PAM rules that let users set the program's environment before it runs (pam_env(8), user_readenv)."""
     for reader in pam_stack.user_environment_readers(path, pam_files.read(path), pam_files.find):
         if reader["part"] == "auth":
             where = "{file} line {line}".format(**reader)
@@ -184,7 +185,7 @@ def _of_user() -> "Iterator[Problem]":
 
 
 def _of_scheduler() -> "Iterator[Problem]":
-    """Compare what the role has set up to start the sender with what this host has now."""
+    """Compare how the role set up the start of the sender with this host as it is now."""
     scheduler, is_systemd = units.Installed().scheduler, units.are_here()
     if scheduler == "systemd" and not is_systemd:
         what = "the role set up systemd to start the sender, but systemd does not run here or the units are missing"
@@ -195,7 +196,7 @@ def _of_scheduler() -> "Iterator[Problem]":
 
 
 def _of_units() -> "Iterator[Problem]":
-    """Ask systemd, where the role has set up its units."""
+    """Ask systemd about the units, if the role installed any."""
     for service, code in units.exit_codes().items():
         if code in UNSTARTED:
             what = f"systemd could not start {printable(service)} (exit code {code}, systemd.exec(5))"
@@ -214,7 +215,7 @@ def _of_labels(spool: Spool) -> "Iterator[Problem]":
 def _of_spool(
     spool: Spool, captured: "List[str]", failed: "List[str]", overflowing: "List[str]"
 ) -> "Iterator[Problem]":
-    """Report what is wrong with the spool. Raise OSError where it can't be read."""
+    """Report problems of the spool. Raise OSError if it can't be read."""
     unexpected = spool.unexpected()
     if overflowing:
         what = _counted(len(overflowing), "alert waits", "alerts wait")
@@ -239,7 +240,7 @@ def _of_spool(
 
 
 def _is_full(path: str) -> bool:
-    """Tell whether a disk has no room, even for root; some file systems count no inodes."""
+    """Tell whether a disk has no space left, even for root. Some file systems do not count inodes."""
     disk = os.statvfs(path)
     return disk.f_bfree * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_ffree == 0)
 
@@ -256,7 +257,7 @@ def _of_open_connections(spool: Spool) -> "Iterator[Problem]":
 
 
 def _unfollowed(spool: Spool) -> int:
-    """Return how many connections no process follows, apart from the moment between two processes."""
+    """Return how many connections no process watches. The moment between two processes does not count."""
     until = time.monotonic() + FOLLOWED_SECONDS
     records = OpenConnections(spool)
     try:
@@ -306,7 +307,7 @@ def _of_deliveries(health: Health) -> "Iterator[Problem]":
 
 
 def _stuck(names: "List[str]", health: Health) -> Problem:
-    """Report alerts that others overtake. Without the answer's words: they may be what does not pass."""
+    """Report alerts that later ones overtake. The answer is not quoted: its words may be what a filter blocks."""
     tried = [health.state.retries.entries[name] for name in names]
     last = max(tried, key=lambda entry: float(entry["at"]))
     what = f"{_counted(len(names), 'alert is', 'alerts are')} stuck, the last attempt ended with "
@@ -321,7 +322,7 @@ def _stuck(names: "List[str]", health: Health) -> Problem:
 
 
 def _last_sign(state: State) -> float:
-    """Return when something last left this host for certain; a time in the future does not count."""
+    """Return the time of the last certain delivery from this host. A time in the future does not count."""
     signs = [entry["delivered_at"] for entry in state.recent]
     if state.last_ping and state.last_ping["well"]:
         signs.append(state.last_ping["at"])
@@ -358,7 +359,7 @@ def _listed(names: "List[str]") -> str:
 
 
 def as_json(health: Health) -> "Dict[str, Any]":
-    """Return everything for machines; of the secrets, only their hosts."""
+    """Return everything as JSON, for machines. Of secret URLs it contains only the hosts."""
     state, configuration = health.state, health.configuration
     return {
         "configuration": dict({"path": config.PATH}, **(_shown(configuration) if configuration else {})),
@@ -396,7 +397,7 @@ def _shown(configuration: Configuration) -> "Dict[str, Any]":
 
 
 def as_line(health: Health, word: str) -> str:
-    """Return one line for a person, as monitoring plugins do: the state's word, what is wrong, and the figures."""
+    """Return one line for people, as monitoring plugins do: the state, the problems, and the numbers."""
     found = as_json(health)
     parts = found["problems"] or ["nothing is wrong"]
     label = printable(found["configuration"].get("host_label", os.uname().nodename))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role has installed on this host, and whether it is unchanged."""
+"""The files that the role installed on this host, and whether they are unchanged."""
 
 import json
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def installed_at() -> float:
-    """Return when the role last changed what is installed, in seconds since the epoch; 0 if that is unknown."""
+    """Return when the role last changed an installed file, in seconds since the epoch; 0 if unknown."""
     try:
         return os.stat(paths.MANIFEST).st_mtime
     except OSError:
@@ -22,10 +22,10 @@ def installed_at() -> float:
 
 
 def changed_files() -> "List[str]":
-    """Return the paths that are not as the role installed them: changed, missing, added, open to other users, or closed
-    to root.
+    """Return the paths that differ from what the role installed: changed, missing, added, writable by other users, or
+    unreadable for root.
 
-    Raise OSError or ValueError when the manifest can't be read.
+    Raise OSError or ValueError if the manifest can't be read.
     """
     with open(paths.MANIFEST, "rb") as file:
         manifest = json.loads(file.read(1 << 20).decode("utf-8"))
@@ -34,7 +34,7 @@ def changed_files() -> "List[str]":
         raise ValueError("it names no files")
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
     changed += [path for path in (paths.LIBRARY, paths.PACKAGE) if not _is_open_to_root(path)]
-    # Python would load a module beside the package instead of one of its own.
+    # Python would load a module beside the package instead of one of the package's.
     known = {paths.MANIFEST, *files}
     for directory, entries in ((paths.LIBRARY, os.listdir(paths.LIBRARY)), (paths.PACKAGE, os.listdir(paths.PACKAGE))):
         found = [os.path.join(directory, entry) for entry in sorted(entries) if entry != "__pycache__"]
@@ -63,14 +63,14 @@ def _is_open_to_root(directory: str) -> bool:
 def _is_roots(status: os.stat_result, needed: int) -> bool:
     """Tell whether root owns a file, no other user can write to it, it is not setuid, and root has the needed rights.
 
-    By the mode, not by access(2): the sender is root without CAP_DAC_OVERRIDE, and whoever asks may have it.
+    By the mode, not by access(2): the sender runs as root without CAP_DAC_OVERRIDE, and this process may have it.
     """
     mode = status.st_mode
     return status.st_uid == 0 and not mode & 0o6022 and mode & needed == needed
 
 
 def cannot_run() -> "Optional[str]":
-    """Return why the kernel can't run the installed program although the role installed it well, None if it can."""
+    """Return why the kernel can't run the installed program, None if it can."""
     try:
         if os.statvfs(paths.PROGRAM).f_flag & os.ST_NOEXEC:
             return f"{paths.PROGRAM} is on a file system that is mounted noexec"

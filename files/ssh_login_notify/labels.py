@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SELinux's labels on what sshd's domain writes: whether they let it write there (docs/selinux.md).
+"""The SELinux labels of files that sshd's domain writes: whether they allow it (docs/selinux.md).
 
-Labels are compared, not abilities: `status` and the self-check run unconfined and can write where sshd can't.
+Labels are compared, because trying proves nothing: `status` and the self-check run unconfined and can write where sshd
+can't.
 """
 
 import errno
@@ -16,13 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterator, List, Optional
 
-# This process's context. Not selinuxfs: where /sys is read-only, as in the sender's sandbox, it looks as if SELinux
-# were off.
+# This process's context. Not selinuxfs: in the sender's sandbox, /sys is read-only and SELinux would seem to be off.
 CONTEXT = "/proc/self/attr/current"
 TYPE = "var_auth_t"
-# The types of a container's processes. Their policy is the host's, which nothing in the container can change.
+# The types of a container's processes. Their policy is the host's, which the container can't change.
 CONTAINERS = ("container", "spc_t", "svirt")
-# At most so many entries of a directory are checked: a storm of logins may have left thousands with the same label.
+# At most this many entries of a directory are checked: a storm of logins may leave thousands with the same label.
 MOST_ENTRIES = 200
 
 
@@ -39,7 +39,7 @@ def is_on() -> bool:
 
 
 def faults(spool: Spool) -> "Dict[str, str]":
-    """Return what stops sshd's domain from writing, by a lasting name; nothing on a host without SELinux."""
+    """Return what prevents sshd's domain from writing, by a lasting name; nothing on a host without SELinux."""
     is_installed = os.path.exists(paths.TMPFILES)
     if not (is_installed or is_on()):
         return {}
@@ -60,14 +60,14 @@ def faults(spool: Spool) -> "Dict[str, str]":
 
 
 def _of_spool(spool: Spool) -> "Iterator[str]":
-    """Yield what sshd's domain writes to: the directories and locks, and what lies where captures and the sign do."""
+    """Yield the paths that sshd's domain writes to: directories, locks, and the files in three of the directories."""
     yield from _below(spool.root)
     for directory in ("incoming", "state", BALLAST):
         yield from _below(spool.path(directory))
 
 
 def _below(directory: str) -> "List[str]":
-    """Return a directory and what lies in it, as far as it is there."""
+    """Return a directory and its entries; an empty list if it is missing."""
     try:
         return [directory, *(os.path.join(directory, entry) for entry in sorted(os.listdir(directory))[:MOST_ENTRIES])]
     except OSError:
@@ -75,7 +75,7 @@ def _below(directory: str) -> "List[str]":
 
 
 def _type(path: str) -> "Optional[str]":
-    """Return the type in a file's label; None where it has none, as on a kernel without SELinux, or is gone."""
+    """Return the type in a file's label; None if it has no label, as on a kernel without SELinux, or is gone."""
     try:
         label = os.getxattr(path, "security.selinux", follow_symlinks=False)
     except OSError as error:

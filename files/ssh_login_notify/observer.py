@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The observer: takes every capture in incoming/, watches its connection until its type is clear, has the alert made.
+"""The observer: takes each capture in incoming/, watches its connection until the type is clear, has the alert made.
 
-The hook forks it away from a login, so it runs while the login goes on. One runs per host, for as long as there is
-something to look at: seconds. It opens no connection and needs no configuration. This process only looks, since a
-command can be over in a few milliseconds; a child (finisher.py) does the rest.
+The hook forks it, so it runs while the login continues. There is one per host, which ends after some seconds, when no
+capture is left. It opens no network connection and reads no configuration. This process only watches, because a command
+can be over within milliseconds. A child (finisher.py) does the rest.
 """
 
 import os
@@ -24,42 +24,43 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-# How long a connection that sshd serves may show nothing before it counts as a tunnel.
+# A connection that sshd serves and that opens nothing for this long counts as a tunnel.
 TUNNEL_SECONDS = 3.0
-# How long to wait until sshd serves it: the rest of the PAM stack (a slow motd) comes after the hook.
+# How long to wait until sshd serves the connection: the rest of the PAM stack (a slow motd) runs after the hook.
 UNSERVED_SECONDS = 30.0
-# The least pace meanwhile: the client's request has yet to come when sshd begins to serve.
+# The shortest pause meanwhile: when sshd begins to serve, the client has not sent its request yet.
 UNSERVED_PACE_SECONDS = 0.001
-# After that long a capture that still lies there has lost its observer.
+# A capture that is older than this is orphaned: its observer was killed.
 ORPHAN_SECONDS = 60.0
-# Most sessions show themselves within a few tenths of a second: (age, seconds between two looks).
+# Most sessions can be identified within a few tenths of a second: (age, seconds between two looks).
 PACES = ((0.3, 0.0005), (1.0, 0.002), (TUNNEL_SECONDS, 0.005))
-# How long after the client has opened a session what it runs may appear any moment, and be gone in two milliseconds.
+# For this long after the client opened a session, its program may start at any moment, and end two milliseconds later.
 OPENING_SECONDS = 0.2
 OPENING_PACE_SECONDS = 0.0002
-# How long, from the first type that shows, a more serious one still takes its place.
+# For this long after the first type was found, a more serious one replaces it.
 SETTLING_SECONDS = 1.0
-# The pace meanwhile; what comes and goes in between is noticed by what it leaves behind.
+# The pause between two looks meanwhile. A program that comes and goes in between is noticed by its traces.
 SETTLING_PACE_SECONDS = 0.05
-# The pace of looks into incoming/; a session shows itself 10 ms after its hook at the earliest.
+# The pause between two looks into incoming/. A session appears 10 ms after its hook at the earliest.
 LISTING_SECONDS = 0.004
-# Rest at least this part of the time that the last looks took: never use more than half a processor.
+# Rest at least this many times as long as the last looks took, to use no more than half a processor.
 REST_FACTOR = 1.0
-# How long a connection is looked at before everything else that the host has to do. The rest holds for it too.
+# While a connection is younger than this, looks at it take precedence over all other work of the host. REST_FACTOR
+# still applies.
 YOUNG_SECONDS = 0.3
-# For up to so many connections: in a storm of logins the host's own work goes on.
+# Up to this number of connections: in a storm of logins, the host's own work continues.
 MOST_YOUNG = 4
-# nice(2): a look takes a tenth of a millisecond, but on a busy host it must not come too late.
+# nice(2): a look takes a tenth of a millisecond, but must not come too late on a busy host.
 NICE = -15
 
 
 def main(unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
-    """Finish all captures that wait, and return.
+    """Finish all waiting captures, and return.
 
     unkept: captures that could not be written into the spool, by name
-    exits: the processes that have ended, as the kernel tells them; None where it does not
+    exits: the kernel's records of ended processes; None if the kernel gives none
     """
-    os.environ.clear()  # the login's: nothing that is loaded from here on may depend on it
+    os.environ.clear()  # it is the login's: no code that is loaded later may depend on it
     spool = Spool()
     try:
         observe(spool, unkept, exits)
@@ -68,7 +69,7 @@ def main(unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
 
 
 def observe(spool: Spool, unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
-    """Finish all captures in incoming/, unless another process does, and those that could not be kept."""
+    """Finish the captures that could not be kept, and all in incoming/ unless another process does."""
     try:
         lock = Lock(spool.path("observer.lock"))
         spool.names("incoming")
@@ -85,12 +86,12 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]", exits: "Optional[Exits]" =
         observer.run()
         unkept, taken = {}, observer.taken
         lock.give_up()
-        # A hook that found the lock held has left. If it came after the last look, its capture lies here.
+        # A hook that found the lock taken has left. If that was after the last look, its capture is still in incoming/.
         alone = bool(set(spool.names("incoming")) - taken) and lock.take()
 
 
 def recover_orphans(spool: Spool) -> None:
-    """Finish the captures whose observer was killed, when no login has come since."""
+    """Finish orphaned captures: their observer was killed, and no login has started another one since."""
     spool.recover(ORPHAN_SECONDS)
     captures = {name: _read(spool, name) for name in spool.names("incoming") if is_older(name, ORPHAN_SECONDS)}
     readable = {name: raw for name, raw in captures.items() if raw is not None}
@@ -98,11 +99,11 @@ def recover_orphans(spool: Spool) -> None:
         observer = Observer(spool, {}, listing=False)
         observer.take(readable)
         observer.run()
-        set_priority(0)  # an observer has a high priority; what its caller does next needs none
+        set_priority(0)  # an observer has a high priority, which its caller does not need
 
 
 def _read(spool: Spool, name: str) -> "Optional[bytes]":
-    """Return a capture; None, with a line in the system's log, where it can't be read: the others must not wait."""
+    """Return a capture. If it can't be read, log that and return None: the other captures must not wait for it."""
     try:
         return spool.read("incoming", name)
     except OSError as error:
@@ -111,7 +112,7 @@ def _read(spool: Spool, name: str) -> "Optional[bytes]":
 
 
 class Observer:
-    """Captures being looked at, from the first look into incoming/ until none is left."""
+    """The captures being processed, from the first look into incoming/ until none is left."""
 
     def __init__(
         self,
@@ -123,8 +124,8 @@ class Observer:
     ) -> None:
         """Watch nothing yet.
 
-        listing: look into incoming/, which one observer at a time may do
-        taken: names there that have had their turn; what still lies there of them is left to a later run
+        listing: whether to take captures from incoming/, which only one observer at a time may do
+        taken: names in incoming/ that were processed already; a later run handles those that are still there
         """
         self._spool = spool
         self._unkept = unkept
@@ -141,7 +142,7 @@ class Observer:
             try:
                 self._spool.recover()
             except OSError as error:
-                trouble(f"The alerts that an earlier run had staged could not be published: {error}.")
+                trouble(f"Alerts that an earlier run staged could not be published: {error}.")
         self.take(self._unkept)
         set_priority(NICE)
         listed = 0.0
@@ -173,7 +174,7 @@ class Observer:
     def _watch(self, name: str, raw: bytes, now: float) -> None:
         capture = Capture(name, raw)
         if not capture.is_sshds:
-            self._finisher.submit(name, PAM_SESSION)  # there is no connection to look at
+            self._finisher.submit(name, PAM_SESSION)  # there is no connection to watch
             return
         self._processes.make_room_for_ended(now)
         connection = Connection(self._processes, capture.parent, capture.parent_start, capture.parent_name)
@@ -188,14 +189,14 @@ class Observer:
                     del self._watched[name]
 
     def _run_first_while_it_counts(self, now: float) -> None:
-        """Run before all ordinary processes, as the hook did, while a few sessions may show themselves."""
+        """Take precedence over ordinary processes, as the hook did, while a few sessions may appear at any moment."""
         wanted = 0 < sum(watched.is_young(now) for watched in self._watched.values()) <= MOST_YOUNG
         if wanted != self._runs_first:
             run_first(wanted)
             self._runs_first = wanted
 
     def _pause(self, used: float, now: float) -> float:
-        """Return the seconds until the next look of any sort is due, after looks that took so much processor time."""
+        """Return the seconds until the next look of any kind. used: processor time of the last looks, in seconds."""
         due = min((watched.due for watched in self._watched.values()), default=now + LISTING_SECONDS)
         return max(min(due - now, LISTING_SECONDS), REST_FACTOR * used, OPENING_PACE_SECONDS)
 
@@ -203,8 +204,8 @@ class Observer:
 class Watched:
     """A connection, and when the next look at it is due.
 
-    remembered: how another process resumes watching it (Connection.resume), once its type is clear; empty when the
-    connection is over, or can show nothing more serious.
+    remembered: once the type is clear, the data with which another process resumes watching (Connection.resume). Empty
+    if the connection is over, or can't become more serious.
     """
 
     def __init__(self, connection: Connection, now: float) -> None:
@@ -217,7 +218,7 @@ class Watched:
         self.remembered = ""
 
     def look(self, now: float) -> "Optional[str]":
-        """Return the type as soon as it is clear or the time is up, and None until then."""
+        """Return the type as soon as it is clear or the time is up, None before."""
         shown = self._connection.look(now)
         served = self._connection.served_since
         if self._connection.over:
@@ -236,11 +237,11 @@ class Watched:
         return login_type
 
     def is_young(self, now: float) -> bool:
-        """Tell whether the session may show itself any moment."""
+        """Tell whether the session may appear at any moment."""
         return now - (self._connection.served_since or self._since) < YOUNG_SECONDS
 
     def _settle(self, shown: "Optional[str]", now: float) -> "Optional[str]":
-        """Return the most serious type yet, once no other can replace it; None until then."""
+        """Return the most serious type so far once no other can replace it, None before."""
         if self._type is None:
             self._type_since = now
         self._type = self._most_serious(self._type, shown)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The connections that were reported and are still open: a record of each in open/, for the follower (follower.py).
 
-A record is the alert, and what identifies the connection's process. It is removed when the connection is over, or has
-shown the most serious type. Where the spool takes none, because its disk is full, the record lies in /run.
+A record consists of the alert and the identity of the connection's process. It is removed when the connection is over
+or has shown the most serious type. If the spool's disk is full, the record is in /run.
 """
 
 import errno
@@ -23,7 +23,7 @@ DIRECTORY = "open"
 # In each of the two places.
 MOST_RECORDS = 10000
 MODE = 0o600
-# A pid and a start time identify a process of one boot only.
+# A pid and a start time identify a process only within one boot.
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FIELDS: "Dict[str, Any]" = {"boot": str, "monitor": int, "start": int, "remembered": str, "alert": dict}
 
@@ -51,7 +51,7 @@ class Record:
         return str(self.reported["follows"] or self.reported["id"])
 
     def to_json(self) -> bytes:
-        """Return the record as it lies in the spool."""
+        """Return the record in its form in the spool."""
         kept = {
             "boot": boot_id(),
             "monitor": self.monitor,
@@ -73,7 +73,7 @@ def from_json(raw: bytes) -> Record:
 
 
 def boot_id() -> str:
-    """Return the id of this boot of the host, empty where /proc does not tell it."""
+    """Return the id of this boot, empty if /proc does not have it."""
     try:
         with open(BOOT_ID, encoding="ascii") as file:
             return file.read().strip()
@@ -92,18 +92,18 @@ class OpenConnections:
         return sorted({name for place in self._places for name in _names(place)})
 
     def changed_at(self) -> "List[int]":
-        """Return when the directories were last changed: the same while no record comes or goes."""
+        """Return when the directories were last changed. It stays the same while no record comes or goes."""
         return [_changed_at(place.path(DIRECTORY)) for place in self._places]
 
     def read(self, name: str) -> Record:
-        """Return a record; raise OfAnotherBootError, and OSError or ValueError where it is gone or damaged."""
+        """Return a record; raise OfAnotherBootError, and OSError or ValueError if it is gone or damaged."""
         try:
             return from_json(self._places[0].read(DIRECTORY, name))
         except FileNotFoundError:
             return from_json(self._places[1].read(DIRECTORY, name))
 
     def keep(self, record: Record) -> None:
-        """Keep a record, in place of the connection's former one; raise OSError where no place takes it."""
+        """Store a record in place of the connection's former one; raise OSError if no place accepts it."""
         spool, memory = self._places
         try:
             _write(spool, record)
@@ -114,7 +114,7 @@ class OpenConnections:
             _write(memory, record)
 
     def remove(self, name: str) -> None:
-        """Remove a record, if it is there; raise OSError where that can't be done."""
+        """Remove a record if it exists; raise OSError if that is impossible."""
         for place in self._places:
             try:
                 place.remove(DIRECTORY, name)

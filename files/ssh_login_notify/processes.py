@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What /proc tells about a process (proc(5)). Reading never fails: a process that is gone reads as empty."""
+"""Facts about processes from /proc (proc(5)). Reading never fails: a process that is gone reads as empty."""
 
 import os
 
@@ -12,30 +12,29 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-# Files are read no further.
+# No more of a file is read.
 LARGEST_BYTES = 1 << 16
-# Ends the last argument when there is more. No argument has this byte.
+# Marks the last argument if more follow. No argument contains this byte.
 CUT = b"\0"
 CHILDREN = "children"
 KEPT = ("stat", "cmdline", CHILDREN)
 # Two figures in /proc/PID/stat, counted from the first behind the name: the size of the memory, 0 once the process has
 # exited, and where its code begins. That is 1 for everybody who may not trace the process (proc(5), startcode).
 MEMORY, CODE = 20, 23
-# A line of /proc/self/limits. With a lower limit the kernel kills a process that runs under SCHED_FIFO for that long.
+# A line of /proc/self/limits. With a lower limit, the kernel kills a process that runs longer under SCHED_FIFO.
 UNLIMITED = b"\nMax realtime timeout      unlimited "
-# How many descriptors are kept open, of the 1024 that a process may have on most systems. Other files are opened for
-# each look.
+# How many descriptors are kept open. On most systems a process may have 1024. Further files are opened for each look.
 MOST_KEPT = 400
 
 
 class Processes:
-    """The processes of this host as one /proc shows them."""
+    """The processes that one /proc shows."""
 
     def __init__(self, root: str = "/proc", exits: "Optional[Exits]" = None, keeping: "Tuple[str, ...]" = KEPT) -> None:
         """Keep no file open yet.
 
-        exits: the processes that have ended, where the kernel tells them
-        keeping: which files of a process are kept open; with fewer of each, there is room for more processes
+        exits: the kernel's records of ended processes, if it gives any
+        keeping: which files of a process to keep open; fewer files leave room for more processes
         """
         self.root = root
         self._exits = exits
@@ -43,26 +42,26 @@ class Processes:
         self._kept: Dict[Tuple[int, str], int] = {}
 
     def keep(self, pid: int) -> None:
-        """Keep the files of a process open that is read often: reading alone takes a third of the time.
+        """Keep the files of a process open if it is read often: reading alone takes a third of the time.
 
-        They belong to this process. Once it is gone they read as empty, even if another process has its pid.
+        The files stay bound to this process. Once it is gone they read as empty, even if its pid is reused.
         """
         for what in self._keeping:
             if len(self._kept) < MOST_KEPT and (pid, what) not in self._kept:
                 try:
                     self._kept[pid, what] = os.open(self._path(pid, what), os.O_RDONLY | os.O_CLOEXEC)
                 except OSError:
-                    pass  # it is gone, or this kernel has no such file
+                    pass  # it is gone, or this kernel lacks the file
 
     def let_go(self, pid: int) -> None:
-        """Close what was kept open of a process, if anything."""
+        """Close the files of a process that were kept open, if any."""
         for what in self._keeping:
             descriptor = self._kept.pop((pid, what), -1)
             if descriptor >= 0:
                 os.close(descriptor)
 
     def start(self, pid: int) -> "Optional[int]":
-        """Return the start time in clock ticks after boot, None if gone. With the pid it names one process."""
+        """Return the start time in clock ticks after boot, None if gone. Pid and start time identify a process."""
         return start_time(self._read(pid, "stat"))
 
     def parent(self, pid: int) -> int:
@@ -71,25 +70,25 @@ class Processes:
         return int(fields[1]) if len(fields) > 1 else 0
 
     def status(self, pid: int) -> bytes:
-        """Return the line of /proc/PID/stat: it stays the same for as long as the process sleeps. Empty once gone."""
+        """Return the line of /proc/PID/stat, which does not change while the process sleeps. Empty once it is gone."""
         return self._read(pid, "stat")
 
     def reaped_faults(self, pid: int) -> "Optional[int]":
         """Return the page faults of all children that the process has reaped (proc(5), cminflt), None if it is gone.
 
-        No program runs without page faults: the figure grows with each child, however short its life.
+        Every program causes page faults. So the number grows with each child, however short its life.
         """
         fields = self._read(pid, "stat").rpartition(b")")[2].split()
         return int(fields[8]) if len(fields) > 8 else None
 
     def name(self, pid: int) -> bytes:
-        """Return the name that the process goes by, at most 15 bytes; one that has exited still has it."""
+        """Return the name of the process (proc(5), comm), at most 15 bytes. It outlives the exit."""
         return self._read(pid, "comm").rstrip(b"\n")
 
     def arguments(self, pid: int) -> "List[bytes]":
-        """Return the arguments, or the one text that setproctitle(3) put in their place; none once it has exited.
+        """Return the arguments, or the title that setproctitle(3) wrote in their place; none once it has exited.
 
-        The last one ends with CUT if there are more: what was not read must not count as absent.
+        The last one ends with CUT if there are more: arguments that were not read must not count as absent.
         """
         text = self._read(pid, "cmdline")
         is_cut = len(text) >= LARGEST_BYTES
@@ -99,9 +98,9 @@ class Processes:
         return arguments if arguments != [b""] else []
 
     def title_room(self, pid: int) -> int:
-        """Return the bytes that setproctitle(3) may write to (proc(5), stat: arg_start, env_end); 0 if that is unknown.
+        """Return the bytes that setproctitle(3) may write to (proc(5), stat: arg_start, env_end); 0 if unknown.
 
-        The kernel tells it only to processes that may trace this one.
+        The kernel shows it only to processes that may trace this one.
         """
         fields = self._read(pid, "stat").rpartition(b")")[2].split()
         return int(fields[48]) - int(fields[45]) if len(fields) > 48 else 0
@@ -132,11 +131,11 @@ class Processes:
             return []
 
     def ended_children(self, pid: int) -> "List[Tuple[int, bytes]]":
-        """Return pid and name of the children that have just ended; none where the kernel does not tell them."""
+        """Return pid and name of the children that ended just now; none if the kernel gives no records."""
         return self._exits.of(pid) if self._exits else []
 
     def make_room_for_ended(self, now: float) -> None:
-        """Read the kernel's records of processes that have ended, so that its buffer does not overflow."""
+        """Read the kernel's records of ended processes, so that its buffer does not overflow."""
         if self._exits:
             self._exits.take(now)
 
@@ -180,22 +179,22 @@ class Processes:
 
 
 def set_priority(nice: int) -> None:
-    """Set this process's own priority (nice(2)), where it may: a container can lack the right to, a unit the call."""
+    """Set this process's priority (nice(2)), if allowed: a container may lack the right, a unit may forbid the call."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except OSError:
-        pass  # then looks come late on a busy host, and more types stay unknown
+        pass  # on a busy host, looks then come late and more types stay unknown
 
 
 def run_first(wanted: bool) -> None:
-    """Run this process before all ordinary ones (sched(7)), or no longer; its children are always ordinary."""
+    """Let this process take precedence over ordinary ones (sched(7)), or end that. Its children are always ordinary."""
     try:
         if wanted and _runs_first_without_limit():
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         else:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     except (OSError, AttributeError):
-        pass  # not allowed, or not in this Python: then set_priority has to do
+        pass  # not allowed, or not in this Python: set_priority has to suffice
 
 
 def _runs_first_without_limit() -> bool:
@@ -204,10 +203,10 @@ def _runs_first_without_limit() -> bool:
 
 
 def lift_file_size_limit() -> None:
-    """Lift the limit on the size of files (RLIMIT_FSIZE) that this process may have inherited from sshd."""
+    """Remove the limit on the size of files (RLIMIT_FSIZE) that this process may have inherited from sshd."""
     try:
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     except (OSError, ValueError, ImportError):
-        pass  # in a container: then a larger file fails as on a full disk
+        pass  # in a container: a larger file then fails as on a full disk

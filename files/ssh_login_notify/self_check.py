@@ -1,17 +1,17 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The self-check: tells the channel once when something breaks on this host, and once when it is well again.
+"""The self-check: reports to the channel once when something breaks on this host, and once when it is repaired.
 
-It is part of the sender's run, while that is root. What it last reported is in state/watch.json. The service user can
-write to that file, so it is trusted only about what need not be reported again. While the spool takes nothing, the file
-is in /run.
+It is part of the sender's run, while the sender is still root. Its last report is in state/watch.json. The service user
+can write to that file, so it only decides what is not reported again. While the spool can't be written, the file is in
+/run.
 """
 
 import json
 import os
 import time
 
-from . import alert, config, overflow, paths
+from . import alert, config, overflow, paths, summary
 from .installation import installed_at
 from .journal import defect, trouble
 from .spool import ALERT_MODE, Spool
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from typing import List, Tuple
 
 FILE = "watch.json"
-# The file is read no further.
+# No more of the file is read.
 LARGEST_BYTES = 1 << 16
-# A little less than the timer's period.
+# Slightly less than the timer's period.
 PERIOD_SECONDS = 240
-# For that long after an installation the role may still be at work.
+# For this long after a change of installed files, the role may still be running.
 UNSETTLED_SECONDS = 120
 
 
 def run_if_due(spool: Spool) -> None:
-    """Check the host unless it was checked a short while ago. A check that fails delays no alert."""
+    """Check the host unless it was checked recently. A failure of the check delays no alert."""
     try:
         if is_due(spool):
             run(spool)
+            summary.queue_if_due(spool)
     except Exception as error:
         trouble("The self-check failed: " + defect(error))
 
@@ -54,12 +55,12 @@ def _changed_at(path: str) -> float:
 
 
 def run(spool: Spool) -> None:
-    """Check the host, and queue a message if something has changed. Raise OSError where no disk takes it."""
+    """Check the host, and queue a message if something has changed. Raise OSError if it can't be stored."""
     from .health import examine  # not for the sender of each login
 
     problems = {problem.key: problem for problem in examine(spool).problems if not problem.about_delivery}
     told = _told(spool)
-    # First: where this can't be noted, nothing is reported over and over.
+    # First, because without this file the same report would be repeated over and over.
     _note(spool, told)
     if set(problems) != set(told):
         for key in problems:
@@ -67,7 +68,7 @@ def run(spool: Spool) -> None:
                 trouble(problems[key].sentence)
         notice = alert.own(alert.SELF_CHECK, [problem.sentence for problem in problems.values()])
         _queue(spool, notice["id"], alert.to_json(notice))
-    # After the message: after a kill in between it is reported twice rather than never.
+    # After the message: a kill in between leads to a second report instead of none.
     _note(spool, sorted(problems))
 
 
@@ -79,7 +80,7 @@ def _queue(spool: Spool, name: str, contents: bytes) -> None:
 
 
 def _places(spool: Spool) -> "List[Tuple[Spool, str]]":
-    """Return where the last report is noted: in the second place only while the first takes nothing."""
+    """Return the places of the last report. The second is used only while the first can't be written."""
     return [(spool, "state"), (Spool(paths.OVERFLOW), "")]
 
 

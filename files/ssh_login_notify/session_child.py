@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one child of a session's server says about the login: its type, or nothing yet.
+"""The type of a login, as far as one child of the session's server shows it.
 
-Any program can take any name and any arguments. So a transfer needs more than its command line (command_line.py): the
+Any program can take any name and any arguments. So the command line (command_line.py) is not enough for a transfer: the
 child must also run the file of that transfer's server, of the user's shell, or of sshd itself.
 """
 
@@ -17,11 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
-# What sshd's processes are usually called. A user's program with such a name has something to hide.
+# The usual names of sshd's processes. A user's program with one of these names has something to hide.
 USUAL_NAMES = (b"sshd", b"sshd-session")
-# The shell of a user whose entry in passwd(5) names none.
+# The shell of a user whose passwd(5) entry names none.
 DEFAULT_SHELL = b"/bin/sh"
-# Behind a path that only the process itself sees: no file that is known has such a name.
+# Appended to a path that only the process itself sees, so that it equals no known path.
 ELSEWHERE = b" (in another mount namespace)"
 
 
@@ -45,9 +45,9 @@ class Server:
 
 
 def classify_child(processes: Processes, server: Server, child: int) -> "Optional[str]":
-    """Return the type that a child of the session's server shows, None as long as it shows none."""
-    # A process that was only forked, or that is over, would be a guess by its name. The name is read first: a process
-    # that has its new name has lost its old arguments.
+    """Return the type that a child of the session's server shows, None while it shows none."""
+    # The name alone proves nothing: the child may be just a fork, or be over. It is read first, because a process with
+    # a new name no longer has its old arguments.
     name = processes.name(child)
     arguments = processes.arguments(child)
     if not arguments or _looks_like_sshd(server, name, arguments):
@@ -64,7 +64,7 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
         return claimed
     file = _file(processes, server, child)
     if processes.arguments(child) != arguments:
-        return None  # another program by now, or over: the file may be of either
+        return None  # it runs another program by now, or is over: the file may belong to either
     if command is not None:
         claimed = SFTP_OR_SCP if configured else claimed
         return claimed if not file or _is_file_of_shell(file, server.user) else COMMAND
@@ -74,10 +74,10 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
 
 
 def _file(processes: Processes, server: Server, child: int) -> bytes:
-    """Return the file that a child runs, as Processes.executable; never one that it shows only in its own namespace.
+    """Return the file that a child runs, as Processes.executable. Mark the path if it is from another mount namespace.
 
-    A user may have a mount namespace of his own (user_namespaces(7)), and any file at any path there. The kernel tells
-    the path. The namespaces are compared, not the files: to ask for a user's file could take for ever.
+    A user may create a mount namespace (user_namespaces(7)) and put any file at any path there. The kernel shows only
+    the path. So the namespaces are compared and not the files: opening a user's file could block for ever.
     """
     file = processes.executable(child)
     own, sshds = processes.mount_namespace(child), processes.mount_namespace(server.pid)
@@ -85,7 +85,7 @@ def _file(processes: Processes, server: Server, child: int) -> bytes:
 
 
 def _configured(processes: Processes, server: Server, words: "List[bytes]") -> bytes:
-    """Return the file of the SFTP server that sshd is configured to run by these words, empty if it is none."""
+    """Return the file of the SFTP server if sshd is configured to run it by these words, else an empty text."""
     if not words[0].startswith(b"/"):
         return b""
     from . import subsystem  # seldom needed, and its modules take time to load
@@ -99,27 +99,27 @@ def _looks_like_sshd(server: Server, name: bytes, arguments: "List[bytes]") -> b
 
 
 def _classify_sshd(processes: Processes, server: Server, child: int) -> "Optional[str]":
-    """Return the type of a process that looks like one of sshd's: any program can, but not with sshd's file.
+    """Return the type of a process that looks like one of sshd's: any program can, but not while it runs sshd's file.
 
-    The file is read first. It and the arguments change at once, so arguments that are read later are this file's.
+    The file is read first. File and arguments change together, so arguments that are read later belong to this file.
     """
     server_file, file = processes.executable(server.pid), _file(processes, server, child)
     arguments = processes.arguments(child)
     if file != server_file:
         is_guise = arguments and _looks_like_sshd(server, processes.name(child), arguments)
         return COMMAND if file and server_file and is_guise else None
-    # A title is one text. Somebody who starts sshd's own file under this name has to give it options, too.
+    # A title is a single argument. Whoever starts sshd's own file under this name has to add options.
     title = server.program + b": " + server.user + titles.INTERNAL_SFTP
     return SFTP_OR_SCP if server.user and arguments == [title] else None
 
 
 def _is_shell(name: bytes, user: bytes) -> bool:
-    """Tell whether sshd runs commands under this name: `SHELL -c COMMAND`, the user's shell without its directory."""
+    """Tell whether sshd runs commands under this name: `SHELL -c COMMAND`, where SHELL is the base name."""
     return name in SHELLS or name == os.path.basename(login_shell(user))
 
 
 def _is_file_of_shell(file: bytes, user: bytes) -> bool:
-    """Tell whether this is the file of the user's shell: any program can be started with a shell's arguments."""
+    """Tell whether this is the file of the user's shell. Any program can be started with a shell's arguments."""
     shell = login_shell(user)
     if shell:
         return file == os.path.realpath(shell)
@@ -128,9 +128,9 @@ def _is_file_of_shell(file: bytes, user: bytes) -> bool:
 
 
 def login_shell(user: bytes) -> bytes:
-    """Return the path of a local user's shell (passwd(5)), empty for others: a directory service may be slow.
+    """Return the path of a local user's shell (passwd(5)). Empty for other users: a directory service may be slow.
 
-    user: pw_name, as a title has it
+    user: pw_name, as sshd's title has it
     """
     try:
         with open("/etc/passwd", "rb") as file:

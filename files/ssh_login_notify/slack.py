@@ -21,7 +21,7 @@ quotes (text.py), and what sshd and the administrator vouch for comes before it.
 from datetime import datetime, timezone
 
 from . import rules
-from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, TEST, is_own, subject
+from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, is_own, subject
 from .config import Configuration
 from .login_types import (
     COMMAND_OVER,
@@ -68,8 +68,8 @@ DIGEST_LIMIT = 40
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
 LINE = {
-    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "From": "from ", "Time": "",
-    "Key": "",
+    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "Summary": "", "From": "from ",
+    "Time": "", "Key": "",
 }  # fmt: skip
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
@@ -224,6 +224,8 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
+    if alert["about"] == SUMMARY:
+        return "Daily summary from " + server
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     if alert["about"] == MUTE:
@@ -399,6 +401,8 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str
     pairs = []
     if alert["about"] == MUTE:
         pairs.append(("Mute", "; ".join(alert["notes"])))
+    elif alert["about"] == SUMMARY:
+        pairs.append(("Summary", "; ".join(alert["notes"])))
     elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     pairs.append(("Server", _server(alert, configuration)))

@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The spool: one directory a state. A file moves from state to state by rename, so a kill at any point loses nothing
-and leaves nothing half-done.
+"""The spool: one directory for each state. A file changes its state by a rename, so a kill at any point loses nothing
+and leaves no file half-written.
 
     incoming/   captures, written by the hook; an alert that is staged beside its capture      root only
     outgoing/   finished alerts that wait                          root writes, the service user takes
     failed/     alerts that Slack refused for good, each with the answer in NAME.answer
-    state/      wake: there is something new to send; sender.json: what the sender last did; watch.json: what the
-                self-check last found
+    state/      wake: there is something new to send; sender.json: the sender's account; watch.json: the last findings
+                of the self-check; memory.json, repeats.json, mutes.json, summary.json: what the sender has counted
     open/       connections that were reported and are still open (open_connections.py)        root only
     ballast/    files that become alerts when no disk has room (ballast.py)                    root only
     mutes/      windows in which one identity's logins need no message (mutes.py)    root writes, the service user reads
 
-Names are the captures' names: a time and a pid. They sort by time, and are the alerts' ids.
+A file's name is the capture's: a time and a pid. Names sort by time, and are the ids of the alerts.
 """
 
 import errno
@@ -30,16 +30,16 @@ DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST, MUTES = "ballast", "mutes"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
-STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json")
-# What the name of a file ends in that lies beside an alert or a capture.
+STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json")
+# The ending of a file that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
 # The directories are setgid, so the group is the service's.
 ALERT_MODE = 0o640
-# No file is read further. The hook keeps a quarter of it.
+# No more of a file is read. The hook keeps a quarter of it.
 LARGEST_FILE_BYTES = 1 << 20
-# How far a clock may be set back before names count as names of the future.
+# If a name is further in the future than this, the clock was set back.
 SKEW_SECONDS = 60
-# After that long a file that is still being written is left over from a kill.
+# An unfinished file that is older than this is left over from a kill.
 UNFINISHED_SECONDS = 3600
 
 
@@ -55,9 +55,9 @@ def written_at(name: str) -> float:
 
 
 def is_older(name: str, age: float) -> bool:
-    """Tell whether a name is older than this, in seconds. One from the future counts as older than any.
+    """Tell whether a name is older than this, in seconds. One from the future counts as older.
 
-    The clock was set back since then, and nobody can say for how long the name will be in the future.
+    The clock was set back since then, and it is not known for how long the name will be in the future.
     """
     passed = time.time() - written_at(name)
     return passed > age or passed < -SKEW_SECONDS
@@ -65,7 +65,7 @@ def is_older(name: str, age: float) -> bool:
 
 def _is_expected(directory: str, entry: str, plain: bool) -> bool:
     if entry.startswith("."):
-        return True  # being written, or soon cleared away
+        return True  # it is being written, or will be cleared soon
     if not plain:
         return False
     if directory == "state":
@@ -75,7 +75,7 @@ def _is_expected(directory: str, entry: str, plain: bool) -> bool:
 
 
 def _move_away(path: str) -> bool:
-    """Rename a directory that stands where a file belongs; return False where there is none. Raise OSError.
+    """Rename a directory that is in the place of a file; return False if there is none. Raise OSError.
 
     Its new name is unexpected, so `status` reports it.
     """
@@ -86,7 +86,7 @@ def _move_away(path: str) -> bool:
 
 
 class Spool:
-    """The spool below a directory. Every method raises OSError where the file system does."""
+    """The spool below a directory. Every method may raise OSError."""
 
     def __init__(self, root: str = paths.SPOOL) -> None:
         self.root = root
@@ -96,16 +96,16 @@ class Spool:
         return os.path.join(self.root, *parts)
 
     def names(self, directory: str) -> "List[str]":
-        """Return the names of the captures or alerts in a directory, the oldest first. Nothing else is touched."""
+        """Return the names of the captures or alerts in a directory, the oldest first, and of no other files."""
         return sorted(name for name, plain in self._entries(directory) if plain and is_name(name))
 
     def _entries(self, directory: str) -> "List[Tuple[str, bool]]":
-        """Return what lies in a directory, and of each whether it is a plain file, as all of the spool's are."""
+        """Return each name in a directory, and whether it is a plain file, as all files of the spool are."""
         with os.scandir(self.path(directory)) as entries:
             return [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
 
     def read(self, directory: str, name: str, largest: int = LARGEST_FILE_BYTES) -> bytes:
-        """Return a file's contents; only a plain file's, and at most so many bytes."""
+        """Return the contents of a plain file, at most `largest` bytes."""
         with self._open(directory, name) as file:
             return file.read(largest)
 
@@ -118,7 +118,7 @@ class Spool:
         return file
 
     def unexpected(self) -> "List[str]":
-        """Return what does not belong in the spool, as `outgoing/README`. The notifier never touches it."""
+        """Return the paths of unexpected files, such as `outgoing/README`. The notifier does not touch them."""
         found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST, MUTES)]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
@@ -126,7 +126,7 @@ class Spool:
         return sorted(found)
 
     def sizes(self, directory: str) -> "Dict[str, int]":
-        """Return the bytes that each capture or alert in a directory holds, by name."""
+        """Return the size of each capture or alert in a directory, in bytes, by name."""
         sizes = {}
         with os.scandir(self.path(directory)) as entries:
             for entry in entries:
@@ -134,13 +134,13 @@ class Spool:
                     if is_name(entry.name) and entry.is_file(follow_symlinks=False):
                         sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
                 except FileNotFoundError:
-                    pass  # sent, or put back, just now
+                    pass  # it was sent, or put back, just now
         return sizes
 
     def write(self, directory: str, name: str, contents: bytes, mode: int, durable: bool = False) -> None:
-        """Put a file into a directory, whole or not at all, in place of one of the same name.
+        """Write a file completely or not at all, and replace one of the same name.
 
-        durable: write it to the disk before it gets its name, so that a power cut does not leave it empty.
+        durable: sync it to the disk before it gets its name, so that a power failure does not leave it empty
         """
         unfinished = self.path(directory, f".{name}.{os.getpid()}")
         try:
@@ -157,7 +157,7 @@ class Spool:
             raise
 
     def remove(self, directory: str, name: str) -> None:
-        """Remove a file; one that is gone already is as good. A directory in its place is moved out of the way."""
+        """Remove a file if it exists. A directory in its place is moved out of the way."""
         path = self.path(directory, name)
         try:
             os.unlink(path)
@@ -169,9 +169,9 @@ class Spool:
 
     @staticmethod
     def _rename(source: str, target: str) -> None:
-        """Give a file its name. A directory that has it already is moved out of the way.
+        """Give a file its name. A directory that has this name is moved out of the way.
 
-        Somebody with the service user's rights can put one there, and no alert may wait for it.
+        Somebody with the service user's rights can create one, and it must not hold up an alert.
         """
         try:
             os.rename(source, target)
@@ -180,12 +180,12 @@ class Spool:
                 raise error from None
             os.rename(source, target)
 
-    # The finisher's part. It stages the alert beside its capture before the capture goes, and publishes it only after
-    # that: a kill in between never makes two alerts of one login, and the next run recovers what is staged. The
-    # finisher of an observer that was killed may still be at work when that next run comes, hence the claim.
+    # For the finisher. It stages the alert beside its capture, then removes the capture, then publishes the alert. So a
+    # kill in between never makes two alerts of one login, and the next run recovers the staged alert. The finisher of a
+    # killed observer may still be running then, hence the claim.
 
     def claim(self, name: str) -> "BinaryIO":
-        """Return a capture, opened: while it is open, no other process finishes it.
+        """Open a capture and return it. While it is open, no other process finishes it.
 
         Raise FileNotFoundError if it is finished, BlockingIOError if another process is working on it.
         """
@@ -198,14 +198,14 @@ class Spool:
             capture.close()
             raise
         except OSError:
-            pass  # a file system without locks: told twice is better than never
+            pass  # a file system without locks: two alerts are better than none
         if not os.fstat(capture.fileno()).st_nlink:
             capture.close()
             raise FileNotFoundError(errno.ENOENT, "finished by another process", name)
         return capture
 
     def stage(self, name: str, contents: bytes) -> None:
-        """Put the finished alert beside its capture."""
+        """Write the finished alert beside its capture."""
         self.write("incoming", name + ".alert", contents, ALERT_MODE, durable=True)
 
     def publish(self, name: str) -> bool:
@@ -221,9 +221,9 @@ class Spool:
         return self.wake()
 
     def recover(self, age: float = float("-inf")) -> None:
-        """Publish what finishers that were killed had staged.
+        """Publish the staged alerts of killed finishers.
 
-        age: only what was captured longer ago than this, in seconds
+        age: only those whose capture is older than this, in seconds
         """
         for entry, plain in self._entries("incoming"):
             name = entry[: -len(".alert")]
@@ -237,37 +237,36 @@ class Spool:
         except FileNotFoundError:
             self.publish(name)  # its capture is gone already
         except BlockingIOError:
-            pass  # its finisher is still at work
+            pass  # its finisher is still running
 
     def wake(self) -> bool:
-        """Say that there is something to send, by the file that the path unit watches.
+        """Write the file that the path unit watches: there is something to send. Return False if that is impossible.
 
-        A file that is there already is replaced: the run that it was for may never have begun, and systemd before 240
-        looks again only when something happens to the file (inotify(7)). A link is replaced too: it may lead nowhere.
-        Return False where there can be no sign: the directory is read-only, or there is no room.
+        An existing file is replaced: its run may never have begun, and systemd before 240 checks again only if
+        something happens to the file (inotify(7)). A link is replaced too: it may lead nowhere.
         """
         try:
             self.write("state", "wake", b"", 0o600)
         except OSError:
-            # A directory, which systemd takes for the sign as well; or no room even for an empty file.
+            # A directory, which systemd accepts as well; or no space even for an empty file.
             try:
                 os.utime(self.path("state", "wake"), follow_symlinks=False)
             except OSError:
                 return False
         return True
 
-    # The sender's part.
+    # For the sender.
 
     def stop_waking(self) -> None:
-        """Take the sign away, before the look at what waits. Raise OSError where that can't be done."""
+        """Remove the file that the path unit watches, before the queue is read. Raise OSError if that is impossible."""
         try:
             self.remove("state", "wake")
-        except OSError:  # a read-only file system refuses even where there is nothing to remove
+        except OSError:  # a read-only file system refuses it even if there is nothing to remove
             if os.path.lexists(self.path("state", "wake")):
                 raise
 
     def set_aside(self, name: str, answer: bytes) -> None:
-        """Move an alert that was refused for good to failed/, with the answer beside it."""
+        """Move an alert that was refused for good to failed/, and write the answer beside it."""
         try:
             self.write("failed", name + ".answer", answer, ALERT_MODE)
         except OSError as error:
@@ -281,14 +280,14 @@ class Spool:
         self.remove(directory, name + ".answer")
 
     def put_back(self, name: str) -> None:
-        """Put a refused alert back among those that wait."""
+        """Move a refused alert back into the queue."""
         self._rename(self.path("failed", name), self.path("outgoing", name))
         self.remove("failed", name + ".answer")
 
-    # What kills leave behind, whoever's.
+    # After kills.
 
     def clear_unfinished(self) -> None:
-        """Remove files that were being written when their writer was killed."""
+        """Remove the unfinished files of killed writers."""
         for directory in (*DIRECTORIES, BALLAST, MUTES):
             if directory not in DIRECTORIES and not os.path.isdir(self.path(directory)):
                 continue  # a spool of an older version
@@ -298,14 +297,14 @@ class Spool:
                     if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > UNFINISHED_SECONDS:
                         os.unlink(path)
                 except (FileNotFoundError, IsADirectoryError, PermissionError):
-                    pass  # it has just got its name; or it does not belong here
+                    pass  # it was renamed just now; or it does not belong here
 
 
 class Lock:
-    """A lock between processes: one at a time holds it, until it gives it up or ends.
+    """A lock between processes: one at a time holds it, until it releases it or ends.
 
     lockf(3), not flock(2): the hook can test it without importing a module. It belongs to the process: a fork does not
-    inherit it, and closing any descriptor of the file gives it up. So the file is opened once, and kept open.
+    inherit it, and closing any descriptor of the file releases it. So the file is opened once and stays open.
     """
 
     def __init__(self, path: str) -> None:
@@ -322,7 +321,7 @@ class Lock:
         return True
 
     def holder(self) -> int:
-        """Return the pid of another process that holds the lock, 0 if none does, or none that can be named."""
+        """Return the pid of another process that holds the lock, 0 if there is none or its pid is unknown."""
         import fcntl  # a file to load; only `flush` needs it
         import struct
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every sshd that takes logins on this host: how it was started, which PAM service it uses, and whether it uses PAM.
+"""Every sshd that accepts logins on this host: how it was started, which PAM service it uses, and whether it uses PAM.
 
 They are found in two ways. A process shows the arguments of its start, and since OpenSSH 8.2 its title says that it
 listens (sshd.c, ``[listener]``). systemd knows its services and the sockets that start one, also where /proc shows no
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Collection, Dict, Iterator, List, Optional, Tuple
 
 PROC = "/proc"
-# Before OpenSSH 8 a Match block fails without a connection to test with.
+# Before OpenSSH 8, a configuration with a Match block fails the test unless a connection is given.
 CONNECTION = "user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
 # Relative patterns of Include begin there (sshd_config(5)).
 CONFIGURATION_DIRECTORY = "/etc/ssh"
@@ -34,7 +34,7 @@ MOST_INCLUDES = 16
 ANSWER_SECONDS = 30
 USUAL_SERVICE = "sshd"
 FLAGS = {"true": "yes", "false": "no"}
-# Settings that nothing can tell.
+# The settings of an sshd if they can't be found out.
 NOTHING: "List[List[str]]" = []
 LARGEST_BYTES = 1 << 20
 LARGEST_PROGRAM_BYTES = 1 << 23
@@ -66,14 +66,14 @@ class Sshd:
 
     @property
     def title(self) -> str:
-        """What it is called where there are several."""
+        """The name by which messages tell it from others."""
         file = [word for pair in self.options if pair[0] == "-f" for word in pair]
         where = f" ({self.unit})" if self.unit else " on port " + ", ".join(self.ports) if self.ports else ""
         return " ".join([self.program, *file]) + where
 
     @property
     def key(self) -> str:
-        """Its lasting name."""
+        """A name that stays the same while the sshd is started the same way."""
         return " ".join([self.program, *(option + value for option, value in self.options)])
 
     @property
@@ -82,7 +82,7 @@ class Sshd:
         return sshd_start.configuration(self.options)
 
     def version(self) -> "Optional[Tuple[int, int]]":
-        """Return OpenSSH's version. One that does not know -V prints its usage, which begins with it."""
+        """Return OpenSSH's version. An sshd without -V prints its usage, which begins with the version."""
         version = re.search(r"OpenSSH_([0-9]+)\.([0-9]+)", self._ask("-V")[1])
         return (int(version.group(1)), int(version.group(2))) if version else None
 
@@ -103,7 +103,7 @@ class Sshd:
         return [*filter(None, options), *_lines(self.configuration, of_match)]
 
     def _settings(self) -> "Tuple[str, List[List[str]]]":
-        """Return what told the settings, and keywords and values, of which the first counts; NOTHING if nothing can."""
+        """Return the source of the settings, and keywords with values; the first value counts. NOTHING if unknown."""
         # -G (9.3 and later) needs neither host keys nor /run/sshd.
         for question in (["-T", "-C", CONNECTION], ["-G"]):
             code, output = self._ask(*question)
@@ -130,7 +130,7 @@ class Sshd:
 
 
 class Fault:
-    """Why logins of an sshd are not reported.
+    """A reason why logins through an sshd are not reported.
 
     key: its lasting name. what, mend: what is wrong, and what to do, no full stop in either.
     """
@@ -142,7 +142,7 @@ class Fault:
 
 
 def found() -> "List[Sshd]":
-    """Return every sshd that takes logins; if none can be seen, the one in PATH, which would be started."""
+    """Return every sshd that accepts logins. If none is found, return the one in PATH, which would be started."""
     running = {pid: Sshd(executable, words) for pid, executable, words in _processes()}
     all_of_them = {sshd.key: sshd for sshd in running.values()}
     for executable, words, unit in _units(list(running)):
@@ -152,13 +152,13 @@ def found() -> "List[Sshd]":
 
 
 def usual() -> "List[Sshd]":
-    """Return the sshd in PATH, as it is started without options."""
+    """Return the sshd in PATH as if it was started without options."""
     path = shutil.which("sshd")
     return [Sshd(path, [path])] if path else []
 
 
 def faults(sshds: "List[Sshd]", services: "Collection[str]") -> "Iterator[Fault]":
-    """Yield why logins through an sshd are not reported while the PAM services that run the program are `services`.
+    """Yield why logins through an sshd are not reported. services: the PAM services that run the program.
 
     Nothing is said of an sshd whose settings could not be read.
     """
@@ -182,7 +182,7 @@ def faults(sshds: "List[Sshd]", services: "Collection[str]") -> "Iterator[Fault]
 
 
 def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
-    """Yield pid, executable and words of each process that is an sshd of this host and waits for connections."""
+    """Yield pid, executable and command line of each sshd of this host that waits for connections."""
     for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
         words = sshd_start.words(text_of(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0"))
         if words:
@@ -207,7 +207,7 @@ def executable_of(pid: int) -> str:
         path = os.readlink(f"{PROC}/{pid}/exe")
     except OSError:
         return ""
-    # An update has replaced the file, and sshd was not restarted.
+    # An update replaced the file, and sshd was not restarted yet.
     path = path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
     is_roots = uids is not None and set(uids.group(1).split()) == {"0"}
     return path if is_ours and is_roots and _is_sshd(path) else ""
@@ -227,7 +227,7 @@ def _is_sshd(path: str) -> bool:
 
 
 def _units(pids: "List[int]") -> "Iterator[Tuple[str, List[str], str]]":
-    """Yield executable, words and unit of each sshd that a service runs or a socket starts, except processes `pids`."""
+    """Yield executable, command line and unit of each sshd that a service runs or a socket starts, except `pids`."""
     if not os.path.isdir(paths.SYSTEMD):
         return
     units = _shown("*.service", "*.socket")
@@ -248,7 +248,7 @@ def _units(pids: "List[int]") -> "Iterator[Tuple[str, List[str], str]]":
 
 
 def _shown(*names: str) -> "Dict[str, Dict[str, List[str]]]":
-    """Return the properties of units that systemd has loaded, each with its values, by the names of the units."""
+    """Return the properties of loaded systemd units, each with its values, by the names of the units."""
     systemctl = shutil.which("systemctl") or paths.SYSTEMCTL
     units: Dict[str, Dict[str, List[str]]] = {}
     for block in run([systemctl, "show", "--property=" + PROPERTIES, *names])[1].split("\n\n"):
@@ -299,9 +299,9 @@ def _split(text: str) -> "List[str]":
 
 
 def _lines(path: str, of_match: bool = True, depth: int = 0) -> "Iterator[List[str]]":
-    """Yield keyword and value of each line of a configuration in sshd's order, included files in their place.
+    """Yield keyword and value of each line of a configuration, in sshd's order, with included files in their place.
 
-    of_match: whether those count that a Match block holds. It ends with its file (servconf.c).
+    of_match: whether to yield lines in Match blocks. A block ends with its file (servconf.c).
     """
     for keyword, value in filter(None, map(_words, text_of(path).splitlines())):
         if keyword == "match" and not of_match:
@@ -315,7 +315,7 @@ def _lines(path: str, of_match: bool = True, depth: int = 0) -> "Iterator[List[s
 
 
 def _words(line: str) -> "List[str]":
-    """Return keyword, in lower case, and value of a line of sshd_config; nothing of a comment."""
+    """Return the keyword in lower case and the value of a line of sshd_config; an empty list for a comment."""
     words = line.replace('"', " ").replace("=", " ").split(None, 1)
     return [] if not words or words[0].startswith("#") else [words[0].lower(), "".join(words[1:]).strip()]
 
@@ -330,7 +330,7 @@ def text_of(path: str) -> str:
 
 
 def run(words: "List[str]", executable: "Optional[str]" = None) -> "Tuple[int, str]":
-    """Run a command. Return its exit code, and its output and errors; 127 and nothing if it cannot be run.
+    """Run a command. Return its exit code and its output with errors; 127 and no output if it can't be run.
 
     executable: the file that is run, if the first word is only what it is called.
     """

@@ -8,13 +8,14 @@ settles it once more. It is remembered as one that was seen (memory.py), as one 
 
 import time
 
-from . import identity, rules, slack
+from . import identity, rules, slack, summary
 from .alert import LOGIN
 from .journal import trouble
 from .judge import Judge
 from .memory import Memory
 from .mutes import Mutes
 from .repeats import Repeats
+from .text import plain_or_quoted
 from .weights import WEIGHTS
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ class Triage:
 
         sources: what else the judge asks, by its parameters' names (judge.Judge)
         """
+        self._spool = spool
         self._configuration = configuration
         self._state = state
         self._memory = Memory(spool)
@@ -65,18 +67,24 @@ class Triage:
     def _is_ignored(self, alert: "Alert") -> bool:
         rule = rules.ignoring_rule(alert, self._configuration, alert["weights"])
         if rule:
+            label = summary.label_of(self._configuration.ignore[rule - 1])
+            summary.count(self._spool, alert["id"], summary.IGNORED, label)
             entry = {"id": alert["id"], "from": slack.origin(alert), "rule": rule, "at": time.time()}
             self._state.ignore([entry])
         return rule > 0
 
     def _is_muted(self, alert: "Alert") -> bool:
         window = self._mutes.window(alert, alert["weights"])
-        return window is not None and self._mutes.record(window, alert)
+        if window is None or not self._mutes.record(window, alert):
+            return False
+        summary.count(self._spool, alert["id"], summary.MUTED, _whose(alert))
+        return True
 
     def _is_folded(self, alert: "Alert") -> bool:
         into = self._repeats.target(alert, self._state.recent, self._configuration.repeat_minutes)
         if into is None or not self._repeats.fold(alert, into):
             return False
+        summary.count(self._spool, alert["id"], summary.FOLDED, _whose(alert))
         facts: Dict[str, Any] = dict(identity.facts_of(alert))
         facts.update({"id": alert["id"], "from": slack.origin(alert), "into": into["id"], "at": time.time()})
         self._state.fold(facts)
@@ -98,6 +106,10 @@ class Triage:
     def close(self) -> None:
         """Save what is not saved yet."""
         self._memory.keep()
+
+
+def _whose(alert: "Alert") -> str:
+    return "{} from {}".format(plain_or_quoted(alert["user"]), alert["address"])
 
 
 def heaviest_first(alerts: "List[Alert]") -> "List[Alert]":

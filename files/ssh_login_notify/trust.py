@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom this host trusts: who can put files into a directory that leads to what root runs and reads, and authorities."""
+"""Whom this host trusts: who can write to directories on the way to files that root runs or reads, and authorities."""
 
 import grp
 import os
@@ -20,7 +20,7 @@ TRUSTED = (
 
 
 def open_directories(paths: "Optional[Iterable[str]]" = None) -> "List[str]":
-    """Return the directories that others than root can write, links resolved, on the way to TRUSTED or other paths."""
+    """Return the directories on the way to TRUSTED or other paths, links resolved, that other users can write to."""
     found = set()
     for path in map(os.path.realpath, TRUSTED if paths is None else paths):
         while path not in found:
@@ -30,7 +30,7 @@ def open_directories(paths: "Optional[Iterable[str]]" = None) -> "List[str]":
 
 
 def _is_open(path: str) -> bool:
-    """Tell whether others than root can write a directory. A group without members is nobody (Debian's staff)."""
+    """Tell whether users other than root can write to a directory. A group without members is ignored (staff)."""
     try:
         status = os.stat(path)
         if status.st_uid != 0 or status.st_mode & 0o002:
@@ -41,7 +41,7 @@ def _is_open(path: str) -> bool:
 
 
 def tls_context(ca_file: str = "", authorities: "Iterable[bytes]" = ()) -> "SSLContext":
-    """Return what TLS needs to check a host; raise OSError or ValueError if the file of authorities can't be used.
+    """Return a TLS context that checks hosts; raise OSError or ValueError if the file of authorities can't be used.
 
     ca_file: a PEM file with the authorities to trust, "" for the system's. authorities: others in DER, trusted as well.
 

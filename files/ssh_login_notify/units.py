@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd's units of the notifier: whether they do their part, and the end of pauses that are no longer needed."""
+"""The notifier's systemd units: how the role set them up, their state, and the end of pauses that are not needed."""
 
 import json
 import os
@@ -15,10 +15,10 @@ LONGEST_SECONDS = 10
 
 
 class Installed:
-    """What the role has set up on this host, as it wrote it down.
+    """The role's record of how it set up this host.
 
-    scheduler: what starts the sender, `systemd`, `cron` or `none`; empty if that is not known. sandbox_without: the
-    parts of the units' sandbox that the host refuses.
+    scheduler: what starts the sender, `systemd`, `cron` or `none`; empty if unknown. sandbox_without: the parts of the
+    units' sandbox that the host refuses.
     """
 
     def __init__(self) -> None:
@@ -30,24 +30,24 @@ class Installed:
             self.scheduler = str(found["scheduler"])
             self.sandbox_without = list(map(str, found["sandbox_without"]))
         except (OSError, ValueError, LookupError, TypeError):
-            pass  # status reports the file, which is among those that the role installed
+            pass  # status reports the file, because the role installed it
 
 
 def systemd_starts_the_sender() -> bool:
     """Tell whether systemd starts the sender and the follower, so that the notifier need not do it itself.
 
-    The role's file says so. Under SELinux sshd's domain may not look at systemd's units, and each look would be a line
-    in the audit log.
+    The role's record says so. Under SELinux, sshd's domain may not look at systemd's units, and each look would be a
+    line in the audit log.
     """
     scheduler = Installed().scheduler
     return scheduler == "systemd" if scheduler else _is_there(paths.SYSTEMD) and _is_there(paths.PATH_UNIT)
 
 
 def _is_there(path: str) -> bool:
-    """Tell whether a path exists. Where this process may not look, assume that it does.
+    """Tell whether a path exists. If this process may not look, assume that it does.
 
-    A sender that sshd's domain started would stay in that domain, which may open no connection, and would hold the lock
-    against systemd's, which may.
+    A sender that is started here would stay in sshd's domain, which may not open connections. And it would hold the
+    lock, so that systemd's sender, which may, would not run.
     """
     try:
         os.stat(path)
@@ -59,12 +59,12 @@ def _is_there(path: str) -> bool:
 
 
 def are_here() -> bool:
-    """Tell whether systemd runs this host and the role's units are there (sd_booted(3))."""
+    """Tell whether systemd runs this host (sd_booted(3)) and the role's units are installed."""
     return os.path.isdir(paths.SYSTEMD) and os.path.exists(paths.PATH_UNIT)
 
 
 def ask(*words: str) -> "Optional[str]":
-    """Return what systemctl(1) prints; None where the role has set up no units, or systemd does not answer."""
+    """Return the output of systemctl(1); None if the role installed no units, or systemd does not answer."""
     if not are_here():
         return None
     import subprocess  # expensive to load, and the observer's child only needs the above
@@ -78,12 +78,12 @@ def ask(*words: str) -> "Optional[str]":
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None  # systemd has a problem that is not ours to report
+        return None  # a problem of systemd, which the notifier does not report
     return asked.stdout.decode("ascii", "replace")
 
 
 def exit_codes() -> "Dict[str, int]":
-    """Return the exit code of the last run of each service that systemd has started, by the unit's name."""
+    """Return the exit code of the last run of each service, by the name of its unit."""
     found = {}
     for block in (ask("show", "--property=Id,ExecMainStatus", *paths.SERVICES) or "").split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())

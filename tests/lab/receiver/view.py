@@ -25,7 +25,7 @@ WEIGHT = r"(?:(?P<Weight>[\U0001f534\U0001f7e0] [^·]*) · )?"
 WHO = WEIGHT + rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
 SERVER = rf"(?P<Server>{STRING}|.+?)"
 LOGIN = re.compile(rf"{WHO}(?: logged in| logged in again| opened more)? on {SERVER}")
-OWN = re.compile(rf"(?:Test alert|Heartbeat) from {SERVER}(?:: (?:all is well|something is wrong))?")
+OWN = re.compile(rf"(?:Test alert|Heartbeat|Daily summary) from {SERVER}(?:: (?:all is well|something is wrong))?")
 SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
 # A login's line in a digest. Nothing in it holds the separator.
 LINE = re.compile(

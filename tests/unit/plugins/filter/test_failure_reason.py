@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""failure_reason: the words of whatever failed, not only that it failed."""
+"""failure_reason: the message of the failed task, not only that it failed."""
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.filter.failure_reason import FilterModule, failure_reason
