@@ -37,6 +37,8 @@ SETTINGS = {
     "ansible_python_interpreter": "auto_silent",
     "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
     "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+    # Each login is one alert, as often as the same person logs in.
+    "ssh_login_notify_repeat_minutes": 0,
 }
 
 

@@ -63,13 +63,14 @@ def spool(data: bytes) -> None:
         for directory in DIRECTORIES:
             os.mkdir(os.path.join(root, directory))
         queue = Spool(root)
-        queue.write("state", "sender.json", data, 0o600)
+        for name in ("sender.json", "memory.json", "repeats.json"):
+            queue.write("state", name, data, 0o600)
         remembered = state.State(queue)
         assert json.loads(json.dumps(remembered.recent)) == remembered.recent
         assert remembered.seconds_left() >= 0
         queue.write("outgoing", NAME, data, 0o600)
         run = Delivery(Queue(queue), CONFIGURATION, None)  # type: ignore[arg-type]
-        loaded = run._load(NAME)
+        loaded = run._load(NAME, [])
         if loaded:
             fits(slack.single(loaded, CONFIGURATION, NOW))
             assert queue.names("outgoing") == [NAME]

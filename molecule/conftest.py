@@ -121,4 +121,6 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
     terminalreporter.write_line(f"\n{text}\n")
     directory = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".dev" / "tables"
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{SCENARIO}.md").write_text(text + "\n")
+    # The tests of one scenario may come in two runs, selected by a marker.
+    name = "-".join([SCENARIO, *config.option.markexpr.split()])
+    (directory / f"{name}.md").write_text(text + "\n")

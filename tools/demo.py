@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """See it work: a server, a stand-in for Slack, the real role, real logins, and the alerts that come of them."""
+
 from __future__ import annotations
 
 import json
@@ -16,7 +17,7 @@ from tests.lab.containers import address
 from tests.lab.logins import LoginError, Person
 
 from . import engine, environment, images, system
-from .command import ROOT, STATE, Failure, output, run, say, succeeds
+from .command import STATE, Failure, output, run, say, succeeds
 
 DIRECTORY = STATE / "demo"
 NAME = "loginwatch-demo"  # of the network, and of each container with its part behind it
@@ -80,6 +81,8 @@ def prepare() -> None:
     settings = {
         "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+        # Who logs in to the demo again sees each login.
+        "ssh_login_notify_repeat_minutes": 0,
         "ssh_login_notify_people": "{{ {" + fingerprint + ": 'Ada Lovelace'} }}",
     }
     groups = {"all": {"vars": settings}, "servers": {"hosts": {SERVER: host}}, "systemd": {"hosts": {SERVER: {}}}}
@@ -96,18 +99,6 @@ def play(playbook: str | Path, **options) -> None:
     variables.update(ANSIBLE_DISPLAY_OK_HOSTS="false", ANSIBLE_DISPLAY_SKIPPED_HOSTS="false")
     program = environment.program("ansible-playbook")
     run(program, "--inventory", DIRECTORY / "inventory.json", playbook, env=variables, **options)
-
-
-def picture() -> None:
-    """Log in to the demo's server as a person would, and take the README's picture of the alert."""
-    if not system.find("chromium"):
-        system.install("chromium", "fonts-lato")
-    if not engine.container_names("loginwatch=demo"):
-        start()
-    log_in(["interactive"])
-    target = ROOT / "docs" / "images" / "alert.png"
-    run(environment.program("python"), "-m", "tests.lab.receiver.screenshot", "--of", page(), "--output", target)
-    say(f"the picture is {target.relative_to(ROOT)}")
 
 
 def log_in(ways: Iterable[str]) -> list[dict]:
@@ -138,10 +129,9 @@ def show(messages: list[dict]) -> None:
     for message in messages:
         print(f"\n  {message['header']}")
         for label, value in message["fields"].items():
-            print(f"    {label:8}{value}")
+            print(f"    {label:10}{value}")
 
 
 def page() -> str:
     """The address of the receiver's page on this machine."""
     return f"http://{output('docker', 'port', RECEIVER, '8080/tcp').splitlines()[0]}/"
-

@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line of ./dev."""
+
 from __future__ import annotations
 
 import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, fuzz, lock, testing
+from . import bench, demo, engine, environment, fuzz, lock, pictures, testing
 from .command import ROOT, STATE, Failure, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
@@ -53,7 +54,10 @@ def parser() -> argparse.ArgumentParser:
     show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "see it work here")
     show.add_argument("--stop", action="store_true", help="stop and remove what the demo started")
 
-    command("picture", lambda options: demo.picture(), "take the README's picture, of a real login to the demo")
+    take = command(
+        "picture", lambda options: pictures.take(options.name), "take the docs' pictures, of real logins to the demo"
+    )
+    take.add_argument("name", nargs="*", help=f"{', '.join(pictures.PICTURES)} (default: all)")
 
     summary = "run the tests, or some parts of them"
     test = command("test", lambda options: testing.run_parts(options.part, options.jobs), summary)

@@ -3,8 +3,8 @@
 """All checks, in parts that can be run alone; a table at the end says what held and how long it took.
 
 Most scenarios wait most of their time. So several checks run at a time, and at most one of them is of those that keep a
-processor busy, for as long as there are others. The output of each comes in one piece when it has ended. Where logins
-are timed, nothing runs beside it; such a scenario's servers are started and deployed before, beside the others.
+processor busy, for as long as there are others. The output of each comes in one piece when it has ended. Beside the few
+tests that are marked `timed` nothing runs; they come last, on servers that their scenario's other tests have left.
 """
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
 
 # The longest first, so that none of them is left to run alone at the end.
 SCENARIOS = (
-    "attacks", "fleet", "grown_fleet", "outage", "default", "healing", "selinux", "remove",
-    "safety_valve", "faults", "storm",
+    "attacks", "fleet", "grown_fleet", "default", "outage", "faults", "safety_valve", "selinux", "healing", "remove",
+    "storm",
 )  # fmt: skip
-# They compare how long logins take, or count what a busy machine would change.
-TIMED = ("outage", "safety_valve", "faults", "storm")
-JOBS = 3
+# Some of their tests are marked `timed` (pyproject.toml says what that means).
+TIMED = ("outage", "storm")
+# On two processors. Three leave them idle in between, since scenarios wait for what servers do.
+JOBS = 4
 
 # The Ansibles that run the tests of plugins and role beside the one in .dev/venv: the oldest that the collection takes
 # (meta/runtime.yml) and the newest, each with the Pythons that it runs on. tests/NAME_ansible/ has what is installed.
@@ -74,8 +75,11 @@ class Result:
     held: bool | None
 
 
-def unit(versions: Iterable[str] = pythons.VERSIONS) -> Iterator[Check]:
-    """The notifier on every Python that is here, and the plugins on Ansible's own."""
+def unit(versions: Iterable[str] = pythons.VERSIONS, cores: Iterable[str] = CORES) -> Iterator[Check]:
+    """The notifier on every Python that is here, and the plugins on Ansible's own.
+
+    :param cores: names of CORES, beside the Ansible in .dev/venv
+    """
     found = pythons.find()
     for version in versions:
         if version in found:
@@ -86,8 +90,8 @@ def unit(versions: Iterable[str] = pythons.VERSIONS) -> Iterator[Check]:
     yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"))
     others = [*(f"tests/unit/{name}" for name in ("plugins", "role", "examples")), "bench/tests"]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
-    for name, (core, _pythons) in CORES.items():
-        yield Check(f"unit: plugins, role, ansible-core {core}", partial(test_with_ansible, name))
+    for name in cores:
+        yield Check(f"unit: plugins, role, ansible-core {CORES[name][0]}", partial(test_with_ansible, name))
 
 
 def receiver() -> Iterator[Check]:
@@ -104,8 +108,8 @@ def molecule(scenarios: tuple[str, ...] = SCENARIOS, one_platform: bool = False)
         yield Check(f"ansible-core {CORES['oldest'][0]}", partial(provide_ansible, "oldest"), Turn.FIRST)
     for scenario in scenarios:
         if scenario in TIMED:
-            yield Check(f"molecule: {scenario}, deployment", partial(deploy, scenario, one_platform), Turn.WAITS)
-            yield Check(f"molecule: {scenario}", partial(verify, scenario, one_platform), Turn.ALONE)
+            yield Check(f"molecule: {scenario}", partial(untimed_tests, scenario, one_platform), Turn.WAITS)
+            yield Check(f"molecule: {scenario}, timed", partial(timed_tests, scenario, one_platform), Turn.ALONE)
         else:
             yield Check(f"molecule: {scenario}", partial(whole_scenario, scenario, one_platform), Turn.WAITS)
 
@@ -119,7 +123,7 @@ def linters() -> Iterator[Check]:
 def quick() -> Iterator[Check]:
     """What a change breaks most often: for the minutes between two edits."""
     yield from linters()
-    yield from unit((pythons.VERSIONS[0], MIDDLE_PYTHON, pythons.VERSIONS[-1]))
+    yield from unit((pythons.VERSIONS[0], MIDDLE_PYTHON, pythons.VERSIONS[-1]), cores=())
     yield from molecule(QUICK_SCENARIOS, one_platform=True)
 
 
@@ -303,24 +307,30 @@ def whole_scenario(name: str, one_platform: bool = False) -> None:
     run_molecule("test", name, one_platform)
 
 
-def deploy(name: str, one_platform: bool = False) -> None:
-    """Start the servers of a scenario, and deploy the notifier."""
+def untimed_tests(name: str, one_platform: bool = False) -> None:
+    """One Molecule scenario but for its timed tests; its servers stay for these."""
     run_molecule("destroy", name, one_platform)
     run_molecule("converge", name, one_platform)
+    run_molecule("verify", name, one_platform, tests="not timed")
 
 
-def verify(name: str, one_platform: bool = False) -> None:
-    """Run the tests of a scenario whose servers are there, and remove the servers."""
+def timed_tests(name: str, one_platform: bool = False) -> None:
+    """The tests that untimed_tests() has left out, and the removal of the servers."""
     try:
-        run_molecule("verify", name, one_platform)
+        run_molecule("verify", name, one_platform, tests="timed")
     finally:
         run_molecule("destroy", name, one_platform)
 
 
-def run_molecule(command: str, scenario: str, one_platform: bool = False) -> None:
-    """Run a command of Molecule's."""
+def run_molecule(command: str, scenario: str, one_platform: bool = False, tests: str = "") -> None:
+    """Run a command of Molecule's.
+
+    :param tests: which tests `verify` runs, as pytest's option -m has it; empty for all of them
+    """
     # Molecule frames what Ansible prints and breaks its lines at the terminal's width; a log is read without.
     variables = {**environment.variables(), "MOLECULE_COMMAND_BORDERS": "false", "ANSIBLE_FORCE_COLOR": "false"}
+    if tests:
+        variables["PYTEST_ADDOPTS"] = f"{variables.get('PYTEST_ADDOPTS', '')} -m '{tests}'"
     if one_platform:
         variables["LAB_ONE_PLATFORM"] = "true"  # molecule/conftest.py leaves out the tests of the others
     # A list in a later file replaces that of an earlier one.

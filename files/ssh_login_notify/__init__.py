@@ -33,7 +33,16 @@ The way of a login, in the order of the modules:
     queue             the alerts that wait, in the spool and outside
     retries           the alerts that have failed, and when each is due
     state             what the sender last did
+    triage            which logins need a message
+    judge             how heavy a login is, and why
+    memory            what was seen on this host before: keys, networks, types
+    identity          what tells one login from another
     rules             whose key it is, and which logins need no message
+    repeats           logins that are folded into one that was reported
+    root_reader       a child that stays root, and is asked for facts about a login
+    failures          how often an address has failed to log in before, by the system's log
+    mutes             which logins root has muted for some minutes, for the connection in which it ran
+    own_connection    that connection, and its login
     slack             an alert as a Slack message, and what to do about Slack's answers
     transport         one HTTPS POST
 
@@ -50,8 +59,15 @@ What the role runs, and does not install:
 
     preflight         whether a host is fit for the notifier
 
+What the collection's modules run, and the sender for a hint:
+
+    account_keys      which keys open which accounts, by the settings of each sshd
+    account_files     files of accounts, read as sshd reads them
+    authorized_keys   the lines of these files
+
 Leaves that the others share: build, paths, exit_codes, text, journal, config, privileges, installation, labels, trust,
-units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings, login_types.
+units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings, login_types,
+weights.
 """
 
 VERSION = "0.1.0"

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     Alert = Dict[str, Any]
 
 VERSION = 1
-# What an alert can be about: a login, or the notifier itself.
-LOGIN, TEST, HEARTBEAT, SELF_CHECK = "login", "test", "heartbeat", "self-check"
+# What an alert can be about: a login, repeats of one (repeats.py), or the notifier itself.
+LOGIN, REPEATS, TEST, HEARTBEAT, SELF_CHECK = "login", "repeats", "test", "heartbeat", "self-check"
+# Or the beginning or the end of a mute (mutes.py), or the daily summary (summary.py).
+MUTE, SUMMARY = "mute", "summary"
 # The event in the log of what a connection has opened since it was reported.
 FOLLOWUP = "followup"
 # The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
@@ -102,7 +104,7 @@ def following(reported: "Alert", login_type: str) -> "Alert":
 def own(about: str, notes: "List[str]") -> "Alert":
     """Return an alert about the notifier itself, not about a login.
 
-    about: TEST, HEARTBEAT or SELF_CHECK. notes: sentences that say what is wrong
+    about: TEST, HEARTBEAT, SELF_CHECK, MUTE or SUMMARY. notes: sentences that say what is wrong, or what was silent
     """
     now = time.time()
     return {
@@ -128,11 +130,11 @@ def own(about: str, notes: "List[str]") -> "Alert":
 
 def is_own(alert: "Alert") -> bool:
     """Tell whether an alert is about the notifier itself."""
-    return bool(alert["about"] != LOGIN)
+    return alert["about"] not in (LOGIN, REPEATS)
 
 
 def subject(alert: "Alert") -> str:
-    """Return whom an alert is about: the login's user, empty if unknown; or `test`, `heartbeat`, `self-check`."""
+    """Return whom an alert is about: the login's user, empty if unknown; or what it is about, if not a login."""
     return str(alert["about"] if is_own(alert) else alert["user"])
 
 

@@ -97,7 +97,7 @@ def _method(line: bytes) -> "Dict[str, Any]":
     try:
         if method not in METHODS_WITH_A_KEY:
             raise ValueError("no key")
-        found.update(_key(key_type, _decoded(encoded)))
+        found.update(key(key_type, decoded(encoded)))
         found.update(_said(method, said))
     except ValueError:
         if rest:
@@ -105,7 +105,7 @@ def _method(line: bytes) -> "Dict[str, Any]":
     return found
 
 
-def _decoded(encoded: bytes) -> bytes:
+def decoded(encoded: bytes) -> bytes:
     """Return the bytes that a base64 word encodes; raise ValueError unless it is exactly as sshd writes it."""
     blob = binascii.a2b_base64(encoded)
     # binascii skips unknown characters, at least up to Python 3.10.
@@ -114,15 +114,15 @@ def _decoded(encoded: bytes) -> bytes:
     return blob
 
 
-def _key(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
+def key(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     """Return what is known of a key or a certificate; raise ValueError for a blob that is not exactly that."""
-    name, position = _string(blob, 0)
+    name, position = string(blob, 0)
     if name != key_type:
         raise ValueError("a key of another type")
     if ANY_CERTIFICATE in key_type:
         return _certificate(key_type, blob)
     # The fields of future types are unknown. The fingerprint is that of all bytes, as for any key.
-    if key_type in KEY_FIELDS and _skip(blob, position, KEY_FIELDS[key_type]) != len(blob):
+    if key_type in KEY_FIELDS and skip(blob, position, KEY_FIELDS[key_type]) != len(blob):
         raise ValueError("more than a key")
     return {"key_type": _short(key_type), "fingerprint": fingerprint(blob)}
 
@@ -131,15 +131,15 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     if key_type not in PLAIN_TYPES:
         raise ValueError("a certificate of an unknown type")
     plain_type = PLAIN_TYPES[key_type]
-    start = _skip(blob, 0, 2)  # after the type and the nonce
-    end = _skip(blob, start, KEY_FIELDS[plain_type])
+    start = skip(blob, 0, 2)  # after the type and the nonce
+    end = skip(blob, start, KEY_FIELDS[plain_type])
     serial = int.from_bytes(blob[end : end + 8], "big")
-    key_id, position = _string(blob, end + 12)  # after the serial number and the certificate's type
-    principals, position = _string(blob, position)
+    key_id, position = string(blob, end + 12)  # after the serial number and the certificate's type
+    principals, position = string(blob, position)
     position += 16  # after the two times
-    position = _skip(blob, position, 3)  # after critical options, extensions and what is reserved
-    authority, position = _string(blob, position)
-    if _skip(blob, position, 1) != len(blob) or not authority:  # after the signature
+    position = skip(blob, position, 3)  # after critical options, extensions and what is reserved
+    authority, position = string(blob, position)
+    if skip(blob, position, 1) != len(blob) or not authority:  # after the signature
         raise ValueError("more than a certificate, or one of nobody")
     # ssh-keygen prints the fingerprint of the key in the certificate, not that of the certificate.
     key = len(plain_type).to_bytes(4, "big") + plain_type + blob[start:end]
@@ -182,7 +182,7 @@ def _principals(packed: bytes) -> "List[str]":
     found: List[str] = []
     position = length = 0
     while position < len(packed):
-        raw, position = _string(packed, position)
+        raw, position = string(packed, position)
         principal = printable(raw)
         length += len(principal) + 1
         if length > LONGEST_PHRASE:
@@ -191,14 +191,14 @@ def _principals(packed: bytes) -> "List[str]":
     return found
 
 
-def _skip(blob: bytes, position: int, strings: int) -> int:
+def skip(blob: bytes, position: int, strings: int) -> int:
     """Return the position after this many strings; raise ValueError where there are fewer."""
     for _string_number in range(strings):
-        position = _string(blob, position)[1]
+        position = string(blob, position)[1]
     return position
 
 
-def _string(blob: bytes, position: int) -> "Tuple[bytes, int]":
+def string(blob: bytes, position: int) -> "Tuple[bytes, int]":
     """Return the string at a position and the position after it; raise ValueError where there is none."""
     start = position + 4
     end = start + int.from_bytes(blob[position:start], "big")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush`. It parses and prints.
+"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush | mute`. It parses and prints.
 
 Exit codes (exit_codes.py): 0 all is well; 1 something was not delivered, or waits; 2 the configuration or the call is
 wrong, or alerts failed; 3 unknown (not root, or a defect). `send` exits with 75 where others exit with 1.
@@ -44,7 +44,7 @@ def main(arguments: "List[str]") -> int:
         print("ssh-login-notify: " + why, file=sys.stderr)
         return exit_codes.UNKNOWN
     os.umask(0o077)
-    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat}
+    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat, "mute": mute}
     try:
         if options.command == "send":
             return sender.main()
@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "status": "show in one line what is wrong, how many alerts wait or failed, and the last delivery",
         "flush": "send the waiting alerts now, without any pause but one that Slack asked for",
         "heartbeat": "send a heartbeat message, and ping the dead man's switch (for systemd and cron)",
+        "mute": "mute the logins of this connection's user, from its address and by its key, for some minutes",
     }
     for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
@@ -100,8 +101,18 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("check", "test"):
             other = f"{name} this file instead of the installed configuration"
             command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
+        if name == "status":
+            used = "with --json: show the keys that were used, by whom and when"
+            command.add_argument("--keys", action="store_true", help=used)
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="also retry alerts that Slack refused")
+        if name == "mute":
+            command.add_argument("--minutes", type=int, default=10, help="for how long, from 1 to 60 (default: 10)")
+            command.add_argument("--reason", metavar="TEXT", default="", help="why; the announcement gives it")
+            others = command.add_mutually_exclusive_group()
+            others.add_argument("--pause", action="store_true", help="report these logins until the next call")
+            others.add_argument("--end", action="store_true", help="end the mute now")
+            command.add_argument("--check", action="store_true", help="only say what would be done")
         if name == "heartbeat":
             wait = "first wait a random time of up to this many seconds"
             command.add_argument("--spread", type=int, default=0, metavar="SECONDS", help=wait)
@@ -158,16 +169,46 @@ def _why_not(spool: Spool) -> "Optional[str]":
     return "{what}: {mend}".format(**trouble) if trouble else None
 
 
-def status(_options: argparse.Namespace) -> "Result":
+def status(options: argparse.Namespace) -> "Result":
     """Report the state of the host. Changes nothing."""
-    from . import build, health  # not for the sender of each login
+    from . import build, health, mutes  # not for the sender of each login
+    from .memory import Memory
 
     found = health.examine(Spool())
     word = STATES[found.severity]
     facts = health.as_json(found)
+    if options.keys:
+        memory = Memory(Spool())
+        facts.update(keys=memory.keys(), keys_since=memory.since)
+    windows = mutes.open_windows(Spool(), time.time())
+    facts["mutes"] = list(map(mutes.as_json, windows))
     # The text after the first bar is for machines, so a user's name must not contain one.
-    line = health.as_line(found, word).replace("|", "\\u007c")
+    line = "; ".join([health.as_line(found, word), *map(mutes.line, windows)]).replace("|", "\\u007c")
     return found.severity, dict(facts, version=build.name(), state=word), [f"{line} | {_performance_data(facts)}"]
+
+
+def mute(options: argparse.Namespace) -> "Result":
+    """Mute this connection's identity for some minutes; or pause or end that."""
+    from . import mutes  # not for the sender of each login
+
+    spool = Spool()
+    try:
+        if options.pause or options.end:
+            done = (mutes.pause if options.pause else mutes.end)(spool, options.check)
+        else:
+            done = mutes.open_window(spool, options.minutes, options.reason, options.check)
+    except mutes.MuteError as error:
+        return _not_muted(str(error))
+    except OSError as error:
+        return _not_muted(f"the spool can't be used ({error}): run the role again")
+    window = done.window and mutes.as_json(done.window)
+    lines = [mutes.line(done.window) if done.window else "nothing is muted for this connection", done.warning]
+    found = {"changed": done.is_changed, "mute": window, "answer": "", "warning": done.warning}
+    return exit_codes.OK, found, [line for line in lines if line]
+
+
+def _not_muted(why: str) -> "Result":
+    return exit_codes.CRITICAL, {"changed": False, "mute": None, "answer": why}, ["nothing was muted: " + why]
 
 
 def _performance_data(facts: "Dict[str, Any]") -> str:

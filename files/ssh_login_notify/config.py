@@ -29,7 +29,9 @@ class Configuration:
     webhook_url: a secret. host_label: the server's name in alerts, "" for the host's own. allow_http: accept http://.
     ca_file: a PEM file, "" for the system's authorities. proxy: http://host:port, "" for none; a secret if it has a
     user and a password. people: names by fingerprint or
-    certificate. ignore: rules for logins that cause no message (rules.py).
+    certificate. ignore: rules for logins that cause no message (rules.py). mentions: rules for whom a message mentions.
+    repeat_minutes: for how long logins of the same kind are one follow-up, 0 for never. daily_failures: whether a
+    message a day counts the failed logins.
     pam_services: services that run the hook. accept: faults of the host that are not reported (health.py).
     heartbeat_message: whether a heartbeat is a message. heartbeat_ping_url: a dead man's switch to ping, "" for none; a
     secret too. longest_silence: hours without a delivery after which something is wrong, 0 for no limit. most_waiting,
@@ -48,7 +50,10 @@ class Configuration:
         self.ca_file: str = merged["ca_file"]
         self.proxy: str = merged["proxy"]
         self.people: Dict[str, str] = merged["people"]
-        self.ignore: List[Dict[str, str]] = merged["ignore"]
+        self.ignore: List[Dict[str, Any]] = merged["ignore"]
+        self.mentions: List[Dict[str, Any]] = merged["mentions"]
+        self.repeat_minutes: int = merged["repeat_minutes"]
+        self.daily_failures: bool = merged["daily_failures"]
         self.pam_services: List[str] = merged["pam_services"]
         self.accept: List[str] = merged["accept"]
         self.heartbeat_message: bool = merged["heartbeat_message"]

@@ -16,7 +16,7 @@ import signal
 import time
 from email.utils import parsedate_to_datetime
 
-from . import alert, config, heartbeat, rules, slack
+from . import alert, config, heartbeat, identity, slack
 from .config import Configuration
 from .journal import trouble
 from .queue import Queue, enforce_limits
@@ -24,10 +24,11 @@ from .retries import FEW_TRIES
 from .state import State
 from .text import printable
 from .transport import Answer, Transport, TransportError
+from .triage import Triage, heaviest_first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional
 
     from .alert import Alert
     from .state import Entry
@@ -61,7 +62,13 @@ WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
 class Delivery:
     """One run over the queue."""
 
-    def __init__(self, queue: Queue, configuration: Configuration, transport: Transport) -> None:
+    def __init__(
+        self, queue: Queue, configuration: Configuration, transport: Transport, **sources: "Callable[..., Any]"
+    ) -> None:
+        """Take what it works with.
+
+        sources: what else the judge of a login asks, by its parameters' names (judge.Judge)
+        """
         self._queue = queue
         self._configuration = configuration
         self._transport = transport
@@ -75,8 +82,7 @@ class Delivery:
         self._failed: Dict[str, bool] = {}
         self._is_open = False
         self._patient = True
-        # Logins that need no message, until the state has them.
-        self._ignored: List[Entry] = []
+        self._triage = Triage(queue.spool, configuration, self._state, **sources)
         # Whether this run has used up its retries.
         self._is_over = False
         # How many times in a row Slack has asked for a pause; the last run's request counts as one.
@@ -90,7 +96,14 @@ class Delivery:
         patient: obey an earlier run's pause, and retry for a while; else obey only a pause that Slack asked for, and
         end at the first failure
         """
+        try:
+            return self._run(patient)
+        finally:
+            self._triage.close()
+
+    def _run(self, patient: bool) -> bool:
         self._patient = patient
+        self._triage.queue_follow_ups()
         self._keep_to_limits()
         if config.changed_at() > self._state.agreed_at and not self._state.asked:
             self._state.failures = 0  # another webhook, perhaps
@@ -139,14 +152,15 @@ class Delivery:
 
     def _send(self, names: "List[str]") -> float:
         """Send a message for these alerts; return the delay before the next try in seconds, 0 for none."""
-        alerts = [found for found in map(self._load, names) if found]
-        if self._ignored:
-            self._state.ignore(self._ignored)
-            self._ignored = []
+        alerts: List[Alert] = []
+        for name in names:
+            found = self._load(name, alerts)
+            if found:
+                alerts.append(found)
         if not alerts:
             return 0
         now = time.time()
-        alerts = slack.fitting(alerts, self._configuration, now)
+        alerts = heaviest_first(slack.fitting(alerts, self._configuration, now))
         if len(alerts) > 1:
             message = slack.digest(alerts, self._configuration, now)
         else:
@@ -218,6 +232,7 @@ class Delivery:
         self._probes = []
         self.delivered += len(alerts)
         self._state.delivered([_delivery(sent, answer.status) for sent in alerts], forgive=not self._failed)
+        self._triage.delivered(alerts)
         for sent in alerts:
             if sent["about"] == alert.HEARTBEAT:
                 self._ping(sent)
@@ -286,28 +301,29 @@ class Delivery:
         if self._configuration.heartbeat_ping_url and not beat["notes"]:
             self._state.pinged(heartbeat.ping(self._transport, self._configuration))
 
-    def _load(self, name: str) -> "Optional[Alert]":
-        """Return an alert to send; set aside one that can't be read, remove one that needs no message."""
+    def _load(self, name: str, before: "List[Alert]") -> "Optional[Alert]":
+        """Return an alert to send, weighed; set aside one that can't be read, remove one that needs no message.
+
+        before: earlier alerts of the same message
+        """
         try:
             found = alert.from_json(self._queue.read(name))
             if found["id"] != name:
                 raise ValueError("its id is not its name")
-            silent = found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message
-            rule = 0 if silent else rules.ignoring_rule(found, self._configuration)
-            if not silent and not rule:
-                slack.single(found, self._configuration, time.time())
-                return found
+            if found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message:
+                self._queue.remove(name)
+                self._ping(found)
+                return None
+            weighed = self._triage.weigh(found, before)
+            slack.single(weighed, self._configuration, time.time())
+            if not self._triage.settle(weighed):
+                return weighed
             self._queue.remove(name)
         except FileNotFoundError:
-            return None
+            pass
         except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
             why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
             self._queue.set_aside(name, printable(why).encode("utf-8") + b"\n")
-            return None
-        if silent:
-            self._ping(found)
-        else:
-            self._ignored.append({"id": name, "from": slack.origin(found), "rule": rule, "at": time.time()})
         return None
 
     def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:
@@ -342,7 +358,10 @@ class Delivery:
 
 
 def _delivery(sent: "Alert", status: int) -> "Entry":
+    # Only a login can be repeated.
+    facts = identity.facts_of(sent) if sent["about"] == alert.LOGIN else dict.fromkeys(("address", "key", "type"), "")
     return {
+        **facts,
         "id": sent["id"],
         "user": alert.subject(sent),
         "from": slack.origin(sent),

@@ -8,7 +8,7 @@ Looking changes nothing and opens no network connection. The most urgent problem
 import os
 import time
 
-from . import ballast, config, labels, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
+from . import ballast, config, labels, login_rules, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
 from .config import Configuration, ConfigurationError
 from .exit_codes import CRITICAL, WARNING
 from .installation import cannot_run, changed_files, installed_at
@@ -372,8 +372,10 @@ def as_json(health: Health) -> "Dict[str, Any]":
         "last_delivery": state.recent[-1] if state.recent else None,
         "recent_deliveries": state.recent,
         "recent_ignored": state.ignored,
+        "recent_folded": state.folded,
         "last_answer": state.last_answer,
         "last_ping": state.last_ping,
+        "ended_rules": login_rules.ended(configuration.ignore, time.time()) if configuration else [],
         "sandbox_without": units.Installed().sandbox_without,
         "problems": [problem.sentence for problem in health.problems],
     }
@@ -404,6 +406,7 @@ def as_line(health: Health, word: str) -> str:
         parts.append("{} sshds: {}".format(len(found["sshds"]), ", ".join(map(plain_or_quoted, found["sshds"]))))
     if found["sandbox_without"]:
         parts.append("this host refuses a part of the units' sandbox ({})".format(", ".join(found["sandbox_without"])))
+    parts += found["ended_rules"]
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))

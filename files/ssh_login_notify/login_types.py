@@ -29,3 +29,8 @@ def seriousness(login_type: str) -> int:
     if login_type == SOMETHING_OVER:
         return 3
     return 5 if login_type == INTERACTIVE else 4
+
+
+def plain(login_type: str) -> str:
+    """Return a type without the name of the program that a command is."""
+    return COMMAND if login_type.startswith("SSH (command: ") else login_type

@@ -64,7 +64,7 @@ ALPINE = (
     " account and no cron that reads /etc/cron.d for its sender."
 )
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
-# Directories that the sandbox of the sender's unit hides (ProtectHome=, PrivateTmp=).
+# Directories that the sandbox of the units hides: ProtectHome= of all but the sender, PrivateTmp= of all.
 HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 COMMAND_SECONDS = 30
 
@@ -493,7 +493,7 @@ def out_of_reach(path: str) -> str:
     """Return why the sender can't read a file, in its unit's sandbox and without capabilities; "" if it can."""
     for place in HIDDEN:
         if path.startswith(place + "/"):
-            return "the sender's sandbox hides " + place
+            return "the sandbox of a unit hides " + place
     part, needed = path, 4
     while True:
         status = os.stat(part)

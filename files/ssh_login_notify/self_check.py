@@ -11,7 +11,7 @@ import json
 import os
 import time
 
-from . import alert, config, overflow, paths
+from . import alert, config, overflow, paths, summary
 from .installation import installed_at
 from .journal import defect, trouble
 from .spool import ALERT_MODE, Spool
@@ -34,6 +34,7 @@ def run_if_due(spool: Spool) -> None:
     try:
         if is_due(spool):
             run(spool)
+            summary.queue_if_due(spool)
     except Exception as error:
         trouble("The self-check failed: " + defect(error))
 

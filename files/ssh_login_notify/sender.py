@@ -12,13 +12,14 @@ import signal
 import sys
 import time
 
-from . import config, exit_codes, overflow, self_check
+from . import config, exit_codes, mutes, overflow, self_check
 from .config import Configuration, ConfigurationError
 from .delivery import MAKE_WAY, Delivery
 from .journal import trouble
 from .privileges import PrivilegeError, give_up
 from .queue import Queue, enforce_limits
 from .recovery import recover
+from .root_reader import RootReader
 from .spool import Lock, Spool
 from .state import State
 from .transport import Transport, TransportError
@@ -57,17 +58,21 @@ def _run(spool: Spool) -> int:
         return exit_codes.OK  # the sender at work looks once more before it ends
     recover(spool)
     self_check.run_if_due(spool)
+    mutes.finish(spool)
     queue = Queue(spool)
-    configuration, transport = _become_sender(queue)
-    while lock.take():
-        delivery = Delivery(queue, configuration, transport)
-        settled = delivery.run()
-        queue.close()
-        lock.give_up()
-        # An observer that found the lock held has left its alert to this run.
-        if not settled or not delivery.is_due():
-            return exit_codes.OK if settled else exit_codes.TRY_LATER
-    return exit_codes.OK
+    configuration, transport, reader = _become_sender(queue)
+    try:
+        while lock.take():
+            delivery = Delivery(queue, configuration, transport, failures=reader.before, comments=reader.comment_of)
+            settled = delivery.run()
+            queue.close()
+            lock.give_up()
+            # An observer that found the lock held has left its alert to this run.
+            if not settled or not delivery.is_due():
+                return exit_codes.OK if settled else exit_codes.TRY_LATER
+        return exit_codes.OK
+    finally:
+        reader.close()
 
 
 def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
@@ -79,13 +84,15 @@ def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
     if not _take_over(lock):
         return None
     recover(spool)
+    mutes.finish(spool)
     queue = Queue(spool)
-    configuration, transport = _become_sender(queue)
+    configuration, transport, reader = _become_sender(queue)
     for name in spool.names("failed") if put_back else []:
         spool.put_back(name)
-    delivery = Delivery(queue, configuration, transport)
+    delivery = Delivery(queue, configuration, transport, failures=reader.before, comments=reader.comment_of)
     delivery.run(patient=False)
     queue.close()
+    reader.close()
     return delivery
 
 
@@ -100,19 +107,23 @@ def _stop_waking(spool: Spool) -> bool:
     return stopped
 
 
-def _become_sender(queue: Queue) -> "Tuple[Configuration, Transport]":
-    """Read what takes root to read, and give root up. Raise ConfigurationError, PrivilegeError, OSError."""
+def _become_sender(queue: Queue) -> "Tuple[Configuration, Transport, RootReader]":
+    """Read what takes root to read, leave a child that can read more, and give root up.
+
+    Raise ConfigurationError, PrivilegeError, OSError.
+    """
     queue.load_overflow()
     try:
         configuration = config.load()
         transport = Transport(configuration)
+        reader = RootReader()
         give_up()
     except (ConfigurationError, PrivilegeError):
         # Nothing is sent until that is put right, and that must not fill the disk.
         defaults = config.DEFAULTS
         enforce_limits(queue.spool, State(queue.spool), defaults["most_waiting"], defaults["most_waiting_mib"])
         raise
-    return configuration, transport
+    return configuration, transport, reader
 
 
 def _fail(spool: Spool, sentence: str) -> int:

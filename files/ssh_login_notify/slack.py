@@ -13,14 +13,15 @@ field whose value stands in the headline, whole, is left out.
 One value can hold several parts, and a line holds all values. There, text that strangers choose is one plain word or in
 quotes (text.py), and what sshd and the administrator vouch for comes before it. The forms of a headline and of a line:
 
-    PERSON as USER on SERVER
-    PERSON as USER: Note: NOTE · TYPE · from ADDRESS port PORT (NAME) · TIME · METHOD (FACT, FACT) · id ID
+    WEIGHTS · PERSON as USER on SERVER
+    WEIGHTS · PERSON as USER: Note: NOTE · Attention: REASON · TYPE · from ADDRESS port PORT (NAME) · TIME · METHOD
+        (FACT, FACT) · id ID
 """
 
 from datetime import datetime, timezone
 
 from . import rules
-from .alert import HEARTBEAT, SELF_CHECK, TEST, is_own, subject
+from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, is_own, subject
 from .config import Configuration
 from .login_types import (
     COMMAND_OVER,
@@ -34,6 +35,7 @@ from .login_types import (
 )
 from .peer import LOCAL
 from .text import LONGEST_SHOWN, SEPARATOR, phrase, plain_or_quoted, printable, quoted
+from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ if TYPE_CHECKING:
 # Limits in characters. Slack cuts the text at 40,000; a notification shows far less.
 HEADER_LIMIT = 150
 # Of a headline that would be longer than that, so that there is room for the server.
-HEADER_PERSON_LIMIT = 40
-HEADER_USER_LIMIT = 60
+HEADER_PERSON_LIMIT = 32
+HEADER_USER_LIMIT = 44
 FIELD_LIMIT = 2000
 SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000
@@ -65,9 +67,32 @@ DIGEST_LIMIT = 40
 # In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
 DIGEST_CHARACTERS = 12000
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
-LINE = {"Note": "Note: ", "Type": "", "Problem": "", "From": "from ", "Time": "", "Key": ""}
+LINE = {
+    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "Summary": "", "From": "from ",
+    "Time": "", "Key": "",
+}  # fmt: skip
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
+# What makes a login heavy, in the words of a headline.
+WEIGHT_WORDS = {
+    ANOMALY: "suspicious",
+    FAILURES: "after failures",
+    UNKNOWN_KEY: "unknown key",
+    PASSWORD: "password",
+    ROOT: "root",
+    FIRST: "first time",
+}
+# Before them: the first for what only an intruder does, or a mistake; the second for what is right, and rare. The user
+# can forge neither: outside quotes a value holds letters only.
+# They are a large red and a large orange circle (Python 3.6 does not know the second by its name).
+ALARM, ATTENTION = "\U0001f534", "\U0001f7e0"
+RIGHT_AND_RARE = (ROOT, FIRST)
+# Of a headline that would be too long.
+HEADER_WEIGHTS = 2
+# Fields that are left out where there is nothing to say.
+OPTIONAL = ("Note", "Attention", "Person")
+# What an alert can be about whose first note is its headline.
+SENTENCES = (SELF_CHECK, MUTE)
 # What ends a name that the administrator chose, in a headline and before a line.
 NAME_ENDS = (" as ", ": ")
 # What the user, an authority or the client's host chose of a method (authinfo.py).
@@ -180,15 +205,16 @@ def single(alert: "Alert", configuration: Configuration, now: float) -> "Dict[st
     if fits or is_own(alert):
         pairs = [(label, value) for label, value in pairs if label not in HEADLINE]
     if fits and _is_in_headline(alert):
-        mend = alert["notes"][0].partition(": ")[2]
-        pairs = [("What to do", mend)] * bool(mend) + [pair for pair in pairs if pair[0] != "Problem"]
+        rest = alert["notes"][0].partition(": ")[2]
+        label = "Mute" if alert["about"] == MUTE else "What to do"
+        pairs = [(label, rest)] * bool(rest) + [pair for pair in pairs if pair[0] not in ("Problem", "Mute")]
     rows = [cell for label, value in pairs for cell in (_label(label), _plain(value, FIELD_LIMIT))]
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
-    blocks: List[Dict[str, Any]] = [_header(header)]
+    blocks: List[Dict[str, Any]] = [_header(header), *_mentions([alert])]
     blocks.extend({"type": "section", "fields": section} for section in sections)
     blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
-    # The line of a problem begins with what its headline says.
-    start = _name(_server(alert, configuration)) if alert["about"] == SELF_CHECK and alert["notes"] else headline
+    # The line of a problem or a mute begins with what its headline says.
+    start = _name(_server(alert, configuration)) if alert["about"] in SENTENCES and alert["notes"] else headline
     return _message(escape(f"{start}: {line(alert, configuration, now)}"), blocks)
 
 
@@ -198,33 +224,61 @@ def _headline(alert: "Alert", configuration: Configuration, short: bool = False)
         return "Test alert from " + server
     if alert["about"] == HEARTBEAT:
         return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
+    if alert["about"] == SUMMARY:
+        return "Daily summary from " + server
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
+    if alert["about"] == MUTE:
+        return "Mute on " + server
     if alert["about"] == SELF_CHECK and alert["notes"]:
         count = len(alert["notes"])
         return f"1 problem on {server}" if count == 1 else f"{count} problems on {server}"
     if alert["about"] == SELF_CHECK:
         return server + " is well again"
     who = _who(alert, configuration, short)
+    if alert["about"] == REPEATS:
+        return f"{who} logged in again on {server}"
     if alert["follows"]:
         return f"{who} opened more on {server}"
     return f"{who} on {server}" if _people(alert, configuration) else f"{who} logged in on {server}"
 
 
 def _is_in_headline(alert: "Alert") -> bool:
-    """Tell whether the headline says what is wrong: the self-check has found one problem."""
-    return alert["about"] == SELF_CHECK and len(alert["notes"]) == 1
+    """Tell whether the headline begins the only sentence: the self-check has found one problem, or it is of a mute."""
+    return alert["about"] in SENTENCES and len(alert["notes"]) == 1
 
 
 def _who(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
-    """Return whom an alert is about: the person and the account, or the account alone.
+    """Return whom an alert is about, the person and the account or the account alone; before it, what makes it heavy.
 
     The headline, the text and a line of a digest begin with it. What has to stand before all else goes here.
     """
     longest = HEADER_USER_LIMIT if short else LONGEST_SHOWN
     user = plain_or_quoted(subject(alert), longest=longest) if subject(alert) else NO_USER
     people = _people(alert, configuration)
-    return f"{_name(printable(people, HEADER_PERSON_LIMIT) if short else people)} as {user}" if people else user
+    who = f"{_name(printable(people, HEADER_PERSON_LIMIT) if short else people)} as {user}" if people else user
+    return SEPARATOR.join(filter(None, (_mark(alert, HEADER_WEIGHTS if short else len(WEIGHT_WORDS)), who)))
+
+
+def _mark(alert: "Alert", most: int) -> str:
+    """Return what makes a login heavy, in so many words at most, behind a sign; empty for a light one."""
+    weights = alert.get("weights", ())
+    if not weights:
+        return ""
+    words = [WEIGHT_WORDS[weight] for weight in weights]
+    shown = words if len(words) <= most else [*words[:most], f"{len(words) - most} more"]
+    sign = ATTENTION if set(weights) <= set(RIGHT_AND_RARE) else ALARM
+    return "{} {}".format(sign, ", ".join(shown))
+
+
+def _mentions(alerts: "List[Alert]") -> "List[Dict[str, Any]]":
+    """Return a block that notifies whom the rules name for these alerts, each once; none if they name nobody.
+
+    Slack notifies only by mrkdwn (docs.slack.dev, "Formatting message text"). Only the settings write it: settings.py
+    takes nothing else than one mention.
+    """
+    found = list(dict.fromkeys(mention for alert in alerts for mention in alert.get("mentions", ())))
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": " ".join(found)}}] if found else []
 
 
 def _people(alert: "Alert", configuration: Configuration) -> str:
@@ -258,9 +312,9 @@ def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> 
 def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":
     """Return one message for a backlog that fits: a line for each login, none merged with another."""
     server = _name(_server(alerts[0], configuration))
-    logins = sum(not is_own(alert) for alert in alerts)
+    logins = sum(alert["about"] == LOGIN for alert in alerts)
     headline = f"{logins} logins on {server}" if logins == len(alerts) else f"{len(alerts)} messages from {server}"
-    blocks: List[Dict[str, Any]] = [_header(headline)]
+    blocks: List[Dict[str, Any]] = [_header(headline), *_mentions(alerts)]
     for alert in alerts:
         text = {"type": "plain_text", "text": _digest_line(alert, configuration, now), "emoji": False}
         blocks.append({"type": "section", "text": text})
@@ -295,6 +349,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         return _own_fields(alert, configuration)
     found = {
         "Note": "; ".join(_notes(alert, now)),
+        "Attention": "; ".join(alert.get("reasons", ())),
         "Person": _people(alert, configuration),
         "User": plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN,
         "Server": _server(alert, configuration),
@@ -303,11 +358,13 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Tu
         "Time": _time(alert["time"]),
         "Key": authentication(alert),
     }
-    return [(label, value) for label, value in found.items() if value or label not in ("Note", "Person")]
+    return [(label, value) for label, value in found.items() if value or label not in OPTIONAL]
 
 
 def _notes(alert: "Alert", now: float) -> "List[str]":
     notes = list(alert["notes"])
+    if alert["about"] == REPEATS:
+        return notes
     if alert["follows"]:
         words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
         notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
@@ -342,7 +399,11 @@ def _opened(login_type: str) -> str:
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
     pairs = []
-    if alert["notes"] or alert["about"] == SELF_CHECK:
+    if alert["about"] == MUTE:
+        pairs.append(("Mute", "; ".join(alert["notes"])))
+    elif alert["about"] == SUMMARY:
+        pairs.append(("Summary", "; ".join(alert["notes"])))
+    elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
     pairs.append(("Server", _server(alert, configuration)))
     if alert["about"] == TEST:

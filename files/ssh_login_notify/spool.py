@@ -7,9 +7,10 @@ and leaves no file half-written.
     outgoing/   finished alerts that wait                          root writes, the service user takes
     failed/     alerts that Slack refused for good, each with the answer in NAME.answer
     state/      wake: there is something new to send; sender.json: the sender's account; watch.json: the last findings
-                of the self-check
+                of the self-check; memory.json, repeats.json, mutes.json, summary.json: what the sender has counted
     open/       connections that were reported and are still open (open_connections.py)        root only
     ballast/    files that become alerts when no disk has room (ballast.py)                    root only
+    mutes/      windows in which one identity's logins need no message (mutes.py)    root writes, the service user reads
 
 A file's name is the capture's: a time and a pid. Names sort by time, and are the ids of the alerts.
 """
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Dict, List, Tuple
 
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
-BALLAST = "ballast"
+BALLAST, MUTES = "ballast", "mutes"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
-STATE_FILES = ("wake", "sender.json", "watch.json")
+STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json")
 # The ending of a file that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
 # The directories are setgid, so the group is the service's.
@@ -118,7 +119,7 @@ class Spool:
 
     def unexpected(self) -> "List[str]":
         """Return the paths of unexpected files, such as `outgoing/README`. The notifier does not touch them."""
-        found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST)]
+        found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST, MUTES)]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
             found += [f"{directory}/{entry}" for entry, plain in entries if not _is_expected(directory, entry, plain)]
@@ -287,8 +288,8 @@ class Spool:
 
     def clear_unfinished(self) -> None:
         """Remove the unfinished files of killed writers."""
-        for directory in (*DIRECTORIES, BALLAST):
-            if directory == BALLAST and not os.path.isdir(self.path(directory)):
+        for directory in (*DIRECTORIES, BALLAST, MUTES):
+            if directory not in DIRECTORIES and not os.path.isdir(self.path(directory)):
                 continue  # a spool of an older version
             for entry in os.listdir(self.path(directory)):
                 path = self.path(directory, entry)

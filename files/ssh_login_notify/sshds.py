@@ -86,6 +86,22 @@ class Sshd:
         version = re.search(r"OpenSSH_([0-9]+)\.([0-9]+)", self._ask("-V")[1])
         return (int(version.group(1)), int(version.group(2))) if version else None
 
+    def answer(self, connection: str) -> str:
+        """Return all settings of a connection (sshd(8), -C) as sshd prints them, "" if it does not answer."""
+        for question in ("-T", "-G"):
+            code, output = self._ask(question, "-C", connection)
+            if code == 0:
+                return output
+        return ""
+
+    def lines(self, of_match: bool = True) -> "List[List[str]]":
+        """Return keyword and value of what its start and its files set, of which the first counts.
+
+        of_match: whether lines in Match blocks, and these themselves, are among them.
+        """
+        options = [_words(value) for option, value in self.options if option == "-o"]
+        return [*filter(None, options), *_lines(self.configuration, of_match)]
+
     def _settings(self) -> "Tuple[str, List[List[str]]]":
         """Return the source of the settings, and keywords with values; the first value counts. NOTHING if unknown."""
         # -G (9.3 and later) needs neither host keys nor /run/sshd.
@@ -96,8 +112,7 @@ class Sshd:
         # An image that never ran has no host keys, and a stopped sshd no /run/sshd: read the files as sshd would.
         if not os.path.isfile(self.configuration):
             return self.configuration, NOTHING
-        lines = [_words(value) for option, value in self.options if option == "-o"]
-        return self.configuration, [*filter(None, lines), *_lines(self.configuration, of_match=False), ["usepam", "no"]]
+        return self.configuration, [*self.lines(of_match=False), ["usepam", "no"]]
 
     def _services(self, lines: "List[List[str]]") -> "List[str]":
         named = [value for keyword, value in lines if keyword == "pamservicename"][:1]
@@ -171,12 +186,12 @@ def _processes() -> "Iterator[Tuple[int, str, List[str]]]":
     for pid in sorted(int(entry) for entry in os.listdir(PROC) if entry.isdigit()):
         words = sshd_start.words(text_of(f"{PROC}/{pid}/cmdline").rstrip("\0").split("\0"))
         if words:
-            executable = _executable(pid)
+            executable = executable_of(pid)
             if executable:
                 yield pid, executable, words
 
 
-def _executable(pid: int) -> str:
+def executable_of(pid: int) -> str:
     """Return the file that a process runs, "" if the process is not root's or not this host's.
 
     Whoever starts a program chooses its arguments, even of one that is setuid. So the file is what the kernel says, and

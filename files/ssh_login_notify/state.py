@@ -23,23 +23,32 @@ if TYPE_CHECKING:
 # How many deliveries are remembered: a caller who waits for one must not lose it to those of other logins.
 RECENT = 200
 # The file is read no further; it is always smaller.
-LARGEST_BYTES = 1 << 20
+LARGEST_BYTES = 4 << 20
 # A pause is never longer. One that looks longer comes from a jump of the clock.
 LONGEST_PAUSE_SECONDS = 3700
 # Seconds since the epoch, up to the year 2242: localtime(3) has an end too.
 NUMBER = (int, float)
 LATEST = 1 << 33
-DELIVERY = {"id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int}
+DELIVERY = {
+    "id": str, "user": str, "from": str, "login_time": NUMBER, "delivered_at": NUMBER, "status": int,
+    "address": str, "key": str, "type": str,
+}  # fmt: skip
+# Earlier versions did not keep these; see identity.py.
+ADDED = {"address": "", "key": "", "type": ""}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
 # A login that needed no message. rule: the number of the rule in `ignore` that says so, from 1 on.
 IGNORED = {"id": str, "from": str, "rule": int, "at": NUMBER}
+# A login that is folded into an earlier one (repeats.py). into: the id of that one.
+FOLDED = {
+    "id": str, "from": str, "into": str, "at": NUMBER, "user": str, "address": str, "key": str, "type": str,
+}  # fmt: skip
 ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
 
 # The attributes that state/sender.json holds, by their names.
 KEPT = (
     "recent", "trouble", "last_answer", "not_before", "agreed_at", "asked", "last_ping", "dropped", "untold",
-    "failures", "ignored",
+    "failures", "ignored", "folded",
 )  # fmt: skip
 
 
@@ -51,6 +60,7 @@ class State:
     last_ping: the result of the last ping of the dead man's switch, None before the first.
     dropped: how many alerts a limit has dropped, in total. untold: how many of them no message has reported yet.
     ignored: the last logins that needed no message (IGNORED), the newest last: whoever waits for one has an answer.
+    folded: the same, of those that repeat one that was reported (FOLDED).
     failures: failed tries since the last delivery. retries: what is known of alerts that failed.
     """
 
@@ -68,10 +78,11 @@ class State:
         self.failures = 0
         self.retries = Retries()
         self.ignored: List[Entry] = []
+        self.folded: List[Entry] = []
         try:
             kept = json.loads(spool.read("state", "sender.json", LARGEST_BYTES).decode("utf-8"))
-            recent = [_checked(entry, DELIVERY) for entry in kept["recent"][-RECENT:]]
-            self.recent = [entry for entry in recent if entry]
+            recent = [dict(ADDED, **entry) for entry in kept["recent"][-RECENT:] if isinstance(entry, dict)]
+            self.recent = _all_checked(recent, DELIVERY)
             self.trouble = _checked(kept["trouble"], TROUBLE)
             self.last_answer = _checked(kept.get("last_answer"), ANSWER)
             self.not_before = _time(kept["not_before"])
@@ -82,8 +93,8 @@ class State:
             self.failures = _count(kept.get("failures"))
             tried = {name: _checked(entry, retries.FORM) for name, entry in (kept.get("tried") or {}).items()}
             self.retries = Retries({name: entry for name, entry in tried.items() if entry})
-            ignored = [_checked(entry, IGNORED) for entry in (kept.get("ignored") or [])[-RECENT:]]
-            self.ignored = [entry for entry in ignored if entry]
+            self.ignored = _all_checked((kept.get("ignored") or [])[-RECENT:], IGNORED)
+            self.folded = _all_checked((kept.get("folded") or [])[-RECENT:], FOLDED)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             pass  # none yet, or damaged: then nothing is known, and nothing depends on it
 
@@ -108,6 +119,11 @@ class State:
     def ignore(self, logins: "List[Entry]") -> None:
         """Remember logins that needed no message (IGNORED)."""
         self.ignored = (self.ignored + logins)[-RECENT:]
+        self._keep()
+
+    def fold(self, login: "Entry") -> None:
+        """Remember a login that is folded into an earlier one (FOLDED)."""
+        self.folded = [*self.folded, login][-RECENT:]
         self._keep()
 
     def waiting(self, why: str, mend: str, seconds: float, asked: bool = False) -> None:
@@ -170,6 +186,10 @@ def _time(thing: object) -> float:
 
 def _count(thing: object) -> int:
     return int(thing) if isinstance(thing, int) and 0 <= thing < LATEST else 0
+
+
+def _all_checked(things: "List[Any]", types: "Dict[str, Any]") -> "List[Entry]":
+    return [entry for entry in (_checked(thing, types) for thing in things) if entry]
 
 
 def _checked(thing: object, types: "Dict[str, Any]") -> "Optional[Entry]":

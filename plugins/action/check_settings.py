@@ -28,6 +28,9 @@ class ActionModule(ActionBase):
         found = role_settings.problems(variables, self._templar.template, options["secrets"])
         result.update(changed=False, problems=found)
         warnings = role_settings.foreign_variables(variables)
+        if not found:
+            # Ansible shows the same warning of several hosts once.
+            warnings += role_settings.notices(variables, self._templar.template)
         if warnings:
             result["warnings"] = warnings
         if found:

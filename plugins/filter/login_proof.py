@@ -21,7 +21,8 @@ short_description: Say whether a login proves that logins are reported
 description:
   - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and what the notifier
     on the host says.
-  - The alert of exactly this login must be delivered, by address and port.
+  - The alert of exactly this login must be delivered, by address and port. A repeat of a login that was reported a few
+    minutes before, and since the last change of the notifier and its configuration, counts too. It has no alert.
   - OpenSSH before 8.0 does not tell PAM the port, and a socket that is no TCP has none. The alert must be of a login at
     that time then, and from that address or from a local socket.
 positional: _input
@@ -99,7 +100,7 @@ def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[s
     origin = LOCAL if words[0] == "UNKNOWN" else f"{words[0]} port {words[1]}"
     clock = int(lines[-2]) if len(lines) > 1 and CLOCK.match(lines[-2]) else None
     report = status_report(status)
-    if any(_is_this(delivery, words, clock) for delivery in report["deliveries"]):
+    if any(_is_this(reported, words, clock) for reported in [*report["deliveries"], *report["folded"]]):
         return {"settled": True, "rule": 0, "problem": ""}
     for ignored in report["ignored"]:
         if _is_this(ignored, words, clock):

@@ -96,6 +96,20 @@ _value:
         time:
           description: When the login was, as above.
           type: float
+    folded:
+      description:
+        - The last logins that repeat one whose alert was delivered a few minutes before. See
+          O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_repeat_minutes).
+        - Empty if the notifier is too old to say so.
+      type: list
+      elements: dict
+      contains:
+        from:
+          description: Address and port.
+          type: str
+        time:
+          description: When the login was, as above.
+          type: float
 """
 
 STATES = ("ok", "warning", "critical", "unknown")
@@ -123,6 +137,7 @@ def status_report(answer: object) -> dict[str, Any]:
     report: dict[str, Any] = {
         "understood": False, "fault": "", "state": "unknown", "version": "", "label": "", "last_delivery": None,
         "waiting": None, "failed": None, "problems": [], "sandbox_without": [], "deliveries": [], "ignored": [],
+        "folded": [],
     }  # fmt: skip
     try:
         report.update(_checked(_decoded(answer)), understood=True)
@@ -157,6 +172,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     last = _part(found, "last_delivery", dict, optional=True)
     deliveries = _part(found, "recent_deliveries", list)
     ignored = _entry("recent_ignored", found.get("recent_ignored", []), list)
+    folded = _entry("recent_folded", found.get("recent_folded", []), list)
     problems = _part(found, "problems", list)
     if len(problems) > MAX_PROBLEMS:
         raise NotUnderstoodError("it has too many problems")
@@ -172,6 +188,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         "sandbox_without": [_text("sandbox_without", part) for part in parts],
         "deliveries": [_login(_entry("a delivery", delivery, dict)) for delivery in deliveries],
         "ignored": [_ignored(_entry("an ignored login", login, dict)) for login in ignored],
+        "folded": [_login(_entry("a folded login", login, dict)) for login in folded],
         **{name: _count(found, name) for name in COUNTS},
     }
 

@@ -16,7 +16,7 @@ Three things in which Pythons differ, or which compare to nothing, are decided h
 
 import ipaddress
 import re
-from typing import Any, Tuple
+from typing import Any, Iterable, Tuple
 
 LOCAL = "local"
 LINK_LOCAL = ipaddress.ip_network("fe80::/10")
@@ -46,6 +46,17 @@ def holds(text: str, address: str) -> bool:
         return False
     # Without a zone, a network has no link-local address in it, or all of them (::/0).
     return found.version == network.version and found in network and zone in ("", found_zone)
+
+
+def cover_all(texts: Iterable[str]) -> bool:
+    """Tell whether every address of IPv4 and every one of IPv6 is in one of these networks.
+
+    A network of IPv6 holds no IPv4 address in IPv6 form, so those need not be named twice.
+    """
+    networks = [network for network, zone in map(_parse, (text for text in texts if text != LOCAL)) if not zone]
+    found = [[network for network in networks if network.version == version] for version in (4, 6)]
+    found[1].append(IPV4_IN_IPV6)
+    return all(any(not network.prefixlen for network in ipaddress.collapse_addresses(family)) for family in found)
 
 
 def _parse(text: str) -> Tuple[Any, str]:
@@ -97,3 +108,17 @@ def _address(text: str) -> Tuple[Any, str]:
     if zone and address not in LINK_LOCAL:
         raise ValueError("a zone that no such address has")
     return (getattr(address, "ipv4_mapped", None) or address), zone
+
+
+def around(address: str) -> str:
+    """Return the network around a client's address: a /24, or a /48 with IPv6; "" for what is no address.
+
+    A site has at most that much of IPv6 (RFC 6177, 2), and a provider hands out IPv4 addresses of one /24 in turn.
+    """
+    try:
+        found, zone = _address(address)
+    except ValueError:
+        return ""
+    length = 24 if found.version == 4 else 48
+    network = str(ipaddress.ip_network(f"{found}/{length}", strict=False))
+    return network if not zone else network.replace("/", f"%{zone}/")

@@ -9,9 +9,10 @@ do``, without a full stop. No problem shows a secret.
 
 import ipaddress
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Tuple  # noqa: F401 - Dict, for type comments
+from typing import Any, Dict, Iterator, List, Mapping  # noqa: F401 - Dict, for type comments
 
-from . import certificate_patterns, client_networks, login_types
+from . import certificate_patterns, login_rules
+from .login_rules import FINGERPRINT, FINGERPRINT_MEND, PAM_SERVICE
 
 PREFIX = "ssh_login_notify_"
 # What the notifier's configuration holds. Only the webhook has no default.
@@ -23,6 +24,9 @@ DEFAULTS = {
     "proxy": "",
     "people": {},
     "ignore": [],
+    "mentions": [],
+    "repeat_minutes": 5,
+    "daily_failures": False,
     "pam_services": ["sshd"],
     "accept": [],
     "heartbeat_message": True,
@@ -52,21 +56,6 @@ REMOVAL = ("state", "pam_services", "copy_vendor_pam", "offline", "remove_spool"
 RESULTS = ("host", "adopted", "test_alert")
 STATES = ("present", "absent")
 ACCEPTABLE = ("user_environment", "managed_file", "writable_directories", "unreported_sshd")
-RULE_KEYS = ("user", "from", "key", "certificate", "type")
-TYPES = (
-    login_types.INTERACTIVE,
-    login_types.COMMAND,
-    login_types.SFTP_OR_SCP,
-    login_types.SCP,
-    login_types.RSYNC,
-    login_types.GIT,
-    login_types.TUNNEL,
-    login_types.UNKNOWN,
-    login_types.PAM_SESSION,
-    login_types.COMMAND_OVER,
-    login_types.SOMETHING_OVER,
-    login_types.TERMINAL_OVER,
-)
 TYPE_NAMES = {str: "text", bool: "true or false", dict: "a mapping", list: "a list", int: "a whole number"}
 # What a problem of the type tells the user to write. Of a setting that is not here, it is the default.
 EXAMPLES = {
@@ -76,11 +65,14 @@ EXAMPLES = {
     "ca_file": "/etc/ssl/certs/relay.pem",
     "proxy": "http://proxy.example.com:3128",
     "people": "{'SHA256:...': Ada Lovelace}",
-    "ignore": "[{user: backup}]",
+    "ignore": "[{user: backup, reason: the nightly backup}]",
+    "mentions": "[{weight: failures, mention: '<!here>'}]",
     "accept": "[managed_file]",
     "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
 }
-LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1}
+LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1, "repeat_minutes": 0}
+# A day. Later logins of the same kind are news again.
+MOST = {"repeat_minutes": 1440}
 # Slack's hosts for webhooks, and the paths of those that take messages and of those that start a workflow.
 SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 SLACK_DOMAINS = (".slack.com", ".slack-gov.com")
@@ -97,11 +89,8 @@ PROXY = re.compile(
     r"http://(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%(?!3[Aa])[0-9A-Fa-f]{2})+:"
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?" + HOST_AND_PORT + r"/?\Z"
 )
-PAM_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
 # In one line, and something to read in it.
 PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
-FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}\Z")
-FINGERPRINT_MEND = "copy it from `ssh-keygen -lf key.pub`, SHA256: and 43 characters"
 # A command of a PAM line, and a path: neither may hold what would change the meaning of a line.
 COMMAND = re.compile(r"/[^\]\[#^\\]+\Z")
 # crontab(5) takes numbers in a list of days, and no names.
@@ -279,10 +268,12 @@ def _ca_file(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}ca_file is not an absolute path: give the path of a PEM file on the host"
 
 
-def _at_least(name: str) -> Any:
+def _in_limits(name: str) -> Any:
     def check(values: Mapping[str, Any]) -> Iterator[str]:
         if values[name] < LEAST[name]:
             yield f"{PREFIX}{name} is less than {LEAST[name]}: set it to {LEAST[name]} or more"
+        if values[name] > MOST.get(name, values[name]):
+            yield f"{PREFIX}{name} is more than {MOST[name]}: set it to {MOST[name]} or less"
 
     return check
 
@@ -307,50 +298,19 @@ def _people(values: Mapping[str, Any]) -> Iterator[str]:
     wrong = [entry for entry in entries if entry not in certificates]
     if wrong:
         yield f"{PREFIX}people has {_listed(wrong)}, which is not a fingerprint: {FINGERPRINT_MEND}"
-    for what, mend in map(_parts, map(certificate_patterns.problem, certificates)):
+    for what, mend in map(login_rules.parts, map(certificate_patterns.problem, certificates)):
         if what:
             yield f"{PREFIX}people has an entry that cannot be compared, since {what}: {mend}"
     if not all(_matches(PERSON, name) for name in people.values()):
         yield f"{PREFIX}people has a name that is empty, is not text or has several lines: write it in one line"
 
 
-def _ignore(values: Mapping[str, Any]) -> Iterator[str]:
-    rules = values["ignore"]
-    for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
-        wrong = _rule_problem(rule)
-        if wrong:
-            yield f"rule {number} of {PREFIX}ignore {wrong}"
+def _ignore(values: Mapping[str, Any]) -> List[str]:
+    return login_rules.ignore_problems(values["ignore"], values["people"], values["pam_services"])
 
 
-def _rule_problem(rule: Any) -> str:
-    keys = ", ".join(RULE_KEYS)
-    if not isinstance(rule, Mapping) or not set(rule) <= set(RULE_KEYS):
-        return f"has other keys than {keys}: correct them"
-    if not rule:
-        return f"has no keys, so it would silence every login: give it at least one of {keys}"
-    if not all(isinstance(value, str) and value for value in rule.values()):
-        return "has a value that is empty or is not text: write each value as text, in quotes"
-    for name in ("user", "key", "type"):
-        if certificate_patterns.looks_like_pattern(rule.get(name, "")):
-            return (
-                f"has the pattern {rule[name]!r} for {name}, and only the names in a certificate are compared with"
-                f" patterns: write a rule with the whole {name} for each"
-            )
-    if "key" in rule and not FINGERPRINT.match(rule["key"]):
-        return f"has the key {_listed([rule['key']])}, which is not a fingerprint: {FINGERPRINT_MEND}"
-    if rule.get("type", TYPES[0]) not in TYPES:
-        return "has an unknown type: use one of {}".format(", ".join(TYPES))
-    what, mend = _parts(client_networks.problem(rule["from"]) if "from" in rule else "")
-    if what:
-        return f"cannot compare an address, since {what}: {mend}"
-    what, mend = _parts(certificate_patterns.problem(rule["certificate"]) if "certificate" in rule else "")
-    return f"cannot compare a certificate, since {what}: {mend}" if what else ""
-
-
-def _parts(problem: str) -> Tuple[str, str]:
-    """Return what is wrong and what to do, from the one sentence of a module of rules; empty where nothing is."""
-    what, _semicolon, mend = problem.rpartition("; ")
-    return what, mend
+def _mentions(values: Mapping[str, Any]) -> List[str]:
+    return login_rules.mentions_problems(values["mentions"], values["people"], values["pam_services"])
 
 
 def _heartbeat_ping(values: Mapping[str, Any]) -> Iterator[str]:
@@ -408,13 +368,15 @@ CHECKS = {
     "webhook_url": _webhook,
     "proxy": _proxy,
     "ca_file": _ca_file,
-    "longest_silence": _at_least("longest_silence"),
-    "most_waiting": _at_least("most_waiting"),
-    "most_waiting_mib": _at_least("most_waiting_mib"),
+    "longest_silence": _in_limits("longest_silence"),
+    "most_waiting": _in_limits("most_waiting"),
+    "most_waiting_mib": _in_limits("most_waiting_mib"),
     "pam_services": _pam_services,
     "accept": _accept,
     "people": _people,
     "ignore": _ignore,
+    "mentions": _mentions,
+    "repeat_minutes": _in_limits("repeat_minutes"),
     "heartbeat_ping_url": _heartbeat_ping,
 }  # type: Dict[str, Any]
 ROLE_CHECKS = {

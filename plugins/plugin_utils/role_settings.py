@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.loginwatch.pam.plugins.module_utils import settings
+from ansible_collections.loginwatch.pam.plugins.module_utils import login_rules, settings
 from ansible_collections.loginwatch.pam.plugins.plugin_utils.misspelling import nearest
 
 DEFAULTS = {**settings.DEFAULTS, **settings.ROLE_DEFAULTS}
@@ -21,6 +23,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # How alike two names without the prefix have to be, so that one is meant for the other: `label` for `host_label`.
 ALIKE = 0.6
 RENAME = f"give a variable of your own a name that does not begin with {settings.PREFIX}"
+# The settings that are lists of rules for logins.
+RULES = ("ignore", "mentions")
 # The name in Jinja's and in Ansible's own words for an undefined variable.
 UNDEFINED = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)' is undefined")
 # The variable of the environment that a lookup reads.
@@ -63,6 +67,8 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(name: str, value: Any, default: Any) -> Any:
+    if name in RULES and isinstance(value, list):
+        return [_with_text_for_a_date(rule) for rule in value]
     if name == "host_label" and isinstance(value, (bool, int, float)):
         return str(value)  # a label like 42 without quotes
     # Up to ansible-core 2.18 a variable that is a template by itself is text, never a number or a truth value.
@@ -74,6 +80,22 @@ def _typed(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, int) and isinstance(value, str) and WHOLE_NUMBER.match(value):
         return int(value)
     return value
+
+
+def _with_text_for_a_date(rule: Any) -> Any:
+    """Return a rule as JSON can have it: to YAML, `until: 2027-03-31` without quotes is a date."""
+    until = rule.get("until") if isinstance(rule, dict) else None
+    is_date = isinstance(until, datetime.date) and not isinstance(until, datetime.datetime)
+    return {**rule, "until": until.isoformat()} if is_date else rule
+
+
+def notices(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> list[str]:
+    """Return what to put right in settings that have no problem, in whole sentences."""
+    values, _unreadable = _read(["state", "ignore"], variables, template)
+    rules = values["ignore"] if values["state"] != "absent" else []
+    found = login_rules.without_reason(rules) + login_rules.weightless_root(rules)
+    found += login_rules.ended(rules, time.time())
+    return [sentence[:1].upper() + sentence[1:] + "." for sentence in found]
 
 
 def problems(variables: Mapping[str, Any], template: Callable[[Any], Any], secrets: bool = True) -> list[str]:

@@ -70,7 +70,7 @@ class Machine:
             "ansible_host": "127.0.0.1", "ansible_port": self.port, "ansible_user": USER, "ansible_become": True,
             "ansible_ssh_private_key_file": str(KEY), "ansible_ssh_common_args": " ".join(OPTIONS),
             "ansible_python_interpreter": "/usr/bin/python3", "ssh_login_notify_webhook_url": self.webhook,
-            "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+            "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem", "ssh_login_notify_repeat_minutes": 0,
         }  # fmt: skip
         inventory, play = self.directory / "inventory.json", self.directory / "play.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"enforcing": host}}}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,14 +26,35 @@ def deploy(host, directory: Path, webhook: object, **variables: object) -> subpr
 def play(playbook: str, host, directory: Path, webhook: object, **variables: object) -> subprocess.CompletedProcess:
     """The same with another playbook, such as loginwatch.pam.verify."""
     settings = directory / "settings.json"
-    values = {"webhook_url": webhook, **variables}
-    settings.write_text(json.dumps({f"ssh_login_notify_{name}": value for name, value in values.items()}))
-    program = ["ansible-playbook", "-vvv", "--diff", "--limit", host.backend.hostname, "--extra-vars", f"@{settings}"]
-    inventory = ["--inventory", os.environ["MOLECULE_INVENTORY_FILE"]]
+    settings.write_text(json.dumps(_of_the_role({"webhook_url": webhook, **variables})))
+    return _run(playbook, "--limit", host.backend.hostname, "--extra-vars", f"@{settings}")
+
+
+def refusals(host, directory: Path, settings: dict[str, dict[str, object]]) -> tuple[dict[str, str], str]:
+    """Run the role once, with many settings that it refuses; return what it said to each, and all of the output.
+
+    :param settings: the role's variables, by a name without spaces; each name becomes an alias of the server
+    """
+    alias = {"ansible_connection": "community.docker.docker", "ansible_host": host.backend.hostname}
+    hosts = {name: {**alias, **_of_the_role({"webhook_url": url(SECRET), **of})} for name, of in settings.items()}
+    aliases = directory / "aliases.json"
+    aliases.write_text(json.dumps({"all": {"children": {"servers": {"children": {"aliases": {"hosts": hosts}}}}}}))
+    done = _run(str(PLAYBOOK), "--inventory", str(aliases), "--limit", "aliases")
+    said = done.stdout + done.stderr
+    failures = re.split(r"^fatal: \[(\S+)\]: FAILED! => ", said, flags=re.MULTILINE)[1:]
+    found = dict(zip(failures[::2], failures[1::2]))
+    assert set(found) == set(settings), said
+    return {name: " ".join(text.partition("\nTASK [")[0].split()) for name, text in found.items()}, said
+
+
+def _of_the_role(values: dict[str, object]) -> dict[str, object]:
+    return {f"ssh_login_notify_{name}": value for name, value in values.items()}
+
+
+def _run(*words: str) -> subprocess.CompletedProcess:
+    program = ["ansible-playbook", "-vvv", "--diff", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], *words]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")}
-    return subprocess.run(
-        [*program, *inventory, playbook], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def url(secret: str) -> str:

@@ -25,6 +25,7 @@ KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
 NAMES = ("debian12", "debian13", "debian12-plain")
 # With those that are there for one test module each.
 GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
+PROGRAM = "/usr/local/bin/ssh-login-notify"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
 # Playbooks that take something away do so only with a target.
@@ -71,6 +72,8 @@ def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[st
         "ansible_ssh_args": OPTIONS,
         "ssh_login_notify_webhook_url": url(SECRET),
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
+        # Tests log in many times in the same way, and wait for each alert.
+        "ssh_login_notify_repeat_minutes": 0,
     }
     path = directory / "inventory.yml"
     path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}, sort_keys=False))

@@ -4,8 +4,8 @@
 
 """Start and remove a scenario's containers: Molecule runs `python -m tests.lab.scenario` (molecule/shared).
 
-    scenario up NAME DIRECTORY PLATFORMS     the key goes into DIRECTORY; PLATFORMS as molecule.yml has them, as JSON
-    scenario down NAME
+scenario up NAME DIRECTORY PLATFORMS     the key goes into DIRECTORY; PLATFORMS as molecule.yml has them, as JSON
+scenario down NAME
 """
 
 from __future__ import annotations

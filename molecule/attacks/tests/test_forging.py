@@ -31,7 +31,7 @@ def environment(host):
 
     def write(variables: dict[str, str]) -> None:
         lines = "".join(f'{name} DEFAULT="{value}"\n' for name, value in variables.items())
-        host.check_output("runuser -u intruder -- sh -c 'printf %%s \"$0\" > \"$1\"' %s %s", lines, PAM_ENVIRONMENT)
+        host.check_output('runuser -u intruder -- sh -c \'printf %%s "$0" > "$1"\' %s %s', lines, PAM_ENVIRONMENT)
 
     yield write
     host.check_output(f"rm -f {PAM_ENVIRONMENT}")

@@ -23,7 +23,8 @@ TARGET = "/root/target"
 NAME = "1000000000.000000-77"
 ROOTS_COMMANDS = ("status --json", "flush --failed", "heartbeat", "send")
 LIMIT_SECONDS = 20  # for each of them; none has anything to wait for
-MOST_EXPOSURE = 2.0  # by systemd's own measure, of 10
+# By systemd's own measure, of 10. A tenth of it is for the homes (docs/threat-model.md).
+MOST_EXPOSURE = 2.1
 FORBIDDEN = {
     "reads the webhook": f"cat {CONFIGURATION}",
     "changes the configuration": f"echo >> {CONFIGURATION}",

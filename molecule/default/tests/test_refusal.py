@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.deploy import SECRET, deploy, url
+from tests.lab.deploy import SECRET, deploy, refusals, url
 
 # The role refuses it on the controller, so one server is enough.
 testinfra_hosts = ["ansible://plain"]
@@ -20,28 +20,23 @@ CRITICAL = 2  # of `status`, as monitoring plugins have it
 FOOTPRINT = "sha256sum /usr/local/etc/ssh-notify.conf /etc/pam.d/sshd /usr/local/bin/ssh-login-notify"
 
 
-@pytest.mark.parametrize(
-    "webhook",
-    [
-        [url(SECRET)],
-        {"url": url(SECRET)},
-        url(SECRET) + "\n",
-        url(SECRET).replace("https", "http"),
-        url(SECRET).replace("https://", ""),
-        f"https://user:{SECRET}@receiver:8443/",
-        url(SECRET).replace("receiver", "hooks..slack"),
-        url(SECRET).replace("receiver", "a" * 64),
-    ],
-    ids=["a list", "a mapping", "a line feed at its end", "plain http", "no scheme", "a password in it",
-         "an empty label", "a label of 64"],
-)
-def test_it_is_refused_without_being_shown(host, tmp_path, webhook):
+WEBHOOKS = {
+    "a-list": [url(SECRET)],
+    "a-mapping": {"url": url(SECRET)},
+    "a-line-feed-at-its-end": url(SECRET) + "\n",
+    "plain-http": url(SECRET).replace("https", "http"),
+    "no-scheme": url(SECRET).replace("https://", ""),
+    "a-password-in-it": f"https://user:{SECRET}@receiver:8443/",
+    "an-empty-label": url(SECRET).replace("receiver", "hooks..slack"),
+    "a-label-of-64": url(SECRET).replace("receiver", "a" * 64),
+}
+
+
+def test_a_webhook_is_refused_without_being_shown(host, tmp_path):
     before = host.check_output(FOOTPRINT)
-    refused = deploy(host, tmp_path, webhook)
-    said = refused.stdout + refused.stderr
-    assert refused.returncode != 0
-    assert "Nothing was changed. ssh_login_notify_webhook_url" in said
-    assert SECRET not in said
+    said, output = refusals(host, tmp_path, {name: {"webhook_url": webhook} for name, webhook in WEBHOOKS.items()})
+    assert [name for name in said if "Nothing was changed. ssh_login_notify_webhook_url" not in said[name]] == []
+    assert SECRET not in output
     assert host.check_output(FOOTPRINT) == before
 
 
@@ -60,22 +55,22 @@ def ca_file(host):
         host.check_output(f"rm {path}")
 
 
-@pytest.mark.parametrize(
-    ("path", "owner", "mode", "why"),
-    [
-        ("/root/ca.pem", "root", "0644", "the sender's sandbox hides /root"),
-        ("/var/tmp/ca.pem", "root", "0644", "the sender's sandbox hides /var/tmp"),  # noqa: S108
-        ("/etc/ssl/hidden.pem", "deploy", "0600", "no permission for /etc/ssl/hidden.pem"),
-    ],
-)
-def test_authorities_that_the_sender_could_not_read_are_refused(host, tmp_path, ca_file, path, owner, mode, why):
+# Of authorities: where, whose, with which mode, and why not.
+UNREADABLE = {
+    "roots-home": ("/root/ca.pem", "root", "0644", "the sandbox of a unit hides /root"),
+    "var-tmp": ("/var/tmp/ca.pem", "root", "0644", "the sandbox of a unit hides /var/tmp"),  # noqa: S108
+    "anothers": ("/etc/ssl/hidden.pem", "deploy", "0600", "no permission for /etc/ssl/hidden.pem"),
+}
+
+
+def test_authorities_that_the_sender_could_not_read_are_refused(host, tmp_path, ca_file):
     before = host.check_output(FOOTPRINT)
-    refused = deploy(host, tmp_path, url(SECRET), ca_file=ca_file(path, owner, mode))
-    assert refused.returncode != 0
-    said = " ".join((refused.stdout + refused.stderr).split())  # Ansible breaks long lines
-    assert "Nothing was changed. ssh_login_notify_ca_file" in said
-    assert why in said
-    assert "put it below /etc/ssl" in said
+    files = {name: {"ca_file": ca_file(path, owner, mode)} for name, (path, owner, mode, _why) in UNREADABLE.items()}
+    said, _output = refusals(host, tmp_path, files)
+    for name, (_path, _owner, _mode, why) in UNREADABLE.items():
+        assert "Nothing was changed. ssh_login_notify_ca_file" in said[name]
+        assert why in said[name]
+        assert "put it below /etc/ssl" in said[name]
     assert host.check_output(FOOTPRINT) == before
 
 

@@ -126,7 +126,7 @@ def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host,
         installed = "/usr/local/lib/ssh-login-notify/manifest.json /usr/local/etc/ssh-notify.conf"
         host.check_output(f"touch -d -10min {installed} {spool}/state/watch.json")
         host.check_output("systemctl start --wait ssh-login-notify.service")
-        receiver.wait_for(lambda message: "the systemd unit ssh-login-notify-path.timer" in message.header, after=mark)
+        receiver.wait_for(lambda message: "the systemd unit ssh-login-notify-path.timer" in message.text, after=mark)
         assert host.service("ssh-login-notify.path").is_running
     finally:
         host.check_output("systemctl start ssh-login-notify.timer ssh-login-notify-path.timer")

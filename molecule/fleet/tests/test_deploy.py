@@ -12,13 +12,23 @@ import re
 import pytest
 
 from tests.lab.containers import address
-from tests.lab.operating import AT_ONCE, CONFIGURATION, DEAD, ENVIRONMENT, KEY, NOBODY, SCENARIO, STRANGERS, make_bare
+from tests.lab.operating import (
+    AT_ONCE,
+    CONFIGURATION,
+    DEAD,
+    ENVIRONMENT,
+    KEY,
+    NOBODY,
+    PROGRAM,
+    SCENARIO,
+    STRANGERS,
+    make_bare,
+)
 
 PAM = "/etc/pam.d/sshd"
-PROGRAM = "/usr/local/bin/ssh-login-notify"
 FOOTPRINT = "sh /root/footprint.sh"
 # There everything is installed and a PAM session's alert arrives, but a real login has no alert.
-SILENT: dict[str, object] = {"ssh_login_notify_ignore": [{"user": "deploy"}]}
+SILENT: dict[str, object] = {"ssh_login_notify_ignore": [{"user": "deploy", "weight": "first"}]}
 IGNORED = "Rule 1 of ssh_login_notify_ignore matches the login from"
 # There no alert arrives at all.
 DEAF: dict[str, object] = {"ssh_login_notify_webhook_url": DEAD, "ssh_login_notify_send_test_alert": False}
@@ -57,16 +67,9 @@ def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, server
     assert ["ok: [" in wait for wait in waits] == [True] * len(servers)
 
 
-def test_a_second_run_changes_nothing(play, servers):
-    assert play("deploy").status == 0
-    run = play("deploy")
-    assert run.status == 0, run.output
-    assert [run.recap(name)["changed"] for name in servers] == [0, 0, 0]
-
-
 def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers, receiver):
     mark = receiver.last()
-    run = play("deploy", ("--check",))
+    run = play("deploy", ("--check", *AT_ONCE))
     assert run.status == 0, run.output
     assert not any(deployed(server) for server in servers.values())
     assert "TASK [Log in again]" not in run.output
@@ -221,27 +224,6 @@ def test_without_whole_copies_to_put_back_nothing_is_begun(play, servers):
     assert not deployed(server)
 
 
-def test_copies_that_could_not_be_put_back_stay_and_are_named(play, servers):
-    assert play("deploy", ("-e", "target=debian12")).status == 0
-    server = servers["debian12"]
-    before = server.check_output(f"cat {CONFIGURATION}")
-    in_the_way = "/usr/local/etc/.ssh-notify.conf.ssh-login-notify"
-    server.check_output(f"mkdir {in_the_way}")
-    try:
-        run = play("deploy", ("-e", "prove_login_seconds=3", "-e", "target=debian12"), debian12=SILENT)
-    finally:
-        server.check_output(f"rm -r {in_the_way}")
-    assert run.status != 0
-    told = " ".join(run.output.split())
-    assert IGNORED in told
-    left = r"debian12 could not be restored \((mv: .+?)\)\. Copies of its PAM files and its configuration"
-    found = re.search(left + r" are in (\S+)\.", told)
-    assert found
-    assert "cannot overwrite" in found[1]
-    assert server.check_output(f"cat {found[2]}/ssh-notify.conf") == before
-    server.check_output(f"rm -r {found[2]}")
-
-
 def test_a_refused_pam_file_is_told_in_its_own_words(play, servers):
     """Not as "One or more items failed", and not as if something had been installed."""
     server = servers["debian12"]
@@ -281,18 +263,55 @@ def test_a_host_that_is_refused_is_left_alone_and_named(play, servers):
     assert "Hosts that were not reached yet: debian13, debian12-plain." in run.output
 
 
-def test_an_upgrade_that_fails_puts_the_pam_file_and_the_configuration_back_byte_for_byte(play, servers):
-    assert play("deploy").status == 0
-    server = servers["debian12"]
-    # As an administrator may have left it: without our line, which the role mends, and with bytes that are no UTF-8.
-    server.check_output(f"sed -i '/ssh-login-notify/d' {PAM} && printf '# caf\\351\\n' >> {PAM}")
-    look = f"sha256sum {PAM} {CONFIGURATION}; stat -c '%a %u %g' {PAM} {CONFIGURATION}"
-    before = server.check_output(look)
-    run = play("deploy", ("-e", "prove_login_seconds=3"), debian12=SILENT)
-    assert run.status != 0
-    assert server.check_output(look) == before
-    assert deployed(server), "it was there before"
-    assert "The PAM files and the configuration of debian12 were restored" in run.output
+class TestWhereItIsAtWork:
+    """On a fleet that was deployed to before."""
+
+    @pytest.fixture(autouse=True, scope="class")
+    def _bare(self, play, servers):
+        run = play("deploy", AT_ONCE)
+        assert run.status == 0, run.output
+        yield
+        make_bare(servers.values())
+
+    def test_a_second_run_changes_nothing(self, play, servers):
+        run = play("deploy", AT_ONCE)
+        assert run.status == 0, run.output
+        assert [run.recap(name)["changed"] for name in servers] == [0, 0, 0]
+
+    def test_an_upgrade_that_fails_puts_the_pam_file_and_the_configuration_back_byte_for_byte(self, play, servers):
+        server = servers["debian12"]
+        # As an administrator may have left it: without our line, which the role adds, and with bytes that are no UTF-8.
+        server.check_output(f"cp -a {PAM} /root/sshd.pam")
+        server.check_output(f"sed -i '/ssh-login-notify/d' {PAM} && printf '# caf\\351\\n' >> {PAM}")
+        look = f"sha256sum {PAM} {CONFIGURATION}; stat -c '%a %u %g' {PAM} {CONFIGURATION}"
+        before = server.check_output(look)
+        try:
+            run = play("deploy", ("-e", "prove_login_seconds=3"), debian12=SILENT)
+            assert server.check_output(look) == before
+        finally:
+            server.check_output(f"mv /root/sshd.pam {PAM}")
+        assert run.status != 0
+        assert deployed(server), "it was there before"
+        assert "The PAM files and the configuration of debian12 were restored" in run.output
+
+    def test_copies_that_could_not_be_put_back_stay_and_are_named(self, play, servers):
+        server = servers["debian12"]
+        before = server.check_output(f"cat {CONFIGURATION}")
+        in_the_way = "/usr/local/etc/.ssh-notify.conf.ssh-login-notify"
+        server.check_output(f"mkdir {in_the_way}")
+        try:
+            run = play("deploy", ("-e", "prove_login_seconds=3", "-e", "target=debian12"), debian12=SILENT)
+        finally:
+            server.check_output(f"rm -r {in_the_way}")
+        assert run.status != 0
+        told = " ".join(run.output.split())
+        assert IGNORED in told
+        left = r"debian12 could not be restored \((mv: .+?)\)\. Copies of its PAM files and its configuration"
+        found = re.search(left + r" are in (\S+)\.", told)
+        assert found
+        assert "cannot overwrite" in found[1]
+        assert server.check_output(f"cat {found[2]}/ssh-notify.conf") == before
+        server.check_output(f"rm -r {found[2]}")
 
 
 def test_a_host_behind_a_bastion_is_proven_by_the_way_that_ansible_takes(play, servers, receiver):

@@ -187,7 +187,7 @@ def test_a_follower_that_was_killed_is_started_again_without_a_login(host, ada, 
         connection.open_shell()
         wait_for_shell(receiver, connection, mark)
         assert host.check_output(f"systemctl show --value -p MainPID {FOLLOWER}") != before
-    ended = f"systemctl -q is-active {FOLLOWER} || test -n \"$(ls -A {SPOOL}/open)\""
+    ended = f'systemctl -q is-active {FOLLOWER} || test -n "$(ls -A {SPOOL}/open)"'
     host.check_output(f"timeout 9 sh -c 'while {ended}; do sleep 0.1; done'")
 
 

@@ -38,6 +38,7 @@ def crowd(server, tmp_path_factory) -> Crowd:
     return Crowd(server, tmp_path_factory.mktemp("crowd"), key)
 
 
+@pytest.mark.timed  # a kill meets as many processes of each kind as the machine's other work allows
 def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receiver, outcome, rows):
     print(f"seed {SEED}")
     server.run(f"rm -f {LOG}")

@@ -61,17 +61,20 @@ def storm(server, receiver, people, storms):
     return storms[-1]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("figure", [pytest.param(figure, id=figure.title) for figure in FIGURES if figure.budget])
 def test_what_is_promised_holds(figure, storm):
     assert figure.holds(storm), f"{figure.cell(storm)}; promised: {figure.budget}"
 
 
+@pytest.mark.timed
 def test_every_kind_of_people_came(storm, people):
     """From everywhere, with every key, at every account, and several of them on one account."""
     came = {(visit.user, visit.source.split()[0], visit.fingerprint) for visit in storm.visits}
     assert len(came) == len(people.accounts) * len(people.addresses) * len(people.fingerprints)
 
 
+@pytest.mark.timed
 def test_a_digest_has_a_line_for_each_login(storm):
     """None is merged with another, however alike they are, and all of them together fit into fewer messages."""
     assert len(storm.delivered) < len(storm.reports) / 4
@@ -81,6 +84,7 @@ def test_a_digest_has_a_line_for_each_login(storm):
             assert len(set(message.ids)) == len(message.ids) == len(message.lines)
 
 
+@pytest.mark.timed
 def test_nothing_is_left_behind(storm, server):
     processes_are_left(server, 0)
     assert server.shell("find /var/spool/ssh-login-notify/incoming /var/spool/ssh-login-notify/outgoing -type f") == ""

@@ -12,7 +12,7 @@ from .fault import CONFIGURATION, LIBRARY, PROGRAM, SPOOL, Fault, Written, of_fi
 DOES_NOT_RUN = f"! {PROGRAM} --version"
 # More than one at a time: they are left lying there.
 CAPTURES = f"test $(ls {SPOOL}/incoming | wc -l) -ge 2"
-NOTHING_WRITTEN = f"test -z \"$(find {SPOOL}/incoming {SPOOL}/outgoing -type f)\""
+NOTHING_WRITTEN = f'test -z "$(find {SPOOL}/incoming {SPOOL}/outgoing -type f)"'
 
 
 def of_program(name: str, damage: str) -> Fault:
@@ -34,7 +34,7 @@ def of_configuration(name: str, damage: str, code: int = 2) -> Fault:
 def changed(setting: str) -> str:
     """Set a value in the configuration, as Python."""
     change = f"values = json.load(open(path)); values.update({setting}); json.dump(values, open(path, 'w'))"
-    return f'python3 -c "import json; path = \'{CONFIGURATION}\'; {change}"'
+    return f"python3 -c \"import json; path = '{CONFIGURATION}'; {change}\""
 
 
 NOTIFIER = [

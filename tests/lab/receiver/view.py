@@ -21,15 +21,16 @@ LINE_ID = re.compile(r" · id ([\w.-]*\d[\w.-]*)$")
 
 # The forms of files/ssh_login_notify/slack.py. A name that is not one plain word may be a JSON string.
 STRING = r'"(?:[^"\\]|\\.)*"'
-WHO = rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
+WEIGHT = r"(?:(?P<Weight>[\U0001f534\U0001f7e0] [^·]*) · )?"
+WHO = WEIGHT + rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
 SERVER = rf"(?P<Server>{STRING}|.+?)"
-LOGIN = re.compile(rf"{WHO}(?: logged in| opened more)? on {SERVER}")
-OWN = re.compile(rf"(?:Test alert|Heartbeat) from {SERVER}(?:: (?:all is well|something is wrong))?")
+LOGIN = re.compile(rf"{WHO}(?: logged in| logged in again| opened more)? on {SERVER}")
+OWN = re.compile(rf"(?:Test alert|Heartbeat|Daily summary) from {SERVER}(?:: (?:all is well|something is wrong))?")
 SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
 # A login's line in a digest. Nothing in it holds the separator.
 LINE = re.compile(
-    WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?P<Type>[^·]*) · from (?P<From>[^·]*) · (?P<Time>[^·]*)"
-    " · (?P<Key>[^·]*) · id [^·]*"
+    WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?:Attention: (?P<Attention>[^·]*) · )?(?P<Type>[^·]*)"
+    " · from (?P<From>[^·]*) · (?P<Time>[^·]*) · (?P<Key>[^·]*) · id [^·]*"
 )
 
 
@@ -37,7 +38,8 @@ def view(payload: Any) -> dict[str, Any]:
     """Return what stands in a message, unescaped.
 
     text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
-    sections, and Person, User and Server where the header says them. lines: the texts of sections, in order.
+    sections, and Weight, Person, User and Server where the header says them. lines: the texts of sections, in order,
+    without those that only notify somebody.
     notes: the texts of context blocks, in order.
     ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text.
     """
@@ -46,7 +48,7 @@ def view(payload: Any) -> dict[str, Any]:
     notes = [text for block in blocks if block.get("type") == "context" for text in _texts(block.get("elements"))]
     headers = [text for block in blocks if block.get("type") == "header" for text in _texts([block.get("text")])]
     sections = [block for block in blocks if block.get("type") == "section"]
-    lines = [line for block in sections for line in _texts([block.get("text")])]
+    lines = [line for block in sections if not _is_mrkdwn(block.get("text")) for line in _texts([block.get("text")])]
     text = payload.get("text") if isinstance(payload, dict) else None
     fields = {label: value for block in sections for label, value in _pairs(block.get("fields"))}
     return {
@@ -76,13 +78,19 @@ def of_line(line: str) -> dict[str, str]:
     match = LINE.fullmatch(line)
     if not match:
         raise ValueError(f"not a login's line: {line}")
-    names = {label: name(match[label]) for label in ("Person", "User", "Note", "Type") if match[label]}
+    names = {
+        label: name(match[label]) for label in ("Weight", "Person", "User", "Note", "Attention", "Type") if match[label]
+    }
     return {**{label: value for label, value in match.groupdict().items() if value}, **names}
 
 
 def name(text: str) -> str:
     """Return a name without its quotes, if it has any. What was cut stays as it is."""
     return json.loads(text) if re.fullmatch(STRING, text) else text
+
+
+def _is_mrkdwn(text: Any) -> bool:
+    return isinstance(text, dict) and text.get("type") == "mrkdwn"
 
 
 def _texts(objects: Any) -> list[str]:

@@ -40,9 +40,7 @@ def ec2():
     def start(**tags: str) -> dict:
         words = [{"Key": key, "Value": value} for key, value in tags.items()]
         specification = [{"ResourceType": "instance", "Tags": words}]
-        answer = client.run_instances(
-            ImageId="ami-12c6146b", MinCount=1, MaxCount=1, TagSpecifications=specification
-        )
+        answer = client.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1, TagSpecifications=specification)
         return answer["Instances"][0]
 
     instances = {

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def test_the_workflow_runs_every_scenario():
     assert set(workflow["jobs"]["debian"]["strategy"]["matrix"]["scenario"]) == SCENARIOS
 
 
+@functools.cache
 def words_of_the_program() -> str:
     """All texts in the program's source, one a line."""
     texts = []

@@ -120,7 +120,7 @@ def wait_for(condition, seconds=LONGEST_WAIT):
         if found:
             return found
         assert time.monotonic() < until, "it did not come in time"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -181,7 +181,7 @@ class Installation:
         self.change(self.library / "paths.py", r'OVERFLOW = ".*"', 'OVERFLOW = "{}"'.format(root / "overflow"))
         self.change(self.library / "observer.py", r"TUNNEL_SECONDS = 3\.0", "TUNNEL_SECONDS = 0.3")
         self.change(self.library / "observer.py", r"UNSERVED_SECONDS = 30\.0", "UNSERVED_SECONDS = 0.3")
-        self.change(self.library / "paths.py", r'HOST = .*', 'HOST = "{}"'.format(self.write_host("systemd")))
+        self.change(self.library / "paths.py", r"HOST = .*", 'HOST = "{}"'.format(self.write_host("systemd")))
         # Nobody is to look for these, which sshd's domain may not.
         self.change(self.library / "paths.py", r'SYSTEMD = ".*"', f'SYSTEMD = "{FORBIDDEN}"')
         self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', f'PATH_UNIT = "{FORBIDDEN}"')

@@ -50,6 +50,9 @@ def test_a_whole_configuration_is_read(file):
         "proxy": "http://proxy.example:3128",
         "people": {FINGERPRINT: "Ada Lovelace"},
         "ignore": [{"user": "backup", "from": "10.0.0.0/8", "key": FINGERPRINT, "type": "rsync"}],
+        "mentions": [{"weight": ["root", "failures"], "mention": "<!here>"}],
+        "repeat_minutes": 0,
+        "daily_failures": True,
         "pam_services": ["sshd", "login"],
         "accept": ["user_environment"],
         "heartbeat_message": False,
@@ -179,7 +182,8 @@ def test_a_value_of_another_kind_is_refused_with_its_variable(name, value):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("most_waiting", 0), ("most_waiting_mib", -1), ("longest_silence", -1), ("most_waiting", True),
-     ("most_waiting", "20"), ("heartbeat_message", 1), ("pam_services", [""]), ("pam_services", [3]),
+     ("most_waiting", "20"), ("repeat_minutes", -1), ("repeat_minutes", 1441), ("daily_failures", 1),
+     ("heartbeat_message", 1), ("pam_services", [""]), ("pam_services", [3]),
      ("heartbeat_ping_url", "http://switch.example/not-a-real-secret"), ("heartbeat_ping_url", "https:///x"),
      ("heartbeat_ping_url", "not-a-real-secret")],
 )  # fmt: skip
@@ -229,7 +233,12 @@ def test_a_proxy_may_have_a_user_and_a_password_which_are_not_shown(user, host):
         "deploy",
         {"users": "deploy"},
         {"user": ""},
-        {"user": ["deploy"]},
+        {"user": []},
+        {"user": ["deploy", ""]},
+        {"user": ["deploy", 7]},
+        {"user": {"deploy": "x"}},
+        {"reason": ["a", "b"]},
+        {"until": ["2027-03-31"], "user": "deploy"},
         {"from": "10.0.0.0/33"},
         {"from": "10.0.0.5/8"},
         {"from": "office.example"},
@@ -252,6 +261,23 @@ def test_a_proxy_may_have_a_user_and_a_password_which_are_not_shown(user, host):
 )
 def test_a_rule_that_silences_all_or_never_matches_is_refused(rule):
     assert "ssh_login_notify_ignore" in refusal(webhook_url=WEBHOOK, ignore=[{"user": "x"}, rule])
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"user": "root"}, "mentions nobody: write mention: '<!here>', "),
+        ({"user": "root", "mention": "@here"}, "mentions nobody: write mention: '<!here>', "),
+        ({"user": "root", "mention": "<!here> <!channel>"}, "mentions nobody: "),
+        ({"mention": "<!here>"}, "has no keys, so it matches every login: give it at least one of user, "),
+        ({"weight": "heavy", "mention": "<!here>"}, "has the unknown weight 'heavy': use only anomaly, "),
+        ({"users": "root", "mention": "<!here>"}, "has the unknown key 'users': use only user, "),
+        ("root", "mentions nobody: "),
+    ],
+)
+def test_what_is_wrong_with_a_mention_is_said_with_what_to_write(rule, words):
+    said = refusal(webhook_url=WEBHOOK, mentions=[{"user": "ada", "mention": "<@U024BE7LH>"}, rule])
+    assert said.startswith("rule 2 of ssh_login_notify_mentions " + words)
 
 
 @given(st.text(min_size=1, max_size=40), st.booleans())

@@ -31,6 +31,7 @@ from ssh_login_notify.delivery import (
     Delivery,
     retry_after,
 )
+from ssh_login_notify.identity import key_of
 from ssh_login_notify.retries import FEW_TRIES, LONGEST_STUCK_SECONDS, MOST_UNSURE
 from ssh_login_notify.state import RECENT, State
 from ssh_login_notify.transport import Transport
@@ -121,7 +122,8 @@ def test_what_was_delivered_is_remembered(queue):
     assert before <= entry.pop("delivered_at") <= time.time()
     assert entry == {
         "id": alert(1)["id"], "user": "ada", "from": "203.0.113.50 port 45006 (client.example)",
-        "login_time": alert(1)["time"], "status": 200,
+        "login_time": alert(1)["time"], "status": 200, "address": "203.0.113.50", "key": key_of(alert(1)),
+        "type": alert(1)["type"],
     }  # fmt: skip
 
 
@@ -842,7 +844,7 @@ def test_what_the_rules_ignore_is_done_with_and_not_sent(queue):
     queue.put(1, user="backup")
     queue.put(2, user="ada")
     queue.put(3, user="backup", notes=["the login's environment tried to forge PAM_USER"])
-    assert queue.send(ignore=[{"user": "backup"}]) is True
+    assert queue.send(ignore=[{"user": "backup", "weight": "first"}]) is True
     assert queue.ids == [ids(2), ids(3)]
     assert queue.names() == queue.names("failed") == []
 
@@ -851,7 +853,7 @@ def test_whoever_waits_for_a_login_that_a_rule_ignores_finds_out_which_rule(queu
     """As the playbook verify does, whose own login may be such a one."""
     queue.put(1, user="ada", port=50001)
     queue.put(2, user="backup", port=50002)
-    assert queue.send(ignore=[{"user": "root"}, {"user": "backup"}]) is True
+    assert queue.send(ignore=[{"user": "root"}, {"user": "backup", "weight": "first"}]) is True
     state = State(queue.spool)
     assert [(entry["id"], entry["from"], entry["rule"]) for entry in state.ignored] == [
         (alert(2)["id"], "203.0.113.50 port 50002", 2)
@@ -861,7 +863,7 @@ def test_whoever_waits_for_a_login_that_a_rule_ignores_finds_out_which_rule(queu
 
 def test_a_backlog_of_ignored_logins_is_no_message(queue):
     queue.put(*range(30), user="backup")
-    assert queue.send(ignore=[{"user": "backup"}]) is True
+    assert queue.send(ignore=[{"user": "backup", "weight": ["first"]}]) is True
     assert queue.messages == []
     assert queue.names() == []
 

@@ -572,7 +572,7 @@ def test_a_file_without_authorities_is_refused(host):
 
 def test_authorities_that_the_sender_can_not_read_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "HIDDEN", ("/root",))
-    assert preflight.out_of_reach("/root/ca.pem") == "the sender's sandbox hides /root"
+    assert preflight.out_of_reach("/root/ca.pem") == "the sandbox of a unit hides /root"
     path = tmp_path / "ca.pem"
     path.write_text("")
     path.chmod(0o400)

@@ -3,20 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """rules: a login is ignored by whole values and networks, never by a part of a text, and never a suspicious one."""
 
+import datetime
 import ipaddress
 import re
 import time
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
+from ssh_login_notify import groups
 from ssh_login_notify.alert import TEST
 from ssh_login_notify.certificate_patterns import is_like
 from ssh_login_notify.client_networks import IPV4_IN_IPV6, LINK_LOCAL, holds, problem
 from ssh_login_notify.config import ConfigurationError
-from ssh_login_notify.rules import is_ignored, people
-from ssh_login_notify.settings import TYPES
+from ssh_login_notify.login_rules import KEYS as KEYS_OF_RULES
+from ssh_login_notify.login_rules import TYPES
+from ssh_login_notify.rules import MATCHES, ignoring_rule, is_ignored, mentions, people
+from ssh_login_notify.weights import WEIGHTS
 
 CA = "SHA256:" + "c" * 43
 
@@ -144,7 +149,7 @@ def test_a_type_matches_with_and_without_a_programs_name():
 
 @pytest.mark.parametrize("name", ["SSH", "Rsync", "SSH (command: apt-get)", "test"])
 def test_a_type_that_no_login_can_have_is_refused(name):
-    with pytest.raises(ConfigurationError, match="has an unknown type: use one of SSH \\(interactive\\), "):
+    with pytest.raises(ConfigurationError, match=r"has the unknown type '.*': use one of SSH \(interactive\), "):
         configuration(ignore=[{"type": name}])
 
 
@@ -154,8 +159,55 @@ def test_one_of_several_rules_is_enough_and_none_is_none():
     assert not is_ignored(alert(), configuration())
 
 
-def test_a_login_with_something_suspicious_in_it_is_never_ignored():
-    assert not ignored({"user": "deploy"}, notes=["the login's environment tried to forge PAM_USER"])
+def test_a_login_with_something_suspicious_in_it_is_not_ignored_by_a_rule_that_does_not_name_it():
+    forged = {"notes": ["the login's environment tried to forge PAM_USER"]}
+    assert not ignored({"user": "deploy"}, **forged)
+    assert not ignored({"user": "deploy", "weight": "first"}, **forged)
+    assert ignored({"user": "deploy", "weight": "anomaly"}, **forged)
+
+
+@pytest.mark.parametrize(
+    ("named", "weights", "is_silent"),
+    [
+        (None, [], True), (None, ["first"], False), ("first", ["first"], True), ("first", [], True),
+        ("first", ["first", "root"], False), (["first", "root"], ["root", "first"], True),
+        (["first", "root"], ["root"], True), (["first", "password"], ["root"], False), ("root", ["new"], False),
+    ],
+)  # fmt: skip
+def test_a_heavy_login_is_ignored_only_by_a_rule_that_names_each_of_its_weights(named, weights, is_silent):
+    rule = {"user": "deploy"} if named is None else {"user": "deploy", "weight": named}
+    assert is_ignored(alert(), configuration(ignore=[rule]), weights) is is_silent
+
+
+def test_the_rule_that_names_the_weights_is_found_behind_one_that_does_not():
+    rules = [{"user": "deploy"}, {"user": "deploy", "weight": list(WEIGHTS)}]
+    assert ignoring_rule(alert(), configuration(ignore=rules), ["root"]) == 2
+    assert ignoring_rule(alert(), configuration(ignore=rules), []) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "weights", "expected"),
+    [
+        ({"user": "deploy"}, [], True), ({"user": "root"}, [], False), ({"weight": "root"}, [], False),
+        ({"weight": ["root", "first"]}, ["first", "password"], True), ({"weight": "root"}, ["first"], False),
+        ({"weight": "root", "user": "ada"}, ["root"], False),
+    ],
+)  # fmt: skip
+def test_a_message_mentions_whom_a_rule_names_for_this_login(rule, weights, expected):
+    found = configuration(mentions=[{**rule, "mention": "<!here>"}])
+    assert mentions(alert(), found, weights) == (["<!here>"] if expected else [])
+    assert mentions(alert(about=TEST), found, weights) == []
+
+
+def test_whom_several_rules_mention_is_mentioned_once():
+    names = ["<!here>", "<@U024BE7LH>", "<!here>", "<!subteam^SAZ94GDB8>"]
+    found = configuration(mentions=[{"user": "deploy", "mention": name} for name in names])
+    assert mentions(alert(), found, []) == ["<!here>", "<@U024BE7LH>", "<!subteam^SAZ94GDB8>"]
+
+
+def test_a_note_is_a_weight_that_can_be_mentioned():
+    found = configuration(mentions=[{"weight": "anomaly", "mention": "<!channel>"}])
+    assert mentions(alert(notes=["forged"]), found, []) == ["<!channel>"]
 
 
 def test_a_test_is_never_ignored():
@@ -256,104 +308,257 @@ def test_a_pattern_matches_what_the_same_regular_expression_matches(value, patte
     assert is_like(value, pattern) is bool(wildcards(pattern).fullmatch(value))
 
 
-USERS = st.sampled_from(["deploy", "Deploy", "dep", "d", "root"])
+USERS = ["deploy", "Deploy", "dep", "d", "root"]
 PATTERNS = st.sampled_from(["deploy", "dep*", "?eploy", "d*y", "*[1]"]) | SHORT.filter(bool)
-KEYS = st.sampled_from([FINGERPRINT, CA, EVIL])
-ALL_TYPES = st.sampled_from([*TYPES, "SSH (command: id)", "rsync "])
-# What of a login a part of a rule names.
-NAMED = {
-    "user": ["user"], "from": ["address"], "key": ["fingerprint", "ca"], "type": ["type"],
-    "certificate": ["method", "ca", "key_id", "principals"],
+KEYS = [FINGERPRINT, CA, EVIL]
+PEOPLE = {FINGERPRINT: "Ada Lovelace", EVIL: "Ada", CA + " key id deploy": "the CI"}
+# Of the host's groups: who is in them.
+MEMBERS = {"monitoring": ["deploy", "d"], "monitor": ["Deploy"], "d": ["root"]}
+# Networks, each with an address in it.
+NETWORKS = {
+    "203.0.113.50": "::ffff:203.0.113.50", "203.0.113.0/24": "203.0.113.5", "::/0": "2001:db8::1",
+    "2001:db8::/32": "2001:db8::1", "fe80::1%x": "fe80::1%x", "local": "local",
 }  # fmt: skip
-OTHERS = {
-    "address": st.sampled_from(["203.0.113.5", "203.0.11.50", "::ffff:203.0.113.50", "2001:db8::1", "fe80::1%x", ""]),
-    "type": ALL_TYPES,
-    "method": st.just("hostbased"),
-    "fingerprint": KEYS,
-    "ca": KEYS,
+ADDRESSES = [
+    "203.0.113.50", "203.0.113.5", "203.0.11.50", "::ffff:203.0.113.50", "2001:db8::1", "fe80::1%x", "local", "",
+]  # fmt: skip
+COMMANDS = ["id", "apt-get", "apt"]
+SERVICES = ["sshd", "sshd-second", "su"]
+# Hours, and whether a day of the week and a minute of the day are in them.
+HOURS = {
+    "22:00-06:00": lambda _day, minute: minute >= 1320 or minute < 360,
+    "Mon-Fri 08:00-18:00": lambda day, minute: day < 5 and 480 <= minute < 1080,
+    "Sat,Sun 00:00-24:00": lambda day, _minute: day > 4,
+    "Sun 23:30-00:30": lambda day, minute: (day == 6 and minute >= 1410) or (day == 0 and minute < 30),
 }
+DATES = ["2026-12-28", "2026-12-31", "2027-01-01", "2027-12-28"]
+
+
+def times(seconds):
+    """Of the hours and dates that a rule may say, those in which this time is."""
+    local = datetime.datetime.fromtimestamp(seconds)
+    minute = local.hour * 60 + local.minute
+    return {
+        "hours": {text for text, holds in HOURS.items() if holds(local.weekday(), minute)},
+        "until": {date for date in DATES if local.strftime("%Y-%m-%d") <= date},
+    }
+
+
+# A week around a change of the year, each day at and around the ends of the hours.
+TIMES = [
+    time.mktime((2026, 12, 28 + day, 0, minute, 0, 0, 0, -1))
+    for day in range(7)
+    for minute in (0, 29, 30, 359, 360, 479, 480, 1079, 1080, 1319, 1320, 1409, 1410)
+]
+TIMES_FOUND = {seconds: times(seconds) for seconds in TIMES}
+# What a rule may say: one of these, or several.
+SAID = {
+    "user": USERS, "group": [*MEMBERS, "nobody"], "from": sorted(NETWORKS), "key": KEYS,
+    "person": sorted(PEOPLE.values()), "type": list(TYPES), "command": COMMANDS, "service": SERVICES,
+    "hours": sorted(HOURS), "weight": list(WEIGHTS),
+}  # fmt: skip
 
 
 @st.composite
 def rules(draw):
-    values = {
-        "user": draw(USERS), "from": draw(st.sampled_from(["203.0.113.50", "203.0.113.0/24", "::/0"])),
-        "key": draw(KEYS), "type": draw(st.sampled_from(TYPES)),
-        "certificate": "{} {} {}".format(draw(KEYS), draw(st.sampled_from(["key id", "principal"])), draw(PATTERNS)),
-    }  # fmt: skip
-    return {name: values[name] for name in draw(st.sets(st.sampled_from(sorted(values)), min_size=1))}
+    found = {}
+    keys = draw(st.sets(st.sampled_from([*SAID, "certificate", "until"]), min_size=1, max_size=3))
+    # It is not taken without one that says whose.
+    for key in sorted(keys | ({"user"} if "command" in keys else set())):
+        values = st.sampled_from(SAID.get(key, [""]))
+        if key == "until":
+            found[key] = draw(st.sampled_from(DATES))
+        elif key == "certificate":
+            what = draw(st.sampled_from(["key id", "principal"]))
+            found[key] = f"{draw(st.sampled_from(KEYS))} {what} {draw(PATTERNS)}"
+        else:
+            found[key] = draw(values | st.lists(values, min_size=1, max_size=3))
+    return found
+
+
+def is_in_a_group(names, user):
+    """Instead of this machine's own groups."""
+    return any(user in MEMBERS.get(name, []) for name in names)
 
 
 def alike(text):
     """What a matcher that is not exact may take for the same."""
-    return st.sampled_from([text[:-1], text[1:], text + "x", "x" + text, text.swapcase(), text + "\\n", f" {text} "])
+    others = [text[:-1], text[1:], text + "x", "x" + text, text.swapcase(), text + "\\n", f" {text} "]
+    return st.sampled_from([text, *others])
 
 
 @st.composite
 def rules_and_logins(draw):
-    """A rule, and a login that it names, of which one or two things that it names are changed."""
+    """A rule, a login that it names apart from a thing or two, and the weights of the login."""
     rule = draw(rules())
-    authority, _space, rest = rule.get("certificate", CA + " key id x").partition(" ")
+    others = draw(st.sets(st.sampled_from(sorted(rule)), max_size=2))
+
+    def fact(key, otherwise, changed):
+        """What the login has: what the rule says, or something else."""
+        said = rule.get(key, otherwise)
+        value = draw(st.sampled_from(said) if isinstance(said, list) else st.just(said))
+        return draw(changed(value)) if key in others else value
+
+    text = fact("certificate", CA + " key id deploy", lambda text: st.sampled_from(KEYS).map(lambda ca: ca + text[50:]))
+    authority, _space, rest = text.partition(" ")
     value = re.sub("^(key id|principal) ", "", rest).replace("*", "xy").replace("?", "z")
-    by_key_id = rest.startswith("key id ")
-    values = {
-        "user": rule.get("user", "deploy"), "address": "2001:db8::1" if rule.get("from") == "::/0" else "203.0.113.50",
-        "type": rule.get("type", "rsync"), "method": "publickey", "fingerprint": rule.get("key", FINGERPRINT),
-        "key_id": value if by_key_id else "x", "principals": [] if by_key_id else ["x", value], "ca": authority,
-    }  # fmt: skip
-    named = sorted({name for part in rule for name in NAMED[part]})
-    for name in draw(st.sets(st.sampled_from(named), max_size=2)):
-        if name == "principals":
-            values[name] = draw(st.lists(alike(value), max_size=2))
-        else:
-            values[name] = draw(OTHERS[name] if name in OTHERS else alike(values[name]))
-    method = {name: values.pop(name) for name in ("method", "fingerprint")}
-    certificate = {name: values.pop(name) for name in ("key_id", "principals", "ca")}
-    if draw(st.integers(0, 9)):
-        method["certificate"] = dict(certificate, serial=1)
-    return rule, alert(methods=[method], **values)
+    value = draw(alike(value)) if "certificate" in others else value
+    method = {
+        "method": "hostbased" if "certificate" in others and draw(st.booleans()) else "publickey",
+        "fingerprint": fact("key", FINGERPRINT, lambda _key: st.sampled_from(KEYS)),
+    }
+    if "person" in rule:
+        names = {name: entry for entry, name in PEOPLE.items()}
+        entry = names[fact("person", "", lambda _name: st.sampled_from(sorted(names)))]
+        method["fingerprint"] = entry if len(entry) == len(CA) else "SHA256:today"
+        authority, value, rest = (CA, "deploy", "key id") if entry not in KEYS else (authority, value, rest)
+    if "certificate" in rule or "person" in rule or draw(st.booleans()):
+        by_key_id = rest.startswith("key id")
+        method["certificate"] = {
+            "ca": authority, "serial": 1, "key_id": value if by_key_id else "x",
+            "principals": [] if by_key_id else ["x", value],
+        }  # fmt: skip
+    login_type = fact("type", "rsync", lambda _type: st.sampled_from([*TYPES, "SSH (command: id)", "rsync "]))
+    if "command" in rule:
+        program = fact("command", "", lambda name: alike(name) | st.just(name + " and more"))
+        login_type = f"SSH (command: {program})"
+    group = draw(st.sampled_from(sorted(said(rule, "group") & set(MEMBERS) or MEMBERS)))
+    user = fact("user", draw(st.sampled_from(MEMBERS[group])) if "group" in rule else "deploy", alike)
+    if "group" in others:
+        user = draw(st.sampled_from(USERS))
+    network = fact("from", "203.0.113.50", lambda _network: st.sampled_from(sorted(NETWORKS)))
+    wanted = [key for key in ("hours", "until") if key in rule and key not in others]
+    fitting = [at for at in TIMES if all(TIMES_FOUND[at][key] & said(rule, key) for key in wanted)]
+    login = alert(
+        methods=[method],
+        user=user,
+        address=draw(st.sampled_from(ADDRESSES)) if "from" in others else NETWORKS[network],
+        type=login_type,
+        service=fact("service", "sshd", lambda name: st.sampled_from(SERVICES) | alike(name)),
+        notes=draw(st.sampled_from([[], ["forged"]])) if "weight" in rule else [],
+        time=draw(st.sampled_from(fitting or TIMES)),
+    )
+    weights = [weight for weight in sorted(said(rule, "weight")) if draw(st.booleans())]
+    if draw(st.integers(0, 5)) == 0:
+        weights.append(draw(st.sampled_from(WEIGHTS)))
+    return rule, login, weights
 
 
-def is_named(rule, login):
+def said(rule, key):
+    value = rule.get(key, [])
+    return set(value if isinstance(value, list) else [value])
+
+
+def is_named(rule, login, weights):
     """Whether a rule names a login in full, said once more and in another way."""
     (method,) = login["methods"]
-    certificate = method.get("certificate", {"ca": ""})
-    authority, _space, rest = rule.get("certificate", "").partition(" ")
-    what, pattern = ("key id", rest[7:]) if rest.startswith("key id ") else ("principal", rest[10:])
-    values = [certificate.get("key_id")] if what == "key id" else certificate.get("principals", [])
-    address = ipaddress.ip_address(login["address"].partition("%")[0] or "::")
-    address = getattr(address, "ipv4_mapped", None) or address
-    return (
-        ("user" not in rule or rule["user"] == login["user"])
-        and ("from" not in rule or (login["address"] != "" and address in ipaddress.ip_network(rule["from"])))
-        and ("key" not in rule or rule["key"] in (method["fingerprint"], certificate["ca"]))
-        and ("type" not in rule or rule["type"] == re.sub(r"(?<=^SSH \(command): .*(?=\)$)", "", login["type"]))
-        and (
-            "certificate" not in rule
-            or (
-                (method["method"], certificate["ca"]) == ("publickey", authority)
-                and any(wildcards(pattern).fullmatch(value) for value in values if value is not None)
-            )
-        )
-    )
+    certificate = method.get("certificate", {"ca": "", "key_id": None, "principals": []})
+    found = times(login["time"])
+    found["user"] = {login["user"]}
+    found["service"] = {login["service"]}
+    found["key"] = {method["fingerprint"], certificate["ca"]}
+    found["type"] = {re.sub(r"(?<=^SSH \(command): .*(?=\)$)", "", login["type"])}
+    found["command"] = set(re.findall(r"^SSH \(command: (.*)\)$", login["type"]))
+    found["group"] = {group for group, members in MEMBERS.items() if login["user"] in members}
+    address = login["address"].replace("::ffff:203", "203")
+    found["from"] = {
+        "203.0.113.50": {"203.0.113.50", "203.0.113.0/24"}, "203.0.113.5": {"203.0.113.0/24"}, "203.0.11.50": set(),
+        "2001:db8::1": {"::/0", "2001:db8::/32"}, "fe80::1%x": {"::/0", "fe80::1%x"}, "local": {"local"}, "": set(),
+    }[address]  # fmt: skip
+    found["person"] = set()
+    if method["fingerprint"] in PEOPLE:
+        found["person"] = {PEOPLE[method["fingerprint"]]}
+    elif certificate["key_id"] == "deploy" and (certificate["ca"], method["method"]) == (CA, "publickey"):
+        found["person"] = {"the CI"}
+    elif certificate["ca"] in PEOPLE:
+        found["person"] = {PEOPLE[certificate["ca"]]}
+    found["certificate"] = set()
+    for text in said(rule, "certificate"):
+        authority, _space, rest = text.partition(" ")
+        what, pattern = ("key id", rest[7:]) if rest.startswith("key id ") else ("principal", rest[10:])
+        values = [certificate["key_id"] or ""] if what == "key id" else certificate["principals"]
+        if (certificate["ca"], method["method"]) == (authority, "publickey"):
+            found["certificate"] |= {text for value in values if wildcards(pattern).fullmatch(value)}
+    heavy = {*weights, *(["anomaly"] if login["notes"] else [])}
+    return heavy <= said(rule, "weight") and all(found[key] & said(rule, key) for key in rule if key != "weight")
 
 
 @settings(max_examples=settings().max_examples * 5)
 @given(rules_and_logins())
 def test_no_login_that_a_rule_does_not_name_in_full_is_ever_ignored(case):
-    rule, login = case
+    rule, login, weights = case
     try:
-        found = configuration(ignore=[rule])
+        found = configuration(ignore=[rule], people=PEOPLE)
     except ConfigurationError:
         return
-    if is_ignored(login, found):
-        assert is_named(rule, login)
-    elif is_named(rule, login):
+    with mock.patch.object(groups, "has_member", is_in_a_group):
+        is_silent = is_ignored(login, found, weights)
+    if is_silent:
+        assert is_named(rule, login, weights)
+    elif is_named(rule, login, weights):
         # What a certificate may hold and a rule can't name is reported: an escape, and what was cut.
         assert re.search(r"\\|…", str(login["methods"][0]["certificate"]))
 
 
-@pytest.mark.parametrize("name", ["user", "key", "type"])
+@given(rules_and_logins())
+def test_a_message_mentions_somebody_only_by_a_rule_that_names_the_login_in_full(case):
+    rule, login, weights = case
+    try:
+        found = configuration(mentions=[dict(rule, mention="<!here>")], people=PEOPLE)
+    except ConfigurationError:
+        return
+    heavy = {*weights, *(["anomaly"] if login["notes"] else [])}
+    is_heavy_enough = "weight" not in rule or heavy & said(rule, "weight")
+    with mock.patch.object(groups, "has_member", is_in_a_group):
+        mentioned = mentions(login, found, weights) == ["<!here>"]
+    rest = {key: value for key, value in rule.items() if key != "weight"}
+    if mentioned:
+        assert is_heavy_enough
+        assert is_named(rest, dict(login, notes=[]), [])
+
+
+def test_every_key_of_a_rule_is_compared():
+    assert {*MATCHES, "weight", "reason"} == set(KEYS_OF_RULES)
+    assert list(MATCHES)[-1] == "group"
+
+
+def test_the_host_is_asked_for_a_group_only_when_all_else_matches(monkeypatch):
+    asked = []
+    monkeypatch.setattr(groups, "has_member", lambda names, user: asked.append((names, user)) or True)
+    rule = {"group": "monitoring", "from": "10.0.0.0/8", "hours": "00:00-23:59"}
+    assert not ignored(rule)
+    assert not ignored(dict(rule, until="2020-01-01"), address="10.0.0.1")
+    assert not ignored(rule, address="10.0.0.1", notes=["forged"])
+    assert asked == []
+    assert ignored({"group": ["monitoring", "robots"], "from": "10.0.0.0/8"}, address="10.0.0.1")
+    assert asked == [(["monitoring", "robots"], "deploy")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "matches"),
+    [
+        ({"person": "Ada Lovelace"}, {}, True), ({"person": "Ada"}, {}, False),
+        ({"person": ["Ada", "Ada Lovelace"]}, {}, True),
+        ({"user": "deploy", "command": "apt-get"}, {"type": "SSH (command: apt-get)"}, True),
+        ({"user": "deploy", "command": "apt-get"}, {"type": "SSH (command: apt-get and more)"}, False),
+        ({"user": "deploy", "command": "apt"}, {"type": "SSH (command: apt-get)"}, False),
+        ({"user": "deploy", "command": "apt-get"}, {"type": "SSH (command)"}, False),
+        ({"user": "deploy", "command": "apt-get"}, {"type": "SSH (interactive)"}, False),
+        ({"service": "su"}, {"service": "su"}, True), ({"service": ["su", "login"]}, {"service": "sudo"}, False),
+        ({"user": ["backup", "deploy"]}, {}, True), ({"user": ["backup", "dep"]}, {}, False),
+        ({"from": ["10.0.0.0/8", "203.0.113.0/24"]}, {}, True), ({"from": ["10.0.0.0/8", "local"]}, {}, False),
+        ({"from": ["192.0.2.0/24"]}, {"address": "::ffff:192.0.2.9"}, True),
+        ({"type": ["rsync", "SSH (command)"]}, {"type": "SSH (command: id)"}, True),
+        ({"user": "deploy", "until": "2025-11-24"}, {}, True), ({"user": "deploy", "until": "2025-11-21"}, {}, False),
+        ({"user": "deploy", "reason": "none of the others"}, {}, True),
+    ],
+)  # fmt: skip
+def test_a_rule_names_one_value_or_several_and_each_is_compared_as_a_whole(rule, changes, matches):
+    found = configuration(ignore=[rule], people={FINGERPRINT: "Ada Lovelace", EVIL: "Ada"})
+    assert is_ignored(alert(**changes), found) is matches
+
+
+@pytest.mark.parametrize("name", ["user", "group", "key", "type", "command", "service"])
 @pytest.mark.parametrize("value", ["backup*", "backup?", "*", "[ab]ackup", "SSH*", "SHA256:*"])
 def test_a_pattern_where_only_a_whole_value_counts_is_refused(name, value):
     with pytest.raises(ConfigurationError) as refused:

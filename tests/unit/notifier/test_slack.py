@@ -16,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import slack
-from ssh_login_notify.alert import HEARTBEAT, SELF_CHECK, TEST, own
+from ssh_login_notify.alert import HEARTBEAT, REPEATS, SELF_CHECK, TEST, own
 from ssh_login_notify.text import printable
+from ssh_login_notify.weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
 NOW = 1763884862.0
+RED, ORANGE = "\U0001f534", "\U0001f7e0"
 if sys.version_info >= (3, 9):
     # The receiver's rules are Slack's documented ones; the receiver itself runs on newer Pythons only.
     from tests.lab.receiver.validation import judge
@@ -28,7 +30,7 @@ else:
     judge = view = None
 
 
-def check(message):
+def check(message, mentions=()):
     """Have a message judged as Slack would; on the oldest Pythons by the limits alone."""
     body = json.dumps(message).encode()
     if judge:
@@ -37,12 +39,14 @@ def check(message):
         assert verdict.accepted, verdict.findings.problems
         assert not verdict.findings.problems
         assert not verdict.warnings
-        assert not verdict.findings.mentions
+        assert list(verdict.findings.mentions) == list(mentions)
         assert not verdict.findings.links
     assert len(message["blocks"]) <= 50
     for block in message["blocks"]:
         assert len(block.get("fields", [])) <= 10
     for text in texts(message):
+        if mentions and text["text"] == " ".join(mentions):
+            continue
         assert 0 < len(text["text"]) <= 3000
         assert not re.search(r"[<>]|&(?!(amp|lt|gt);)", text["text"])
     return message
@@ -62,7 +66,8 @@ def shown(message):
 
 
 def single(now=NOW, values=None, **changes):
-    return check(slack.single(alert(**changes), configuration(**(values or {})), now))
+    mentions = changes.get("mentions", ())
+    return check(slack.single(alert(**changes), configuration(**(values or {})), now), mentions)
 
 
 PEOPLE = {"people": {FINGERPRINT: "Ada Lovelace"}}
@@ -542,6 +547,81 @@ def test_slacks_own_models_take_the_messages():
     too_long = {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}
     with pytest.raises(Exception, match="150"):
         blocks.Block.parse(too_long).validate_json()
+
+
+@pytest.mark.parametrize(
+    ("weights", "mark"),
+    [
+        ([], ""),
+        ([ROOT], ORANGE + " root · "),
+        ([ROOT, FIRST], ORANGE + " root, first time · "),
+        ([UNKNOWN_KEY], RED + " unknown key · "),
+        ([PASSWORD, FIRST], RED + " password, first time · "),
+        ([FAILURES], RED + " after failures · "),
+        ([ANOMALY], RED + " suspicious · "),
+    ],
+)
+def test_what_makes_a_login_heavy_stands_before_all_else(weights, mark):
+    message = single(values=PEOPLE, weights=weights, reasons=["a reason"] if weights else [])
+    assert message["blocks"][0]["text"]["text"] == mark + "Ada Lovelace as deploy on web-3"
+    assert message["text"].startswith(mark + "Ada Lovelace as deploy on web-3: ")
+    assert shown(message).get("Attention") == ("a reason" if weights else None)
+    line = slack.digest([alert(weights=weights)] * 2, configuration(**PEOPLE), NOW)["blocks"][1]["text"]["text"]
+    assert line.startswith(mark + "Ada Lovelace as deploy: ")
+    if view:
+        word = mark.partition(" · ")[0] or None
+        assert view(message)["fields"].get("Weight") == of_line(line).get("Weight") == word
+
+
+def test_all_weights_at_once_leave_room_for_the_rest_of_the_headline():
+    message = single(values={"people": {FINGERPRINT: "A" * 200}}, user="u" * 200, weights=list(WEIGHTS), reasons=[])
+    headline = message["blocks"][0]["text"]["text"]
+    assert headline.startswith(RED + " suspicious, after failures, 4 more · AAAA")
+    assert headline.endswith(" on web-3")
+
+
+@pytest.mark.parametrize("user", [RED + " root", ORANGE, "root\u00b7x", RED + " root \u00b7 ada"])
+def test_no_user_can_look_heavy(user):
+    assert single(user=user)["blocks"][0]["text"]["text"].startswith('"')
+
+
+def test_a_note_of_the_login_comes_before_the_reasons_for_its_weight():
+    message = single(weights=[ANOMALY, FIRST], notes=["a note"], reasons=["the first login of this type"])
+    found = shown(message)
+    assert list(found)[:2] == ["Note", "Attention"]
+    assert (found["Note"], found["Attention"]) == ("a note", "the first login of this type")
+    line = slack.digest([alert(weights=[ANOMALY], notes=["a note"], reasons=["why"])] * 2, configuration(), NOW)
+    text = line["blocks"][1]["text"]["text"]
+    assert text.startswith(RED + " suspicious · deploy: Note: a note · Attention: why · SSH (interactive) · from ")
+    if view:
+        assert (of_line(text)["Note"], of_line(text)["Attention"]) == ("a note", "why")
+
+
+def test_whom_the_rules_name_is_notified_and_nobody_else():
+    mentions = ["<!here>", "<@U0123ABCD>", "<!subteam^S0123ABCD>"]
+    message = single(mentions=mentions)
+    assert message["blocks"][1] == {"type": "section", "text": {"type": "mrkdwn", "text": " ".join(mentions)}}
+    if view:
+        assert view(message)["lines"] == []
+    assert len(single()["blocks"]) == len(message["blocks"]) - 1
+    alerts = [alert(1), alert(2, mentions=mentions[:2]), alert(3, mentions=mentions[1:])]
+    check(slack.digest(alerts, configuration(), NOW), mentions)
+
+
+def test_repeats_of_a_login_are_told_as_a_login_and_are_not_late():
+    message = single(
+        now=NOW + 9999,
+        values=PEOPLE,
+        about=REPEATS,
+        notes=["3 more logins with the same address, key and type after 1.1-1: 12:00:01"],
+    )
+    assert message["blocks"][0]["text"]["text"] == "Ada Lovelace as deploy logged in again on web-3"
+    assert shown(message)["Note"] == "3 more logins with the same address, key and type after 1.1-1: 12:00:01"
+    assert shown(message)["From"] == "203.0.113.50 port 45006"
+    if view:
+        assert view(message)["fields"]["Person"] == "Ada Lovelace"
+    digest = slack.digest([alert(1, about=REPEATS), alert(2)], configuration(), NOW)
+    assert digest["blocks"][0]["text"]["text"] == "2 messages from web-3"
 
 
 @pytest.mark.parametrize(

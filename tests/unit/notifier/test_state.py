@@ -9,7 +9,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify.state import ANSWER, DELIVERY, RECENT, TROUBLE, State
+from ssh_login_notify.state import ADDED, ANSWER, DELIVERY, FOLDED, RECENT, TROUBLE, State
 
 
 def delivery(number):
@@ -20,6 +20,9 @@ def delivery(number):
         "login_time": 1763884800.5,
         "delivered_at": 1763884801,
         "status": 200,
+        "address": "203.0.113.50",
+        "key": "publickey SHA256:x",
+        "type": "SSH (interactive)",
     }
 
 
@@ -58,6 +61,17 @@ def test_only_the_last_ignored_logins_are_kept_and_what_is_no_such_entry_is_not_
     assert write(spool, ignored=None).ignored == []
 
 
+def test_only_the_last_folded_logins_are_kept_and_what_is_no_such_entry_is_not_believed(spool):
+    form = {"from": "192.0.2.1 port 5", "into": "1-1", "at": 5.0, "user": "ada", "address": "", "key": "", "type": "x"}
+    entries = [dict(form, id=f"{number}-1") for number in range(RECENT + 5)]
+    for entry in entries:
+        State(spool).fold(entry)
+    assert State(spool).folded == entries[-RECENT:]
+    wrong = [*(dict(entries[0], **{name: None}) for name in FOLDED), {"id": "1-1"}, None, "x"]
+    assert write(spool, folded=[*wrong, entries[1]]).folded == [entries[1]]
+    assert write(spool, folded=None).folded == []
+
+
 def test_trouble_and_the_last_answer_come_back(spool):
     state = State(spool)
     state.refused(ANSWERED)
@@ -86,7 +100,8 @@ def test_a_delivery_that_lacks_something_or_has_it_of_another_kind_is_not_believ
     entry = dict(delivery(1), **{name: wrong})
     if wrong == "missing":
         del entry[name]
-    assert write(spool, recent=[entry, delivery(2)]).recent == [delivery(2)]
+    believed = [dict(entry, **{name: ""})] if wrong == "missing" and name in ADDED else []
+    assert write(spool, recent=[entry, delivery(2)]).recent == [*believed, delivery(2)]
 
 
 @pytest.mark.parametrize("wrong", [1e300, -1e300, float("nan"), float("inf"), -1])

@@ -4,6 +4,7 @@
 """The role says the same thing everywhere: in its defaults, its argument specification, its README and its files."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.loginwatch.pam.plugins.module_utils import login_rules
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROLE = PROJECT / "roles" / "ssh_login_notify"
 PREFIX = "ssh_login_notify_"
 
 
+@functools.lru_cache(maxsize=None)
 def load(name):
     return yaml.safe_load((ROLE / name).read_text(encoding="utf-8"))
 
@@ -99,12 +102,13 @@ def test_a_webhook_in_vault_passes_the_check_of_every_ansible_core():
 
 def test_the_configuration_has_what_the_notifier_reads():
     (path,) = constants("paths.py", "CONFIGURATION")
-    of_notifier, of_role, keys = constants("settings.py", "DEFAULTS", "ROLE_DEFAULTS", "RULE_KEYS")
+    of_notifier, of_role = constants("settings.py", "DEFAULTS", "ROLE_DEFAULTS")
     private = load("vars/main.yml")
     assert private["__ssh_login_notify_configuration"] == path
     assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in of_notifier}
     assert {PREFIX + name: value for name, value in {**of_notifier, **of_role}.items()} == defaults()
-    assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(keys)
+    assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(login_rules.KEYS)
+    assert sorted(options()[PREFIX + "mentions"]["options"]) == sorted([*login_rules.KEYS, login_rules.MENTION])
 
 
 def test_tasks_and_templates_read_a_setting_as_its_user_meant_it():
@@ -131,11 +135,11 @@ def test_a_rule_may_name_the_types_that_the_notifier_gives_and_no_other():
     for node in ast.parse((PROJECT / "files" / "ssh_login_notify" / "login_types.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             types.add(node.value.value)
-    choices = options()[PREFIX + "ignore"]["options"]["type"]["choices"]
-    assert len(choices) == 12
-    assert sorted(choices) == sorted(types)
+    assert len(types) == 12
+    assert sorted(login_rules.TYPES) == sorted(types)
+    documented = " ".join(options()[PREFIX + "ignore"]["options"]["type"]["description"]).replace("\\", "")
     readme = (ROLE / "README.md").read_text(encoding="utf-8")
-    assert [choice for choice in choices if f"`{choice}`" not in readme] == []
+    assert [kind for kind in types if f"V({kind})" not in documented or f"`{kind}`" not in readme] == []
 
 
 def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():

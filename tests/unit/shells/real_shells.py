@@ -16,7 +16,7 @@ SERVERS = ("scp", "rsync", "git", "git-shell", "git-upload-pack", "git-receive-p
 # Writes down its name and arguments, each with a NUL behind it, and a last one that is a line end.
 SERVER = "#!/bin/sh\nprintf '%s\\0' \"${0##*/}\" \"$@\" '\n'\n"
 # Makes a file of the name of the shell that runs it, since what it writes may be taken for words.
-EVIL = "#!/bin/sh\n: > \"$RAN/$SHELL_NAME\"\n"
+EVIL = '#!/bin/sh\n: > "$RAN/$SHELL_NAME"\n'
 # What a client may set (AcceptEnv LC_*), for shells that run what they find in a variable.
 VARIABLES = {"LC_A": "$(evil)", "LC_B": "x[$(evil)]", "LC_C": "`evil`"}
 # What a user may have at home, for words in whose place a shell puts names of files.

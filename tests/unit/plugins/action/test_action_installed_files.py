@@ -26,7 +26,7 @@ class Playbook:
 
     def run(self, *options, variable="text", **more):
         me = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getegid()).gr_name}
-        variables = {"part": "real", "text": '{{ \'{"webhook": "not-a-\' ~ part ~ \'-secret"}\' | string }}'}
+        variables = {"part": "real", "text": "{{ '{\"webhook\": \"not-a-' ~ part ~ '-secret\"}' | string }}"}
         file = dict(me, path=str(self.file), mode="0600", secret_variable=variable, **more)
         task = {"loginwatch.pam.installed_files": {"files": [file]}}
         play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}

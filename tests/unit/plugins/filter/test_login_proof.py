@@ -28,6 +28,12 @@ def test_a_delivery_from_this_address_and_port_proves_it(origin):
     assert proof(recent_deliveries=[{"from": origin}]) == {"settled": True, "rule": 0, "problem": ""}
 
 
+def test_a_repeat_of_a_login_that_was_reported_proves_it_too():
+    found = proof(recent_folded=[{"from": "192.0.2.1 port 50001", "into": "1-1"}])
+    assert found == {"settled": True, "rule": 0, "problem": ""}
+    assert not proof(recent_folded=[{"from": "192.0.2.1 port 50002", "into": "1-1"}])["settled"]
+
+
 @pytest.mark.parametrize("origin", ["192.0.2.1 port 5000", "192.0.2.1 port 500011", "192.0.2.10 port 50001", ""])
 def test_another_login_proves_nothing(origin):
     found = proof(recent_deliveries=[{"from": origin}], recent_ignored=[{"from": origin, "rule": 1}])

@@ -20,6 +20,7 @@ STATUS = {
     "last_delivery": {"id": "1-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5},
     "recent_deliveries": [{"id": "1763884800.5-1", "from": "203.0.113.50 port 45006", "delivered_at": 1763884862.5}],
     "recent_ignored": [{"id": "1-2", "from": "203.0.113.50 port 45007", "rule": 2, "at": 1763884862.5}],
+    "recent_folded": [{"id": "1763884801.5-1", "from": "203.0.113.50 port 45008", "into": "1-1", "at": 1763884862.5}],
     "last_answer": None,
     "last_ping": None,
     "problems": ["1 alerts were refused, the last with 404 no_service"],
@@ -44,10 +45,14 @@ def test_a_status_is_taken_as_it_is():
         "sandbox_without": ["namespaces"],
         "deliveries": [{"from": "203.0.113.50 port 45006", "time": 1763884800.5}],
         "ignored": [{"from": "203.0.113.50 port 45007", "time": 0.0, "rule": 2}],
+        "folded": [{"from": "203.0.113.50 port 45008", "time": 1763884801.5}],
     }
 
 
-@pytest.mark.parametrize(("missing", "key"), [("recent_ignored", "ignored"), ("sandbox_without", "sandbox_without")])
+@pytest.mark.parametrize(
+    ("missing", "key"),
+    [("recent_ignored", "ignored"), ("recent_folded", "folded"), ("sandbox_without", "sandbox_without")],
+)
 def test_an_older_notifier_leaves_out_what_came_later(missing, key):
     report = status_report(json.dumps({name: STATUS[name] for name in STATUS if name != missing}))
     assert (report["understood"], report[key]) == (True, [])
@@ -89,8 +94,8 @@ def used(report):
     for name in ("waiting", "failed"):
         assert report[name] is None or type(report[name]) is int
     texts = [report["version"], report["label"], report["fault"], *report["problems"]]
-    texts += [login["from"] for login in [*report["deliveries"], *report["ignored"]]]
-    assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"]])
+    texts += [login["from"] for login in [*report["deliveries"], *report["ignored"], *report["folded"]]]
+    assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"], *report["folded"]])
     assert all(type(login["rule"]) is int for login in report["ignored"])
     for text in texts:
         assert text.isprintable()
@@ -116,6 +121,7 @@ def test_no_missing_key_spoils_it(name):
         "last_answer",
         "last_ping",
         "recent_ignored",
+        "recent_folded",
         "sandbox_without",
         "version",
     )

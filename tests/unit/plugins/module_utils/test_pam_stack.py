@@ -431,9 +431,7 @@ def is_ours(rule):
 
 def foreign_rules(text):
     lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
-    ours = {
-        index for rule in pam_stack.parse(text) if is_ours(rule) for index in range(rule.start, rule.end)
-    }
+    ours = {index for rule in pam_stack.parse(text) if is_ours(rule) for index in range(rule.start, rule.end)}
     # Only the missing line feed of the last line may move.
     return "".join(line for index, line in enumerate(lines) if index not in ours).rstrip("\n")
 

@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How heavy a login is, and why: what its message has to say first, and what no rule may suppress (docs/weights.md).
+
+Everything here is known on the host alone. A weight never depends on what the user has chosen, only on what sshd, the
+administrator or the notifier's own memory says.
+"""
+
+import time
+
+from . import rules
+from .alert import LOGIN
+from .failures import HEAVY_FROM
+from .memory import KEY, NETWORK, PASSWORDS, TYPE
+from .text import plain_or_quoted, printable
+from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, Optional, Sequence
+
+    from .alert import Alert
+    from .config import Configuration
+    from .memory import Memory
+
+    # From a user's address and the time of the login: the failed attempts before it, None where nobody knows.
+    Failures = Callable[[str, float], Optional[int]]
+    # From a fingerprint and a user: the comment of the key's line, None where nobody knows.
+    Comments = Callable[[str, str], Optional[str]]
+
+# Only there, no directory is asked: a login of an account with this number is one of root.
+ACCOUNTS = "/etc/passwd"
+# A host has few accounts with the number 0; the file is read no further.
+LARGEST_BYTES = 1 << 20
+COMMENT = "its line in authorized_keys says {}, which the user can write"
+
+
+def knows_nothing(*_what: object) -> None:
+    """Stand for a source that is not there."""
+    return
+
+
+class Judge:
+    """Weighs logins, as the sender takes them from the queue."""
+
+    def __init__(
+        self,
+        configuration: "Configuration",
+        memory: "Memory",
+        failures: "Failures" = knows_nothing,
+        comments: "Comments" = knows_nothing,
+    ) -> None:
+        """Take what it asks."""
+        self._configuration = configuration
+        self._memory = memory
+        self._failures = failures
+        self._comments = comments
+        self._roots = root_accounts()
+
+    def weigh(self, alert: "Alert", before: "Sequence[Alert]" = ()) -> "Alert":
+        """Return the alert with its `weights`, the heaviest first, and `reasons`, a sentence for those that need one.
+
+        before: earlier logins that are told in the same message
+        """
+        if alert["about"] != LOGIN:
+            return dict(alert, weights=[], reasons=[])
+        said: Dict[str, str] = {}
+        if alert["notes"]:
+            said[ANOMALY] = ""
+        if alert["user"] in self._roots:
+            said[ROOT] = ""
+        said.update(self._of_the_key(alert))
+        said.update(self._of_the_address(alert))
+        said.update(self._first(alert, before))
+        weights = [weight for weight in WEIGHTS if weight in said]
+        return dict(alert, weights=weights, reasons=[said[weight] for weight in weights if said[weight]])
+
+    def _of_the_key(self, alert: "Alert") -> "Dict[str, str]":
+        methods = alert["methods"]
+        keys = [method for method in methods if "fingerprint" in method]
+        if not keys and any(method["method"] in PASSWORDS for method in methods):
+            if self._memory.prefers_keys(alert["user"]):
+                return {PASSWORD: "by password, although most logins of this user are by key"}
+            return {}
+        unknown = [method for method in keys if not rules.person(method, self._configuration.people)]
+        if not unknown or not self._configuration.people:
+            return {}
+        sentence = "a key that nobody here knows"
+        comment = self._comments(unknown[0]["fingerprint"], alert["user"])
+        if comment:
+            sentence += f" ({COMMENT.format(plain_or_quoted(printable(comment)))})"
+        return {UNKNOWN_KEY: sentence}
+
+    def _of_the_address(self, alert: "Alert") -> "Dict[str, str]":
+        count = self._failures(alert["address"], alert["time"]) if alert["address"] else None
+        if count is None or count < HEAVY_FROM:
+            return {}
+        return {FAILURES: f"after {count} failed attempts from this address in ten minutes"}
+
+    def _first(self, alert: "Alert", before: "Sequence[Alert]") -> "Dict[str, str]":
+        people = self._configuration.people
+        news = self._memory.news(alert, people, before)
+        if not news:
+            return {}
+        since = time.strftime("%Y-%m-%d", time.localtime(self._memory.since))
+        is_known = self._memory.knows(alert["user"]) or any(other["user"] == alert["user"] for other in before)
+        if not is_known:
+            return {FIRST: f"the first login of this user (since {since})"}
+        shown = {
+            KEY: "with this key" if any(key.startswith("SHA256:") for key in news.get(KEY, [])) else "in this way",
+            NETWORK: "from {}".format(plain_or_quoted(", ".join(news.get(NETWORK, [])))),
+            TYPE: "of this type",
+        }
+        return {FIRST: f"the first login {_listed([shown[kind] for kind in news])} (since {since})"}
+
+
+def _listed(words: "List[str]") -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def root_accounts() -> "List[str]":
+    """Return the names of the local accounts with the number 0: passwd(5)."""
+    found = ["root"]
+    try:
+        with open(ACCOUNTS, "rb") as file:
+            for line in file.read(LARGEST_BYTES).split(b"\n"):
+                fields = line.split(b":")
+                if len(fields) > 2 and fields[2] == b"0":
+                    found.append(printable(fields[0]))
+    except OSError:
+        pass  # root is root all the same
+    return found

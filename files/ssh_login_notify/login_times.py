@@ -1,0 +1,1 @@
+../../plugins/module_utils/login_times.py

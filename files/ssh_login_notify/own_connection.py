@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SSH connection in which this process runs, and its login: found by the kernel's words alone.
+
+sudo(8) removes SSH_CONNECTION, and a user can set it to anything. So the way leads through the ancestors of this
+process to sshd's process of the connection: the first that is root's and runs an sshd's file (sshds.executable_of), not
+one that is called so. Its socket has the client's address and port (proc(5), net/tcp). By these the login is found
+among those that the notifier has reported or is about to; or, while the connection is open, by the process itself, of
+which there is a record (open_connections.py).
+
+root's connection may have other sockets, of forwarded ports. Where they lead to different logins, none is taken.
+"""
+
+import ipaddress
+import os
+import re
+import socket
+import sys
+import time
+
+from . import alert, identity, overflow, paths, sshds
+from .open_connections import OpenConnections
+from .processes import Processes
+from .spool import Spool
+from .state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Set, Tuple
+
+    # An address and a port.
+    Peer = Tuple[str, int]
+
+ESTABLISHED = "01"
+TABLES = (("net/tcp", socket.AF_INET), ("net/tcp6", socket.AF_INET6))
+# A table is read no further.
+LARGEST_BYTES = 1 << 24
+# A login comes after the start of its connection's process, as far as the two clocks agree.
+CLOCKS_SECONDS = 5.0
+# How long a login that is just being looked at may take to be found.
+WAIT_SECONDS = 15.0
+PORT = re.compile(r" port ([0-9]{1,5})(?: |\Z)")
+
+
+class NotFoundError(Exception):
+    """Why the login of this connection is not known, in a sentence that says what to do."""
+
+
+def process_of_sshd(processes: Processes, pid: int) -> int:
+    """Return the process of sshd's that serves the connection in which a process runs, 0 if there is none."""
+    seen: Set[int] = set()
+    while pid > 1 and pid not in seen:
+        if sshds.executable_of(pid):
+            return pid
+        seen.add(pid)
+        fields = processes.status(pid).rpartition(b")")[2].split()
+        pid = int(fields[1]) if len(fields) > 1 else 0
+    return 0
+
+
+def peers(root: str, pid: int) -> "Set[Peer]":
+    """Return the other ends of all TCP connections that a process holds."""
+    sockets = {link[len("socket:[") : -1] for link in _links(f"{root}/{pid}/fd") if link.startswith("socket:[")}
+    found = set()
+    for table, family in TABLES:
+        for line in _text(f"{root}/{pid}/{table}").splitlines()[1:]:
+            words = line.split()
+            if len(words) > 9 and words[3] == ESTABLISHED and words[9] in sockets:
+                found.add(_peer(words[2], family))
+    return found
+
+
+def _peer(text: str, family: int) -> "Peer":
+    """Return address and port of `0100007F:0016`: words of 32 bits as this machine has them (net/ipv4/tcp_ipv4.c)."""
+    address, _colon, port = text.partition(":")
+    words = [bytes.fromhex(address[start : start + 8]) for start in range(0, len(address), 8)]
+    raw = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    return plain(socket.inet_ntop(family, raw)), int(port, 16)
+
+
+def plain(address: str) -> str:
+    """Return an address as it compares: an IPv4 address in IPv6 form is the IPv4 address, and no zone counts."""
+    try:
+        found: Any = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def _links(directory: str) -> "Iterator[str]":
+    for name in os.listdir(directory):
+        try:
+            yield os.readlink(os.path.join(directory, name))
+        except OSError:
+            pass  # closed meanwhile
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(LARGEST_BYTES)
+    except OSError:
+        return ""  # a kernel without IPv6
+
+
+def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECONDS) -> "Dict[str, str]":
+    """Return user, address and key (identity.py) of the login of this connection. Raise NotFoundError, OSError.
+
+    muted: logins that a mute has made silent, with the fields of a delivery. seconds: how long to wait for a login that
+    is just being looked at
+    """
+    processes = Processes()
+    pid = process_of_sshd(processes, os.getppid())
+    start = processes.start(pid) if pid else None
+    if start is None:
+        what = "this program does not run in an SSH connection (no sshd is among its ancestors)"
+        raise NotFoundError(what + ": run it in a session of its own, not in tmux, screen or a service")
+    ends = peers(processes.root, pid)
+    until = time.monotonic() + seconds
+    while True:
+        found = _by_process(spool, pid, start) or _by_peer(spool, muted, ends, _began(start))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            what = "this connection has forwarded ports, and more than one login fits"
+            raise NotFoundError(what + ": log in again without forwarded ports")
+        if time.monotonic() > until:
+            what = "the login of this connection is not known: it was reported too long ago, or by a rule not at all"
+            mend = "close the shared connection (`ssh -O exit`, ControlPersist) and log in again"
+            raise NotFoundError(f"{what}: {mend}; `ssh-login-notify status` shows what is wrong here, if anything is")
+        time.sleep(0.2)
+
+
+def _began(start: int) -> float:
+    """Return when a process began, in seconds since the epoch, by its start in clock ticks after boot."""
+    booted = re.search(r"^btime ([0-9]+)$", _text("/proc/stat"), re.M)
+    return (int(booted.group(1)) if booted else 0) + start / os.sysconf("SC_CLK_TCK") - CLOCKS_SECONDS
+
+
+def _by_process(spool: Spool, pid: int, start: int) -> "List[Dict[str, str]]":
+    records = OpenConnections(spool)
+    for name in records.names():
+        try:
+            record = records.read(name)
+        except Exception:  # noqa: S112 - over, damaged, or of another boot
+            continue
+        if (record.monitor, record.start) == (pid, start):
+            return [_facts(record.reported)]
+    return []
+
+
+def _by_peer(spool: Spool, muted: "List[Dict[str, Any]]", ends: "Set[Peer]", began: float) -> "List[Dict[str, str]]":
+    """Return the facts of the logins from one of these ends since then, each once."""
+    found = []
+    for login in _waiting(spool):
+        if login["time"] >= began and (plain(login["address"]), login["port"]) in ends:
+            found.append(_facts(login))
+    state = State(spool)
+    for entry in [*state.recent, *state.folded, *muted]:
+        port = PORT.search(entry["from"])
+        at = entry.get("login_time", entry.get("at", 0.0))
+        if port and at >= began and (plain(entry["address"]), int(port.group(1))) in ends:
+            found.append({name: entry[name] for name in ("user", "address", "key")})
+    return [facts for number, facts in enumerate(found) if facts not in found[:number]]
+
+
+def _waiting(spool: Spool) -> "Iterator[alert.Alert]":
+    """Yield the logins that wait to be sent."""
+    for place, directory in ((spool, "outgoing"), (Spool(paths.OVERFLOW), "")):
+        for name in spool.names("outgoing") if directory else overflow.names():
+            try:
+                login = alert.from_json(place.read(directory, name))
+            except (OSError, ValueError):
+                continue  # sent meanwhile, or damaged
+            if login["about"] == alert.LOGIN:
+                yield login
+
+
+def _facts(login: "alert.Alert") -> "Dict[str, str]":
+    facts = identity.facts_of(login)
+    return {name: facts[name] for name in ("user", "address", "key")}

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The message of a login says what makes it heavy, rules make light ones silent, and repeats become one message."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lab.containers import address
+from tests.lab.logins import Person
+from tests.lab.people import PASSWORD
+
+testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-default"]
+
+CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
+STATE = "/var/spool/ssh-login-notify/state"
+MANIFEST = "/usr/local/lib/ssh-login-notify/manifest.json"
+SILENT_SECONDS = 20.0
+RED, ORANGE = "\U0001f534", "\U0001f7e0"
+# Changes a JSON file in place. What is written is Python, with `found` for the file's content.
+CHANGE = "import json; file = open({path!r}, 'r+'); found = json.load(file); {how}; file.seek(0); file.truncate()"
+
+
+def change(host, path: str, how: str) -> None:
+    program = CHANGE.format(path=path, how=how) + "; json.dump(found, file)"
+    host.check_output(f"python3 -c {shlex.quote(program)}")
+
+
+def make_key(directory: Path, comment: str) -> tuple[Path, str]:
+    """A key that nobody in the map has, and its line for authorized_keys."""
+    key = directory / "key"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)]
+    subprocess.run(make, check=True)  # noqa: S603
+    return key, key.with_suffix(".pub").read_text().strip()
+
+
+@pytest.fixture
+def configure(host):
+    """Change settings of the installed configuration, as the role would write them."""
+    host.check_output(f"cp -p {CONFIGURATION} /root/as-deployed.conf")
+
+    def settings(**values: object) -> None:
+        change(host, CONFIGURATION, f"found.update({values!r})")
+
+    yield settings
+    host.check_output(f"mv /root/as-deployed.conf {CONFIGURATION}")
+
+
+@pytest.fixture
+def mallory(host, tmp_path):
+    """Somebody who has put a key of her own into root's file."""
+    key, line = make_key(tmp_path, "mallory@laptop")
+    host.check_output(f"mkdir -p -m 0700 /root/.ssh && echo '{line}' > /root/.ssh/authorized_keys")
+    yield Person("root", address(host.backend.hostname), tmp_path / "root", key)
+    host.check_output("rm /root/.ssh/authorized_keys")
+
+
+def test_root_by_a_key_that_nobody_knows_is_heavy_and_notifies_whom_a_rule_names(configure, mallory, alerts):
+    configure(mentions=[{"weight": "unknown_key", "mention": "<!here>"}, {"weight": "password", "mention": "<@U0ADA>"}])
+    (first,) = alerts(mallory.command())
+    assert first.fields["Weight"] == f"{RED} unknown key, root, first time"
+    assert first.fields["Attention"].startswith("a key that nobody here knows")
+    assert "the first login " in first.fields["Attention"]
+    assert first.raw["mentions"] == ["<!here>"]
+    (second,) = alerts(mallory.command())
+    assert second.fields["Weight"] == f"{RED} unknown key, root"
+    assert "first" not in second.fields["Attention"]
+
+
+def test_a_password_is_heavy_where_keys_are_the_rule(host, tmp_path, alerts):
+    key, line = make_key(tmp_path, "grace@laptop")
+    host.check_output('useradd --create-home --password "$(getent shadow rita | cut -d: -f2)" grace')
+    host.check_output("install -d -o grace -m 0700 ~grace/.ssh")
+    host.check_output(f"echo '{line}' > ~grace/.ssh/authorized_keys")
+    where = address(host.backend.hostname)
+    by_key = Person("grace", where, tmp_path / "by-key", key)
+    by_password = Person("grace", where, tmp_path / "by-password", password=PASSWORD)
+    alerts(by_key.command(), by_key.command(), by_key.command())
+    assert [alerts(by_password.command())[0].fields["Weight"] for _login in range(2)] == [
+        f"{RED} password, first time",
+        f"{RED} password",
+    ]
+    host.check_output("userdel -rf grace")
+
+
+def test_what_was_there_before_is_light(ada, alerts):
+    alerts(ada.command())
+    (message,) = alerts(ada.command())
+    assert "Weight" not in message.fields
+    assert message.header.startswith("Ada Lovelace as deploy on ")
+
+
+def silent(host, how: str, logins: list) -> list[dict[str, str]]:
+    """What `status` has of these logins, once all of them are `folded` or `ignored`."""
+    deadline = time.monotonic() + SILENT_SECONDS
+    sources = [login.source for login in logins]
+    while True:
+        recent = json.loads(host.check_output("ssh-login-notify status --json"))[f"recent_{how}"]
+        found = {entry["from"]: entry for entry in recent}
+        if all(source in found for source in sources):
+            return [found[source] for source in sources]
+        assert time.monotonic() < deadline, recent
+        time.sleep(0.2)
+
+
+def test_a_rule_makes_silent_what_it_names_in_full_and_the_summary_says_how_many(
+    host, configure, ada, people, receiver, alerts
+):
+    known = ada.interactive()
+    alerts(known, ada.sftp(), people("rita").interactive())
+    host.check_output("groupadd monitoring && gpasswd -a deploy monitoring")
+    rule = {
+        "group": ["nobody-s", "monitoring"], "person": "Ada Lovelace",
+        "from": ["192.0.2.1", f"{known.source.split()[0]}/32"],
+        "type": "SSH (interactive)", "service": "sshd", "hours": ["00:00-12:00", "11:00-24:00"], "until": "2099-12-31",
+        "reason": "the robot",
+    }  # fmt: skip
+    configure(ignore=[{**rule, "until": "2020-01-31"}, {**rule, "group": "root"}, rule], repeat_minutes=0)
+    mark = receiver.last()
+    login = ada.interactive()
+    (entry,) = silent(host, "ignored", [login])
+    assert entry["rule"] == 3
+    # Of another group and person, and of another type.
+    alerts(people("rita").interactive(), ada.sftp())
+    assert [message for message in receiver.messages(after=mark) if message.fields.get("From") == login.source] == []
+    if host.exists("journalctl"):
+        assert entry["id"] in host.check_output("journalctl --quiet --identifier ssh-login-notify --since -10min")
+    assert "rule 1 of ssh_login_notify_ignore ended on 2020-01-31" in host.run("ssh-login-notify status").stdout
+    # The next morning, when the host is checked.
+    change(host, f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)")
+    host.check_output(f"touch -d '1 hour ago' {CONFIGURATION} {MANIFEST} {STATE}/watch.json")
+    host.check_output("ssh-login-notify send")
+    (message,) = receiver.wait_for(lambda message: (message.header or "").startswith("Daily summary from "), after=mark)
+    assert "1 by the robot (group nobody-s or monitoring, from 192.0.2.1 or " in message.fields["Summary"]
+    assert message.harmless
+    host.check_output("groupdel monitoring")
+
+
+def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, receiver, alerts):
+    """Shells, since the type of a command that is over at once is not always clear."""
+    alerts(ada.interactive(), people("rita").interactive(), ada.sftp())
+    configure(repeat_minutes=5)
+    (first,) = alerts(ada.interactive())
+    mark = receiver.last()
+    repeats = [ada.interactive() for _login in range(3)]
+    found = silent(host, "folded", repeats)
+    assert [(entry["into"], entry["from"]) for entry in found] == [(first.ids[0], login.source) for login in repeats]
+    (other,) = alerts(people("rita").interactive())
+    (another_type,) = alerts(ada.sftp())
+    assert (other.fields["User"], another_type.fields["Type"]) == ("rita", "SFTP or SCP")
+    # The minutes are over.
+    change(host, f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]")
+    host.check_output("ssh-login-notify flush")
+    (message,) = receiver.wait_for(lambda message: "again" in (message.header or ""), after=mark)
+    assert message.header.startswith("Ada Lovelace as deploy logged in again on ")
+    assert message.fields["Note"].startswith(
+        f"3 more logins with the same address, key and type after {first.ids[0]}: "
+    )
+    assert message.fields["From"] == repeats[-1].source
+    assert message.harmless
+    assert len(receiver.messages(after=mark)) == 3
