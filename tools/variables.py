@@ -30,6 +30,18 @@ DEFAULTS_HEAD = """\
 ---
 # Made by `./dev docs` from meta/argument_specs.yml; not to be edited. The README of the role has examples.
 """
+CONFIGURATION_HEAD = """\
+# All settings
+
+<!-- Made by `./dev docs` from roles/ssh_login_notify/meta/argument_specs.yml; not to be edited. -->
+
+Only the webhook has to be set. [The role's page](../roles/ssh_login_notify/README.md) has examples and says what stops
+a run. [rules.md](rules.md) describes rules."""
+# The types of an argument specification in other words. A secret and what may be one value or a list have the type raw.
+KINDS = {
+    "str": "text", "bool": "true or false", "int": "a whole number", "raw": "text", "dict": "a mapping",
+    "list of str": "a list of texts", "list of path": "a list of paths", "list of dict": "a list of mappings",
+}  # fmt: skip
 COMMENT_WIDTH = 120
 # Ansible's markup in descriptions: a letter and an argument, in which a backslash may stand before a parenthesis.
 MARKUP = re.compile(r"\b([CMOV])\(((?:\\.|[^\\)])*)\)")
@@ -84,6 +96,22 @@ def defaults(page: str, variables: dict[str, dict]) -> str:
     return "\n".join(parts)
 
 
+def configuration(_page: str, variables: dict[str, dict]) -> str:
+    """docs/configuration.md: each variable with all that the specification says, and the keys of its entries."""
+    parts = [CONFIGURATION_HEAD]
+    for name, of in variables.items():
+        kind = of["type"] if "elements" not in of else f"{of['type']} of {of['elements']}"
+        facts = [f"Type: {KINDS.get(kind, kind)}. Default: `{default(of)}`."]
+        if "choices" in of:
+            facts.append("One of " + ", ".join(f"`{choice}`" for choice in of["choices"]) + ".")
+        parts += [f"## `{name}`", *map(markdown, paragraphs(of)), " ".join(facts)]
+        if "options" in of:
+            rows = [["key of an entry", "what it is"]]
+            rows += [[f"`{key}`", markdown(" ".join(paragraphs(key_of)))] for key, key_of in of["options"].items()]
+            parts.append(table(rows))
+    return "\n\n".join(parts) + "\n"
+
+
 def paragraphs(of: dict) -> list[str]:
     """The paragraphs of a variable's description."""
     description = of["description"]
@@ -136,6 +164,7 @@ FILES = {
     "README.md": readme,
     str(ROLE / "README.md"): role_readme,
     str(ROLE / "defaults" / "main.yml"): defaults,
+    "docs/configuration.md": configuration,
 }
 
 if __name__ == "__main__":

@@ -77,6 +77,15 @@ def without_reason(rules: "List[Any]") -> "List[str]":
     return [f"{why}: write `reason: why these logins need no message`"] if numbers else []
 
 
+def weightless_root(rules: "List[Any]") -> "List[str]":
+    """Return a sentence for each rule of `ignore` that names root, whose logins are heavy, and does not say so."""
+    return [
+        f"{_rules('ignore', [number])} names root without `weight: root`, and ignores no login of root: add the weight"
+        for number, rule in enumerate(rules, 1)
+        if "root" in named(rule, "user") and weights.ROOT not in named(rule, "weight")
+    ]
+
+
 def ended(rules: "List[Any]", now: float) -> "List[str]":
     """Return a sentence for each rule of `ignore` whose last day is over.
 

@@ -93,7 +93,8 @@ def notices(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> lis
     """Return what to put right in settings that have no problem, in whole sentences."""
     values, _unreadable = _read(["state", "ignore"], variables, template)
     rules = values["ignore"] if values["state"] != "absent" else []
-    found = login_rules.without_reason(rules) + login_rules.ended(rules, time.time())
+    found = login_rules.without_reason(rules) + login_rules.weightless_root(rules)
+    found += login_rules.ended(rules, time.time())
     return [sentence[:1].upper() + sentence[1:] + "." for sentence in found]
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The message of a login says what makes it heavy, and logins that repeat one become one message."""
+"""The message of a login says what makes it heavy, rules make light ones silent, and repeats become one message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-defau
 
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 STATE = "/var/spool/ssh-login-notify/state"
-FOLDED_SECONDS = 20.0
+MANIFEST = "/usr/local/lib/ssh-login-notify/manifest.json"
+SILENT_SECONDS = 20.0
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
 # Changes a JSON file in place. What is written is Python, with `found` for the file's content.
 CHANGE = "import json; file = open({path!r}, 'r+'); found = json.load(file); {how}; file.seek(0); file.truncate()"
@@ -97,15 +98,49 @@ def test_what_was_there_before_is_light(ada, alerts):
     assert message.header.startswith("Ada Lovelace as deploy on ")
 
 
-def folded(host, count: int) -> list[dict[str, str]]:
-    """The last logins that were folded, as soon as there are so many."""
-    deadline = time.monotonic() + FOLDED_SECONDS
+def silent(host, how: str, logins: list) -> list[dict[str, str]]:
+    """What `status` has of these logins, once all of them are `folded` or `ignored`."""
+    deadline = time.monotonic() + SILENT_SECONDS
+    sources = [login.source for login in logins]
     while True:
-        found = json.loads(host.check_output("ssh-login-notify status --json"))["recent_folded"]
-        if len(found) >= count:
-            return found
-        assert time.monotonic() < deadline, found
+        recent = json.loads(host.check_output("ssh-login-notify status --json"))[f"recent_{how}"]
+        found = {entry["from"]: entry for entry in recent}
+        if all(source in found for source in sources):
+            return [found[source] for source in sources]
+        assert time.monotonic() < deadline, recent
         time.sleep(0.2)
+
+
+def test_a_rule_makes_silent_what_it_names_in_full_and_the_summary_says_how_many(
+    host, configure, ada, people, receiver, alerts
+):
+    known = ada.interactive()
+    alerts(known, ada.sftp(), people("rita").interactive())
+    host.check_output("groupadd monitoring && gpasswd -a deploy monitoring")
+    rule = {
+        "group": ["nobody-s", "monitoring"], "person": "Ada Lovelace",
+        "from": ["192.0.2.1", f"{known.source.split()[0]}/32"], "type": "SSH (interactive)", "service": "sshd",
+        "hours": ["00:00-12:00", "11:00-24:00"], "until": "2099-12-31", "reason": "the robot",
+    }  # fmt: skip
+    configure(ignore=[{**rule, "until": "2020-01-31"}, {**rule, "group": "root"}, rule], repeat_minutes=0)
+    mark = receiver.last()
+    login = ada.interactive()
+    (entry,) = silent(host, "ignored", [login])
+    assert entry["rule"] == 3
+    # Of another group and person, and of another type.
+    alerts(people("rita").interactive(), ada.sftp())
+    assert [message for message in receiver.messages(after=mark) if message.fields.get("From") == login.source] == []
+    if host.exists("journalctl"):
+        assert entry["id"] in host.check_output("journalctl --quiet --identifier ssh-login-notify --since -10min")
+    assert "rule 1 of ssh_login_notify_ignore ended on 2020-01-31" in host.run("ssh-login-notify status").stdout
+    # The next morning, when the host is checked.
+    change(host, f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)")
+    host.check_output(f"touch -d '1 hour ago' {CONFIGURATION} {MANIFEST} {STATE}/watch.json")
+    host.check_output("ssh-login-notify send")
+    (message,) = receiver.wait_for(lambda message: (message.header or "").startswith("Daily summary from "), after=mark)
+    assert "1 by the robot (group nobody-s or monitoring, from 192.0.2.1 or " in message.fields["Summary"]
+    assert message.harmless
+    host.check_output("groupdel monitoring")
 
 
 def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, receiver, alerts):
@@ -115,7 +150,7 @@ def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, re
     (first,) = alerts(ada.interactive())
     mark = receiver.last()
     repeats = [ada.interactive() for _login in range(3)]
-    found = folded(host, 3)
+    found = silent(host, "folded", repeats)
     assert [(entry["into"], entry["from"]) for entry in found] == [(first.ids[0], login.source) for login in repeats]
     (other,) = alerts(people("rita").interactive())
     (another_type,) = alerts(ada.sftp())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person reads after a run: how many hosts are proven, and each failure in one place, and not in green.
+"""The output of a run for a person: how many hosts are proven, and each failure once and not in green.
 
 The playbooks are the collection's. A role and a notifier of the test stand in for those of the hosts, and for ssh a
 program that runs each command here.

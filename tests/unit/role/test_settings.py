@@ -118,6 +118,7 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
 
 NOWHERE = "{{ nowhere | default(omit) }}"
 DEFAULTS = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+BARE = {"ssh_login_notify_ignore": [{"user": "x", "until": "{{ '2020-01-' ~ '31' }}"}, {"user": "y", "reason": "z"}]}
 OMITTED = {name: NOWHERE for name in DEFAULTS if name != "ssh_login_notify_webhook_url"}
 # Of hosts with one variable each that fails as only Ansible can make it fail: what the task says.
 FAILING = {
@@ -144,7 +145,7 @@ def fleet(tmp_path_factory):
         host: {f"ssh_login_notify_{name}": value for name, value in values.items()}
         for host, (values, _said) in FAILING.items()
     }
-    hosts.update(omitting=OMITTED, well={})
+    hosts.update(omitting=OMITTED, well={}, bare=BARE, too=BARE)
     common = {**DEFAULTS, "ssh_login_notify_webhook_url": WEBHOOK,
               "ansible_connection": "local", "ansible_python_interpreter": sys.executable}  # fmt: skip
     (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": common}}))
@@ -188,6 +189,15 @@ def test_omit_is_the_default_in_what_tasks_read_and_in_the_configuration(fleet):
     assert made == omitting
     assert made.pop("webhook_url") == WEBHOOK
     assert made == {name: DEFAULTS["ssh_login_notify_" + name] for name in made}
+
+
+def test_what_to_put_right_in_a_rule_is_one_warning_for_all_hosts(fleet):
+    _said, output, directory, _read = fleet
+    shown = " ".join(output.split())
+    for words in ("has no reason, which the next release requires:", "ended on 2020-01-31 and matches no login any"):
+        assert shown.count(f"[WARNING]: Rule 1 of ssh_login_notify_ignore {words}") == 1
+    made = [json.loads((directory / f"{host}.conf").read_text())["ignore"] for host in ("bare", "too")]
+    assert made[0] == made[1] == [{"user": "x", "until": "2020-01-31"}, {"user": "y", "reason": "z"}]
 
 
 @pytest.mark.parametrize("label", ODD_LABELS)

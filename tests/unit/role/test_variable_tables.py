@@ -15,7 +15,12 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[3]
 SPECIFICATION = "roles/ssh_login_notify/meta/argument_specs.yml"
 SUPPORT = "tests/support.yml"
-MADE = ("README.md", "roles/ssh_login_notify/README.md", "roles/ssh_login_notify/defaults/main.yml")
+MADE = (
+    "README.md",
+    "roles/ssh_login_notify/README.md",
+    "roles/ssh_login_notify/defaults/main.yml",
+    "docs/configuration.md",
+)
 
 
 def generate(root, *options):
@@ -60,6 +65,15 @@ def test_a_new_sentence_reaches_every_place(checkout):
     assert "| `ssh_login_notify_proxy` | `''` | Set it to `a\\|b)`, or `none`. |" in texts[0]
     assert "| `ssh_login_notify_proxy` | `''` | The way out. Set it to `a\\|b)`, or `none`. |" in texts[1]
     assert "# The way out. Set it to `a|b)`, or `none`.\nssh_login_notify_proxy: ''\n" in texts[2]
+    assert "## `ssh_login_notify_proxy`\n\nThe way out.\n\nSet it to `a|b)`, or `none`.\n\nType: text. " in texts[3]
+
+
+def test_the_page_of_the_settings_has_each_key_of_a_rule():
+    page = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    options = yaml.safe_load((PROJECT / SPECIFICATION).read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    for setting in ("ssh_login_notify_ignore", "ssh_login_notify_mentions"):
+        section = page.partition(f"## `{setting}`\n")[2].partition("\n## ")[0]
+        assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(options[setting]["options"])
 
 
 def test_what_was_run_is_in_the_readme(checkout):

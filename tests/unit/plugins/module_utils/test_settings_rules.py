@@ -6,12 +6,15 @@
 The notifier refuses the same on the host (tests/unit/notifier/test_config.py).
 """
 
+import base64
+import hashlib
 import json
+import time
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.loginwatch.pam.plugins.module_utils import settings
+from ansible_collections.loginwatch.pam.plugins.module_utils import login_rules, settings
 
 PROJECT = Path(__file__).resolve().parents[4]
 ADDRESSES = json.loads((PROJECT / "tests" / "unit" / "webhook_addresses.json").read_text(encoding="utf-8"))
@@ -147,6 +150,197 @@ def test_a_rule_that_silences_all_or_never_matches_is_refused(rule, said):
     assert said in problem
 
 
+ALL_TYPES = list(login_rules.TYPES)
+WHOLE_WEEK = ["06:00-22:00", "22:00-06:00"]
+ADD = "or add one of user, group, from, key, person, certificate, type, command, service, hours"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"reason": "x"}, f"matches every login, in spite of reason: name less there, {ADD}"),
+        ({"until": "2027-03-31"}, f"matches every login, in spite of until: name less there, {ADD}"),
+        ({"weight": ["root", "first"]}, "matches every login, in spite of weight"),
+        ({"until": "2027-03-31", "reason": "x", "weight": "root"}, "in spite of until, reason, weight: "),
+        ({"from": ["0.0.0.0/0", "::/0"]}, "matches every login, in spite of from"),
+        ({"from": ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "local"]}, "in spite of from"),
+        ({"from": ["::ffff:0.0.0.0/96", "::/0"]}, "in spite of from"),
+        ({"hours": "00:00-24:00"}, "in spite of hours"),
+        ({"hours": WHOLE_WEEK}, "in spite of hours"),
+        ({"hours": ["Mon-Fri 00:00-24:00", "Sat,Sun 00:00-24:00"]}, "in spite of hours"),
+        ({"type": ALL_TYPES}, "in spite of type"),
+        ({"type": [kind for kind in ALL_TYPES if kind != "PAM session"]}, "in spite of type"),
+        ({"service": "sshd"}, "in spite of service"),
+        ({"service": ["sshd", "su"]}, "in spite of service"),
+        (
+            {"type": ALL_TYPES, "hours": WHOLE_WEEK, "from": ["0.0.0.0/0", "::/0"], "service": "sshd", "reason": "x"},
+            "in spite of type, hours, from, service, reason: ",
+        ),
+        ({"user": "x", "users": "y"}, "has the unknown key 'users': use only user, group, "),
+        (
+            {"user": ["x", ""]},
+            "has a value for user that is empty or is not text: write it as text, in quotes, or a list",
+        ),
+        ({"from": []}, "has a value for from that is empty"),
+        ({"hours": 2200}, "has a value for hours that is empty or"),
+        (
+            {"user": "x", "until": ["2027-03-31"]},
+            "has a value for until that is empty or is not text: write it as text",
+        ),
+        ({"user": "x", "reason": None}, "has a value for reason that is empty"),
+        ({"user": "x", "reason": "a\nb"}, "has a reason of several lines or of none: write one line"),
+        ({"group": "wheel*"}, "has the pattern 'wheel*' for group"),
+        ({"user": ["backup", "robot?"]}, "has the pattern 'robot?' for user"),
+        ({"user": " backup"}, "has the user ' backup', which no login has: write it without"),
+        ({"group": "wheel\n"}, "has the group 'wheel\\n', which no login has"),
+        ({"person": "Ada"}, "has the person 'Ada', whom ssh_login_notify_people does not have: write a name as there"),
+        ({"person": ["Ada Lovelace", "Grace"]}, "has the person 'Grace', whom"),
+        (
+            {"command": "check_disk"},
+            "has a command and does not say whose, although anybody can give a program this name:"
+            " add one of user, group, from, key, person, certificate",
+        ),
+        ({"command": "check_disk", "hours": "22:00-06:00"}, "does not say whose"),
+        (
+            {"user": "x", "command": "/usr/bin/id"},
+            "has the command '/usr/bin/id', which no alert shows: write the name",
+        ),
+        ({"user": "x", "command": "id -u"}, "without a path, arguments and `and more`"),
+        ({"user": "x", "command": "id and more"}, "which no alert shows"),
+        ({"user": "x", "command": "-id"}, "no alert"),
+        ({"user": "x", "command": "check_*"}, "has the pattern 'check_*' for command"),
+        (
+            {"user": "x", "command": "id", "type": "rsync"},
+            "has a command, and a type that has none: leave the type out",
+        ),
+        ({"service": "../su"}, "has the service '../su', which is no file's name: write one of /etc/pam.d"),
+        ({"hours": "22-06"}, "cannot compare the hours, since '22-06' is no time from one hour to another: write "),
+        ({"hours": ["22:00-06:00", "8:00-9:00"]}, "cannot compare the hours, since '8:00-9:00'"),
+        ({"user": "x", "until": "31.03.2027"}, "cannot compare the date, since '31.03.2027' is no date: write "),
+        ({"user": "x", "until": "2027-02-29"}, "cannot compare the date"),
+        ({"user": "x", "weight": "heavy"}, "has the unknown weight 'heavy': use only anomaly, "),
+        ({"from": ["10.0.0.0/8", "10.0.0.5/8"]}, "cannot compare an address, since '10.0.0.5/8' is an address"),
+        ({"type": ["rsync", "ssh"]}, "has the unknown type 'ssh': use one of SSH (interactive), "),
+        ({"key": [KEY, "SHA256:x"]}, "has the key 'SHA256:x', which is not a fingerprint"),
+        ({"certificate": [KEY + " key id x", "x"]}, "cannot compare a certificate, since 'x' names no certificate"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_said_with_its_number_its_key_and_what_to_write(rule, said):
+    people = {KEY: "Ada Lovelace"}
+    problem = only(ignore=[{"user": "x"}, rule], people=people)
+    assert problem.startswith("rule 2 of ssh_login_notify_ignore ")
+    assert said in problem
+    assert ": " in problem
+    # And the same of whom a message mentions. There, a weight leaves out the many logins that have none.
+    found = problems(mentions=[{**rule, "mention": "<!here>"}], people=people)
+    if set(rule) & {"weight"} and "matches every login" in problem:
+        assert found == []
+    else:
+        assert found == [problem.replace("rule 2 of ssh_login_notify_ignore", "rule 1 of ssh_login_notify_mentions")]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"service": "su"},
+        {"from": ["0.0.0.0/0"]},
+        {"from": ["::/0", "local"]},
+        {"from": ["0.0.0.0/0", "::/1"]},
+        {"hours": "00:00-23:59"},
+        {"hours": ["Mon-Fri 00:00-24:00", "Sat 00:00-24:00"]},
+        {"type": ALL_TYPES[:-1]},
+        {"type": ALL_TYPES, "user": "x"},
+        {"hours": WHOLE_WEEK, "group": ["a", "b"]},
+        {"user": ["x", "y"], "weight": "root"},
+        {"user": "DOMAIN\\ada"},
+        {"user": "ada lovelace"},
+        {"group": "domain users"},
+        {"person": "Ada Lovelace"},
+        {"user": "x", "command": ["check_disk", "apt-get", "a.out", "g++"], "type": ["rsync", "SSH (command)"]},
+    ],
+)
+def test_a_rule_that_leaves_out_some_logins_is_taken(rule):
+    assert problems(ignore=[{**rule, "reason": "some", "until": "2027-03-31"}], people={KEY: "Ada Lovelace"}) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            [{"from": "0.0.0.0/0"}, {"user": "x"}, {"from": "::/0", "reason": "x"}],
+            "rules 1, 3 of ssh_login_notify_ignore together match every login by from: name less in one of them",
+        ),
+        ([{"hours": "08:00-18:00"}, {"hours": "18:00-08:00"}], "rules 1, 2 of ssh_login_notify_ignore together"),
+        ([{"type": ALL_TYPES[:6]}, {"type": ALL_TYPES[6:]}], "together match every login by type"),
+        (
+            [{"from": "0.0.0.0/0", "service": "sshd"}, {"from": "::/0", "hours": WHOLE_WEEK}],
+            "together match every login",
+        ),
+        ([{"from": "0.0.0.0/0"}, {"from": "::/0", "user": "x"}], ""),
+        ([{"hours": "08:00-18:00"}, {"hours": "18:00-07:00"}], ""),
+    ],
+)
+def test_rules_that_match_every_login_together_are_refused(rules, said):
+    assert said in only(ignore=rules) if said else problems(ignore=rules) == []
+
+
+def test_a_service_that_is_all_that_is_reported_is_every_login():
+    assert "in spite of service" in only(ignore=[{"service": ["su", "login"]}], pam_services=["login", "su"])
+    assert problems(ignore=[{"service": ["su"]}], pam_services=["login", "su"]) == []
+
+
+def test_a_rule_without_a_reason_one_that_is_over_and_one_for_root_are_noticed():
+    noon = time.mktime((2027, 4, 1, 12, 0, 0, 0, 0, -1))
+    rules = [
+        {"user": "a", "reason": "x"},
+        {"user": "b"},
+        {"user": ["root", "c"], "until": "2027-03-31"},
+        {"user": "root", "weight": "root", "reason": "x", "until": "2027-04-01"},
+    ]
+    assert login_rules.without_reason(rules) == [
+        "rules 2, 3 of ssh_login_notify_ignore have no reason, which the next release requires: write `reason: why"
+        " these logins need no message`"
+    ]
+    assert login_rules.without_reason(rules[:2])[0].startswith("rule 2 of ssh_login_notify_ignore has no reason")
+    assert login_rules.without_reason(rules[:1]) == []
+    assert login_rules.ended(rules, noon) == [
+        "rule 3 of ssh_login_notify_ignore ended on 2027-03-31 and matches no login any more: remove it, or write a"
+        " later date"
+    ]
+    assert login_rules.weightless_root(rules) == [
+        "rule 3 of ssh_login_notify_ignore names root without `weight: root`, and ignores no login of root: add the"
+        " weight"
+    ]
+
+
+# A key, as key.pub and authorized_keys have it.
+BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJHT9M1Shw3HPm2LiwIJQIdTrfI0qXlKuJ8FmUbBXLvN"
+FINGERPRINT_OF_BLOB = "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(BLOB)).digest()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "ssh-ed25519 " + BLOB,
+        f"ssh-ed25519 {BLOB} ada@laptop",
+        f"  ssh-ed25519 {BLOB} Ada's key, at home\n",
+        f'from="10.0.0.0/8,!10.0.0.1",no-pty ssh-ed25519 {BLOB} ada@laptop',
+    ],
+)
+def test_a_person_may_be_named_by_a_public_key_or_a_whole_line(entry):
+    people = {entry: "Ada Lovelace"}
+    assert problems(people=people) == []
+    assert settings.people_by_fingerprint(people) == {FINGERPRINT_OF_BLOB: "Ada Lovelace"}
+    assert "more than once" in only(people={entry: "Ada", FINGERPRINT_OF_BLOB: "Bob"})
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "# a comment", "ada", "ssh-ed25519", f"ssh-rsa {BLOB}", f"ssh-ed25519 {BLOB[:-4]}", "x" * 20000]
+)
+def test_what_is_no_key_is_refused(entry):
+    assert "is neither a fingerprint nor a public key" in only(people={entry: "Ada"})
+
+
 # Of a certificate in a rule or in the map of people: what the answer has to say, empty for nothing.
 CERTIFICATES = {
     KEY + " key id ada@example.org": "",
@@ -184,7 +378,7 @@ def test_a_certificate_is_named_with_its_authority_and_a_pattern_or_is_refused(t
 @pytest.mark.parametrize("text", ["ada@example.org", "key id ada", "vault-*"])
 def test_a_key_id_without_an_authority_is_refused(text):
     assert "write the fingerprint of its authority" in only(ignore=[{"certificate": text}])
-    assert "is not a fingerprint" in only(people={text: "Ada"})
+    assert "is neither a fingerprint nor a public key" in only(people={text: "Ada"})
 
 
 @pytest.mark.parametrize(
@@ -242,8 +436,19 @@ def test_the_examples_of_the_roles_page_are_taken():
     section = page.partition("### People and rules")[2].partition("### ")[0]
     example = yaml.safe_load("\n".join(line[4:] for line in section.splitlines() if line.startswith("    ")))
     values = {name.partition("ssh_login_notify_")[2]: value for name, value in example.items()}
-    assert [len(values["people"]), len(values["ignore"])] == [3, 2]
+    assert [len(values["people"]), len(values["ignore"])] == [4, 3]
     assert problems(**values) == []
+
+
+def test_the_examples_of_the_page_on_rules_are_taken_as_they_are():
+    page = (PROJECT / "docs" / "rules.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```yaml\n")[1:]]
+    values = {name.partition("ssh_login_notify_")[2]: value for block in blocks
+              for name, value in yaml.safe_load(block).items()}  # fmt: skip
+    assert [len(values["ignore"]), len(values["mentions"])] == [5, 2]
+    assert problems(**values) == []
+    assert login_rules.without_reason(values["ignore"]) == []
+    assert [key for key in login_rules.KEYS if f"| `{key}` |" not in page] == []
 
 
 @pytest.mark.parametrize(

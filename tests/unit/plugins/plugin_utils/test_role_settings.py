@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.loginwatch.pam.plugins.module_utils import settings
+from ansible_collections.loginwatch.pam.plugins.module_utils import login_rules, settings
 from ansible_collections.loginwatch.pam.plugins.plugin_utils import role_settings
 
 PROJECT = Path(__file__).resolve().parents[4]
@@ -102,6 +102,44 @@ def test_omit_is_the_default(name):
     assert meant(name, OMIT) == role_settings.DEFAULTS[name]
     # Without a webhook nothing works.
     assert found == [] or (name == "webhook_url" and "is not set" in found[0])
+
+
+@pytest.mark.parametrize("name", ["ignore", "mentions"])
+def test_a_date_without_quotes_is_the_text_of_it(name):
+    mention = {"mention": "<!here>"} if name == "mentions" else {}
+    rule = {"user": "x", "until": datetime.date(2027, 3, 31), **mention}
+    assert meant(name, [rule]) == [{**rule, "until": "2027-03-31"}]
+    assert problems(**{name: [rule]}) == []
+    (problem,) = problems(**{name: [{**rule, "until": datetime.datetime(2027, 3, 31, 12)}]})
+    assert problem.startswith(f"rule 1 of {PREFIX}{name} has a value for until that is empty or is not text: write it")
+    (problem,) = problems(**{name: [{**mention, "user": datetime.date(2027, 3, 31)}]})
+    assert "has a value for user that" in problem
+
+
+# The kinds of values that a key of a rule does not take, by the key; a list is taken by most.
+TAKEN = {"list", "text", "text-secret", "text-list", "json", "word", "number-text"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(WRONG) - TAKEN))
+@pytest.mark.parametrize("key", [*login_rules.KEYS, login_rules.MENTION])
+def test_a_value_of_the_wrong_type_in_a_rule_is_refused_with_its_key(key, kind):
+    if key == "until" and kind == "date":
+        return  # taken, see above
+    name = "mentions" if key == login_rules.MENTION else "ignore"
+    rule = {"user": "x", "hours": "22:00-06:00", key: copy.deepcopy(WRONG[kind][0])}
+    (problem,) = problems(**{name: [rule]})
+    assert problem.startswith(f"rule 1 of {PREFIX}{name} ")
+    said = f"has a value for {key} that is empty or is not text: write it as text"
+    assert said in problem or (name == "mentions" and "mentions nobody: write mention: '<!here>', " in problem)
+
+
+def test_what_to_put_right_in_rules_is_a_whole_sentence_and_none_before_a_removal():
+    rules = [{"user": "x", "until": datetime.date(2020, 1, 1)}]
+    variables = {PREFIX + "ignore": rules}
+    found = role_settings.notices(variables, lambda value: value)
+    assert [sentence[:6] + sentence[-1] for sentence in found] == ["Rule 1.", "Rule 1."]
+    assert role_settings.notices({**variables, PREFIX + "state": "absent"}, lambda value: value) == []
+    assert role_settings.notices({}, lambda value: value) == []
 
 
 def test_omit_is_left_out_of_a_list_and_of_a_mapping():
