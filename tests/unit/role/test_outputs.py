@@ -32,7 +32,7 @@ import json, os, sys
 root = {root!r} + "/" + os.environ["HOST"] + "/"
 if sys.argv[1] == "mute":
     answers = json.load(open(root + "mutes"))
-    print(json.dumps(dict(dict(changed=True, answer="", mute=dict(reason="a reason")), **answers)))
+    print(json.dumps(dict(dict(changed=True, answer="", mute=dict(reason="a reason", paused=True)), **answers)))
     connection = len(open(root + "connections").readlines())
     sys.exit(open(root + "muted", "a").write("%d %s\\n" % (connection, " ".join(sys.argv[3:]))) and 0)
 status = json.load(open(root + "status"))
@@ -191,6 +191,13 @@ def test_where_nothing_can_be_muted_a_quiet_run_says_why_and_goes_on(fleet):
     said = "Ansible's own logins on a are reported. Nothing was muted: this login was made without a key: log in"
     assert output.count(said) == 1
     assert [words for _connection, words in fleet.muted("a")][-1] == "--end"
+
+
+def test_a_quiet_run_that_ends_before_it_has_muted_anything_says_only_why(fleet):
+    code, output = fleet("deploy", "-e", "quiet=true", "-e", "ssh_login_notify_webhook_url=ftp://x", a={})
+    assert code != 0
+    assert "Nothing was changed" in output
+    assert "mute_opened" not in output
 
 
 def test_a_roll_out_stops_at_once_at_a_rule_that_ignores_ansibles_login(fleet):
