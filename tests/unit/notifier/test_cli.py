@@ -195,7 +195,7 @@ def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
     State(host.spool).waiting("429 rate_limited", "Slack allows", 500, asked=True)
     code, found = host.json("test")
     assert (code, found["delivered"], len(host.webhook.requests)) == (WARNING, False, 1)
-    assert "Slack asked for a pause" in found["answer"]
+    assert "Slack has asked for a pause" in found["answer"]
 
 
 def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
