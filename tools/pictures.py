@@ -19,7 +19,8 @@ from .command import ROOT, output, run, say
 
 IMAGES = ROOT / "docs" / "images"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
-STATE = "/var/spool/ssh-login-notify/state"
+SPOOL = "/var/spool/ssh-login-notify"
+STATE, MUTES = f"{SPOOL}/state", f"{SPOOL}/mutes"
 PROGRAM = "ssh-login-notify"
 MESSAGE_SECONDS = 60.0
 
@@ -94,6 +95,32 @@ def digest(receiver: Receiver) -> None:
     shell(f"{PROGRAM} flush || true")
 
 
+def mute(_receiver: Receiver) -> None:
+    """A mute that a script of Ada's begins for its own logins."""
+    ada().command("sudo ssh-login-notify mute --minutes 10 --reason 'deploy 4711'")
+
+
+def unmute(_receiver: Receiver) -> None:
+    """The end of that mute, and what came in meanwhile."""
+    for _login in range(3):
+        ada().command()
+        ada().sftp()
+    time.sleep(5)
+    shell(f"cd {MUTES}; sed -i 's/\"until\": [0-9.]*/\"until\": '$(($(date +%s) - 60))'/' *")
+    shell(f"{PROGRAM} flush")
+
+
+def summary(receiver: Receiver) -> None:
+    """What had no message of its own since yesterday."""
+    rule = {"user": "deploy", "type": "SSH (interactive)", "reason": "the nightly backup"}
+    with configured(ignore=[rule]):
+        for _login in range(4):
+            ada().interactive()
+        time.sleep(5)
+    change(f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)")
+    look()
+
+
 def test(_receiver: Receiver) -> None:
     """A test alert."""
     shell(f"{PROGRAM} test")
@@ -107,9 +134,7 @@ def heartbeat(_receiver: Receiver) -> None:
 def self_check(_receiver: Receiver) -> None:
     """A fault that the host finds by itself."""
     shell(f"cp -p {CONFIGURATION} /root/kept && chmod 0644 {CONFIGURATION}")
-    for path in (f"{STATE}/watch.json", CONFIGURATION, "/usr/local/lib/ssh-login-notify/manifest.json"):
-        shell(f"test ! -e {path} || touch -d '-10min' {path}")
-    shell("systemctl start --wait ssh-login-notify.service")
+    look()
     shell(f"mv /root/kept {CONFIGURATION}")
 
 
@@ -119,6 +144,9 @@ PICTURES: dict[str, Callable[[Receiver], None]] = {
     "follow-up": follow_up,
     "repeats": repeats,
     "digest": digest,
+    "mute": mute,
+    "unmute": unmute,
+    "summary": summary,
     "test": test,
     "heartbeat": heartbeat,
     "self-check": self_check,
@@ -140,6 +168,13 @@ def told(receiver: Receiver, act: Callable[[], object]) -> Message:
 def shell(script: str) -> str:
     """Return what a script prints that root runs on the demo's server."""
     return output("docker", "exec", demo.SERVER, "sh", "-ec", script)
+
+
+def look() -> None:
+    """Have the host check itself now."""
+    for path in (f"{STATE}/watch.json", CONFIGURATION, "/usr/local/lib/ssh-login-notify/manifest.json"):
+        shell(f"test ! -e {path} || touch -d '-10min' {path}")
+    shell("systemctl start --wait ssh-login-notify.service")
 
 
 def change(path: str, how: str) -> None:

@@ -166,8 +166,6 @@ def parse_options(text: bytes) -> "Options":
         found.append((name, value))
         if rest[:1] == b",":
             rest = rest[1:]
-            if not rest:
-                raise MalformedError("its options end in a comma")
         elif rest and rest[:1] not in (b" ", b"\t"):
             raise MalformedError(UNKNOWN_OPTION)
     return found

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reserved room: files of the spool, each of which can become one alert when no disk has room.
+"""Reserved space: files of the spool, each of which can become one alert when no disk has space.
 
 A user who shares the spool's disk can fill it, and /run too, and take every block as soon as somebody frees it. So an
 alert gets blocks that are never free in between: a file that was written long ago is overwritten in place, truncated to
@@ -27,7 +27,7 @@ LOST, LOST_DIGITS = "lost", 20
 
 
 def refill(spool: Spool) -> None:
-    """Create the missing files. For the sender, while it is root. Raise OSError where there is no room."""
+    """Create the missing files. For the sender, while it is root. Raise OSError if there is no space."""
     try:
         sizes = {name: os.lstat(spool.path(BALLAST, name)).st_size for name in os.listdir(spool.path(BALLAST))}
     except FileNotFoundError:
@@ -41,7 +41,7 @@ def refill(spool: Spool) -> None:
 
 
 def stage(spool: Spool, name: str, contents: bytes) -> None:
-    """Put the finished alert beside its capture, as Spool.stage does. Raise OSError when no ballast is left."""
+    """Write the finished alert beside its capture, as Spool.stage does. Raise OSError if no ballast is left."""
     if len(contents) > SIZE_BYTES:
         raise OSError(errno.EFBIG, "too long for the ballast", name)
     unfinished = spool.path("incoming", f".{name}.{os.getpid()}")
@@ -57,7 +57,7 @@ def stage(spool: Spool, name: str, contents: bytes) -> None:
 
 
 def wake(spool: Spool) -> None:
-    """Use a ballast file as the sign, where there is no inode for another."""
+    """Use a ballast file to wake the sender, if no inode is free for another file."""
     try:
         _take(spool, spool.path("state", "wake"))
     except OSError:
@@ -65,7 +65,7 @@ def wake(spool: Spool) -> None:
 
 
 def _take(spool: Spool, path: str) -> None:
-    """Rename a ballast file to this path. Several finishers at once get different files."""
+    """Rename a ballast file to this path. Concurrent finishers get different files."""
     for name in _names(spool):
         try:
             os.rename(spool.path(BALLAST, name), path)
@@ -80,12 +80,12 @@ def _names(spool: Spool) -> "List[str]":
 
 
 def count_lost(spool: Spool) -> None:
-    """Count an alert that was lost."""
+    """Count a lost alert."""
     _add(spool, 1)
 
 
 def lost(spool: Spool) -> int:
-    """Return how many alerts were lost and not reported yet."""
+    """Return the number of lost alerts that were not reported yet."""
     try:
         return int(spool.read(BALLAST, LOST, LOST_DIGITS))
     except (OSError, ValueError):
@@ -93,7 +93,7 @@ def lost(spool: Spool) -> int:
 
 
 def report_lost(spool: Spool) -> None:
-    """Have the next message say how many alerts were lost, together with those that a limit drops."""
+    """Have the next message report the number of lost alerts, together with those that a limit dropped."""
     count = lost(spool)
     if count:
         before = State(spool).dropped
@@ -103,7 +103,7 @@ def report_lost(spool: Spool) -> None:
 
 
 def _add(spool: Spool, number: int) -> None:
-    """Change the count in place. Where even that fails, only the system's log has the login."""
+    """Change the count in place. If even that fails, the login is only in the system's log."""
     import fcntl  # a file to load; few need it
 
     try:

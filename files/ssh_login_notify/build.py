@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which build of the notifier is installed. Between two releases its version stays the same, and its files do not."""
+"""The installed build of the notifier. Between two releases, the version stays the same and the files change."""
 
 import hashlib
 import os

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the hook wrote down about one login, and how to read it.
+"""The hook's record of one login, and how to read it.
 
 A capture is the hook's header and the hook's environment, each a row of NAME=value ended by NUL as in environ(5), with
 an empty entry between them:
@@ -40,7 +40,7 @@ class Capture:
     """
 
     def __init__(self, name: str, raw: bytes) -> None:
-        """Read a capture. One that is damaged has a note that says so: there was a login in any case."""
+        """Read a capture. A damaged one gets a note that says so, because there was a login in any case."""
         head, separator, tail = raw.partition(b"\0\0")
         header = dict(_pairs(head)[0])
         self._pairs, self._repeated = _pairs(tail)
@@ -65,7 +65,7 @@ class Capture:
         return self.get(b"PAM_TTY") == b"ssh" or self.get(b"PAM_SERVICE") in (b"", b"sshd") or any(signs)
 
     def _loaded(self) -> "List[bytes]":
-        """Return the suspicious variables that do not have, each time they are set, the administrator's own value."""
+        """Return the suspicious variables that are set, even once, to another value than the administrator's."""
         loaded = {name for name in self.environment if name.startswith(SUSPICIOUS)}
         if loaded:
             from . import pam_environment
@@ -76,7 +76,7 @@ class Capture:
 
     @property
     def notes(self) -> "List[str]":
-        """What an operator should know about the environment, in sentences."""
+        """Return the anomalies of the environment, in sentences for an operator."""
         from . import peer  # the observer never comes here
 
         notes = []
@@ -99,13 +99,13 @@ class Capture:
 
 
 def start_time(stat: bytes) -> "Optional[int]":
-    """Return field 22 of a line of /proc/PID/stat. The name in parentheses may itself hold spaces and parentheses."""
+    """Return field 22 of a line of /proc/PID/stat. The name in parentheses may contain spaces and parentheses."""
     fields = stat.rpartition(b")")[2].split()
     return _number(fields[19]) if len(fields) > 19 else None
 
 
 def process_name(stat: bytes) -> bytes:
-    """Return field 2 of a line of /proc/PID/stat, the name in parentheses, which may itself hold some."""
+    """Return field 2 of a line of /proc/PID/stat, the name in parentheses, which may contain some itself."""
     return stat.partition(b"(")[2].rpartition(b")")[0]
 
 
@@ -114,7 +114,7 @@ def _number(text: bytes) -> int:
 
 
 def _pairs(block: bytes) -> "Tuple[List[Tuple[bytes, bytes]], List[bytes]]":
-    """Return the NAME=value pairs of a block, and the names that stand in it more than once."""
+    """Return the NAME=value pairs of a block, and the names that occur more than once."""
     pairs = []
     seen: Dict[bytes, int] = {}
     for entry in block.split(b"\0"):

@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def check(options: argparse.Namespace) -> "Result":
-    """Say whether a configuration can be used."""
+    """Check whether a configuration is valid."""
     try:
         Transport(config.load(options.configuration))
     except ConfigurationError as error:
@@ -129,7 +129,7 @@ def check(options: argparse.Namespace) -> "Result":
 
 
 def test(options: argparse.Namespace) -> "Result":
-    """Send a test alert past the spool, and say what came back."""
+    """Send a test alert at once, and return the answer."""
     units.end_pauses()
     code, found = trial.run(options.configuration)
     if found["delivered"]:
@@ -139,7 +139,7 @@ def test(options: argparse.Namespace) -> "Result":
 
 
 def flush(options: argparse.Namespace) -> "Result":
-    """Send what waits, without a wait; with --failed also what was refused."""
+    """Send the waiting alerts now; with --failed also those that Slack refused."""
     units.end_pauses()
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
@@ -164,13 +164,13 @@ def flush(options: argparse.Namespace) -> "Result":
 
 
 def _why_not(spool: Spool) -> "Optional[str]":
-    """Return why nothing was tried, where Slack has asked for a pause."""
+    """Return why nothing was attempted, if Slack has asked for a pause."""
     trouble = State(spool).trouble
     return "{what}: {mend}".format(**trouble) if trouble else None
 
 
 def status(options: argparse.Namespace) -> "Result":
-    """Say how things stand, without changing anything."""
+    """Report the state of the host. Changes nothing."""
     from . import build, health, mutes  # not for the sender of each login
     from .memory import Memory
 
@@ -182,7 +182,7 @@ def status(options: argparse.Namespace) -> "Result":
         facts.update(keys=memory.keys(), keys_since=memory.since)
     windows = mutes.open_windows(Spool(), time.time())
     facts["mutes"] = list(map(mutes.as_json, windows))
-    # What follows the first bar is for machines, so no user's name may bring one along.
+    # The text after the first bar is for machines, so a user's name must not contain one.
     line = "; ".join([health.as_line(found, word), *map(mutes.line, windows)]).replace("|", "\\u007c")
     return found.severity, dict(facts, version=build.name(), state=word), [f"{line} | {_performance_data(facts)}"]
 
@@ -212,7 +212,7 @@ def _not_muted(why: str) -> "Result":
 
 
 def _performance_data(facts: "Dict[str, Any]") -> str:
-    """Return figures as monitoring plugins print them: label=value[unit];warning;critical;minimum, and U for unknown.
+    """Return performance data as monitoring plugins print it: label=value[unit];warning;critical;minimum; U is unknown.
 
     Source: https://www.monitoring-plugins.org/doc/guidelines.html, "Performance data"
     """
@@ -236,7 +236,7 @@ def beat(options: argparse.Namespace) -> "Result":
     heartbeat.wait(options.spread)
     spool = Spool()
     problems = health.examine(spool).problems
-    # Whether things are delivered is what the heartbeat itself shows; and a silence must not keep the switch silent.
+    # The heartbeat itself shows whether alerts are delivered, and a past silence must not stop the ping.
     sentences = [problem.sentence for problem in problems if not problem.about_delivery and problem.key != "ping"]
     try:
         heartbeat.queue(spool, sentences)

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a command line, or a program's arguments, say about a login.
+"""The type of a login, from a command line or a program's arguments.
 
-A transfer is named only for a line that a client of that transfer sends. Every other line is a command. So there is one
-closed grammar for words that mean the same in bash, dash, zsh, fish and tcsh, and one for each server's arguments:
+Only a line that a client of a transfer sends is that transfer. Every other line is a command. So there is one closed
+grammar for words that mean the same in bash, dash, zsh, fish and tcsh, and one for the arguments of each server:
 
     scp          scp.c of OpenSSH, of PuTTY (pscp), libssh, libssh2: `scp -r -p -d -t -- PATH`
     sftp-server  sftp-server(8), as sshd_config's Subsystem starts it
     rsync        options.c of rsync 2.6.9 to 3.5.0, server_options() and safe_arg(): `rsync --server -vre.iLsf . PATH`
     git          connect.c and quote.c of git, sq_quote_buf(), which JGit, libgit2 and go-git do likewise
 
-A program's name is shown, but never its arguments, which may hold a secret.
+A program's name is shown, but never its arguments, which may contain a secret.
 """
 
 from .login_types import COMMAND, COMMAND_OVER, GIT, RSYNC, SCP, SFTP_OR_SCP, SOMETHING_OVER
@@ -20,10 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
-# The longest line in which a transfer is looked for. A path has at most 4096 bytes (PATH_MAX); rsync may name many.
+# The longest line that can be a transfer. A path has at most 4096 bytes (PATH_MAX), and rsync may name many.
 LONGEST_LINE_BYTES = 1 << 14
 LONGEST_PROGRAM_NAME = 40
-# Bytes of a process's name in the kernel (TASK_COMM_LEN); one as long as this may have been cut.
+# The bytes of a process's name in the kernel (TASK_COMM_LEN). A name of this length may be cut off.
 LONGEST_PROCESS_NAME = 15
 # A script is the second or, if its first line gives the interpreter an argument, the third word (execve(2)).
 MOST_OF_SCRIPT = 3
@@ -32,7 +32,7 @@ SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"
 SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
 # Where the distributions and OpenSSH's own Makefile install it: /usr/lib/openssh (Debian, with a link in /usr/lib),
 # /usr/libexec/openssh (RHEL), /usr/lib/ssh (openSUSE, Arch, Alpine), /usr/lib64/misc (Gentoo), /usr/libexec (Void) and
-# others. All are root's; the same name anywhere else is a user's own program, unless sshd is configured to run it.
+# others. Root owns them all. Anywhere else the name is a user's own program, unless sshd is configured to run it.
 SFTP_SERVER_DIRECTORIES = tuple(
     prefix + libraries + place
     for prefix in (b"", b"/usr", b"/usr/local")
@@ -50,25 +50,25 @@ EXEC = b"exec "
 LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DIGITS = b"0123456789"
 PLAIN = LETTERS + DIGITS + b"_./+-:,%@=~"
-# At a word's beginning zsh replaces =NAME, and older fish %NAME.
+# At the beginning of a word, zsh replaces =NAME, and older versions of fish replace %NAME.
 NOT_FIRST = b"=%"
-# Behind these, bash takes a tilde for the home directory in some words, and other shells do not.
+# After one of these, bash reads a tilde as the home directory in some words, and other shells do not.
 BEFORE_NO_TILDE = b"=:"
 ESCAPABLE = b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-# A shell replaces a word that has one of these by names of files, or by several words.
+# A shell replaces a word that contains one of these by names of files, or by several words.
 EXPANDED = b"{}*?[]"
-# Marks one of them. No argument has this byte.
+# Marks one of them. No argument contains this byte.
 EXPANDS = b"\0"
-# Shells read these differently in quotes: csh expands an exclamation mark, fish reads a backslash.
+# Shells read these differently within quotes: csh expands an exclamation mark, fish interprets a backslash.
 NOT_QUOTED = {b"'": b"\\!", b'"': b"\\!$`"}
 LAST_ASCII = 127
 
-# As clients pass them to scp's server; none takes a value that could hide another option.
+# The options that clients pass to scp's server. None has a value, which could hide another option.
 SCP_FLAGS = b"vrpdq"
 SCP_MODES = b"tf"
 SFTP_SERVER_FLAGS = b"eR"
 SFTP_SERVER_VALUED = (b"-d", b"-f", b"-l", b"-P", b"-p", b"-u")
-# Not -s: with secluded arguments all other options come later, over the connection, where they can't be seen.
+# Not -s: with secluded arguments, all other options come later over the connection, where they can't be seen.
 RSYNC_LETTERS = b"vqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz"
 RSYNC_FLAGS = frozenset(
     b"""
@@ -184,23 +184,23 @@ def classify_program(arguments: "List[bytes]", executable: bytes, name: bytes = 
 
 
 def classify_ended(name: bytes) -> str:
-    """Return the type by the name alone of a process that has ended: a command, but never a transfer.
+    """Return the type of an ended process by its name alone: a command, never a transfer.
 
     A process can choose its name.
     """
     if name in TRANSFER_NAMES:
         return SOMETHING_OVER
-    # A shell has run one of its builtins, or a command that does not exist.
+    # The shell ran a builtin, or a command that does not exist.
     return COMMAND_OVER if name in SHELLS or len(name) >= LONGEST_PROCESS_NAME else _shown(name, False)
 
 
 def _name_of_process(path: bytes) -> bytes:
-    """Return the name that a process has once it runs this file (prctl(2), PR_SET_NAME)."""
+    """Return the name of a process that runs this file (prctl(2), PR_SET_NAME)."""
     return _base(path)[:LONGEST_PROCESS_NAME]
 
 
 def _is_file_of(program: bytes, file: bytes) -> bool:
-    """Tell whether this is the file of a server of that name. All of git's are one file."""
+    """Tell whether this is the file of a server of that name. All git servers are one file."""
     directory, _slash, runs = file.rpartition(b"/")
     asked = _base(program)
     is_git = asked == b"git" or asked in GIT_PROGRAMS
@@ -233,7 +233,7 @@ def plain_words(line: bytes) -> "Optional[List[bytes]]":
 
 
 def _is_text(line: bytes) -> bool:
-    """Tell whether all of it is printable: no control character, and no blank but the space, not even in Unicode."""
+    """Tell whether all characters are printable: no control character, and no blank but the space, also in Unicode."""
     try:
         return line.decode("utf-8").isprintable()
     except UnicodeDecodeError:
@@ -267,7 +267,7 @@ def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int
 
 
 def _is_home(following: bytes) -> bool:
-    """Tell whether a tilde is a home directory by what follows it; `~+` and `~[x]` are other things."""
+    """Tell by the following text whether a tilde means a home directory. `~+` and `~[x]` do not."""
     return following in (b"", b" ", b"/", b"_") or following.isalnum()
 
 
@@ -334,7 +334,7 @@ def _is_sftp_server(words: "List[bytes]") -> bool:
 
 
 def _is_rsync_server(words: "List[bytes]") -> bool:
-    """Tell whether the options are those that a client sends to transfer files, and do nothing else.
+    """Tell whether a client sends these options to transfer files, and they do nothing else.
 
     A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own.
     """
@@ -359,7 +359,7 @@ def _is_rsync_option(option: bytes) -> bool:
     number = next((option[len(start) :] for start in RSYNC_NUMBERS if option.startswith(start)), b"")
     if number.lstrip(b"-").isdigit():
         return True
-    # What follows an e are the client's capabilities: `e.iLsfxCIvu`, for a version that is not out yet `e31.2iLsfx`.
+    # After an e come the client's capabilities: `e.iLsfxCIvu`, or for an unreleased version `e31.2iLsfx`.
     letters, has_capabilities, capabilities = option[1:].partition(b"e")
     is_one_word = option[:1] == b"-" and option[1:] != b"" and not letters.strip(RSYNC_LETTERS)
     return is_one_word and (not has_capabilities or _are_capabilities(capabilities))
@@ -388,11 +388,11 @@ def _is_showable(path: bytes) -> bool:
 
 
 def _program_of_line(line: bytes, deepest: int) -> "Tuple[bytes, bool]":
-    """Return the main program of a line, empty if that is not clear, and whether the line runs more programs."""
+    """Return the main program of a line, empty if unclear, and whether the line runs more programs."""
     commands, more = _commands(line[:NAMED_BYTES])
     more = more or CUT in line or any(operator in line[NAMED_BYTES:] for operator in OPERATORS)
     main = [number for number, command in enumerate(commands) if not _is_preparation(command)]
-    # After an unclear word, one shell may read the next command where another reads text.
+    # After an unclear word, one shell may read a command where another reads text.
     unclear = [number for number, command in enumerate(commands) if any(map(_is_unclear, command))]
     chosen = min(main[:1] + unclear[:1]) if main else 0
     words = [_meaning(word) for word in _without_assignments(commands[chosen])[:MOST_WORDS]] if commands else []
@@ -417,12 +417,12 @@ def _program(words: "List[bytes]", deepest: int) -> "Tuple[bytes, bool]":
 
 
 def _is_command_option(word: bytes) -> bool:
-    """Tell whether a shell takes the next word for a command line: `-c`, `-lc`."""
+    """Tell whether a shell reads the next word as a command line: `-c`, `-lc`."""
     return word[:1] == b"-" and word[-1:] == b"c" and not word[1:].strip(b"ceilux")
 
 
 def _unwrapped(words: "List[bytes]") -> "List[bytes]":
-    """Return the program and its arguments that `sudo -u USER` or another wrapper runs; nothing where unclear."""
+    """Return the program with arguments that `sudo -u USER` or another wrapper runs; an empty list if unclear."""
     name = _base(words[0])
     if name not in WRAPPERS:
         return []

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kernel tells about processes that have ended: a record of each exit (taskstats, Linux since 2.6.19).
+"""The kernel's records of ended processes: one for each exit (taskstats, Linux since 2.6.19).
 
 A command can begin and end between two looks. The kernel sends a record of every process that ends to a process that
 has registered, which takes root (CAP_NET_ADMIN) in the first user and pid namespaces: not in containers. It is
@@ -47,10 +47,10 @@ PROCESSORS = "/sys/devices/system/cpu/possible"
 
 
 class Exits:
-    """The processes that have ended since this was made, for some seconds each."""
+    """The processes that ended since this object was made. Each is kept for some seconds."""
 
     def __init__(self) -> None:
-        """Register; raise OSError where the kernel has no such records, or refuses them to this process."""
+        """Register; raise OSError if the kernel has no such records, or refuses them to this process."""
         # When the record was read, the parent, the process, its name.
         self._ended: List[Tuple[float, int, int, bytes]] = []
         kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
@@ -69,7 +69,7 @@ class Exits:
         self._socket.settimeout(0)
 
     def take(self, now: float) -> None:
-        """Read the records that wait, which makes room for more, and drop those that are too old to be of use."""
+        """Read the waiting records, which makes room for more, and drop those that are too old."""
         try:
             while True:
                 for parent, process, name in records(self._socket.recv(LARGEST_BYTES)):
@@ -79,7 +79,7 @@ class Exits:
         self._ended = [ended for ended in self._ended[-MOST_KEPT:] if now - ended[0] < KEPT_SECONDS]
 
     def of(self, parent: int) -> "List[Tuple[int, bytes]]":
-        """Return pid and name of the children of a process that ended lately; fewer where records were lost."""
+        """Return pid and name of a process's children that ended recently; fewer if records were lost."""
         self.take(time.monotonic())
         return [(process, name) for _when, its_parent, process, name in self._ended if its_parent == parent]
 
@@ -121,7 +121,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _attributes(raw: bytes) -> "Iterator[Tuple[int, bytes]]":
-    """Yield type and value of each attribute (netlink(7)), until something can't be one."""
+    """Yield type and value of each attribute (netlink(7)), up to the first invalid one."""
     while len(raw) >= 4:
         length = _number(raw[:2])
         if length < 4:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The heartbeat: a sign that a login would be reported, sent by a timer all the way that a login's alert goes.
+"""The heartbeat: a timer sends it by the same way as a login's alert, which shows that the way works.
 
 It can be a message, or a ping of a dead man's switch (an address that raises the alarm when no request comes in time,
 as healthchecks and others offer), or both. The switch is pinged after the message was delivered, and only while nothing
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def wait(spread: int) -> None:
-    """Wait a random time of up to so many seconds, so that a fleet does not beat as one."""
+    """Wait a random time of up to `spread` seconds, so that the hosts of a fleet do not send at the same moment."""
     time.sleep(random.uniform(0, max(spread, 0)))  # noqa: S311
 
 
 def queue(spool: Spool, problems: "List[str]") -> None:
-    """Put a heartbeat into the queue, and wake the sender. Raise OSError where the spool takes none.
+    """Queue a heartbeat, and wake the sender. Raise OSError if the spool does not accept it.
 
     problems: sentences; while any remain, the dead man's switch is not pinged
     """
@@ -39,7 +39,7 @@ def queue(spool: Spool, problems: "List[str]") -> None:
 
 
 def ping(transport: Transport, configuration: Configuration) -> "Dict[str, Any]":
-    """Ping the dead man's switch once; return the result as State.pinged takes it."""
+    """Ping the dead man's switch once; return the result in the form for State.pinged."""
     try:
         answer = transport.to(configuration.heartbeat_ping_url).get()
         well, said = 200 <= answer.status < 300, str(answer.status)

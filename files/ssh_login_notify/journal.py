@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The system's own log (syslog(3), facility authpriv). It has every login too, whether an alert was sent or not."""
+"""The system's log (syslog(3), facility authpriv). It also has every login, whether its alert was sent or not."""
 
 NAME = "ssh-login-notify"
 
@@ -11,12 +11,12 @@ def login(line: str) -> None:
 
 
 def trouble(sentence: str) -> None:
-    """Log what an operator should look at."""
+    """Log a problem for an operator."""
     _write("LOG_WARNING", sentence)
 
 
 def defect(error: BaseException) -> str:
-    """Return what failed in the program itself, and where. Not the error's own words, which may quote a secret."""
+    """Return what failed in the program itself, and where. The error's text is left out: it may quote a secret."""
     if isinstance(error, (ImportError, SyntaxError)):  # of a module that is loaded late
         what = getattr(error, "name", None) or getattr(error, "filename", None) or "?"
         return f"the installed program is damaged, {what} can't be loaded: run the role again"

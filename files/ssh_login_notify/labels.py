@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterator, List, Optional
 
-# This process's context. Not selinuxfs: with a read-only /sys, as in the sender's sandbox, SELinux would seem to be off.
+# This process's context. Not selinuxfs: in the sender's sandbox, /sys is read-only and SELinux would seem to be off.
 CONTEXT = "/proc/self/attr/current"
 TYPE = "var_auth_t"
 # The types of a container's processes. Their policy is the host's, which the container can't change.

@@ -118,6 +118,8 @@ def end(spool: Spool, is_trial: bool = False) -> Answer:
 
 
 def _change(spool: Spool, change: "Any", is_done: "Any", is_trial: bool) -> Answer:
+    if not open_windows(spool, time.time()):
+        return Answer(None, False)  # whoever this is
     facts = _own_identity(spool)
     with _Locked(spool):
         now = time.time()
@@ -184,7 +186,7 @@ def _announce(spool: Spool, window: "Window") -> None:
     """Queue the message that a window opens. First: a window that nobody was told of must not be."""
     minutes = "a minute" if window["minutes"] == 1 else "{minutes} minutes".format(**window)
     sentence = "{} is muted for {}: {}".format(shown(window), minutes, window["reason"])
-    _queue(spool, window["id"], window["opened_at"], sentence)
+    outbox.put(spool, window["id"], _message(window["id"], window["opened_at"], sentence))
 
 
 def shown(window: "Window") -> str:
@@ -198,10 +200,11 @@ def shown(window: "Window") -> str:
     return "{} from {} by {}{}".format(*words, window["key"], named)
 
 
-def _queue(spool: Spool, name: str, at: float, sentence: str) -> None:
+def _message(name: str, at: float, sentence: str) -> bytes:
+    """Return a message of this name, of which the log has a line."""
     message = dict(alert.own(alert.MUTE, [sentence]), id=name, time=at)
     journal.login(alert.log_line(message))
-    outbox.put(spool, name, alert.to_json(message))
+    return alert.to_json(message)
 
 
 class _Locked:
@@ -365,7 +368,9 @@ def finish(spool: Spool) -> None:
             try:
                 # The same name in every try: a kill before the next line makes no second message.
                 name = "{:017.6f}-{}".format(window["until"], window["id"].partition("-")[2])
-                _queue(spool, name, window["until"], _summary(window, Mutes(spool).counts(window)))
+                message = _message(name, window["until"], _summary(window, Mutes(spool).counts(window)))
+                # Not through the outbox, which would look whether a sender runs, and so give up this one's lock.
+                spool.write("outgoing", name, message, ALERT_MODE, durable=True)
                 spool.remove(MUTES, window["id"])
             except OSError as error:  # the next run tries it again
                 journal.trouble(f"The end of a mute could not be told: {error}.")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way of a finished alert to the sender: into the spool, or wherever there is room, and a sign that it is there."""
+"""From a finished alert to the sender: store it in the spool or wherever there is space, and wake the sender."""
 
 import os
 
@@ -10,7 +10,7 @@ from .spool import Lock, Spool, is_locked
 
 
 def put(spool: Spool, name: str, contents: bytes) -> None:
-    """Put a finished alert among those that wait, and wake the sender. Raise OSError where nothing takes it.
+    """Queue a finished alert, and wake the sender. Raise OSError if it can't be stored anywhere.
 
     Its capture, if there is one, goes: a kill at any point makes neither no alert nor two.
     """
@@ -28,7 +28,7 @@ def put(spool: Spool, name: str, contents: bytes) -> None:
 
 
 def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> bool:
-    """Keep an alert in /run that the spool does not take. Return False if it is staged as ballast of the spool."""
+    """Store an alert in /run if the spool does not accept it. Return False if it became ballast of the spool."""
     try:
         overflow.keep(name, contents)
     except OSError:
@@ -46,7 +46,7 @@ def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> 
 
 
 def start_sender(spool: Spool) -> None:
-    """Start the sender in an environment of its own, unless systemd starts it."""
+    """Start the sender with a clean environment, unless systemd starts it."""
     if units.systemd_starts_the_sender():
         return
     if is_locked(spool.path("sender.lock")):

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where finished alerts go when the spool takes none: its disk is full or read-only, or it is gone.
+"""The place of finished alerts while the spool accepts none: its disk is full or read-only, or it is missing.
 
 /run is in memory, so it has room when the disk has none. A reboot loses what lies there, but the system's log has the
 login. Only root creates and reads it. The next run of the sender brings back what the spool has room for, and sends the
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 # Some 10 MB of memory.
 MOST_ALERTS = 10000
-# That a sender loads at once.
+# A sender loads at most this many at once.
 MOST_LOADED = 1000
-# The sign that systemd's path unit watches here, as state/wake in the spool.
+# The file that systemd's path unit watches here, as state/wake in the spool.
 WAKE = "wake"
 
 
 def keep(name: str, contents: bytes) -> None:
-    """Keep an alert here; raise OSError where that can't be done either."""
+    """Store an alert here; raise OSError if that is impossible too."""
     make()
     status = os.lstat(paths.OVERFLOW)
     if len(os.listdir(paths.OVERFLOW)) >= MOST_ALERTS:
@@ -46,9 +46,9 @@ def make() -> None:
 
 
 def wake() -> bool:
-    """Say here that there is something to send: alerts lie here, or the spool takes no sign.
+    """Write the file that the path unit watches: alerts are here, or the spool accepts no such file.
 
-    Return False where there can be no sign here either.
+    Return False if that is impossible here too.
     """
     try:
         make()
@@ -59,7 +59,7 @@ def wake() -> bool:
 
 
 def stop_waking() -> None:
-    """Take the sign away, if there is one. Raise OSError where that can't be done."""
+    """Remove the file that the path unit watches, if any. Raise OSError if that is impossible."""
     try:
         Spool(paths.OVERFLOW).remove("", WAKE)
     except OSError:
@@ -68,7 +68,7 @@ def stop_waking() -> None:
 
 
 def names() -> "List[str]":
-    """Return the names of the alerts that lie here, the oldest first."""
+    """Return the names of the alerts that are here, the oldest first."""
     try:
         return Spool(paths.OVERFLOW).names("")
     except OSError:
@@ -76,7 +76,7 @@ def names() -> "List[str]":
 
 
 def forget(name: str) -> None:
-    """Remove a file that lies here, if there is one."""
+    """Remove a file from here if it exists."""
     try:
         os.unlink(os.path.join(paths.OVERFLOW, name))
     except OSError:
@@ -84,18 +84,18 @@ def forget(name: str) -> None:
 
 
 def bring_back(spool: Spool) -> None:
-    """Move the alerts from here to outgoing/. Raise OSError as soon as the spool has no room; the rest stays."""
+    """Move the alerts from here to outgoing/. Raise OSError as soon as the spool has no space; the rest stays."""
     overflow = Spool(paths.OVERFLOW)
     for name in names():
         spool.write("outgoing", name, overflow.read("", name), ALERT_MODE, durable=True)
-        # A disk that was read-only has kept its capture, which would become the same alert again.
+        # A disk that was read-only still has the capture, which would become the same alert again.
         spool.remove("incoming", name)
         forget(name)
         spool.wake()
 
 
 def load() -> "Dict[str, bytes]":
-    """Return the alerts that lie here, the oldest first and not too many, by name."""
+    """Return the oldest alerts that are here, at most MOST_LOADED, by name."""
     overflow = Spool(paths.OVERFLOW)
     loaded = {}
     for name in names()[:MOST_LOADED]:
@@ -107,7 +107,7 @@ def load() -> "Dict[str, bytes]":
 
 
 class Remover:
-    """A child that stays root for a sender that gives root up: it is told names, and removes alerts of these names."""
+    """A child that stays root while the sender gives it up, and removes the alerts that the sender names."""
 
     def __init__(self) -> None:
         """Fork the child."""
@@ -126,10 +126,10 @@ class Remover:
             os._exit(0)
 
     def remove(self, name: str) -> None:
-        """Have the child remove an alert."""
+        """Ask the child to remove an alert."""
         os.write(self._pipe, name.encode("ascii") + b"\n")
 
     def close(self) -> None:
-        """Wait until the child has removed all that it was told to, and has exited."""
+        """Wait until the child has removed all named alerts and exited."""
         os.close(self._pipe)
         os.waitpid(self._child, 0)

@@ -55,7 +55,7 @@ def _matching(patterns: "List[str]") -> "Iterator[str]":
 
 
 def _roots_text(path: str) -> "Optional[bytes]":
-    """Return a file's text, None where it is not there or others than root can change it."""
+    """Return a file's text, None if it is missing or other users can change it."""
     if not os.path.isfile(path) or trust.open_directories([path]):
         return None
     try:

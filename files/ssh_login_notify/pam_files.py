@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of PAM services on this host: which one PAM reads for a name, and what it includes."""
+"""The files of PAM services on this host: the one that PAM reads for a name, and its includes."""
 
 import os
 
@@ -21,7 +21,7 @@ def path_of(service: str) -> str:
 
 
 def read(path: str) -> str:
-    """Return the text of a PAM file; a pipe reads as empty. Raise OSError, or PamStackError for what is no text."""
+    """Return the text of a PAM file; a pipe reads as empty. Raise OSError, or PamStackError if it is not text."""
     with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
         return pam_stack.decode(file.read(LARGEST_BYTES) or b"")
 
@@ -38,7 +38,7 @@ def find(name: str) -> "Optional[Tuple[str, str]]":
 
 
 def used_by(services: "Collection[str]") -> "Set[str]":
-    """Return the names of services, of the files that these link to, and of all that they include, in any part."""
+    """Return the names of services, of the files that they link to, and of all their includes, in any part."""
     used: Set[str] = set()
     waiting: List[str] = list(services)
     while waiting:

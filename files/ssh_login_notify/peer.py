@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a login came from: what sshd says in SSH_CONNECTION, and in the item PAM_RHOST.
+"""The origin of a login, from sshd's SSH_CONNECTION and the item PAM_RHOST.
 
     SSH_CONNECTION                                    PAM_RHOST       (OpenSSH; packet.c, canohost.c, auth-pam.c)
     203.0.113.50 45006 192.0.2.2 22                   203.0.113.50    TCP; with `UseDNS yes` a name in PAM_RHOST
@@ -46,12 +46,12 @@ def of(connection: bytes, host: bytes) -> "Tuple[bytes, int, bytes]":
 
 
 def is_local(connection: bytes) -> bool:
-    """Tell whether this is SSH_CONNECTION for a socket that is no TCP."""
+    """Tell whether this is the SSH_CONNECTION of a socket other than TCP."""
     return NO_TCP.match(connection) is not None
 
 
 def differ(connection: bytes, host: bytes) -> bool:
-    """Tell whether SSH_CONNECTION and PAM_RHOST tell of different clients. sshd makes both from one.
+    """Tell whether SSH_CONNECTION and PAM_RHOST name different clients. sshd makes both from the same one.
 
     A PAM module above the line can replace SSH_CONNECTION (pam_putenv(3)), but not PAM_RHOST. A name there (`UseDNS
     yes`) contradicts no address, but it contradicts a local socket, which has none.
@@ -63,7 +63,7 @@ def differ(connection: bytes, host: bytes) -> bool:
 
 
 def is_address(text: bytes) -> bool:
-    """Tell whether this is a numeric address and no name. sshd takes no name that looks like one (packet.c)."""
+    """Tell whether this is a numeric address and not a name. sshd accepts no name that looks like one (packet.c)."""
     # No name has a colon, or only digits and dots; but a name can be all hexadecimal letters and dots: cafe.de.
     text = text.partition(b"%")[0]
     digits = b".:0123456789abcdefABCDEF" if b":" in text else b".0123456789"

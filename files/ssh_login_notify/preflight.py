@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The preflight: can the notifier work on this host, and what of it is there already? It changes nothing.
+"""The preflight: can the notifier work on this host, and which parts are installed already? It changes nothing.
 
 It is not installed. The role sends it to the host, along with the modules that it imports, before anything is installed
 (plugins/action/preflight.py). What it returns is documented in plugins/modules/preflight.py.
@@ -33,21 +33,21 @@ SELINUX = "/etc/selinux"
 SELINUX_ENFORCE = "/sys/fs/selinux/enforce"
 SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
-# Stands for a version that is not known: a setting that systemd does not know is ignored.
+# Stands for an unknown version: systemd ignores settings that it does not know.
 NEWEST_SYSTEMD = 9999
 # systemd-run(1) has --wait since 232, and --collect, which forgets a failure, since 236.
 TRIAL_SYSTEMD = 236
 TRIAL = ("systemd-run", "--quiet", "--wait", "--collect", "--unit=ssh-login-notify-trial")
 TRIED = "/bin/true"
-# What systemd could not do before it started a service's program ("Process Exit Codes" in systemd.exec(5)).
+# The part of the sandbox that systemd could not set up, by the exit code ("Process Exit Codes" in systemd.exec(5)).
 PART_OF_EXIT_CODE = {
     218: "capabilities", 225: "namespaces", 226: "namespaces", 228: "system calls", 230: "system calls",
 }  # fmt: skip
 CRON_D = "/etc/cron.d"
 NOLOGIN_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
-# What a test alert that was killed leaves behind. It is removed along with the notifier's files.
+# A test alert that was killed leaves this service behind. It is removed along with the notifier's files.
 TEST_SERVICE = "ssh-login-notify-test"
-# Which package a file belongs to: an exit code of 0 if it belongs to one.
+# Commands that exit with 0 if a file belongs to a package.
 OWNERS = (("dpkg-query", "--search"), ("rpm", "--query", "--file"))
 PAM_EXEC = (
     "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
@@ -70,7 +70,7 @@ COMMAND_SECONDS = 30
 
 
 def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
-    """Return all that the role has to know of the host. wanted: the role's settings. python: the one that runs this."""
+    """Return the facts that the role needs. wanted: the role's settings. python: the interpreter that runs this."""
     if wanted["state"] == "present" and is_alpine():
         return {"problems": [ALPINE], "repairs": []}
     found = sshds.usual() if wanted["offline"] else sshds.found()
@@ -110,7 +110,7 @@ def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
 
 
 def repairs(facts: "Dict[str, Any]") -> "Iterator[str]":
-    """Yield what differs from the wanted state and the role would repair."""
+    """Yield the differences from the wanted state that the role would repair."""
     for unit in facts["wrong_units"]:
         yield f"{unit}: not enabled, not active, or not as the settings want it"
     if facts["account"] == "wrong":
@@ -154,9 +154,10 @@ def account() -> str:
 
 
 def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) -> "Dict[str, Any]":
-    """Return what starts the sender, and which of systemd's units are not as they are wanted.
+    """Return what starts the sender, and which systemd units are not in the wanted state.
 
-    units: those that are enabled and started, or not. services: units that these start. offline: the host is an image.
+    units: whether each unit is to be enabled and started. services: units that these start. offline: the host is an
+    image.
     """
     found: Dict[str, Any] = {"scheduler": "none", "unit_files": False, "wrong_units": [], "reload_is_due": False}
     found["systemd_version"] = NEWEST_SYSTEMD
@@ -167,7 +168,7 @@ def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) ->
         else:
             states = unit_states([*units, *services])
             found["wrong_units"] = [name for name, on in units.items() if not is_as_wanted(states.get(name, {}), on)]
-            # A run that was interrupted has written unit files, and systemd still has those that it read before.
+            # An interrupted run has written unit files, and systemd has not reloaded them yet.
             found["reload_is_due"] = any(state.get("NeedDaemonReload") == "yes" for state in states.values())
     elif os.path.isdir(CRON_D) and any(map(reads_cron_d, ("cron", "crond"))):
         found["scheduler"] = "cron"
@@ -175,21 +176,21 @@ def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) ->
 
 
 def reads_cron_d(program: str) -> bool:
-    """Tell whether a cron is there and reads /etc/cron.d. That of busybox does not."""
+    """Tell whether a cron is installed that reads /etc/cron.d. That of busybox does not."""
     path = shutil.which(program)
     return path is not None and os.path.basename(os.path.realpath(path)) != "busybox"
 
 
 def systemd_version() -> int:
-    """Return the version of the host's systemd. One that does not tell it counts as the newest."""
+    """Return the version of the host's systemd. An unknown version counts as the newest."""
     match = re.match(r"systemd (\d+)", run("systemctl", "--version")[1])  # systemd 252 (252.39-1~deb12u2)
     return int(match.group(1)) if match else NEWEST_SYSTEMD
 
 
 def refused_parts(sandbox: "List[Dict[str, Any]]", version: int) -> "List[str]":
-    """Return the parts of a service's sandbox that this host can't set up; a container without nesting can't mount.
+    """Return the parts of a service's sandbox that this host can't set up. A container without nesting can't mount.
 
-    sandbox: settings of a unit, each with the first version of systemd that knows it and the part that it belongs to
+    sandbox: settings of a unit, each with the first version of systemd that knows it, and its part of the sandbox
     """
     refused: List[str] = []
     if version < TRIAL_SYSTEMD:
@@ -203,7 +204,7 @@ def refused_parts(sandbox: "List[Dict[str, Any]]", version: int) -> "List[str]":
 
 
 def unit_states(names: "List[str]") -> "Dict[str, Dict[str, str]]":
-    """Return what systemd knows of units, by their names."""
+    """Return the states of units, by their names."""
     properties = "--property=Id,UnitFileState,ActiveState,NeedDaemonReload"
     states = {}
     for block in run("systemctl", "show", properties, *names)[1].split("\n\n"):
@@ -220,7 +221,7 @@ def is_as_wanted(state: "Dict[str, str]", on: bool) -> bool:
 
 
 def is_enabled_offline(name: str) -> bool:
-    """Tell whether a unit of an image is enabled. systemctl(1) then only reads files."""
+    """Tell whether a unit of an image is enabled. In an image, systemctl(1) only reads files."""
     return run("systemctl", "is-enabled", name, SYSTEMD_OFFLINE="1")[1].strip() == "enabled"
 
 
@@ -230,7 +231,7 @@ def is_enabled_offline(name: str) -> bool:
 def selinux_is_on() -> bool:
     """Tell whether SELinux is on, permissive included: it may be enforcing tomorrow.
 
-    In a container the kernel's file is missing or read-only. The policy there is the host's own affair.
+    In a container, the kernel's file is missing or read-only. The policy there is the host's.
     """
     if shutil.which("selinuxenabled"):
         return run("selinuxenabled")[0] == 0
@@ -238,7 +239,7 @@ def selinux_is_on() -> bool:
 
 
 def missing_tools() -> "List[str]":
-    """Return the packages of SELinux's tools that are missing."""
+    """Return the missing packages of SELinux's tools."""
     packages = {
         "semanage": "policycoreutils-python-utils (for semanage)",
         "restorecon": "policycoreutils (for restorecon)",
@@ -254,7 +255,7 @@ def missing_selinux_tools() -> "List[str]":
 
 
 def labels_are_right() -> bool:
-    """Tell whether all that sshd writes to has, and would get by the policy's rules, the type that lets it write."""
+    """Tell whether all files that sshd writes have the type that allows it, and would get it by the policy's rules."""
     for directory in (SPOOL, OVERFLOW):
         if not os.path.isdir(directory) or type_in(run("matchpathcon", "-n", directory)[1]) != TYPE:
             return False
@@ -268,7 +269,7 @@ def has_right_label(path: str) -> bool:
     try:
         label = os.getxattr(path.rstrip("/"), "security.selinux", follow_symlinks=False)
     except OSError as error:
-        return error.errno == errno.ENOENT  # a login or the sender has just moved it
+        return error.errno == errno.ENOENT  # a login or the sender moved it just now
     return type_in(label.decode("utf-8", "replace").rstrip("\0")) == TYPE
 
 
@@ -278,7 +279,7 @@ def type_in(label: str) -> str:
 
 
 def has_file_contexts() -> bool:
-    """Tell whether the policy has rules that the role made."""
+    """Tell whether the policy contains rules of the role."""
     policy = re.search(r"^SELINUXTYPE=[ \t]*(\S+)", text_of(os.path.join(SELINUX, "config")), re.M)
     if not policy:
         return False
@@ -286,11 +287,11 @@ def has_file_contexts() -> bool:
     return f"/{os.path.basename(SPOOL)}(/.*)?" in text_of(rules)
 
 
-# -- what others have put where the notifier belongs ------------------------------------------------------------------
+# -- files of others in the notifier's places -------------------------------------------------------------------------
 
 
 def foreign_program(state: str) -> "Iterator[str]":
-    """Yield a problem if the program was written by somebody else. A damaged one of ours has a package beside it."""
+    """Yield a problem if somebody else wrote the program. A damaged program of ours has its package beside it."""
     text = text_of(PROGRAM)
     if text and not os.path.isdir(LIBRARY) and "ssh_login_notify" not in text:
         if state == "present":
@@ -303,7 +304,7 @@ def foreign_program(state: str) -> "Iterator[str]":
 
 
 def has_foreign_configuration() -> bool:
-    """Tell whether somebody else's file is where the configuration belongs. Ours is a JSON object."""
+    """Tell whether somebody else's file has the path of the configuration. Ours is a JSON object."""
     text = text_of(CONFIGURATION)
     return bool(text) and not text.lstrip().startswith("{")
 
@@ -311,7 +312,7 @@ def has_foreign_configuration() -> bool:
 def hand_made(
     wanted: "Dict[str, Any]", texts: "Dict[str, str]", foreign_configuration: bool, problems: "List[str]"
 ) -> "Dict[str, Any]":
-    """Look for a notifier that was set up by hand. Add to the problems what keeps it from being replaced."""
+    """Look for a hand-made notifier. Append to `problems` why it can't be replaced, if it can't."""
     known = [command.split() for command in wanted["adopt_commands"]]
     found, elsewhere, others = [], [], []
     for service, text in texts.items():
@@ -358,7 +359,7 @@ def of_all(found: "List[sshds.Sshd]") -> "List[str]":
 
 
 def installed_services() -> "List[str]":
-    """Return the services of the configuration that is installed: those that the role has edited."""
+    """Return the services in the installed configuration: those that the role has edited."""
     try:
         services = json.loads(text_of(CONFIGURATION))["pam_services"]
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -369,9 +370,8 @@ def installed_services() -> "List[str]":
 def service_texts(known: "Set[str]") -> "Dict[str, str]":
     """Return the texts of the files in /etc/pam.d that run a command and are used, by their names.
 
-    A file there is a service because somebody uses it, and not because of its name: it is one of `known`, a program has
-    its name (pam(8)), one of these includes it, or a package has brought it. Anything else is a copy that somebody has
-    put aside.
+    A file there is a service only if it is used: it is one of `known`, a program has its name (pam(8)), one of these
+    includes it, or a package has installed it. Anything else is a copy that somebody made.
     """
     directory = os.path.dirname(pam_files.path_of(""))
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
@@ -389,7 +389,7 @@ def is_of_a_package(service: str) -> bool:
 
 
 def services_with_the_program(texts: "Dict[str, str]") -> "List[str]":
-    """Return the services that run the program, those among them that are no longer in the settings."""
+    """Return the services that run the program, including those that are no longer in the settings."""
     return [
         name
         for name, text in texts.items()
@@ -398,7 +398,7 @@ def services_with_the_program(texts: "Dict[str, str]") -> "List[str]":
 
 
 def pam(services: "List[str]") -> "Dict[str, Any]":
-    """Return what is wrong with the PAM lines of services, and whether users set the program's environment."""
+    """Return the faults in the PAM lines of services, and whether users can set the program's environment."""
     faults, user_environment = {}, False
     for service in services:
         path = pam_files.path_of(service)
@@ -412,7 +412,7 @@ def pam(services: "List[str]") -> "Dict[str, Any]":
 
 
 def pam_text(path: str) -> "Optional[str]":
-    """Return the text of a PAM file, None if it cannot be read or is no text."""
+    """Return the text of a PAM file, None if it can't be read or is not text."""
     try:
         return pam_files.read(path)
     except (OSError, pam_stack.PamStackError):
@@ -427,11 +427,11 @@ def pam_exec_problems() -> "Iterator[str]":
         )
 
 
-# -- sshd: without UsePAM, or with a PAM service that is not listed, there is no session to report --------------------
+# -- sshd: without UsePAM, or with an unlisted PAM service, no session is reported ------------------------------------
 
 
 def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "List[str]") -> "Iterator[str]":
-    """Yield why logins of an sshd would not be reported."""
+    """Yield why logins through an sshd would not be reported."""
     if not found:
         yield "sshd was not found: install the OpenSSH server (openssh-server) first."
     if "unreported_sshd" in accept:
@@ -447,7 +447,7 @@ def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "Lis
 
 
 def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
-    """Yield what an operator should know of the host's sshds although there is nothing to do."""
+    """Yield facts about the host's sshds that an operator should know, although there is nothing to do."""
     if len(found) > 1:
         yield f"{len(found)} sshds accept logins on this host: {'; '.join(sshd.title for sshd in found)}."
     for version in sorted({version for version in map(sshds.Sshd.version, found) if version}):
@@ -460,7 +460,7 @@ def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
 
 
 def open_directories(accept: "List[str]") -> "Iterator[str]":
-    """Yield the directories that others than root can write. The notifier's own are left out: the role repairs them."""
+    """Yield the directories that other users can write to, except the notifier's own: the role repairs those."""
     if "writable_directories" in accept:
         return
     shared = [os.path.dirname(path) if path in (LIBRARY, SPOOL) else path for path in trust.TRUSTED]
@@ -490,7 +490,7 @@ def ca_file_problems(path: str) -> "Iterator[str]":
 
 
 def out_of_reach(path: str) -> str:
-    """Return why the sender, in its unit's sandbox and without capabilities, cannot read a file; "" if it can."""
+    """Return why the sender can't read a file, in its unit's sandbox and without capabilities; "" if it can."""
     for place in HIDDEN:
         if path.startswith(place + "/"):
             return "the sandbox of a unit hides " + place
@@ -512,7 +512,7 @@ def last_delivery() -> int:
     """Return when an alert was last delivered, in seconds since the epoch; 0 if that is unknown."""
     path = os.path.join(SPOOL, "state", "sender.json")
     try:
-        # The sender's account may write there, so nothing but a plain file is read.
+        # The sender's account can write there, so only a plain file is read.
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return 0
         return int(json.loads(text_of(path))["recent"][-1]["delivered_at"])
@@ -521,17 +521,17 @@ def last_delivery() -> int:
 
 
 def last_change(services: "List[str]") -> int:
-    """Return when a file of the notifier was last changed, in seconds since the epoch; a PAM file counts, too."""
+    """Return when a file of the notifier or a PAM file was last changed, in seconds since the epoch."""
     paths = [CONFIGURATION, PROGRAM, *glob.glob(os.path.join(LIBRARY, "*", "*.py"))]
     paths += [pam_files.path_of(service) for service in services]
     return max([int(os.stat(path).st_mtime) for path in paths if os.path.exists(path)], default=1)
 
 
-# -- means ------------------------------------------------------------------------------------------------------------
+# -- tools ------------------------------------------------------------------------------------------------------------
 
 
 def run(*command: str, **environment: str) -> "Tuple[int, str]":
-    """Run a command. Return its exit code and its standard output; 127 and nothing if it cannot be run."""
+    """Run a command. Return its exit code and its standard output; 127 and no output if it can't be run."""
     try:
         done = subprocess.run(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving root up: the part that talks to the network has no rights."""
+"""Giving up root: the process that uses the network has no privileges."""
 
 import grp
 import os
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class PrivilegeError(Exception):
-    """Why root could not be given up, in one sentence that says what to do."""
+    """Root could not be given up. The message says why and what to do, in one sentence."""
 
 
 def find_user() -> "Tuple[int, int]":
-    """Return the uid and the gid of the system user; raise PrivilegeError where they are missing, or root's."""
+    """Return the uid and the gid of the system user; raise PrivilegeError if they are missing or root's."""
     try:
         user = pwd.getpwnam(paths.USER)
         group = grp.getgrnam(paths.USER)
@@ -30,7 +30,7 @@ def find_user() -> "Tuple[int, int]":
 
 
 def give_up() -> None:
-    """Become the system user for good; raise PrivilegeError where that is not possible: then nothing may be sent."""
+    """Become the system user for good. Raise PrivilegeError if that is impossible: then nothing may be sent."""
     uid, gid = find_user()
     os.setgroups([])
     os.setresgid(gid, gid, gid)

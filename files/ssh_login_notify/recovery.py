@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run of the sender repairs before it sends, while it is root: what kills and full disks have left behind."""
+"""Repairs that a sender makes before it sends, while it is root: after kills and full disks."""
 
 from . import ballast, overflow
 from .finisher import start_follower
@@ -10,7 +10,7 @@ from .spool import Spool
 
 
 def recover(spool: Spool) -> None:
-    """Repair the spool. For the holder of the sender's lock: two at a time could make two alerts of one login.
+    """Repair the spool. Only for the holder of the sender's lock: two at a time could make two alerts of one login.
 
     Raise OSError where the spool can't be used.
     """

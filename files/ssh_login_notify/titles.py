@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sshd writes into the titles of its processes: `PROGRAM: TEXT`.
+"""The titles of sshd's processes: `PROGRAM: TEXT`.
 
 PROGRAM is the name by which this sshd was started: sshd, sshd-session since OpenSSH 9.8, sshd.pam on Alpine, or that of
 a link. TEXT is one of these (OpenSSH, all calls of setproctitle):
@@ -66,7 +66,7 @@ def _is_session(text: bytes) -> bool:
 
 
 def encoded(name: bytes) -> bytes:
-    """Return a user's name as a title has it (vis(3): VIS_CSTYLE, VIS_OCTAL, and without VIS_SP)."""
+    """Return a user's name in its form in a title (vis(3): VIS_CSTYLE, VIS_OCTAL, without VIS_SP)."""
     return b"".join(b"\\\\" if byte == BACKSLASH else _encoded(byte) for byte in name)
 
 

@@ -57,7 +57,7 @@ HTTP_PORT = 80
 
 
 class Answer:
-    """The answer of the webhook's host: the HTTP status, the body's text, the Retry-After header if there was one."""
+    """The answer of the webhook's host: the HTTP status, the text of the body, and the Retry-After header if any."""
 
     def __init__(self, status: int, text: str, retry_after: "Optional[str]" = None) -> None:
         self.status = status
@@ -66,7 +66,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """Return the body's text for people: as one plain word, as Slack's are, or in quotes; it may be anybody's."""
+        """Return the text of the body for people: a plain word, as Slack answers, or in quotes. It may be anybody's."""
         return plain_or_quoted(self.text, longest=LONGEST_WORDS) if self.text else ""
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Answer:
 
 
 class TransportError(Exception):
-    """Why no answer came, in one sentence without the address.
+    """No answer came. The message says why, in one sentence without the address.
 
     sent: whether the host may have received the request, and acted on it
     """
@@ -92,7 +92,7 @@ class Transport:
     """A kept connection to the webhook's host."""
 
     def __init__(self, configuration: Configuration, url: str = "", tls: "Optional[ssl.SSLContext]" = None) -> None:
-        """Read what TLS needs; raise ConfigurationError if the CA file can't be used.
+        """Prepare TLS; raise ConfigurationError if the CA file can't be used.
 
         url: an address other than the webhook's. tls: what was read before
         """
@@ -107,7 +107,7 @@ class Transport:
         self._sent = False
 
     def to(self, url: str) -> "Transport":
-        """Return a transport to another address by the same way; there the system's authorities are trusted, too."""
+        """Return a transport to another address by the same way. It trusts the system's authorities, too."""
         tls = self._tls
         if tls and self._configuration.ca_file:
             # The file may be readable for root only, and root is given up by now.
@@ -115,11 +115,11 @@ class Transport:
         return Transport(self._configuration, url, tls)
 
     def post(self, body: bytes) -> Answer:
-        """Send a JSON body and return the answer; raise TransportError when none came."""
+        """Send a JSON body and return the answer; raise TransportError if none comes."""
         return self._exchange("POST", body, DEADLINE_SECONDS)
 
     def get(self) -> Answer:
-        """Send a GET request and return the answer; raise TransportError when none came."""
+        """Send a GET request and return the answer; raise TransportError if none comes."""
         return self._exchange("GET", None, PING_DEADLINE_SECONDS)
 
     def _exchange(self, method: str, body: "Optional[bytes]", deadline: int) -> Answer:
@@ -183,7 +183,7 @@ class Transport:
         return connection
 
     def _why(self, error: Exception) -> str:
-        """Return what happened. Only types and the system's own words: an exception's text could quote the address."""
+        """Return what failed, in types and the system's own words only: an exception's text could quote the address."""
         way = f"{self._host} port {self._port}"
         if self._proxy:
             way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
@@ -224,7 +224,7 @@ def _authorization(proxy: "SplitResult") -> "Dict[str, str]":
 
 
 def _refusal(proxy: "SplitResult", answer: str) -> str:
-    """Return why a proxy makes no tunnel, and what to do. Its words are not shown if it knows a password."""
+    """Return why a proxy opens no tunnel, and what to do. Its answer is not shown if it has received a password."""
     status = answer[:3]
     if status not in REFUSED_PASSWORD:
         words = status if proxy.username is not None else answer
@@ -273,7 +273,7 @@ def _connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) 
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> "Iterator[None]":
-    """Raise _TimeIsUp in the block after so many seconds, and again while the block goes on."""
+    """Raise _TimeIsUp in the block after this many seconds, and repeatedly while the block continues."""
     is_over = False
 
     def give_up(_number: int, _frame: "Optional[FrameType]") -> None:

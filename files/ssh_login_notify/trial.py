@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The trial: a test alert that is sent past the spool, at once, and what came back."""
+"""The trial: a test alert that is sent at once, without the spool, and its result."""
 
 import json
 import time
@@ -22,7 +22,7 @@ PAUSE_SECONDS = 30.0
 
 
 def run(path: str) -> "Tuple[int, Dict[str, Any]]":
-    """Send a test alert with the configuration at this path; return the exit code, and what came back by name."""
+    """Send a test alert with the configuration at this path; return the exit code, and the result by name."""
     began = time.time()
     test = alert.own(alert.TEST, [])
     found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": test["id"]}
@@ -50,10 +50,10 @@ def run(path: str) -> "Tuple[int, Dict[str, Any]]":
 
 
 def _wait_out_pause() -> None:
-    """Wait as Slack has asked this host to; raise TransportError when that would take too long."""
+    """Wait as long as Slack has asked this host to; raise TransportError if that is too long."""
     left = State(Spool()).seconds_left(asked=True)
     if left > PAUSE_SECONDS:
-        raise TransportError(f"Slack asked for a pause, and {left:.0f} seconds of it are left")
+        raise TransportError(f"Slack has asked for a pause, and {left:.0f} seconds of it are left")
     time.sleep(left)
 
 
@@ -61,11 +61,11 @@ def _lock_of_sender() -> "Optional[Lock]":
     try:
         return Lock(Spool().path("sender.lock"))
     except OSError:
-        return None  # a trial goes past the spool, and works without one
+        return None  # a trial works without a spool
 
 
 def _pass_on_pause(answer: Answer, lock: "Optional[Lock]") -> None:
-    """Have the sender pause as well if Slack has asked for it. One that is at work will be told by Slack itself."""
+    """Have the sender pause as well if Slack has asked for it. Slack tells a running sender itself."""
     asked = retry_after(answer.retry_after)
     if asked is not None and lock and lock.take():
         State(Spool()).waiting(str(answer), slack.mend(answer.status, answer.text), asked, asked=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -45,19 +46,26 @@ _value:
 
 # What Ansible says if a command did not exit with 0.
 EXIT_CODE = "non-zero return code"
+# Words of the ssh client. With a terminal, as `raw` has it, stderr contains nothing else (OpenSSH: clientloop.c, mux.c,
+# sshconnect.c; since 10.1, lines with two stars warn of old key exchanges).
+OF_SSH = re.compile(r"(?:Shared )?Connection to \S+ closed\.|Warning: Permanently added .*|\*\* .*", re.IGNORECASE)
 
 
 def failure_reason(result: Mapping[str, Any], task: str = "unknown") -> str:
     """Return why the task failed."""
     failed = [item for item in result.get("results", [result]) if item.get("failed")]
     commands = [item for item in failed if item.get("msg") == EXIT_CODE]
-    said = [str(item.get("stderr") or "").strip() for item in commands]
-    if not any(said):
-        # With a terminal, which `raw` has under sudo, the errors are in stdout.
-        said = [" ".join(map(str, item.get("stdout_lines") or [])) for item in commands]
+    # With a terminal, the errors of the command are in stdout.
+    said = [_errors(item) or " ".join(map(str, item.get("stdout_lines") or [])) for item in commands]
     said += [str(item["msg"]).strip() for item in failed if item.get("msg") and item["msg"] != EXIT_CODE]
     # Up to ansible-core 2.18, a template in the words of a host would be evaluated once they are stored as a fact.
     return wrap_var(" ".join(map(_sentence, filter(None, said))) or f'The task "{task}" failed.')
+
+
+def _errors(command: Mapping[str, Any]) -> str:
+    """Return what a command wrote to stderr, without the words of the ssh client."""
+    lines = str(command.get("stderr") or "").strip().splitlines()
+    return "\n".join(line for line in lines if not OF_SSH.fullmatch(line.strip()))
 
 
 def _sentence(text: str) -> str:

@@ -22,7 +22,7 @@ description:
   - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and what the notifier
     on the host says.
   - The alert of exactly this login must be delivered, by address and port. A repeat of a login that was reported a few
-    minutes before, and since the last change of the notifier and its configuration, counts too: it has no alert.
+    minutes before, and since the last change of the notifier and its configuration, counts too. It has no alert.
   - OpenSSH before 8.0 does not tell PAM the port, and a socket that is no TCP has none. The alert must be of a login at
     that time then, and from that address or from a local socket.
 positional: _input

@@ -51,6 +51,7 @@ OPTIONS = (
     "keys_unused_days",
     "keys_users",
     "prove_login_seconds",
+    "quiet",
     "safety_valve_seconds",
     "verify_real_login",
     "verify_report",

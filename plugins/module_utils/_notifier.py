@@ -10,6 +10,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 # `status` only reads files. It takes tenths of a second, and some ten seconds on an emulated processor.
 STATUS_TIMEOUT_SECONDS = 60
+# It waits up to 15 s for a login that is still being looked at.
+MUTE_TIMEOUT_SECONDS = 75
 OVERLOADED = "The host is overloaded, or a file system of it hangs. Run the command there to see which."
 UNREACHABLE = "Check the host's network."
 
@@ -49,6 +51,10 @@ class Notifier:
         """Have it send a test alert, with another configuration if one is given. Raises NoAnswerError."""
         other = ["--configuration", configuration] if configuration else []
         return outcome_of_test(self._ask(["test", "--json", *other], timeout, UNREACHABLE))
+
+    def mute(self, words: List[str]) -> Dict[str, Any]:
+        """Have it mute this connection's identity, as these options say. Raises NoAnswerError."""
+        return self._ask(["mute", "--json", *words], MUTE_TIMEOUT_SECONDS, OVERLOADED)
 
     def _ask(self, words: List[str], timeout: float, hint: str) -> Dict[str, Any]:
         """Return the answer to a command. hint: what to do when it does not answer within ``timeout`` seconds."""

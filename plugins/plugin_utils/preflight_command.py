@@ -28,7 +28,8 @@ PROGRAM = "preflight"
 SHELL_SCRIPT = """
 LC_ALL=C; PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin; export LC_ALL PATH;
 if test "$(id -u)" -ne 0; then
-    echo "refused: The role needs root on the host: set become: true for it.";
+    echo "refused: Ansible is not root on the host: set become: true, and check ansible_become and ansible_become_user"
+        "in the inventory and in -e options.";
     exit 0;
 fi;
 # The Python that the notifier runs by stays as long as it is usable.

@@ -26,7 +26,7 @@ ALERT_SECONDS = 20.0
 def harmless_is_ignored(host):
     """Have tunnels and transfers need no message."""
     former = host.check_output(f"cat {CONFIGURATION}")
-    rules = [{"type": kind} for kind in HARMLESS]
+    rules = [{"type": kind, "weight": "first", "reason": "a test"} for kind in HARMLESS]
     write(host, json.dumps({**json.loads(former), "ignore": rules}))
     yield
     write(host, former)

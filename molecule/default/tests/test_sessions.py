@@ -109,7 +109,7 @@ def test_after_a_kill_another_goes_on_with_it(host, ada, told):
 def tunnels_are_ignored(host):
     """Have tunnels need no message."""
     former = host.check_output(f"cat {CONFIGURATION}")
-    ignoring = json.dumps({**json.loads(former), "ignore": [{"type": "Tunnel (no session)"}]})
+    ignoring = json.dumps({**json.loads(former), "ignore": [{"type": "Tunnel (no session)", "weight": "first"}]})
     host.run_expect([0], "printf %%s %s > %s", ignoring, CONFIGURATION)
     yield
     host.run_expect([0], "printf %%s %s > %s", former, CONFIGURATION)

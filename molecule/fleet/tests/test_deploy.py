@@ -28,7 +28,7 @@ from tests.lab.operating import (
 PAM = "/etc/pam.d/sshd"
 FOOTPRINT = "sh /root/footprint.sh"
 # There everything is installed and a PAM session's alert arrives, but a real login has no alert.
-SILENT: dict[str, object] = {"ssh_login_notify_ignore": [{"user": "deploy"}]}
+SILENT: dict[str, object] = {"ssh_login_notify_ignore": [{"user": "deploy", "weight": "first"}]}
 IGNORED = "Rule 1 of ssh_login_notify_ignore matches the login from"
 # There no alert arrives at all.
 DEAF: dict[str, object] = {"ssh_login_notify_webhook_url": DEAD, "ssh_login_notify_send_test_alert": False}

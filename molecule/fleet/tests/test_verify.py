@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -39,20 +38,6 @@ def test_a_fleet_that_is_well(verify, servers, receiver):
     rows = [line for line in run.output.splitlines() if re.search(r"^\s+- .*(delivered|waiting  real login)\W*$", line)]
     assert len(rows) == 1 + len(servers)
     assert [row for row in rows if len(row) > 80] == []
-
-
-def test_the_key_of_a_login_that_was_told_is_one_that_was_used(play, servers, tmp_path):
-    """The playbook `keys`, by the memory of the notifier: the deployment has proven each host by a login."""
-    run = play("keys", ("-e", f"keys_report={tmp_path}"))
-    assert run.status == 0, run.output
-    report = json.loads((tmp_path / "keys.json").read_text())
-    (record,) = report["keys"]
-    assert (record["use"], record["person"], record["kind"]) == ("used", "", "key")
-    assert {(place["host"], place["user"], place["use"]) for place in record["opens"]} == {
-        (name, "deploy", "used") for name in servers
-    }
-    assert all(0 < host["memory_since"] <= record["last"] for host in report["hosts"])
-    assert f'"{record["fingerprint"]}": "ada@laptop (by its comment)"' in (tmp_path / "people.yml").read_text()
 
 
 def test_each_host_that_is_not_well_is_told_with_its_reason(verify, servers, tmp_path):

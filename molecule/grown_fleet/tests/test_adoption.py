@@ -166,7 +166,7 @@ def test_every_login_is_told_once_all_the_way_through(play, server, receiver, pl
 
 def test_a_host_that_can_not_be_proven_has_its_own_notifier_back(play, server, receiver, place):
     before = server.check_output(FOOTPRINT)
-    silent = {**ADOPT, "ssh_login_notify_ignore": [{"user": "deploy"}]}
+    silent = {**ADOPT, "ssh_login_notify_ignore": [{"user": "deploy", "weight": "first"}]}
     run = play("deploy", ("-e", "prove_login_seconds=3"), byhand=silent)
     assert run.status != 0
     assert "and the hand-made notifier was restored" in " ".join(run.output.split())

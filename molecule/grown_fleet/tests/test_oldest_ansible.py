@@ -80,6 +80,21 @@ def test_verify(oldest, tmp_path):
     assert found == dict.fromkeys(NAMES, ("ok", "delivered"))
 
 
+def test_keys_says_that_the_key_of_the_deployment_was_used(oldest, tmp_path):
+    """By the memory of the notifier: the deployment has proven each host by a login."""
+    run = oldest("keys", ("-e", f"keys_report={tmp_path}"))
+    assert run.status == 0, run.output
+    report = json.loads((tmp_path / "keys.json").read_text())
+    (record,) = report["keys"]
+    assert (record["use"], record["person"], record["kind"]) == ("used", "", "key")
+    assert {(place["host"], place["user"], place["use"]) for place in record["opens"]} == {
+        (name, "deploy", "used") for name in NAMES
+    }
+    # A memory begins when the first alert was delivered, shortly after its login.
+    assert all(host["memory_since"] > 0 for host in report["hosts"])
+    assert f'"{record["fingerprint"]}": "ada@laptop (by its comment)"' in (tmp_path / "people.yml").read_text()
+
+
 def test_safety_valve(oldest):
     run = oldest("safety_valve", ("-e", "target=debian12"))
     assert run.status == 0, run.output

@@ -76,7 +76,7 @@ def test_the_page_gives_the_codes_of_the_source(command):
     assert rows()[command] == source
 
 
-def test_what_anybody_but_root_gets():
+def test_other_users_get_an_error():
     assert f"Anybody else gets one sentence and exit code {CODES['UNKNOWN']}." in PAGE
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""authinfo: what ssh-keygen prints about a key is what an alert says of it."""
+"""authinfo: an alert says of a key what ssh-keygen prints."""
 
 import base64
 import re
@@ -182,7 +182,7 @@ def test_a_blob_with_something_behind_the_key_is_no_key(kind, more):
 
 
 @given(ANY_KEY, st.data())
-def test_what_is_not_the_one_form_of_base64_that_sshd_writes_is_no_key(kind, data):
+def test_base64_in_any_other_form_than_sshds_is_not_a_key(kind, data):
     encoded = base64.b64encode(KNOWN[kind])
     position = data.draw(st.integers(0, len(encoded)))
     odd = data.draw(st.sampled_from([b"=", b"-", b"_", b"\t", b"\r", b"\x0b", b"\x0c", b"\xa0", b"\0", b"*", b"."]))
@@ -205,7 +205,7 @@ def test_a_fingerprint_is_the_one_of_just_what_was_said_or_there_is_none(kind, p
 
 
 @given(ANY_KEY, st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40))
-def test_what_sshd_says_behind_a_key_is_kept_and_does_not_touch_the_key(kind, more):
+def test_words_after_a_key_are_kept_and_do_not_change_the_key(kind, more):
     (method,) = parse(b"publickey " + kind + b" " + base64.b64encode(KNOWN[kind]) + b" " + more.encode())
     assert method["fingerprint"] == fingerprint(KNOWN[kind])
     assert method["detail"] == more
@@ -269,7 +269,7 @@ def test_a_method_without_a_key_is_named_alone(method):
     assert parse(method.encode()) == [{"method": method}]
 
 
-def test_all_methods_that_were_needed_are_told_in_their_order():
+def test_all_required_methods_are_named_in_order():
     blob = base64.b64encode(string(b"ssh-ed25519") + string(b"k" * 32))
     methods = parse(b"publickey ssh-ed25519 " + blob + b"\nkeyboard-interactive/pam\npassword\n")
     assert [method["method"] for method in methods] == ["publickey", "keyboard-interactive/pam", "password"]
@@ -298,7 +298,7 @@ def test_a_key_of_a_type_of_the_future_still_has_its_fingerprint():
         b"deploy@EXAMPLE.ORG",
     ],
 )
-def test_what_can_not_be_read_is_shown_as_it_stands(rest):
+def test_unparsable_text_is_shown_unchanged(rest):
     (method,) = parse(b"publickey " + rest)
     assert method["detail"][:40] == rest.decode()[:40]
     assert "fingerprint" not in method

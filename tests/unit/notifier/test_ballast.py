@@ -57,7 +57,7 @@ def test_a_login_on_a_full_disk_is_an_alert_without_a_new_block_or_inode(full, s
     assert os.listdir(full.path("incoming")) == []
 
 
-def test_what_is_used_is_made_again_when_there_is_room(spool, monkeypatch):
+def test_used_ballast_is_replaced_when_there_is_space(spool, monkeypatch):
     ballast.refill(spool)
     ballast.stage(spool, NAME, b"x")
     ballast.refill(spool)

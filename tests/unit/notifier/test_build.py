@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name of a build: the same on every host with the same program, and another when one of its files is another."""
+"""The name of a build: equal on hosts with the same program, and different if any of its files differs."""
 
 import re
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: root's alone, in words for people and in JSON for machines, with exit codes that mean something."""
+"""The command line: for root only, in words for people and JSON for machines, with the documented exit codes."""
 
 import errno
 import io
@@ -81,7 +81,7 @@ def host(monkeypatch, capsys, tmp_path, spool, webhook, said):
 
 
 @pytest.mark.parametrize("command", ["check", "test", "status", "flush", "send"])
-def test_anybody_but_root_is_told_so_in_one_sentence(host, monkeypatch, command):
+def test_other_users_get_one_sentence(host, monkeypatch, command):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     code, out, err = host.run(command)
     assert (code, out) == (UNKNOWN, "")
@@ -122,7 +122,7 @@ def test_a_test_says_that_it_arrived(host):
     ("status", "text", "part"),
     [(404, "no_service", "create a new one"), (200, "portal", "look for a proxy"), (500, "", "status.slack.com")],
 )
-def test_a_test_that_slack_refuses_says_what_slack_said_and_the_mend(host, status, text, part):
+def test_a_refused_test_reports_slacks_answer_and_the_fix(host, status, text, part):
     host.webhook.instructions.extend([answer(status, text)] * 2)
     code, found = host.json("test")
     assert code == WARNING
@@ -171,7 +171,7 @@ def test_a_test_that_reaches_nobody_says_where_to_look(host):
          "write 192.0.2.1"),
     ],
 )  # fmt: skip
-def test_a_test_with_a_wrong_configuration_says_what_is_wrong_and_the_mend(host, values, said_of_it, mend):
+def test_a_test_with_a_wrong_configuration_reports_the_fault_and_the_fix(host, values, said_of_it, mend):
     host.configure(**values)
     code, found = host.json("test")
     assert (code, found["delivered"], found["status"]) == (CRITICAL, False, None)
@@ -180,7 +180,7 @@ def test_a_test_with_a_wrong_configuration_says_what_is_wrong_and_the_mend(host,
     assert host.webhook.requests == []
 
 
-def test_a_test_without_the_system_user_says_the_mend_and_sends_nothing(host, monkeypatch):
+def test_a_test_without_the_system_user_reports_the_fix_and_sends_nothing(host, monkeypatch):
     monkeypatch.setattr(trial, "give_up", privileges.give_up)
     monkeypatch.setattr(paths, "USER", "no-such-user")
     code, found = host.json("test")
@@ -221,7 +221,7 @@ def test_a_test_goes_past_the_spool_and_does_without_one(host):
     assert host.run("test")[0] == OK
 
 
-def test_what_an_answer_holds_can_do_nothing_to_the_terminal(host):
+def test_an_answer_can_not_control_the_terminal(host):
     host.webhook.instructions.append(parts.raw(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\n\x1b[2J"))
     assert "\x1b" not in host.run("test")[1]
 
@@ -383,7 +383,7 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
         (answer(200, "EICAR"), "200: they may be posted already: 127.0.0.1 does not answer like Slack;"),
     ],
 )
-def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(host, slept, instruction, said):
+def test_a_stuck_alert_is_critical_and_does_not_block_others(host, slept, instruction, said):
     host.put_now(age=2000)
     # The others pass, and so they show that it is this one.
     host.webhook.instructions.extend([instruction] * FEW_TRIES)
@@ -400,7 +400,7 @@ def test_an_alert_that_is_stuck_is_critical_and_keeps_no_other_from_being_told(h
     assert "EICAR" not in problem, "the self-check reports it the same way"
 
 
-def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):
+def test_status_works_without_a_configuration_or_spool(host):
     host.put(1)
     host.path.unlink()
     code, found = host.json("status")
@@ -413,21 +413,21 @@ def test_a_status_without_a_configuration_or_spool_still_says_what_it_can(host):
     assert host.run("status")[0] == CRITICAL
 
 
-def test_a_flush_sends_what_waits_whatever_wait_was_agreed(host):
+def test_flush_ignores_the_senders_own_pause(host):
     host.put(1, 2)
     State(host.spool).waiting("429", "x", 600)
     code, found = host.json("flush")
     assert (code, found) == (OK, {"delivered": 2, "waiting": 0, "failed": 0, "answer": "200 ok"})
 
 
-def test_a_flush_that_does_not_get_through_says_what_waits_and_why(host):
+def test_a_failed_flush_reports_how_many_wait_and_why(host):
     host.put(1, 2)
     host.webhook.instructions.append(answer(503, "x"))
     code, found = host.json("flush")
     assert (code, found) == (WARNING, {"delivered": 0, "waiting": 2, "failed": 0, "answer": "503 x"})
 
 
-def test_a_flush_can_send_again_what_was_refused(host):
+def test_flush_can_retry_refused_alerts(host):
     host.put(1)
     host.webhook.instructions.append(answer(400, "invalid_payload"))
     code, found = host.json("flush")
@@ -505,7 +505,7 @@ def test_a_sender_that_is_asked_to_make_way_ends_no_request_for_it(host):
     assert len(host.webhook.requests) == 2
 
 
-def test_what_asks_a_sender_to_make_way_harms_nobody_else():
+def test_asking_a_sender_to_stop_affects_no_other_process():
     child = subprocess.Popen([sys.executable, "-ISc", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     child.send_signal(sender.MAKE_WAY)
     child.stdin.close()
@@ -513,7 +513,7 @@ def test_what_asks_a_sender_to_make_way_harms_nobody_else():
 
 
 @pytest.mark.parametrize("missing", ["", "incoming", "outgoing"])
-def test_a_spool_that_is_missing_is_told_with_the_mend(host, missing):
+def test_a_missing_spool_is_reported_with_the_fix(host, missing):
     os.rename(host.spool.path(missing), str(host.path) + ".away")
     code, found = host.json("flush")
     assert code == CRITICAL
@@ -531,7 +531,7 @@ def test_send_sends_and_says_nothing(host):
     assert host.given_up == [0]
 
 
-def test_send_tells_the_systems_log_what_is_wrong(host, said):
+def test_send_logs_problems(host, said):
     host.path.chmod(0o666)
     code, _, err = host.run("send")
     assert code == CRITICAL
@@ -556,7 +556,7 @@ def test_systemds_journal_has_it_in_one_line(host, said, monkeypatch):
     assert len(said) == 1
 
 
-def test_what_nobody_can_send_does_not_fill_the_disk(host, monkeypatch):
+def test_undeliverable_alerts_do_not_fill_the_disk(host, monkeypatch):
     monkeypatch.setitem(config.DEFAULTS, "most_waiting", 3)
     host.put(*range(5))
     host.path.unlink()
@@ -567,7 +567,7 @@ def test_what_nobody_can_send_does_not_fill_the_disk(host, monkeypatch):
     assert b"2 older alerts were dropped" in host.webhook.requests[0].body
 
 
-def test_what_takes_the_lock_is_not_done_beside_a_sender_at_work(host):
+def test_work_that_needs_the_lock_is_not_done_while_a_sender_runs(host):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     with parts.another_process_holding(host.spool.path("sender.lock")):
         assert host.run("send")[0] == OK
@@ -575,7 +575,7 @@ def test_what_takes_the_lock_is_not_done_beside_a_sender_at_work(host):
 
 
 @pytest.mark.parametrize("command", [["status"], ["test"], ["flush"], ["heartbeat"], ["send"]])
-def test_a_defect_is_told_by_its_place_and_never_in_words_that_may_quote_a_secret(host, monkeypatch, command):
+def test_a_defect_is_reported_by_its_place_without_the_exceptions_text(host, monkeypatch, command):
     def fail(*_arguments):
         raise RuntimeError("https://hooks.slack.invalid/services/T00000000/B00000000/not-a-real-secret")
 
@@ -630,7 +630,7 @@ def test_a_self_check_that_fails_keeps_no_alert_back(host, monkeypatch, said):
 
 
 @pytest.mark.parametrize("command", ["send", "flush"])
-def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
+def test_alerts_that_did_not_fit_into_the_spool_are_sent_too(host, command):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     code, found = host.json("status")
     assert (code, found["waiting"]) == (CRITICAL, 1)
@@ -641,7 +641,7 @@ def test_what_the_spool_had_no_room_for_is_sent_too(host, command):
 
 
 @pytest.mark.parametrize("command", ["send", "flush"])
-def test_where_the_spool_still_takes_nothing_all_is_sent_in_its_order_all_the_same(host, monkeypatch, said, command):
+def test_with_a_full_spool_everything_is_still_sent_in_order(host, monkeypatch, said, command):
     for number in (1, 3):
         overflow.keep(alert(number)["id"], to_json(alert(number)))
     host.put(2)
@@ -655,7 +655,7 @@ def test_where_the_spool_still_takes_nothing_all_is_sent_in_its_order_all_the_sa
     assert len(host.webhook.requests) == 3, "once"
 
 
-def test_where_the_spool_still_takes_nothing_what_is_not_sent_stays(host, monkeypatch):
+def test_with_a_full_spool_unsent_alerts_stay(host, monkeypatch):
     overflow.keep(alert(1)["id"], to_json(alert(1)))
     monkeypatch.setattr(overflow, "bring_back", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
     host.webhook.instructions.append(answer(503, "busy"))
@@ -693,7 +693,7 @@ def test_a_heartbeat_goes_the_way_of_an_alert(host, monkeypatch, slept):
     assert message["blocks"][0]["text"]["text"].endswith(": all is well")
 
 
-def test_a_heartbeat_tells_what_is_wrong(host, monkeypatch):
+def test_a_heartbeat_reports_problems(host, monkeypatch):
     monkeypatch.setattr(heartbeat, "start_sender", lambda _: None)
     host.path.chmod(0o644)
     host.run("heartbeat")
@@ -701,7 +701,7 @@ def test_a_heartbeat_tells_what_is_wrong(host, monkeypatch):
     assert "users other than root can read" in json.loads(host.spool.read("outgoing", name).decode())["notes"][0]
 
 
-def test_what_a_heartbeat_itself_shows_does_not_silence_the_switch(host, monkeypatch):
+def test_a_delivery_problem_does_not_stop_the_ping(host, monkeypatch):
     monkeypatch.setattr(heartbeat, "start_sender", lambda _: None)
     switch = "https://switch.example/not-a-real-secret"
     host.configure(webhook_url=host.webhook.url, heartbeat_ping_url=switch, longest_silence=1)
@@ -736,7 +736,7 @@ def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
 
 
 @pytest.mark.parametrize("directory", ["incoming", "outgoing"])
-def test_what_bears_the_name_of_an_alert_and_is_no_file_keeps_none_waiting(host, directory):
+def test_a_directory_named_like_an_alert_blocks_no_alert(host, directory):
     os.mkdir(host.spool.path(directory, "1763884862.1-1"))
     os.symlink("/etc/passwd", host.spool.path(directory, "1763884862.1-2"))
     waiting = host.put_now()

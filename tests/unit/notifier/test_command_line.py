@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""command_line: clients' own lines are transfers, and everything else is a command that gives no secret away.
+"""command_line: the lines of transfer clients are transfers, all others are commands, and no argument is shown.
 
 What shells make of such lines is asked of real ones: tests/unit/shells.
 """
@@ -149,12 +149,12 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         (b"rsync --server . ~[x]", "SSH (command: rsync)"),
     ],
 )
-def test_what_only_looks_like_a_transfer_is_a_command(command, found):
+def test_a_lookalike_of_a_transfer_is_a_command(command, found):
     assert classify_command(command) == found
 
 
 @pytest.mark.parametrize("padding", [LONGEST_LINE_BYTES, 1 << 16])
-def test_what_stands_behind_the_end_of_what_is_read_is_not_taken_for_nothing(padding):
+def test_unread_arguments_do_not_count_as_absent(padding):
     start = b"rsync --server . " + padding * b"a"
     assert classify_command(start) == "SSH (command: rsync)"
     assert classify_command(start + CUT) == "SSH (command: rsync and more)"
@@ -268,7 +268,7 @@ def test_of_several_commands_it_is_said_that_there_are_more(command, found):
         (b"env " * 2000 + b"deploy", "SSH (command: env)"),
     ],
 )
-def test_the_program_that_matters_is_named_and_not_what_it_stands_behind(command, found):
+def test_the_main_program_is_named_and_not_its_wrapper(command, found):
     assert classify_command(command) == found
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""connection: every way in which a connection's processes show what it is for, and look like another's."""
+"""connection: every way in which a connection's processes show its type, and in which others imitate them."""
 
 import os
 
@@ -143,7 +143,7 @@ PADDING = 70000 * "a"
         ["bash", "-c", "rsync --server . x", PADDING],
     ],
 )
-def test_what_is_too_long_to_be_read_is_no_transfer(host, arguments):
+def test_arguments_that_are_too_long_to_read_are_not_a_transfer(host, arguments):
     host.serve()
     host.run(*arguments, executable="/usr/bin/" + arguments[0])
     assert host.look() in ("SSH (command: rsync)", "SSH (command: rsync and more)")
@@ -200,7 +200,7 @@ def test_the_helpers_of_pam_are_not_the_session(host):
     assert host.look() == INTERACTIVE
 
 
-def test_a_child_that_is_not_yet_what_it_will_be_is_no_kind(host):
+def test_a_child_that_has_not_started_its_program_has_no_type(host):
     host.serve()
     host.run(f"{host.program}: deploy@notty", name=host.program)
     assert host.look() is None
@@ -282,7 +282,7 @@ def over(host, ending, tmp_path, **ended):
     ("ending", "found"),
     [("@notty", SOMETHING_OVER), ("@pts/0", TERMINAL_OVER), ("", UNKNOWN), (None, UNKNOWN)],
 )
-def test_of_a_session_that_was_over_at_once_the_title_alone_says_what_is_certain(host, tmp_path, ending, found):
+def test_for_a_session_that_was_over_at_once_only_the_title_is_certain(host, tmp_path, ending, found):
     assert over(host, ending, tmp_path) == found
 
 
@@ -298,7 +298,7 @@ def test_of_a_session_that_was_over_at_once_the_title_alone_says_what_is_certain
         *((name, SOMETHING_OVER) for name in TRANSFER_NAMES),
     ],
 )
-def test_a_session_that_was_over_at_once_is_named_by_what_the_kernel_tells(host, tmp_path, ending, name, found):
+def test_a_session_that_was_over_at_once_is_named_by_the_kernels_record(host, tmp_path, ending, name, found):
     ended = {f"p{MONITOR}": [(SERVER, host.program[:15].encode())], f"p{SERVER}": [(CHILD, name)]}
     assert over(host, ending, tmp_path, **ended) == found
 
@@ -309,7 +309,7 @@ def test_no_name_that_a_process_can_choose_makes_it_a_transfer(host, tmp_path):
         assert over(Host(tmp_path), "@notty", tmp_path, **ended) not in TRANSFERS
 
 
-def test_what_ended_below_others_is_not_taken_for_the_session(host, tmp_path):
+def test_ended_children_of_other_processes_are_not_the_session(host, tmp_path):
     helpers = [(90, b"run-parts"), (91, b"uname"), (SERVER, host.program[:15].encode())]
     ended = {f"p{MONITOR}": helpers, "p90": [(91, b"uname")], f"p{SERVER}": [(CHILD, host.program[:15].encode())]}
     assert over(host, "@notty", tmp_path, **ended) == SOMETHING_OVER
@@ -333,7 +333,7 @@ def test_a_title_of_a_stranger_who_has_the_pid_proves_nothing(host):
     assert host.look() == UNKNOWN
 
 
-def test_what_ended_below_a_stranger_who_has_the_pid_is_not_taken_for_the_session(host, tmp_path):
+def test_ended_children_of_a_process_with_a_reused_pid_are_not_the_session(host, tmp_path):
     host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
     ended = Exits(p100=[(SERVER, host.program[:15].encode())], p101=[(CHILD, b"secret-of-eve")])
     assert host.connect(Processes(str(tmp_path), ended)).look(1.0) == UNKNOWN
@@ -441,7 +441,7 @@ def test_a_title_that_is_cut_is_no_proof_of_a_session(tmp_path):
     assert host.look() == UNKNOWN
 
 
-def test_what_is_cut_is_no_transfer_by_its_title(tmp_path):
+def test_a_title_that_was_cut_off_is_not_a_transfer(tmp_path):
     """A child of sshd's that has not run its program yet has sshd's title."""
     host = Host(tmp_path, user="x@internal-sftp", room=len("sshd: x@internal-sftp") + titles.UNUSED_ROOM_BYTES)
     host.serve("@notty")
@@ -488,7 +488,7 @@ def test_sshd_may_have_any_name(tmp_path, program):
 
 
 @pytest.mark.parametrize("program", NAMES)
-def test_of_an_sshd_of_any_name_the_ended_children_tell_what_ran(tmp_path, program):
+def test_ended_children_are_recognized_for_an_sshd_with_any_name(tmp_path, program):
     name = program[:15].encode()
     ended = {f"p{MONITOR}": [(90, b"run-parts"), (SERVER, name)], f"p{SERVER}": [(CHILD, b"true")]}
     assert over(Host(tmp_path, program), None, tmp_path, **ended) == "SSH (command: true)"
@@ -531,7 +531,7 @@ def test_root_has_a_second_process_since_openssh_9_8(tmp_path):
     assert host.look() == RSYNC
 
 
-def test_a_forced_command_is_what_runs(host):
+def test_a_forced_command_is_classified_by_what_runs(host):
     host.serve()
     host.run("bash", "-c", "/usr/local/bin/backup-only --key hunter2")
     assert host.look() == "SSH (command: backup-only)"
@@ -605,7 +605,7 @@ def test_a_pid_that_is_used_again_while_it_is_looked_at_is_another_connection(ho
     assert host.look() == TERMINAL_OVER  # so much had been seen before; and nothing of eve's
 
 
-def test_what_is_kept_open_of_a_connection_is_closed_with_it(host):
+def test_the_files_of_a_connection_are_closed_with_it(host):
     before = os.listdir("/proc/self/fd")
     host.serve("@pts/0")
     host.look()
@@ -677,7 +677,7 @@ def reap(host, faults, *gone):
         host.proc.remove(child)
 
 
-def test_what_came_and_went_between_two_looks_is_noticed(host):
+def test_a_session_between_two_looks_is_noticed(host):
     host.serve("")
     host.look()
     assert not host.connection.has_missed_one()
@@ -686,7 +686,7 @@ def test_what_came_and_went_between_two_looks_is_noticed(host):
     assert not host.connection.has_missed_one()
 
 
-def test_the_end_of_what_was_seen_is_no_riddle(host):
+def test_the_end_of_a_known_child_is_not_a_missed_session(host):
     host.serve()
     host.run("rsync", "--server", ".", executable="/usr/bin/rsync")
     assert host.look() == RSYNC
@@ -696,7 +696,7 @@ def test_the_end_of_what_was_seen_is_no_riddle(host):
     assert host.connection.has_missed_one()
 
 
-def test_what_was_there_and_did_not_show_its_kind_is_missed(host):
+def test_a_child_whose_type_never_showed_is_missed(host):
     host.serve()
     host.run(f"{host.program}: deploy@notty", name=host.program, executable=f"/usr/sbin/{host.program}")
     assert host.look() is None
@@ -731,7 +731,7 @@ def test_another_process_goes_on_where_one_has_stopped(host):
         assert (another.has_missed_one() or another.has_missed_one()) == missed
 
 
-def test_nothing_is_remembered_of_what_is_over_or_none_of_sshds(host):
+def test_nothing_is_remembered_of_closed_connections_and_of_other_programs(host):
     host.proc.add(MONITOR, 50, "login", "login -- deploy")
     assert host.connection.remembered() == ""
     host.proc.add(MONITOR, 50, host.program, f"{host.program}: {host.user} [priv]")

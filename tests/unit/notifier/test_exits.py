@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""exits: what the kernel tells of processes that are over, and that no message of whatever form is a trouble."""
+"""exits: the kernel's records of ended processes are read, and no message of any form causes a failure."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The follower: what a connection opens later is reported, once, whatever was reported before."""
+"""The follower: a later session of a connection is reported, once, whatever was reported before."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def test_each_step_is_reported_and_none_twice(host):
     ("reported", "arguments"),
     [(COMMAND, ("id",)), ("SSH (command: sleep)", ("rsync", "--server", ".")), (RSYNC, ("scp", "-t", "."))],
 )
-def test_what_is_no_more_serious_is_not_reported(host, reported, arguments):
+def test_a_less_serious_session_is_not_reported(host, reported, arguments):
     host.reported(reported)
     host.run(*arguments, executable="/usr/bin/" + arguments[0])
     host.look(3)
@@ -115,7 +115,7 @@ def test_what_is_no_more_serious_is_not_reported(host, reported, arguments):
 
 
 @pytest.mark.parametrize("reported", [TUNNEL, RSYNC, UNKNOWN])
-def test_what_came_and_went_between_two_looks_is_reported(host, reported):
+def test_a_session_between_two_looks_is_reported(host, reported):
     host.reported(reported)
     host.look()
     host.serve("@notty", reaped_faults=250)
@@ -123,14 +123,14 @@ def test_what_came_and_went_between_two_looks_is_reported(host, reported):
     assert host.types == [SOMETHING_OVER]
 
 
-def test_what_came_and_went_while_nobody_looked_is_reported(host):
+def test_a_session_while_no_process_watched_is_reported(host):
     host.reported(remembered="100:")
     host.serve("@notty", reaped_faults=350)
     host.look(2)
     assert host.types == [SOMETHING_OVER]
 
 
-def test_what_is_remembered_is_kept_for_the_next_follower(host):
+def test_the_state_of_a_connection_is_kept_for_the_next_follower(host):
     host.reported(RSYNC, remembered="0:102")
     host.look()
     host.serve("@notty", reaped_faults=250)  # this is the transfer, which was seen, and is over
@@ -168,7 +168,7 @@ def test_the_next_follower_goes_on_after_a_kill(host):
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff", b"[" * 100000])
-def test_what_is_no_record_is_removed_and_told(host, said, raw, without_garbage):
+def test_a_damaged_record_is_removed_and_logged(host, said, raw, without_garbage):
     host.spool.write("open", NAME, raw, 0o600)
     host.look()
     assert host.spool.names("open") == []

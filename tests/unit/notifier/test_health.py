@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""health: what is wrong on a host is told with its mend, and what is not is no problem."""
+"""health: each problem of a host is reported with what to do, and nothing else is."""
 
 import hashlib
 import json
@@ -115,7 +115,7 @@ def test_a_pam_line_that_is_not_as_it_should_be_is_critical(host, text, fault):
     assert problem.sentence == f"the PAM line in {host.pam} {fault}: run the role again"
 
 
-def test_the_line_may_follow_pam_selinux_close_and_what_is_no_session_rule(host):
+def test_the_line_may_follow_pam_selinux_close_and_rules_of_other_parts(host):
     (host.pam.parent / "common-auth").write_text("auth required pam_unix.so\n")
     text = f"@include common-auth\nsession required pam_selinux.so close\n{PAM_LINE}\nsession required pam_unix.so\n"
     host.pam.write_text(text)
@@ -162,7 +162,7 @@ def test_without_a_configuration_the_line_of_sshd_is_looked_for(host):
     assert set(host.problems()) == {"configuration", "pam sshd"}
 
 
-def test_a_pam_file_that_is_no_text_is_told(host):
+def test_a_pam_file_that_is_not_text_is_reported(host):
     host.pam.write_bytes(b"\x00")
     assert "control characters" in host.only().sentence
 
@@ -318,7 +318,7 @@ def test_a_service_that_systemd_could_not_start_is_critical_at_once(host, system
 
 
 @pytest.mark.parametrize("code", [0, 2, 9, 75])
-def test_a_run_that_has_ended_by_itself_is_not_told_as_one_that_could_not_start(host, systemd, code):
+def test_a_run_that_ended_by_itself_is_not_reported_as_a_failed_start(host, systemd, code):
     systemd("active", "active", shown=f"Id=ssh-login-notify.service\\nExecMainStatus={code}\\n")
     assert host.problems() == {}
 
@@ -345,7 +345,7 @@ def test_systemd_that_is_to_start_the_sender_but_is_gone_is_critical(host, syste
 
 
 @pytest.mark.parametrize("scheduler", ["cron", "none"])
-def test_systemd_that_the_role_does_not_know_of_is_told(host, systemd, installed, monkeypatch, scheduler):
+def test_systemd_that_the_role_did_not_find_is_reported(host, systemd, installed, monkeypatch, scheduler):
     systemd("active", "active")
     installed(scheduler)
     assert (host.only().severity, host.only().key) == (WARNING, "scheduler")
@@ -353,7 +353,7 @@ def test_systemd_that_the_role_does_not_know_of_is_told(host, systemd, installed
     assert host.problems() == {}
 
 
-def test_what_the_host_refuses_is_said_and_is_no_problem(host, systemd, installed):
+def test_refused_parts_of_the_sandbox_are_shown_and_are_not_a_problem(host, systemd, installed):
     systemd("active", "active")
     installed("systemd", ["namespaces"])
     found = examine(host.spool)
@@ -373,7 +373,7 @@ def open_connection(host, monkeypatch):
 
 @pytest.mark.usefixtures("open_connection")
 @pytest.mark.parametrize(("systemd", "starter"), [(True, "systemd starts one within"), (False, "cron starts one")])
-def test_a_connection_that_no_process_follows_is_told(host, monkeypatch, systemd, starter):
+def test_a_connection_that_no_process_watches_is_reported(host, monkeypatch, systemd, starter):
     monkeypatch.setattr(units, "systemd_starts_the_sender", lambda: systemd)
     problem = host.only()
     assert (problem.severity, problem.key, problem.about_delivery) == (WARNING, "follower", False)
@@ -420,13 +420,13 @@ def test_alerts_that_were_lost_are_critical(host):
     assert host.only().sentence.startswith("1 alert was lost")
 
 
-def test_what_selinux_keeps_from_sshd_is_critical(host, monkeypatch):
+def test_a_label_that_keeps_sshd_from_writing_is_critical(host, monkeypatch):
     found = {"label x": "x has the wrong label: restore it"}
     monkeypatch.setattr("ssh_login_notify.labels.faults", lambda _spool: found)
     assert (host.only().severity, host.only().key) == (CRITICAL, "selinux label x")
 
 
-def test_what_is_foreign_in_the_spool_is_a_warning(host):
+def test_unexpected_files_in_the_spool_are_a_warning(host):
     parts.Path(host.spool.path("outgoing", "READ\x1bME")).touch()
     problem = host.only()
     assert (problem.severity, problem.key) == (WARNING, "foreign")
@@ -438,7 +438,7 @@ def test_a_spool_that_is_gone_is_critical(host):
     assert (host.only().severity, host.only().key) == (CRITICAL, "spool")
 
 
-def test_what_the_spool_did_not_take_counts_as_waiting(host):
+def test_alerts_outside_the_spool_count_as_waiting(host):
     overflow.keep(f"{time.time() - 100:017.6f}-7", b"x")
     found = examine(host.spool)
     assert [problem.key for problem in found.problems] == ["overflow"]
@@ -446,7 +446,7 @@ def test_what_the_spool_did_not_take_counts_as_waiting(host):
     assert health.as_json(found)["waiting"] == 1
 
 
-def test_what_a_limit_forced_out_is_critical_until_a_message_has_told_of_it(host):
+def test_dropped_alerts_are_critical_until_a_message_reports_them(host):
     state = State(host.spool)
     state.dropping(12)
     assert "12 alerts were dropped" in host.only().sentence

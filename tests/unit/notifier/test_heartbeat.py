@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""heartbeat: it goes the way of a login's alert, and the dead man's switch hears of it only while all is well."""
+"""heartbeat: it takes the way of a login's alert, and the dead man's switch is pinged only while all is well."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_it_may_be_no_message_at_all(spool, webhook, switch):
     [(answer(404, "gone"), "404"), (answer(302, "", "Location: /elsewhere"), "302"), (reset, "Connection reset"),
      (raw(b"garbage\r\n\r\n", keep=False), "did not answer in HTTP")],
 )  # fmt: skip
-def test_a_switch_that_does_not_answer_holds_nobody_up_and_is_told(spool, webhook, switch, instruction, said):
+def test_a_switch_that_does_not_answer_delays_no_alert_and_is_reported(spool, webhook, switch, instruction, said):
     beat(spool)
     switch.instructions.append(instruction)
     spool.write("outgoing", parts.alert(99)["id"], alert.to_json(parts.alert(99)), 0o640)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""labels: a label that keeps sshd from writing is found, although whoever looks could write."""
+"""labels: a label that keeps sshd from writing is found, although this process could write."""
 
 import errno
 import os
@@ -58,7 +58,7 @@ def test_where_all_is_labelled_nothing_is_said(host):
 
 
 @pytest.mark.parametrize("which", ["", "incoming", "outgoing", "failed", "state", "observer.lock", "state/wake"])
-def test_a_label_that_is_lost_is_told_with_the_mend(host, which):
+def test_a_lost_label_is_reported_with_the_fix(host, which):
     host.spool.wake()
     path = host.spool.path(which).rstrip("/")
     host.labels[path] = WRONG
@@ -73,7 +73,7 @@ def test_a_capture_with_another_label_is_found(host):
     assert len(host.faults()) == 1
 
 
-def test_so_is_the_place_of_what_the_spool_does_not_take(host):
+def test_a_lost_label_of_the_overflow_is_reported_too(host):
     host.labels[paths.OVERFLOW] = WRONG
     (fault,) = host.faults()
     assert f"`restorecon -Rv {paths.OVERFLOW}`" in fault
@@ -84,7 +84,7 @@ def test_so_is_the_place_of_what_the_spool_does_not_take(host):
     assert "systemd-tmpfiles --create" in fault
 
 
-def test_selinux_that_was_switched_on_after_the_role_had_run_is_told(host):
+def test_selinux_that_was_enabled_after_the_role_ran_is_reported(host):
     (host.root / "tmpfiles.conf").unlink()
     assert any("tmpfiles.conf is missing: run the role again" in fault for fault in host.faults())
     os.rmdir(paths.OVERFLOW)

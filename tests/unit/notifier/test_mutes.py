@@ -324,7 +324,8 @@ def test_a_window_can_end_early(spool, clock, opened):
     assert not mutes.end(spool).is_changed
 
 
-def test_without_a_window_there_is_nothing_to_pause_or_end(spool, own):
+def test_without_a_window_there_is_nothing_to_pause_or_end(spool):
+    """Also for who has no connection."""
     for change in (mutes.pause, mutes.end):
         done = change(spool)
         assert (done.window, done.is_changed) == (None, False)
@@ -354,6 +355,15 @@ def test_the_end_says_what_came_in_by_type_and_command(spool, clock, opened):
         f"deploy from 203.0.113.50 by publickey {FINGERPRINT} is no longer muted: 4 logins came in meanwhile,"
         " 3 SSH (command: python3), 1 SFTP or SCP (deploy 4711)"
     ]
+    mutes.finish(spool)
+    assert len(messages(spool)) == 1
+
+
+def test_whoever_tells_of_the_end_keeps_the_senders_lock(spool, clock, opened, monkeypatch):
+    """Where systemd does not start the sender, the outbox looks at this lock, and closes it."""
+    monkeypatch.setattr(mutes.outbox, "put", None)
+    clock.now = NOW + 600 + mutes.LATE_SECONDS
+    spool.remove("outgoing", opened["id"])
     mutes.finish(spool)
     assert len(messages(spool)) == 1
 

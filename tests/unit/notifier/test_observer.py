@@ -663,7 +663,7 @@ def test_a_connection_that_sshd_never_serves_is_not_waited_for_for_ever(spool, m
     assert alerts_by_user(spool) == {"deploy": "unknown"}
 
 
-def test_trouble_of_any_kind_is_told_and_leaves_the_captures(spool, said, monkeypatch):
+def test_any_failure_is_logged_and_leaves_the_captures(spool, said, monkeypatch):
     put(spool, NAME)
     monkeypatch.setattr(observer, "Spool", lambda: spool)
     monkeypatch.setattr(observer, "Observer", None)

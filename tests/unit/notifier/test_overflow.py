@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""overflow: what the spool does not take waits elsewhere, root's alone, and comes back whole and once."""
+"""overflow: alerts that the spool rejects wait elsewhere, for root only, and return complete and once."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ def test_at_first_nothing_is_there(spool):
     assert not os.path.exists(paths.OVERFLOW)
 
 
-def test_what_is_kept_is_roots_alone_and_comes_back_in_order(spool):
+def test_kept_alerts_belong_to_root_and_return_in_order(spool):
     for name in (LATER, NAME):
         overflow.keep(name, name.encode())
     assert overflow.names() == [NAME, LATER]
@@ -31,7 +31,7 @@ def test_what_is_kept_is_roots_alone_and_comes_back_in_order(spool):
     assert os.path.exists(spool.path("state", "wake"))
 
 
-def test_what_the_spool_still_does_not_take_stays(spool, monkeypatch):
+def test_alerts_that_the_spool_still_rejects_stay(spool, monkeypatch):
     for name in (LATER, NAME):
         overflow.keep(name, b"x")
     write = spool.write
@@ -92,7 +92,7 @@ def test_a_directory_in_the_place_of_its_sign_is_set_aside(spool):
     assert len(os.listdir(paths.OVERFLOW)) == 1
 
 
-def test_a_sign_that_can_not_be_taken_away_is_told(spool, monkeypatch):
+def test_a_wake_up_file_that_can_not_be_removed_is_an_error(spool, monkeypatch):
     def refuse(path):
         raise OSError(30, "Read-only file system", path)
 

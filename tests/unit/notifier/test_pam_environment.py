@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pam_environment: what the administrator sets for all is no anomaly of a login, and all else stays one."""
+"""pam_environment: a variable that the administrator sets is not an anomaly of a login, and all others stay one."""
 
 import os
 
@@ -70,7 +70,7 @@ ADMINISTRATORS = [
 
 
 @pytest.mark.parametrize(("path", "text", "pair"), ADMINISTRATORS)
-def test_what_the_administrator_sets_for_all_is_no_anomaly_and_ends_no_rule(host, path, text, pair):
+def test_a_variable_that_the_administrator_sets_is_not_an_anomaly(host, path, text, pair):
     assert host.held(pair) == [pair.partition("=")[0]]
     host.write(path, text)
     found = host.alert(pair)
@@ -158,13 +158,13 @@ def test_the_files_that_the_pam_stack_names_are_read_as_well(host, part, option,
     assert host.held("LD_LIBRARY_PATH=/opt/lib") == ["LD_LIBRARY_PATH"]
 
 
-def test_what_can_not_be_read_vouches_for_nothing_and_makes_nothing_fail(host):
+def test_an_unreadable_file_allows_nothing_and_causes_no_failure(host):
     (host.root / "etc" / "environment").mkdir(parents=True)
     os.mkfifo(str(host.root / "etc" / "ours"))
     host.write("/etc/pam.d/sshd", f"auth required pam_env.so envfile={host.root}/etc/ours conffile=relative envfile=\n")
     assert host.held("LD_PRELOAD=/x") == ["LD_PRELOAD"]
 
 
-def test_a_login_without_such_a_variable_costs_no_look_at_the_files(monkeypatch):
+def test_a_login_without_suspicious_variables_reads_no_file(monkeypatch):
     monkeypatch.setattr(pam_environment, "values", None)
     assert Capture(NAME, HEADER + b"LANG=C\0PAM_USER=x\0PAM_SERVICE=sshd\0").notes == []

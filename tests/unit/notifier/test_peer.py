@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""peer: where a login came from, over TCP and over anything else, in the words of every OpenSSH."""
+"""peer: the origin of a login, over TCP and any other socket, as each version of OpenSSH reports it."""
 
 import forms
 import parts

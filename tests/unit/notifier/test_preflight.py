@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""preflight: a host that is not fit is refused before anything is changed, by the rules of what installs afterwards."""
+"""preflight: an unfit host is refused before anything is changed, by the same rules as in the installation."""
 
 import grp
 import json
@@ -189,7 +189,7 @@ def test_an_installed_configuration_that_is_none_names_no_services(host, written
 
 
 @pytest.mark.parametrize("service", ["login", "su", "cockpit", "sudo", "xrdp-sesman"])
-def test_another_service_is_none_of_the_reasons_to_refuse(host, service):
+def test_another_service_is_not_a_reason_to_refuse(host, service):
     host.pam(service, STACK)
     found = host.examine(pam_services=["sshd", service])
     assert (found["problems"], sorted(found["pam_faults"])) == ([], sorted(["sshd", service]))
@@ -430,7 +430,7 @@ def test_rules_of_the_policy_are_taken_back(host):
 # -- sshd, PAM, authorities, directories, deliveries --
 
 
-def test_a_host_without_pam_exec_or_sshd_is_told_the_packages(host, monkeypatch):
+def test_without_pam_exec_or_sshd_the_refusal_names_the_packages(host, monkeypatch):
     os.unlink(host.path("security", "pam_exec.so"))
     assert host.problem().startswith("pam_exec.so is missing: install the package")
     monkeypatch.setenv("PATH", "/nonexistent")
@@ -509,7 +509,7 @@ def test_every_sshd_is_named_where_there_are_several(host, monkeypatch):
         ("OpenSSH_7.4p1", ["OpenSSH 7.4 does not tell PAM the connection", "7.4 does not tell PAM how the user"]),
     ],
 )
-def test_what_an_old_sshd_does_not_tell_is_a_note_and_no_reason_to_refuse(host, version, says):
+def test_the_limits_of_an_old_sshd_are_a_note_and_not_a_refusal(host, version, says):
     host.command("sshd", f'[ "$1" = -V ] && echo {version} >&2; echo usepam yes')
     found = host.examine()
     assert found["problems"] == []
@@ -564,7 +564,7 @@ def test_an_sshd_whose_settings_nothing_can_tell_is_refused(host):
     assert host.examine(accept=["unreported_sshd"])["problems"] == []
 
 
-def test_authorities_that_are_none_are_refused(host):
+def test_a_file_without_authorities_is_refused(host):
     assert "cannot be used" in host.problem(ca_file="/nonexistent.pem")
     (host.root / "ca.pem").write_text("no certificate")
     assert "must be a PEM file on the host" in host.problem(ca_file=host.path("ca.pem"))
@@ -612,7 +612,7 @@ def test_a_proof_is_due_until_an_alert_was_delivered_since_the_last_change(host,
     assert host.examine()["delivered"] == delivered
 
 
-def test_what_the_senders_account_has_put_there_instead_is_not_read(host):
+def test_a_file_that_the_senders_account_planted_is_not_read(host):
     (host.root / "other").write_text('{"recent": [{"delivered_at": 4e9}]}')
     os.symlink(host.path("other"), host.path("spool", "state", "sender.json"))
     assert not host.examine()["delivered"]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""processes: what /proc tells, and nothing of a process that is gone."""
+"""processes: facts from /proc, and nothing about a process that is gone."""
 
 import os
 import resource
@@ -109,7 +109,7 @@ def test_a_process_that_is_loading_a_program_is_asked_for_its_file(tmp_path):
     assert Processes(str(tmp_path)).executable(10) == b"/home/deploy/evil"
 
 
-def test_a_process_that_is_kept_tells_the_same_and_what_is_new(child):
+def test_a_kept_process_is_read_anew_each_time(child):
     processes = Processes()
     before = processes.arguments(os.getpid()), processes.start(os.getpid()), processes.children(os.getpid())
     processes.keep(os.getpid())
@@ -203,7 +203,7 @@ def test_a_name_with_spaces_and_parentheses_does_not_hide_the_parent(tmp_path):
     assert Processes(str(tmp_path)).children(10) == [11]
 
 
-def test_a_title_is_one_text_and_what_ends_it_is_not_part_of_it(tmp_path):
+def test_a_title_is_a_single_argument_without_padding(tmp_path):
     proc = parts.FakeProc(tmp_path)
     proc.add(10, 1, "sshd", "sshd: deploy [priv]")
     (tmp_path / "10" / "cmdline").write_bytes(b"sshd: deploy [priv]" + b"\0" * 40)
@@ -263,7 +263,7 @@ def test_a_limit_on_the_size_of_files_is_lifted():
     lift_file_size_limit()
 
 
-def test_a_process_is_told_of_children_that_have_ended():
+def test_ended_children_come_from_the_kernels_records():
     taken = []
 
     class Told:
@@ -290,7 +290,7 @@ def test_a_file_that_can_not_be_read_tells_nothing(tmp_path):
     assert Processes(str(tmp_path)).name(10) == b""
 
 
-def test_what_may_not_be_seen_is_not_there_and_the_kind_is_unknown(monkeypatch):
+def test_a_hidden_process_reads_as_empty_and_its_type_is_unknown(monkeypatch):
     """AppArmor, SELinux or hidepid=2 (proc(5)) keep a process from looking."""
 
     def refuse(*_arguments, **_options):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""self_check: what has become wrong is told once, and once that it is well again; nothing is told twice."""
+"""self_check: a new problem is reported once, and its end once; nothing is reported twice."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_where_all_is_well_there_is_nothing_to_tell(host):
     assert host.look() == []
 
 
-def test_a_pam_line_that_is_gone_is_told_once_and_so_is_that_it_is_back(host, said):
+def test_a_missing_pam_line_is_reported_once_and_so_is_its_return(host, said):
     text = host.pam.read_text()
     host.pam.write_text(GONE)
     assert host.look() == [[f"the PAM line in {host.pam} is gone"]]
@@ -63,7 +63,7 @@ def test_a_pam_line_that_is_gone_is_told_once_and_so_is_that_it_is_back(host, sa
     assert host.look() == []
 
 
-def test_another_problem_is_told_beside_the_first(host, said):
+def test_another_problem_is_reported_along_with_the_first(host, said):
     host.pam.write_text(GONE)
     host.look()
     host.configuration.chmod(0o644)
@@ -74,20 +74,20 @@ def test_another_problem_is_told_beside_the_first(host, said):
     assert host.look() == [[f"users other than root can read {config.PATH}"]]
 
 
-def test_a_number_that_grows_is_not_told_again(host):
+def test_a_growing_number_is_not_reported_again(host):
     for number in (1, 2):
         host.spool.write("failed", f"{number}.5-1", b"x", 0o640)
         told = host.look()
         assert len(told) == (1 if number == 1 else 0)
 
 
-def test_what_the_channel_can_not_be_told_of_is_not_queued(host):
+def test_delivery_problems_are_not_queued(host):
     host.spool.write("outgoing", "1.5-1", alert.to_json(parts.alert(id="1.5-1")), 0o640)
     self_check.run(host.spool)
     assert host.spool.names("outgoing") == ["1.5-1"]
 
 
-def test_a_kill_in_between_never_leaves_it_untold(host, monkeypatch):
+def test_a_kill_in_between_does_not_prevent_the_report(host, monkeypatch):
     host.pam.write_text(GONE)
     write = host.spool.write
 
@@ -114,7 +114,7 @@ def test_nothing_is_said_over_and_over_where_it_can_not_be_noted_that_it_was(hos
     assert host.spool.names("outgoing") == []
 
 
-def test_where_the_spool_takes_nothing_the_channel_is_told_once_all_the_same(host, said):
+def test_with_a_full_spool_the_channel_still_gets_one_report(host, said):
     age(host.manifest, UNSETTLED_SECONDS + 1)
     os.rmdir(host.spool.path("state"))
     os.rmdir(host.spool.path("outgoing"))
@@ -134,7 +134,7 @@ def test_where_the_spool_takes_nothing_the_channel_is_told_once_all_the_same(hos
 
 @pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("memory", [b"", b"[]", b'{"told": 3}', b'{"told": [3, {}]}', b"[" * 100000])
-def test_a_memory_that_is_damaged_is_none(host, memory):
+def test_a_damaged_record_of_the_last_report_counts_as_none(host, memory):
     host.spool.write("state", self_check.FILE, memory, 0o640)
     assert host.look() == []
     host.pam.write_text(GONE)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""spool: a kill at any point loses nothing, doubles nothing and leaves nothing half-done."""
+"""spool: a kill at any point loses nothing, duplicates nothing, and leaves no file half-written."""
 
 import ctypes
 import errno

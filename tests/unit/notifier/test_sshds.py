@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sshds: each sshd of a host is found, asked with its own options, and told if its logins are not reported."""
+"""sshds: each sshd of a host is found and asked with its own options, and reported if its logins would be missed."""
 
 import os
 
@@ -236,7 +236,7 @@ def test_a_program_that_others_could_exchange_is_not_run_but_its_files_are_read(
     assert not os.path.exists(host.path("ran"))
 
 
-def test_what_runs_is_what_the_kernel_says_and_not_what_the_arguments_say(host):
+def test_the_executable_counts_and_not_the_arguments(host):
     other = host.program("evil-sshd", f"touch {host.root}/ran")
     host.listens(8, other + " -D")
     (found,) = sshds.found()
@@ -245,7 +245,7 @@ def test_what_runs_is_what_the_kernel_says_and_not_what_the_arguments_say(host):
 
 
 @pytest.mark.parametrize("name", ["sshd.pam", "hpnsshd", "gsisshd", "secure-shell"])
-def test_an_sshd_of_another_name_is_known_by_what_it_is(host, name):
+def test_an_sshd_with_another_name_is_recognized_by_its_contents(host, name):
     other = host.program(name, OLD + "# /etc/ssh/sshd_config\n")
     host.listens(8, other + " -D", executable=other)
     (found,) = sshds.found()
@@ -272,7 +272,7 @@ def test_an_update_that_has_exchanged_the_file_hides_no_sshd(host):
         [""],
     ],
 )
-def test_a_process_that_takes_no_login_is_none(host, cmdline):
+def test_a_process_that_accepts_no_logins_is_ignored(host, cmdline):
     host.process(8, [word.format(host.sshd) for word in cmdline] if isinstance(cmdline, list) else cmdline)
     host.listens(7, host.sshd + " -p 2222")
     assert host.titles() == [f"{host.sshd} on port 2222"]

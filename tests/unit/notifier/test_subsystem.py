@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""subsystem: the SFTP server that sshd is configured to run, and nothing that is not certain."""
+"""subsystem: the SFTP server that sshd is configured to run, and nothing uncertain."""
 
 import os
 
@@ -95,7 +95,7 @@ def test_the_options_of_a_start_may_name_the_server(host):
 
 
 @pytest.mark.parametrize("listener", [["/sbin/init"], ["/usr/bin/x", "-f", "{}/second"], ["sshd", "-f", "second"], []])
-def test_what_is_no_listener_has_no_say_in_it(host, listener):
+def test_arguments_of_other_programs_do_not_count(host, listener):
     host.configure(f"Subsystem sftp {host.program}\n")
     host.configure(f"Subsystem sftp {host.program} -R\n", "second")
     assert host.commands(*[word.format(host.root / "ssh") for word in listener]) == [host.program]
@@ -118,7 +118,7 @@ def test_a_link_leads_to_its_file(host):
     "command",
     ["internal-sftp", "sftp-server", "{}; id", "'{}'", "{} $X", "/nowhere/sftp-server", "/usr/bin/env sftp-server"],
 )
-def test_what_is_not_certain_is_none(host, command):
+def test_an_uncertain_command_line_does_not_count(host, command):
     host.configure("Subsystem sftp " + command.format(host.program) + "\n")
     assert host.commands() == []
 

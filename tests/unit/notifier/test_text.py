@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""text: what strangers choose can be shown, and does nothing to who sees it."""
+"""text: text that strangers choose can be shown without harm to the reader."""
 
 import json
 import unicodedata

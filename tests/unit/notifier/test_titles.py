@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""titles: what sshd writes into them, for whatever name."""
+"""titles: the titles that sshd writes, for any name."""
 
 import pytest
 from ssh_login_notify import titles
@@ -45,7 +45,7 @@ def test_a_session_is_no_part_of_the_users_name(text, user, session):
 
 
 @pytest.mark.parametrize("text", [b"deploy [priv]", b"a b [postauth]", b"deploy [net]", b"unknown [pam]"])
-def test_a_monitor_and_its_helpers_say_what_they_do(text):
+def test_the_titles_of_a_monitor_and_its_helpers_are_recognized(text):
     assert titles.is_helpers(text)
 
 

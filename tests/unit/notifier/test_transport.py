@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""transport: one POST over real sockets and real TLS, within bounds whatever the other side does."""
+"""transport: one POST over real sockets and real TLS, within limits, whatever the other side does."""
 
 import base64
 import contextlib

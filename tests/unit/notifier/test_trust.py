@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""trust: whoever can put a file where root's programs lie is told of, whichever way the directory is reached."""
+"""trust: each directory on the way to root's programs that other users can write to is reported."""
 
 import grp
 import os

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""units: who starts the sender, and an operator who has repaired it need not wait for systemd's next try."""
+"""units: who starts the sender, and the end of systemd's pauses after an operator has fixed a fault."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_the_pauses_of_sender_and_follower_are_ended(systemctl):
     assert systemctl("auto-restart")[1::2] == [f"stop {service}" for service in RESTARTED]
 
 
-def test_without_systemd_there_is_none(monkeypatch):
+def test_without_systemd_there_is_no_pause(monkeypatch):
     monkeypatch.setattr(paths, "SYSTEMD", "/nonexistent")
     monkeypatch.setattr(paths, "SYSTEMCTL", None)
     units.end_pauses()

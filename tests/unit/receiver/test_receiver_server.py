@@ -203,7 +203,7 @@ def test_waiting_ends_with_the_message_not_with_the_time(client, post):
     assert isinstance(message, Message)
 
 
-def test_waiting_in_vain_tells_what_arrived_instead(client, post):
+def test_a_wait_that_times_out_reports_what_arrived(client, post):
     post(json=alert())
     post(json={"text": "a < b"})
     with pytest.raises(TimeoutError, match=r"(?s)1 of 2 .*Ada Lovelace as deploy on web-3.*unescaped <"):

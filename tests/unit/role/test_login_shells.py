@@ -47,7 +47,7 @@ def environment():
     return environment
 
 
-def test_there_are_such_commands():
+def test_the_commands_exist():
     assert len(list(raw_commands())) > 3
 
 

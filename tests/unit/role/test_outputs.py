@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person reads after a run: how many hosts are proven, and each failure in one place, and not in green.
+"""The output of a run for a person: how many hosts are proven, and each failure once and not in green.
 
 The playbooks are the collection's. A role and a notifier of the test stand in for those of the hosts, and for ssh a
 program that runs each command here.
@@ -28,8 +28,13 @@ SSH_CONNECTION="192.0.2.1 $(wc -l < @ROOT@/$host/connections) 192.0.2.2 22" HOST
 """
 # What the host says of each connection up to now.
 NOTIFIER = """#!{python}
-import json, os
+import json, os, sys
 root = {root!r} + "/" + os.environ["HOST"] + "/"
+if sys.argv[1] == "mute":
+    answers = json.load(open(root + "mutes"))
+    print(json.dumps(dict(dict(changed=True, answer="", mute=dict(reason="a reason")), **answers)))
+    connection = len(open(root + "connections").readlines())
+    sys.exit(open(root + "muted", "a").write("%d %s\\n" % (connection, " ".join(sys.argv[3:]))) and 0)
 status = json.load(open(root + "status"))
 ports = range(1, 1 + len(open(root + "connections").readlines()))
 logins = [{{"from": "192.0.2.1 port %d" % port, "rule": 2, "delivered_at": 5}} for port in ports]
@@ -95,6 +100,8 @@ class Fleet:
             (self.directory / name).mkdir()
             status = dict(STATUS, **variables.pop("status", {}))
             (self.directory / name / "status").write_text(json.dumps(status))
+            mutes = variables.pop("mutes", {"changed": False, "mute": None})
+            (self.directory / name / "mutes").write_text(json.dumps(mutes))
             inventory[name] = {"ansible_ssh_args": f"host={name}", **variables}
         everywhere = {
             "ansible_become": False, "ansible_ssh_executable": str(self.directory / "ssh"), "ansible_pipelining": True,
@@ -110,6 +117,11 @@ class Fleet:
             cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=240,
         )  # fmt: skip
         return done.returncode, done.stdout
+
+    def muted(self, host):
+        """Return what the notifier was asked to mute, and in which connection to the host."""
+        lines = (self.directory / host / "muted").read_text().splitlines()
+        return [(int(line.partition(" ")[0]), line.partition(" ")[2]) for line in lines]
 
 
 @pytest.fixture
@@ -160,11 +172,32 @@ def test_without_root_the_roll_out_says_what_to_set(fleet, monkeypatch):
     assert stop.endswith(" The roll-out stops at a. Nothing was changed on a.")
 
 
+@pytest.mark.parametrize("playbook", ["deploy", "verify"])
+def test_a_quiet_run_mutes_ansibles_logins_but_for_the_one_that_proves_the_way(fleet, playbook):
+    code, output = fleet(playbook, "-e", "quiet=true", a={"mutes": {}})
+    assert code == 0, output
+    (opened, pause, resume, end) = fleet.muted("a")
+    assert opened == (1, f"--minutes 30 --reason=loginwatch.pam.{playbook}")
+    assert pause[1] == "--pause"
+    # Between them, ssh is called to close the connection, and for the login that proves the way.
+    assert resume == (pause[0] + 3, "--minutes 10 --reason=a reason")
+    assert end[1] == "--end"
+
+
+def test_where_nothing_can_be_muted_a_quiet_run_says_why_and_goes_on(fleet):
+    refused = {"changed": False, "mute": None, "answer": "this login was made without a key: log in with a key"}
+    code, output = fleet("deploy", "-e", "quiet=true", a={"mutes": refused})
+    assert code == 0, output
+    said = "Ansible's own logins on a are reported. Nothing was muted: this login was made without a key: log in"
+    assert output.count(said) == 1
+    assert [words for _connection, words in fleet.muted("a")][-1] == "--end"
+
+
 def test_a_roll_out_stops_at_once_at_a_rule_that_ignores_ansibles_login(fleet):
     code, output = fleet("deploy", "-e", "prove_login_seconds=600", a={"status": {"logins": "recent_ignored"}})
     assert code != 0
     assert (
-        "Rule 2 of ssh_login_notify_ignore matches the login from 192.0.2.1 port 3, so it has no alert. To prove"
+        "Rule 2 of ssh_login_notify_ignore matches the login from 192.0.2.1 port 4, so it has no alert. To prove"
         in output
     )
     assert "its alert was not delivered" not in output

@@ -63,7 +63,7 @@ def test_before_230_a_start_limit_has_its_old_name_and_place():
     assert "\nStartLimitInterval=0\n" in service
 
 
-def test_what_a_host_refuses_is_left_out_and_nothing_else():
+def test_only_refused_settings_are_left_out():
     whole, without = units(DEBIAN_12), units(DEBIAN_12, ["namespaces"])
     for name in NAMES:
         left_out = [line for line in whole[name].splitlines() if line not in without[name].splitlines()]

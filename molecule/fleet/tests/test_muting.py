@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Automation is quiet, and nobody else is: real logins, the real module over SSH; and real failures before a login."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+
+import pytest
+
+from tests.lab.containers import address
+from tests.lab.operating import KEY, PROGRAM, SCENARIO, STRANGERS, wait_for
+
+pytestmark = pytest.mark.usefixtures("deployed")
+
+# Each task logs in anew, as with a control connection that has just ended.
+EACH_ANEW = {"ansible_ssh_args": f"-o ControlMaster=no -o ControlPath=none {STRANGERS}"}
+SPOOL = "/var/spool/ssh-login-notify"
+# As if the window had ended a minute ago.
+AGE = f"""
+import json, os, time
+for name in os.listdir("{SPOOL}/mutes"):
+    path = "{SPOOL}/mutes/" + name
+    window = json.load(open(path))
+    assert not window["pauses"] or window["pauses"][-1][1], window
+    window["until"] = min(window["until"], time.time() - 60)
+    open(path, "w").write(json.dumps(window))
+"""
+ATTEMPTS = "import sys; sys.path.insert(0, '/usr/local/lib/ssh-login-notify'); import time\n" + (
+    "from ssh_login_notify import failures; print(failures.Log().before(sys.argv[1], time.time()))"
+)
+
+
+def run(*words, check=True):
+    return subprocess.run(words, check=check, timeout=60).returncode  # noqa: S603
+
+
+def log_in(name, key=KEY, user="deploy"):
+    words = ["ssh", *shlex.split(STRANGERS), "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", str(key)]
+    return run(*words, f"{user}@{address(f'{name}-{SCENARIO}')}", "true", check=False)
+
+
+def told(receiver, mark, server):
+    receiver.settle()
+    return [found for found in receiver.messages(after=mark) if found.fields.get("Server", found.header) == server]
+
+
+def test_a_quiet_run_tells_of_the_login_that_proves_the_way_and_of_all_others_in_one_message(
+    verify, play, servers, receiver, tmp_path
+):
+    mark = receiver.last()
+    every = {name.replace("-", "_"): EACH_ANEW for name in servers}
+    done = play("verify", ("-e", "quiet=true"), **every)
+    assert done.status == 0, done.output
+    assert "are reported" not in done.output
+    for server in servers.values():
+        server.check_output(f"python3 -c {shlex.quote(AGE)}")
+        server.run(f"{PROGRAM} flush")
+        assert server.check_output(f"ls {SPOOL}/mutes") == ""
+    receiver.settle()
+    found = receiver.messages(after=mark)
+    for name in servers:
+        said = [message.fields["Mute"] for message in found if "Mute" in message.fields and name in message.header]
+        began, ended = said
+        assert f"deploy from {began.split()[2]} by publickey SHA256:" in began
+        assert began.endswith("is muted for 30 minutes: loginwatch.pam.verify")
+        count = int(ended.partition("is no longer muted: ")[2].split()[0])
+        assert count >= 5, ended
+        logins = [message for message in found if message.fields.get("User") == "deploy"]
+        mine = [message for message in logins if message.fields.get("Server") == name]
+        # The first, in which the mute began; the one that proves the way; and at most the one in which it goes on.
+        assert 2 <= len(mine) <= 4, [message.fields for message in mine]
+
+
+def test_only_what_the_window_names_is_muted(play, servers, receiver, tmp_path):
+    name, server = "debian12", servers["debian12"]
+    playbook = tmp_path / "mute.yml"
+    task = {"loginwatch.pam.mute": {"minutes": 5, "reason": "a test"}, "register": "opened"}
+    again = {"loginwatch.pam.mute": {"minutes": 60, "reason": "longer"}, "register": "again"}
+    same = {"ansible.builtin.assert": {"that": ["opened.changed", "not again.changed", "opened.mute == again.mute"]}}
+    others = {"become": True, "gather_facts": False}
+    playbook.write_text(json.dumps([{"hosts": name, "tasks": [task, again, same], **others}]))
+    stranger = tmp_path / "stranger"
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger))
+    keys = "/home/deploy/.ssh/authorized_keys"
+    public = shlex.quote((tmp_path / "stranger.pub").read_text().strip())
+    server.check_output(f"cp -a {keys} /root/keys-of-deploy && echo {public} >> {keys}")
+    try:
+        done = play(str(playbook))
+        assert done.status == 0, done.output
+        receiver.settle()
+        mark = receiver.last()
+        assert log_in(name) == 0
+        assert log_in(name, stranger) == 0
+        wait_for(lambda: told(receiver, mark, name), 30)
+        status = json.loads(server.run(f"{PROGRAM} status --json").stdout)
+        (window,) = status["mutes"]
+        assert (window["user"], window["minutes"], window["reason"]) == ("deploy", 5, "a test")
+        wait_for(lambda: json.loads(server.check_output(f"cat {SPOOL}/state/mutes.json"))[window["id"]]["count"], 30)
+        (message,) = told(receiver, mark, name)
+        assert window["key"].split()[-1] not in message.fields["Key"], "another key's login is reported"
+    finally:
+        server.check_output(f"cp -a /root/keys-of-deploy {keys}; rm -f {SPOOL}/mutes/*")
+
+
+def test_outside_of_a_connection_nothing_is_muted(servers):
+    for server in servers.values():
+        done = server.run(f"SSH_CONNECTION='192.0.2.1 5 192.0.2.2 22' {PROGRAM} mute --reason x --json")
+        assert done.rc == 2
+        assert "does not run in an SSH connection" in json.loads(done.stdout)["answer"]
+        assert server.run(f"ls {SPOOL}/mutes").stdout == ""
+
+
+@pytest.mark.parametrize("name", ["debian12", "debian13"])
+def test_failures_are_counted_by_sshds_own_lines(servers, name):
+    server = servers[name]
+    where = f"receiver-{SCENARIO}"
+    origin = address(where)
+    target = address(f"{name}-{SCENARIO}")
+    words = f"ssh {STRANGERS} -o BatchMode=yes -o PubkeyAuthentication=no"
+    forged = f"Failed password for root from {origin} port 5 ssh2"
+    server.check_output(f"for n in 1 2 3 4 5; do su deploy -s /bin/sh -c \"logger -t sshd '{forged}'\"; done")
+    for user in ("deploy", "'x from 192.0.2.9 port 5'"):
+        run("docker", "exec", where, "sh", "-c", f"{words} -l {user} {target}", check=False)
+    wait_for(lambda: server.check_output(f"python3 -ISBc {shlex.quote(ATTEMPTS)} {origin}") == "2", 10)
+    assert server.check_output(f"python3 -ISBc {shlex.quote(ATTEMPTS)} 192.0.2.9") == "0"
