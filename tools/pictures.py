@@ -107,7 +107,7 @@ def unmute(_receiver: Receiver) -> None:
         ada().sftp()
     time.sleep(5)
     shell(f"cd {MUTES}; sed -i 's/\"until\": [0-9.]*/\"until\": '$(($(date +%s) - 60))'/' *")
-    shell(f"{PROGRAM} flush")
+    look()
 
 
 def summary(receiver: Receiver) -> None:

@@ -277,7 +277,7 @@ class _Examination:
         self._commands: List[Dict[str, str]] = []
         self._asked = [_Asked(sshd, self._notes) for sshd in sshds.found()]
         if os.geteuid() != 0:
-            self._note("It was not root who looked, so files of other accounts may be missing. Set become: true.")
+            self._note("The module did not run as root, so files of other accounts may be missing. Set become: true.")
         if not self._asked:
             self._notes.append("sshd was not found, so no key opens an account here.")
         for asked in self._asked:

@@ -49,7 +49,7 @@ class Configuration:
         self.allow_http: bool = merged["allow_http"]
         self.ca_file: str = merged["ca_file"]
         self.proxy: str = merged["proxy"]
-        self.people: Dict[str, str] = merged["people"]
+        self.people: Dict[str, str] = settings.people_by_fingerprint(merged["people"])
         self.ignore: List[Dict[str, Any]] = merged["ignore"]
         self.mentions: List[Dict[str, Any]] = merged["mentions"]
         self.repeat_minutes: int = merged["repeat_minutes"]

@@ -3,10 +3,10 @@
 """The SSH connection in which this process runs, and its login: found by the kernel's words alone.
 
 sudo(8) removes SSH_CONNECTION, and a user can set it to anything. So the way leads through the ancestors of this
-process to sshd's process of the connection: the first that is root's and runs an sshd's file (sshds.executable_of), not
-one that is called so. Its socket has the client's address and port (proc(5), net/tcp). By these the login is found
-among those that the notifier has reported or is about to; or, while the connection is open, by the process itself, of
-which there is a record (open_connections.py).
+process. While a connection is open, root has a record of sshd's process that serves it (open_connections.py), by pid
+and start time. Without a record, that process is the first ancestor that is root's and runs an sshd's file
+(sshds.executable_of), not one that is called so. Its socket has the client's address and port (proc(5), net/tcp). By
+these the login is found among those that the notifier has reported or is about to.
 
 root's connection may have other sockets, of forwarded ports. Where they lead to different logins, none is taken.
 """
@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 
-from . import alert, identity, overflow, paths, sshds
+from . import alert, identity, overflow, paths, sshds, titles
 from .open_connections import OpenConnections
 from .processes import Processes
 from .spool import Spool
@@ -26,7 +26,7 @@ from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Set, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
     # An address and a port.
     Peer = Tuple[str, int]
@@ -46,16 +46,19 @@ class NotFoundError(Exception):
     """Why the login of this connection is not known, in a sentence that says what to do."""
 
 
-def process_of_sshd(processes: Processes, pid: int) -> int:
-    """Return the process of sshd's that serves the connection in which a process runs, 0 if there is none."""
-    seen: Set[int] = set()
-    while pid > 1 and pid not in seen:
-        if sshds.executable_of(pid):
-            return pid
-        seen.add(pid)
+def ancestors(processes: Processes, pid: int) -> "List[int]":
+    """Return a process, its parent, and so on, without the first process of the host."""
+    found: List[int] = []
+    while pid > 1 and pid not in found:
+        found.append(pid)
         fields = processes.status(pid).rpartition(b")")[2].split()
         pid = int(fields[1]) if len(fields) > 1 else 0
-    return 0
+    return found
+
+
+def process_of_sshd(pids: "List[int]") -> int:
+    """Return the first of these processes that is sshd's, 0 if none is; or none can be seen, without CAP_SYS_PTRACE."""
+    return next((pid for pid in pids if sshds.executable_of(pid)), 0)
 
 
 def peers(root: str, pid: int) -> "Set[Peer]":
@@ -110,15 +113,17 @@ def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECO
     is just being looked at
     """
     processes = Processes()
-    pid = process_of_sshd(processes, os.getppid())
-    start = processes.start(pid) if pid else None
-    if start is None:
+    pids = ancestors(processes, os.getppid())
+    starts = {pid: processes.start(pid) for pid in pids}
+    pid = process_of_sshd(pids)
+    # Where no file of a process can be seen, in some containers, its title says whether it is worth waiting.
+    if not pid and not any(titles.split(processes.arguments(other))[1] for other in pids):
         what = "this program does not run in an SSH connection (no sshd is among its ancestors)"
         raise NotFoundError(what + ": run it in a session of its own, not in tmux, screen or a service")
-    ends = peers(processes.root, pid)
+    ends = peers(processes.root, pid) if pid else set()
     until = time.monotonic() + seconds
     while True:
-        found = _by_process(spool, pid, start) or _by_peer(spool, muted, ends, _began(start))
+        found = _by_process(spool, starts) or _by_peer(spool, muted, ends, _began(starts.get(pid) or 0))
         if len(found) == 1:
             return found[0]
         if found:
@@ -137,14 +142,15 @@ def _began(start: int) -> float:
     return (int(booted.group(1)) if booted else 0) + start / os.sysconf("SC_CLK_TCK") - CLOCKS_SECONDS
 
 
-def _by_process(spool: Spool, pid: int, start: int) -> "List[Dict[str, str]]":
+def _by_process(spool: Spool, starts: "Dict[int, Optional[int]]") -> "List[Dict[str, str]]":
+    """Return the facts of the login that one of these processes serves, by the record that root has of it."""
     records = OpenConnections(spool)
     for name in records.names():
         try:
             record = records.read(name)
         except Exception:  # noqa: S112 - over, damaged, or of another boot
             continue
-        if (record.monitor, record.start) == (pid, start):
+        if starts.get(record.monitor) == record.start:
             return [_facts(record.reported)]
     return []
 

@@ -9,7 +9,7 @@ do``, without a full stop. No problem shows a secret.
 
 import ipaddress
 import re
-from typing import Any, Dict, Iterator, List, Mapping  # noqa: F401 - Dict, for type comments
+from typing import Any, Dict, Iterator, List, Mapping
 
 from . import certificate_patterns, login_rules
 from .login_rules import FINGERPRINT, FINGERPRINT_MEND, PAM_SERVICE
@@ -91,6 +91,8 @@ PROXY = re.compile(
 )
 # In one line, and something to read in it.
 PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
+# Of authorized_keys. sshd knows no limit; a key of 16,384 bits takes 2,800 characters.
+LONGEST_LINE = 16384
 # A command of a PAM line, and a path: neither may hold what would change the meaning of a line.
 COMMAND = re.compile(r"/[^\]\[#^\\]+\Z")
 # crontab(5) takes numbers in a list of days, and no names.
@@ -289,15 +291,38 @@ def _accept(values: Mapping[str, Any]) -> Iterator[str]:
         yield "{}accept has an unknown value: use only {}".format(PREFIX, ", ".join(ACCEPTABLE))
 
 
+def people_by_fingerprint(people: Mapping[str, str]) -> Dict[str, str]:
+    """Return the map of people with a fingerprint in the place of each public key and each line."""
+    return {fingerprint_of(entry) or entry: people[entry] for entry in people}
+
+
+def fingerprint_of(entry: str) -> str:
+    """Return the fingerprint of a public key, alone or in a line of authorized_keys; "" if this is neither."""
+    from . import authorized_keys  # most maps have fingerprints alone
+
+    if entry.startswith("SHA256:") or len(entry) > LONGEST_LINE:
+        return ""
+    try:
+        key = authorized_keys.parse(entry.encode("utf-8", "backslashreplace"))
+    except authorized_keys.MalformedError:
+        return ""
+    return key.fingerprint if key else ""
+
+
 def _people(values: Mapping[str, Any]) -> Iterator[str]:
     people = values["people"]
     if not isinstance(people, Mapping):
         return
     entries = [str(key) for key in people if not _matches(FINGERPRINT, key)]
     certificates = [entry for entry in entries if entry.startswith("SHA256:") and " " in entry]
-    wrong = [entry for entry in entries if entry not in certificates]
+    wrong = [entry for entry in entries if entry not in certificates and not fingerprint_of(entry)]
     if wrong:
-        yield f"{PREFIX}people has {_listed(wrong)}, which is not a fingerprint: {FINGERPRINT_MEND}"
+        mend = FINGERPRINT_MEND + ", or the whole line of authorized_keys or of key.pub"
+        yield f"{PREFIX}people has {_listed(wrong)}, which is neither a fingerprint nor a public key: {mend}"
+    keys = [entry if entry in certificates else fingerprint_of(entry) or entry for entry in map(str, people)]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        yield f"{PREFIX}people has {_listed(twice)} more than once: give each key one name"
     for what, mend in map(login_rules.parts, map(certificate_patterns.problem, certificates)):
         if what:
             yield f"{PREFIX}people has an entry that cannot be compared, since {what}: {mend}"

@@ -62,6 +62,7 @@ SETTINGS = {
     "RestartPreventExitStatus": Setting(189),
     "RestartSec": Setting(ALWAYS),
     "RuntimeMaxSec": Setting(229),
+    "SupplementaryGroups": Setting(ALWAYS),
     "Type": Setting(ALWAYS),
     "UMask": Setting(ALWAYS),
     # [Service]: the sandbox

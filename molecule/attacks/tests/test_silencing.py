@@ -6,25 +6,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from attacks.setup import usual_notifier, usual_notifier_in_sshrc
 
-from tests.lab.logins import Login, Person
+from tests.lab.logins import Login
 
 testinfra_hosts = ["ansible://systemd"]
 
 LOGIND = "/run/systemd/logind.conf.d/attacks.conf"
-SSHD = "/etc/ssh/sshd_config.d/attacks.conf"
 CUT_OFF = 255  # what ssh ends with when the connection does
 STOPPED_SECONDS = 3.0
 ALERT_SECONDS = 30.0
-CROWD = 200
-AT_ONCE = 50
-CROWD_OF_THE_USUAL = 20
 
 
 @pytest.fixture
@@ -34,14 +28,6 @@ def kill_user_processes(host):
     host.check_output(f"{settings} && systemctl restart systemd-logind")
     yield
     host.check_output(f"rm {LOGIND} && systemctl restart systemd-logind")
-
-
-@pytest.fixture
-def many_may_start(host):
-    """As many connections as an intruder likes."""
-    host.check_output(f"printf 'MaxStartups 1000\\nMaxSessions 1000\\n' > {SSHD} && systemctl reload ssh")
-    yield
-    host.check_output(f"rm {SSHD} && systemctl reload ssh")
 
 
 @pytest.fixture
@@ -120,29 +106,3 @@ def test_a_login_that_has_a_start_file_of_its_own(host, intruder, silent, verdic
         verdict("a ~/.ssh/rc of one's own", usual, "", [intruder.command()])
     finally:
         host.check_output("rm /home/intruder/.ssh/rc")
-
-
-def test_a_crowd_in_which_one_login_would_be_lost(host, intruder, many_may_start, receiver, verdict):
-    """Slack takes one message a second."""
-    mark = receiver.last()
-    with receiver.misbehaving({"mode": "rate_limit"}):
-        with usual_notifier(host):
-            logins = crowd(intruder, CROWD_OF_THE_USUAL)
-            receiver.settle()
-        told = len(receiver.messages(after=mark))
-        usual = "" if told == len(logins) else f"tells of {told} of {len(logins)}"
-        verdict(f"{CROWD} connections at once", usual, "", crowd(intruder, CROWD))
-
-
-def crowd(person: Person, number: int) -> list[Login]:
-    """So many logins, AT_ONCE of them at a time."""
-
-    def log_in(turn: int) -> Login:
-        note = person.directory / f"source-{turn}"
-        environment = {**os.environ, "LOGIN_SOURCE": str(note)}
-        command = [*person.ssh, person.address, "true"]
-        subprocess.run(command, env=environment, capture_output=True, check=True, timeout=120)  # noqa: S603
-        return Login(note.read_text(), "", "", 0.0, 0.0)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(log_in, range(number)))

@@ -65,8 +65,10 @@ def look(before: "set[int]") -> "tuple[set[int], dict[str, int]]":
     hurried = {pid: process for pid, process in found.items() if process.nice == HURRY}
     observers = {pid: process for pid, process in hurried.items() if process.parent not in found}
     finishers = {pid: process for pid, process in found.items() if process.parent in observers}
-    senders = {pid: process for pid, process in found.items() if process.is_sender}
-    there = {**observers, **finishers, **senders}
+    sending = {pid: process for pid, process in found.items() if process.is_sender}
+    # A sender's child, which reads the logs for it as root (root_reader.py), is no second sender.
+    senders = {pid: process for pid, process in sending.items() if process.parent not in sending}
+    there = {**observers, **finishers, **sending}
     return set(there), {
         "observers": len(before.intersection(observers)),
         "senders": len(before.intersection(senders)),

@@ -276,6 +276,18 @@ def test_the_status_of_a_host_that_has_sent_nothing_yet(host):
     assert found["configuration"]["host_label"] == os.uname().nodename
 
 
+def test_the_status_names_a_rule_that_is_over_and_all_is_well_for_all_that(host):
+    host.configure(ignore=[{"user": "x"}, {"user": "y", "until": "2020-01-31"}, {"user": "z", "until": "9999-12-31"}])
+    code, found = host.json("status")
+    (sentence,) = found["ended_rules"]
+    assert (code, found["problems"]) == (OK, [])
+    assert sentence.startswith("rule 2 of ssh_login_notify_ignore ended on 2020-01-31 and matches no login any more: ")
+    assert f"; {sentence}" in host.run("status")[1]
+    host.configure(ignore=[{"user": "x"}])
+    assert host.json("status")[1]["ended_rules"] == []
+    assert "ended on" not in host.run("status")[1]
+
+
 def figures_of(line):
     """Return the performance data of a line by their labels, as monitoring reads it: behind the first bar."""
     words = line.partition("|")[2].split()

@@ -16,7 +16,7 @@ from parts import FINGERPRINT, alert, needs_root
 from ssh_login_notify import own_connection, sshds
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.open_connections import OpenConnections, Record
-from ssh_login_notify.own_connection import NotFoundError, find, peers, process_of_sshd
+from ssh_login_notify.own_connection import NotFoundError, ancestors, find, peers, process_of_sshd
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.state import State
 
@@ -36,7 +36,8 @@ def connection():
 @pytest.fixture
 def served(monkeypatch, connection):
     """This process serves the connection, as far as it can be seen; return the client's port."""
-    monkeypatch.setattr(own_connection, "process_of_sshd", lambda _processes, _pid: os.getpid())
+    monkeypatch.setattr(own_connection, "process_of_sshd", lambda _pids: os.getpid())
+    monkeypatch.setattr(own_connection, "ancestors", lambda _processes, _pid: [os.getpid()])
     # This process has both ends.
     port = connection.getsockname()[1]
     monkeypatch.setattr(own_connection, "peers", lambda root, pid: peers(root, pid) & {("127.0.0.1", port)})
@@ -63,15 +64,15 @@ def test_the_first_ancestor_that_is_roots_sshd_counts(monkeypatch):
     parent = os.getppid()
     grandparent = int(Processes().status(parent).rpartition(b")")[2].split()[1])
     monkeypatch.setattr(sshds, "executable_of", lambda pid: "/usr/sbin/sshd" if pid in (parent, grandparent) else "")
-    assert process_of_sshd(Processes(), os.getpid()) == parent
+    assert process_of_sshd(ancestors(Processes(), os.getpid())) == parent
     monkeypatch.setattr(sshds, "executable_of", lambda pid: "/usr/sbin/sshd" if pid == grandparent else "")
-    assert process_of_sshd(Processes(), os.getpid()) == grandparent
+    assert process_of_sshd(ancestors(Processes(), os.getpid())) == grandparent
 
 
 def test_without_such_an_ancestor_there_is_none(monkeypatch):
     monkeypatch.setattr(sshds, "executable_of", lambda _pid: "")
-    assert process_of_sshd(Processes(), os.getpid()) == 0
-    assert process_of_sshd(Processes(), 1 << 22) == 0
+    assert process_of_sshd(ancestors(Processes(), os.getpid())) == 0
+    assert ancestors(Processes(), 1 << 22) == [1 << 22]
 
 
 @contextlib.contextmanager
@@ -171,6 +172,19 @@ def test_a_connection_that_is_open_is_found_by_its_process_alone(spool, served):
         find_now(spool)
     OpenConnections(spool).keep(Record(login(1), os.getpid(), start, ""))
     assert find_now(spool) == IDENTITY
+
+
+def test_where_no_process_can_be_looked_into_the_record_alone_tells(spool, monkeypatch):
+    """In a container without CAP_SYS_PTRACE, sshd's processes hide their files and their sockets."""
+    monkeypatch.setattr(sshds, "executable_of", lambda _pid: "")
+    monkeypatch.setattr(own_connection, "peers", None)
+    parent = os.getppid()
+    OpenConnections(spool).keep(Record(login(1), parent, Processes().start(parent), ""))
+    monkeypatch.setattr(Processes, "arguments", lambda _self, _pid: [b"sshd: deploy [priv]"])
+    assert find_now(spool) == IDENTITY
+    OpenConnections(spool).remove("1763884801.5-1")
+    with pytest.raises(NotFoundError, match="not known"):
+        find_now(spool)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@
 The notifier refuses the same on the host (tests/unit/notifier/test_config.py).
 """
 
+import base64
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -311,6 +313,34 @@ def test_a_rule_without_a_reason_one_that_is_over_and_one_for_root_are_noticed()
     ]
 
 
+# A key, as key.pub and authorized_keys have it.
+BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJHT9M1Shw3HPm2LiwIJQIdTrfI0qXlKuJ8FmUbBXLvN"
+FINGERPRINT_OF_BLOB = "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(BLOB)).digest()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "ssh-ed25519 " + BLOB,
+        f"ssh-ed25519 {BLOB} ada@laptop",
+        f"  ssh-ed25519 {BLOB} Ada's key, at home\n",
+        f'from="10.0.0.0/8,!10.0.0.1",no-pty ssh-ed25519 {BLOB} ada@laptop',
+    ],
+)
+def test_a_person_may_be_named_by_a_public_key_or_a_whole_line(entry):
+    people = {entry: "Ada Lovelace"}
+    assert problems(people=people) == []
+    assert settings.people_by_fingerprint(people) == {FINGERPRINT_OF_BLOB: "Ada Lovelace"}
+    assert "more than once" in only(people={entry: "Ada", FINGERPRINT_OF_BLOB: "Bob"})
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "# a comment", "ada", "ssh-ed25519", f"ssh-rsa {BLOB}", f"ssh-ed25519 {BLOB[:-4]}", "x" * 20000]
+)
+def test_what_is_no_key_is_refused(entry):
+    assert "is neither a fingerprint nor a public key" in only(people={entry: "Ada"})
+
+
 # Of a certificate in a rule or in the map of people: what the answer has to say, empty for nothing.
 CERTIFICATES = {
     KEY + " key id ada@example.org": "",
@@ -348,7 +378,7 @@ def test_a_certificate_is_named_with_its_authority_and_a_pattern_or_is_refused(t
 @pytest.mark.parametrize("text", ["ada@example.org", "key id ada", "vault-*"])
 def test_a_key_id_without_an_authority_is_refused(text):
     assert "write the fingerprint of its authority" in only(ignore=[{"certificate": text}])
-    assert "is not a fingerprint" in only(people={text: "Ada"})
+    assert "is neither a fingerprint nor a public key" in only(people={text: "Ada"})
 
 
 @pytest.mark.parametrize(
@@ -406,7 +436,7 @@ def test_the_examples_of_the_roles_page_are_taken():
     section = page.partition("### People and rules")[2].partition("### ")[0]
     example = yaml.safe_load("\n".join(line[4:] for line in section.splitlines() if line.startswith("    ")))
     values = {name.partition("ssh_login_notify_")[2]: value for name, value in example.items()}
-    assert [len(values["people"]), len(values["ignore"])] == [3, 3]
+    assert [len(values["people"]), len(values["ignore"])] == [4, 3]
     assert problems(**values) == []
 
 
