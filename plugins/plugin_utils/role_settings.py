@@ -85,8 +85,9 @@ def _typed(name: str, value: Any, default: Any) -> Any:
 def _with_text_for_a_date(rule: Any) -> Any:
     """Return a rule as JSON can have it: to YAML, `until: 2027-03-31` without quotes is a date."""
     until = rule.get("until") if isinstance(rule, dict) else None
-    is_date = isinstance(until, datetime.date) and not isinstance(until, datetime.datetime)
-    return {**rule, "until": until.isoformat()} if is_date else rule
+    if isinstance(until, datetime.date) and not isinstance(until, datetime.datetime):
+        return {**rule, "until": until.isoformat()}
+    return rule
 
 
 def notices(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> list[str]:

@@ -195,7 +195,7 @@ def test_a_test_waits_as_slack_has_asked_and_not_for_ever(host, slept):
     State(host.spool).waiting("429 rate_limited", "Slack allows", 500, asked=True)
     code, found = host.json("test")
     assert (code, found["delivered"], len(host.webhook.requests)) == (WARNING, False, 1)
-    assert "Slack asked for a pause" in found["answer"]
+    assert "Slack has asked for a pause" in found["answer"]
 
 
 def test_a_wait_that_slack_asks_a_test_for_is_the_senders_too(host, slept):
@@ -274,6 +274,18 @@ def test_the_status_of_a_host_that_has_sent_nothing_yet(host):
     code, found = host.json("status")
     assert (code, found["last_delivery"], found["recent_deliveries"]) == (OK, None, [])
     assert found["configuration"]["host_label"] == os.uname().nodename
+
+
+def test_the_status_names_a_rule_that_is_over_and_all_is_well_for_all_that(host):
+    host.configure(ignore=[{"user": "x"}, {"user": "y", "until": "2020-01-31"}, {"user": "z", "until": "9999-12-31"}])
+    code, found = host.json("status")
+    (sentence,) = found["ended_rules"]
+    assert (code, found["problems"]) == (OK, [])
+    assert sentence.startswith("rule 2 of ssh_login_notify_ignore ended on 2020-01-31 and matches no login any more: ")
+    assert f"; {sentence}" in host.run("status")[1]
+    host.configure(ignore=[{"user": "x"}])
+    assert host.json("status")[1]["ended_rules"] == []
+    assert "ended on" not in host.run("status")[1]
 
 
 def figures_of(line):

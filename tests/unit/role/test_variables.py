@@ -56,6 +56,21 @@ def test_the_readme_has_a_row_for_the_variable(name):
     assert rows.count(name) == 1
 
 
+def repeated_keys(node):
+    """Yield the keys that a mapping in YAML has twice, also by a merge, for which Ansible prints a warning."""
+    if isinstance(node, yaml.MappingNode):
+        merged = [entry for key, value in node.value if key.value == "<<" for entry, _value in value.value]
+        names = [key.value for key in [*(key for key, _value in node.value), *merged]]
+        yield from (name for name in names if names.count(name) > 1)
+        for _key, value in node.value:
+            yield from repeated_keys(value)
+
+
+def test_no_key_of_the_specification_is_there_twice():
+    text = (ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    assert list(repeated_keys(yaml.compose(text))) == []
+
+
 def test_names_carry_the_prefix():
     assert [name for name in defaults() if not name.startswith(PREFIX)] == []
     assert [name for name in load("vars/main.yml") if not name.startswith("__" + PREFIX)] == []
