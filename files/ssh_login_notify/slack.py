@@ -18,6 +18,7 @@ quotes (text.py), and what sshd and the administrator vouch for comes before it.
         (FACT, FACT) · id ID
 """
 
+import json
 from datetime import datetime, timezone
 
 from . import rules
@@ -64,8 +65,10 @@ TEXT_LINE_LIMIT = 700
 MORE = "and {} more"
 # Logins in one message, well within Slack's 50 blocks.
 DIGEST_LIMIT = 40
-# In all its blocks; above 13,200 Slack has answered msg_blocks_too_long.
-DIGEST_CHARACTERS = 12000
+# In all its blocks, as JSON; above 13,200 Slack has answered msg_blocks_too_long.
+DIGEST_CHARACTERS = 12800
+# What a block takes beside its text.
+BLOCK_CHARACTERS = 80
 # What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
 LINE = {
     "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "Summary": "", "From": "from ",
@@ -301,12 +304,17 @@ def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
 
 def fitting(alerts: "List[Alert]", configuration: Configuration, now: float) -> "List[Alert]":
     """Return the first of these alerts, as many as a digest can hold: at least one, at most DIGEST_LIMIT."""
-    characters = 0
+    characters = _characters([_header("x" * HEADER_LIMIT), *_mentions(alerts[:DIGEST_LIMIT])])
     for number, alert in enumerate(alerts[:DIGEST_LIMIT]):
-        characters += len(_digest_line(alert, configuration, now))
+        characters += _characters(_digest_line(alert, configuration, now)) + BLOCK_CHARACTERS
         if number and characters > DIGEST_CHARACTERS:
             return alerts[:number]
     return alerts[:DIGEST_LIMIT]
+
+
+def _characters(part: "Any") -> int:
+    """Return how many characters of the JSON of a message a part takes, with each character as itself."""
+    return len(json.dumps(part, ensure_ascii=False))
 
 
 def digest(alerts: "List[Alert]", configuration: Configuration, now: float) -> "Dict[str, Any]":

@@ -494,7 +494,13 @@ def wordy(number):
     return alert(number, user=long, name=long, notes=[long], methods=[{"method": "x", "detail": long}])
 
 
-@pytest.mark.parametrize("make", [alert, wordy], ids=["usual", "longest"])
+def heavy(number):
+    reasons = ["the first login with this key, from 203.0.113.0/24 and of this type (since 2026-11-27)", "x" * 60]
+    mentions = ["<!here>", f"<@U{number:09}>"]
+    return dict(alert(number), weights=list(WEIGHTS), reasons=reasons, mentions=mentions)
+
+
+@pytest.mark.parametrize("make", [alert, wordy, heavy], ids=["usual", "longest", "heavy"])
 @pytest.mark.parametrize("number", [1, 2, 11, 40, 99])
 def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
     alerts = [make(which) for which in range(number)]
@@ -502,7 +508,8 @@ def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
     assert 1 <= len(fitting) <= 40
     assert fitting == alerts[: len(fitting)]
     message = slack.digest(fitting, configuration(), NOW + 9999)
-    check(message)
+    check(message, list(dict.fromkeys(mention for sent in fitting for mention in sent.get("mentions", ()))))
+    assert len(json.dumps(message["blocks"], ensure_ascii=False)) <= 13000
     # Whatever fills the first lines, phones and screen readers get some of them.
     assert len(message["text"].split("\n")) > min(len(fitting), 3)
     for sent in fitting:
