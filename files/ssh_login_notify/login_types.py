@@ -17,6 +17,8 @@ PAM_SESSION = "PAM session"
 COMMAND_OVER = "SSH (command, over at once)"
 SOMETHING_OVER = "SSH (command or transfer, over at once)"
 TERMINAL_OVER = "SSH (with a terminal, over at once)"
+# What a login was is open: it could have been one of several types.
+UNCERTAIN = (UNKNOWN, SOMETHING_OVER, TERMINAL_OVER)
 TRANSFERS = (SFTP_OR_SCP, SCP, RSYNC, GIT)
 
 

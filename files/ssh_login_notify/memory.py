@@ -19,7 +19,7 @@ import time
 
 from . import identity
 from .journal import trouble
-from .login_types import PAM_SESSION, plain
+from .login_types import COMMAND, COMMAND_OVER, PAM_SESSION, UNCERTAIN, plain
 from .spool import ALERT_MODE
 from .text import printable
 
@@ -156,7 +156,10 @@ def names(alert: "Alert", people: "Iterable[str]") -> "Iterator[Name]":
         for key in identity.keys_over_time(alert, people):
             yield alert["user"], KEY, key
     yield alert["user"], NETWORK, identity.network_of(alert)
-    yield alert["user"], TYPE, plain(alert["type"])
+    # Where it is not certain what a login was, its type is neither a first one nor remembered: a busy host sees less.
+    login_type = plain(alert["type"])
+    if login_type not in UNCERTAIN:
+        yield alert["user"], TYPE, COMMAND if login_type == COMMAND_OVER else login_type
 
 
 def _bounded(name: "Name") -> "Name":

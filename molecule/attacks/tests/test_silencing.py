@@ -13,6 +13,7 @@ from attacks.setup import usual_notifier, usual_notifier_in_sshrc
 
 from tests.lab.logins import Login
 
+CONTROL_TRIES = 5
 testinfra_hosts = ["ansible://systemd"]
 
 LOGIND = "/run/systemd/logind.conf.d/attacks.conf"
@@ -52,8 +53,9 @@ def test_a_login_that_is_over_at_once(way, host, intruder, kill_user_processes, 
     def log_in() -> Login:
         return intruder.command("exit") if way == "command" else intruder.tunnel(seconds=0)
 
+    # On a busy machine the usual notifier may be faster than the end of the session. Once is enough to show the attack.
     with usual_notifier(host):
-        usual = silent(log_in())
+        usual = next(filter(None, (silent(log_in()) for _try in range(CONTROL_TRIES))), "")
     what = "`exit`" if way == "command" else "nothing asked for, gone"
     verdict(f"KillUserProcesses=yes, {what} at once", usual, "", [log_in()])
 

@@ -99,7 +99,7 @@ def test_only_what_the_window_names_is_muted(play, servers, receiver, tmp_path):
         status = json.loads(server.run(f"{PROGRAM} status --json").stdout)
         (window,) = status["mutes"]
         assert (window["user"], window["minutes"], window["reason"]) == ("deploy", 5, "a test")
-        wait_for(lambda: window["id"] in json.loads(server.check_output(f"cat {SPOOL}/state/mutes.json")), 30)
+        wait_for(lambda: window["id"] in server.run(f"cat {SPOOL}/state/mutes.json").stdout, 30)
         (message,) = told(receiver, mark, name)
         assert window["key"].split()[-1] not in message.fields["Key"], "another key's login is reported"
     finally:

@@ -68,6 +68,23 @@ def test_commands_are_one_type_and_an_ipv6_site_one_network(memory):
     assert memory.news(alert(2, type="SSH (command)", address="2001:db8:2::1"), {}) == {NETWORK: ["2001:db8:2::/48"]}
 
 
+@pytest.mark.parametrize(
+    ("login_type", "news"),
+    [
+        ("SSH (command, over at once)", set()),
+        ("SSH (command or transfer, over at once)", set()),
+        ("SSH (with a terminal, over at once)", set()),
+        ("unknown", set()),
+        ("SCP", {TYPE}),
+    ],
+)
+def test_what_passed_too_fast_to_be_clear_is_no_type_of_its_own(memory, login_type, news):
+    memory.remember(alert(1, type="SSH (command: id)"), {})
+    assert set(memory.news(alert(2, type=login_type), {})) == news
+    memory.remember(alert(3, type="unknown"), {})
+    assert set(memory.news(alert(4, type="SSH (interactive)"), {})) == {TYPE}
+
+
 def test_a_certificate_is_its_key_id_or_the_entry_of_the_map_and_not_the_key_of_today(memory):
     memory.remember(alert(1, methods=certificate(FINGERPRINT, "ada")), {})
     assert memory.news(alert(2, methods=certificate(OTHER, "ada")), {}) == {}
