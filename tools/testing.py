@@ -31,8 +31,8 @@ SCENARIOS = (
 )  # fmt: skip
 # Some of their tests are marked `timed` (pyproject.toml says what that means).
 TIMED = ("outage", "storm")
-# On two processors. Three leave them idle in between, since scenarios wait for what servers do.
-JOBS = 4
+# On two processors. Four keep them no busier, and have tests wait longer for what servers do.
+JOBS = 3
 
 # The Ansibles that run the tests of plugins and role beside the one in .dev/venv: the oldest that the collection takes
 # (meta/runtime.yml) and the newest, each with the Pythons that it runs on. tests/NAME_ansible/ has what is installed.
