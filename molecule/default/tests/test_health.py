@@ -74,7 +74,9 @@ def status(host) -> tuple[int, str, dict]:
 
 @pytest.fixture
 def told(host, receiver):
-    """What the channel was told of this server since the test began."""
+    """What the channel was told of this server since the test began. What went before it is told by then."""
+    look(host)
+    receiver.settle()
     mark = receiver.last()
     name = host.check_output("hostname")
 
@@ -127,7 +129,6 @@ def test_a_fault_is_critical(host, fault):
 
 
 def test_the_channel_is_told_once_and_once_that_it_is_over(host, told):
-    look(host)
     name = host.check_output("hostname")
     with broken(host, "the line is gone") as gone:
         look(host)

@@ -55,5 +55,5 @@ SPOOL_FAULTS = [
         mends=f"umount -l {SPOOL}",
     ),
     of_disk("disk full", "size=512k", f"! head -c 1M /dev/zero > {SPOOL}/filler/something"),
-    of_disk("no inodes", "nr_inodes=64", f"n=0; while touch {SPOOL}/filler/$n; do n=$((n + 1)); done"),
+    of_disk("no inodes", "nr_inodes=128", f"n=0; while touch {SPOOL}/filler/$n; do n=$((n + 1)); done"),
 ]
