@@ -21,6 +21,7 @@ from . import identity
 from .journal import trouble
 from .login_types import COMMAND, COMMAND_OVER, PAM_SESSION, UNCERTAIN, plain
 from .spool import ALERT_MODE
+from .state import is_number
 from .text import printable
 
 TYPE_CHECKING = False
@@ -43,8 +44,6 @@ MOST_OF_A_USER = 600
 LONGEST = 120
 # The file is read no further. An entry takes at most 6 bytes a character, and some 80 beside them.
 LARGEST_BYTES = MOST * (2 * LONGEST * 6 + 80)
-# Seconds since the epoch, up to the year 2242.
-LATEST = 1 << 33
 PASSWORDS = ("password", "keyboard-interactive", "keyboard-interactive/pam", "keyboard-interactive/bsdauth")
 
 
@@ -72,7 +71,7 @@ class Memory:
         self.since = time.time()
         try:
             kept = json.loads(spool.read("state", FILE, LARGEST_BYTES).decode("ascii"))
-            if kept["version"] != VERSION or not _is_time(kept["since"]):
+            if kept["version"] != VERSION or not is_number(kept["since"]):
                 raise ValueError("another version, or another time")
             self._seen = dict(map(_entry, kept["seen"]))
             self.since = kept["since"]
@@ -175,10 +174,6 @@ def _entry(kept: "Any") -> "Tuple[Name, Seen]":
     """Return an entry of the file; raise ValueError for what is none."""
     user, kind, thing, first, last, count = kept
     texts = [text for text in (user, thing) if isinstance(text, str) and printable(text, LONGEST + 1) == text]
-    if len(texts) < 2 or kind not in KINDS or not (_is_time(first) and _is_time(last) and _is_time(count)):
+    if len(texts) < 2 or kind not in KINDS or not (is_number(first) and is_number(last) and is_number(count)):
         raise ValueError("an entry is damaged")
     return (user, kind, thing), Seen(first, last, int(count))
-
-
-def _is_time(thing: "Any") -> bool:
-    return isinstance(thing, (int, float)) and not isinstance(thing, bool) and 0 <= thing < LATEST

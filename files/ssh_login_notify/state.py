@@ -180,6 +180,11 @@ class State:
             trouble(f"The sender's state could not be saved: {error}.")
 
 
+def is_number(thing: object) -> bool:
+    """Tell whether a thing from a file that the service user can write is a time or a count that one can be."""
+    return isinstance(thing, (int, float)) and not isinstance(thing, bool) and 0 <= thing < LATEST
+
+
 def _time(thing: object) -> float:
     return float(thing) if isinstance(thing, (int, float)) and 0 <= thing < LATEST else 0.0
 

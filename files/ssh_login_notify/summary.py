@@ -20,6 +20,7 @@ from .config import ConfigurationError
 from .journal import trouble
 from .login_rules import KEYS, named
 from .spool import ALERT_MODE, SKEW_SECONDS, is_name
+from .state import is_number
 from .text import printable
 
 TYPE_CHECKING = False
@@ -47,7 +48,6 @@ LONGEST_SHOWN_LABEL = 100
 # The ids of the last logins that were counted: more than one message of the sender can hold.
 MOST_IDS = 500
 LARGEST_BYTES = 1 << 18
-LATEST = 1 << 33
 # When the message is queued, in the host's time zone: the hour, and the seconds after it over which hosts are spread.
 AT_HOUR = 8
 SPREAD_SECONDS = 1800
@@ -78,10 +78,10 @@ class Counts:
             self.since, self.counts, self.ids, self.is_new, self.message = time.time(), {}, [], True, ""
 
     def _load(self, kept: "Any") -> None:
-        if kept["version"] != VERSION or not _is_number(kept["since"]):
+        if kept["version"] != VERSION or not is_number(kept["since"]):
             raise ValueError("another version, or another time")
         counts = {kind: dict(kept["counts"].get(kind, {})) for kind in WORDS}
-        if not all(_is_number(number) for labels in counts.values() for number in labels.values()):
+        if not all(is_number(number) for labels in counts.values() for number in labels.values()):
             raise ValueError("a count is none")
         self.counts = {
             kind: {printable(label, LONGEST_LABEL): int(labels[label]) for label in list(labels)[: MOST_LABELS + 1]}
@@ -204,7 +204,3 @@ def _listed(labels: "Dict[str, int]", word: str) -> str:
     if len(most) > MOST_SHOWN:
         shown.append(f"{sum(labels[label] for label in most[MOST_SHOWN:])} more")
     return ", ".join(shown)
-
-
-def _is_number(thing: object) -> bool:
-    return isinstance(thing, (int, float)) and not isinstance(thing, bool) and 0 <= thing < LATEST
