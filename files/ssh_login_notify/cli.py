@@ -13,12 +13,11 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import config, exit_codes, journal, sender, trial, units
+from . import channels, config, exit_codes, journal, sender, trial, units
 from .config import ConfigurationError
 from .privileges import PrivilegeError
 from .spool import Spool
 from .state import State
-from .transport import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
 def check(options: argparse.Namespace) -> "Result":
     """Check whether a configuration is valid."""
     try:
-        Transport(config.load(options.configuration))
+        configuration = config.load(options.configuration)
+        for entry in configuration.channels:
+            channels.load(entry, configuration, None)
     except ConfigurationError as error:
         return exit_codes.CRITICAL, {"usable": False, "problem": str(error)}, [str(error)]
     return exit_codes.OK, {"usable": True, "problem": None}, ["the configuration is valid"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PATH = paths.CONFIGURATION
 AGAIN = "run the role again"
+# The name of the channel that webhook_url is.
+WEBHOOK = "webhook"
 DEFAULTS = settings.DEFAULTS
 
 
@@ -61,6 +63,12 @@ class Configuration:
         self.longest_silence: int = merged["longest_silence"]
         self.most_waiting: int = merged["most_waiting"]
         self.most_waiting_mib: int = merged["most_waiting_mib"]
+
+    @property
+    def channels(self) -> "List[Dict[str, Any]]":
+        """Return the channels: that of the webhook, then the entries of the setting."""
+        webhook = {"name": WEBHOOK, "kind": "slack", "url": self.webhook_url}
+        return [webhook] * bool(self.webhook_url)
 
     @property
     def webhook_host(self) -> str:

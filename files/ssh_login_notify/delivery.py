@@ -10,20 +10,19 @@ When no answer comes, the message may be in the channel. So it is repeated only 
 something else: another alert, or a message without a text, which it refuses (`knock`).
 """
 
-import json
 import random
 import signal
 import time
-from email.utils import parsedate_to_datetime
 
-from . import alert, config, heartbeat, identity, slack
+from . import alert, config, heartbeat, identity, wording
+from .channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE, BaseChannel, Verdict
 from .config import Configuration
 from .journal import trouble
 from .queue import Queue, enforce_limits
 from .retries import FEW_TRIES
 from .state import State
 from .text import printable
-from .transport import Answer, Transport, TransportError
+from .transport import Answer, TransportError
 from .triage import Triage, heaviest_first
 
 TYPE_CHECKING = False
@@ -48,22 +47,19 @@ CLOSED_FOR_LONG_SECONDS = 3600
 WIDEST_SPREAD_SECONDS = 64
 # The longest pause that a run waits for.
 LONGEST_PAUSE_SECONDS = 120
-# No longer pause is obeyed. Slack never asks for as much.
-LONGEST_ASKED_SECONDS = 3600
 # After that the next run goes on, before systemd takes this one for stuck.
 LONGEST_RUN_SECONDS = 600
-# Slack answers it with one of its own words, and posts nothing.
-KNOCK = b"{}"
+# After no answer, or one that says nothing.
+AGAIN = Verdict(FAILED, "it is tried again", None)
 # Asks a sender that waits to leave the rest to somebody who flushes. One that does not wait is not disturbed.
 MAKE_WAY = signal.SIGURG
-WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
 
 
 class Delivery:
     """One run over the queue."""
 
     def __init__(
-        self, queue: Queue, configuration: Configuration, transport: Transport, **sources: "Callable[..., Any]"
+        self, queue: Queue, configuration: Configuration, channel: BaseChannel, **sources: "Callable[..., Any]"
     ) -> None:
         """Take what it works with.
 
@@ -71,7 +67,7 @@ class Delivery:
         """
         self._queue = queue
         self._configuration = configuration
-        self._transport = transport
+        self._channel = channel
         self._state = State(queue.spool)
         self._retries = self._state.retries
         self._one_by_one: set[str] = set()
@@ -148,7 +144,7 @@ class Delivery:
             return [name for name in stuck if not patient or self._retries.is_due(name, config.changed_at())][:1]
         enough = DIGEST_FROM_LIMITED if self._asked else DIGEST_FROM
         backlog = len(waiting) >= enough and waiting[0] not in self._one_by_one
-        return waiting[: slack.DIGEST_LIMIT] if backlog else waiting[:1]
+        return waiting[: self._channel.DIGEST_LIMIT] if backlog else waiting[:1]
 
     def _send(self, names: "List[str]") -> float:
         """Send a message for these alerts; return the delay before the next try in seconds, 0 for none."""
@@ -160,24 +156,19 @@ class Delivery:
         if not alerts:
             return 0
         now = time.time()
-        alerts = heaviest_first(slack.fitting(alerts, self._configuration, now))
-        if len(alerts) > 1:
-            message = slack.digest(alerts, self._configuration, now)
-        else:
-            message = slack.single(alerts[0], self._configuration, now)
-        if self._state.untold:
-            slack.add_dropped(message, self._state.untold)
+        alerts = heaviest_first(self._channel.fitting(alerts, now))
+        message = self._channel.message(alerts, now, self._state.untold)
         seconds = self._knock_first(alerts)
         if seconds:
             return seconds
         try:
-            answer = self._transport.post(json.dumps(message).encode("ascii"))
+            answer = self._channel.send(message, alerts)
         except TransportError as error:
             self.last_answer = str(error)
-            self._state.refused(_refusal(alerts[0], None, str(error), WAY))
-            if error.sent:
-                return self._in_vain(alerts, None, "it is tried again")
-            return self._later(str(error), "it is tried again", None)
+            self._state.refused(_refusal(alerts[0], None, str(error), Verdict(FAILED, self._channel.WAY, None)))
+            if error.sent and not self._channel.IS_REPEATABLE:
+                return self._in_vain(alerts, None, AGAIN)
+            return self._later(str(error), AGAIN.mend, None)
         self.last_answer = str(answer)
         return self._settle(alerts, answer)
 
@@ -194,35 +185,35 @@ class Delivery:
         """Ask Slack for an answer, and return 0 when it has come; else the seconds until the next try."""
         asked = None
         try:
-            answer = self._transport.post(KNOCK)
-            if slack.is_slacks(answer.status, answer.text):
+            answer = self._channel.knock()
+            found = self._channel.read(answer) if answer else None
+            if found is None or found.kind in OWN_WORDS:
                 self._is_open = True
                 # On a kept connection the transport would repeat a message once by itself.
-                self._transport.close()
+                self._channel.close()
                 return 0
-            self.last_answer, asked = str(answer), retry_after(answer.retry_after)
+            self.last_answer, asked = str(answer), found.asked
         except TransportError as error:
             self.last_answer = str(error)
         lost = max(self._retries.lost(sent["id"]) for sent in alerts)
         stuck = f"an alert is stuck, {lost} times no answer came to it, so the channel may have it"
         why = f"{self.last_answer}; {stuck}"
-        return self._later(why, WAY, asked)
+        return self._later(why, self._channel.WAY, asked)
 
     def _settle(self, alerts: "List[Alert]", answer: Answer) -> float:
-        if slack.is_delivered(answer.status, answer.text):
+        found = self._channel.read(answer)
+        if found.kind == DELIVERED:
             self._done(alerts, answer)
             return 0
-        mend = slack.mend(answer.status, answer.text)
-        self._state.refused(_refusal(alerts[0], answer.status, answer.words, mend))
-        asked = retry_after(answer.retry_after)
-        if asked is not None or answer.status == 429:
-            return self._later(self.last_answer, mend, asked)
-        if slack.is_refused(answer.status, answer.text):
-            self._refuse(alerts, f"{self.last_answer}: {mend}\n".encode())
+        self._state.refused(_refusal(alerts[0], answer.status, answer.words, found))
+        if found.asked is not None or found.kind == LIMITED:
+            return self._later(self.last_answer, found.mend, found.asked)
+        if found.kind == REFUSED:
+            self._refuse(alerts, f"{self.last_answer}: {found.mend}\n".encode())
             return 0
-        if slack.is_closed(answer.status, answer.text) or slack.may_be_taken(answer.status, answer.text):
+        if found.kind in (CLOSED, UNSURE):
             alerts = self._without_tests(alerts)
-        return self._in_vain(alerts, answer, mend)
+        return self._in_vain(alerts, answer, found)
 
     def _done(self, alerts: "List[Alert]", answer: Answer) -> None:
         for sent in alerts:
@@ -233,6 +224,7 @@ class Delivery:
         self.delivered += len(alerts)
         self._state.delivered([_delivery(sent, answer.status) for sent in alerts], forgive=not self._failed)
         self._triage.delivered(alerts)
+        self._channel.delivered(alerts, answer)
         for sent in alerts:
             if sent["about"] == alert.HEARTBEAT:
                 self._ping(sent)
@@ -253,7 +245,7 @@ class Delivery:
                 self._queue.remove(test["id"])
         return [other for other in alerts if other["about"] != alert.TEST]
 
-    def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", mend: str) -> float:
+    def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", found: Verdict) -> float:
         """Return the delay before the next try after a message that was seen and not delivered, in seconds.
 
         The way may be closed, or the message may be to blame. Other alerts show which: see the module's text.
@@ -262,14 +254,14 @@ class Delivery:
         if not names:
             return 0
         status = answer.status if answer else None
-        unsure = answer is not None and slack.may_be_taken(answer.status, answer.text)
+        unsure = found.kind == UNSURE
         was_stuck = self._retries.is_stuck(names[0])
         self._state.in_vain(names, status, unsure)
         self._failed.update(dict.fromkeys(names, len(names) == 1))
         if was_stuck or min(map(self._retries.tries, names)) >= FEW_TRIES:
             if was_stuck or unsure or self._is_open:
                 if len(names) == 1:
-                    self._stick(names[0], mend)
+                    self._stick(names[0], found.mend)
                 else:
                     self._one_by_one.update(names)
                 return 0
@@ -277,8 +269,7 @@ class Delivery:
                 self._probes = self._others()
         if self._probes:
             return 0
-        closed = answer is not None and slack.is_closed(answer.status, answer.text)
-        return self._later(self.last_answer, mend, None, closed)
+        return self._later(self.last_answer, found.mend, None, found.kind == CLOSED)
 
     def _others(self) -> "List[str]":
         """Return alerts that show whether the way is open: of those that were tried least, two.
@@ -299,7 +290,7 @@ class Delivery:
     def _ping(self, beat: "Alert") -> None:
         """Ping the dead man's switch, if there is one and all is well."""
         if self._configuration.heartbeat_ping_url and not beat["notes"]:
-            self._state.pinged(heartbeat.ping(self._transport, self._configuration))
+            self._state.pinged(heartbeat.ping(self._channel.transport, self._configuration))
 
     def _load(self, name: str, before: "List[Alert]") -> "Optional[Alert]":
         """Return an alert to send, weighed; set aside one that can't be read, remove one that needs no message.
@@ -315,7 +306,7 @@ class Delivery:
                 self._ping(found)
                 return None
             weighed = self._triage.weigh(found, before)
-            slack.single(weighed, self._configuration, time.time())
+            self._channel.message([weighed], time.time())
             if not self._triage.settle(weighed):
                 return weighed
             self._queue.remove(name)
@@ -364,30 +355,21 @@ def _delivery(sent: "Alert", status: int) -> "Entry":
         **facts,
         "id": sent["id"],
         "user": alert.subject(sent),
-        "from": slack.origin(sent),
+        "from": wording.origin(sent),
         "login_time": sent["time"],
         "delivered_at": time.time(),
         "status": status,
     }
 
 
-def _refusal(refused: "Alert", status: "Optional[int]", answer: str, mend: str) -> "Entry":
+def _refusal(refused: "Alert", status: "Optional[int]", answer: str, found: Verdict) -> "Entry":
     return {
         "id": refused["id"],
-        "from": slack.origin(refused),
+        "from": wording.origin(refused),
         "status": status,
         "answer": answer,
-        "mend": mend,
+        "kind": found.kind,
+        "mend": found.mend,
         "at": time.time(),
     }
 
-
-def retry_after(header: "Optional[str]") -> "Optional[float]":
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number or a date), None for none."""
-    text = (header or "").strip()
-    if text.isdecimal():
-        return float(min(int(text[:9]), LONGEST_ASKED_SECONDS))  # Python refuses to read thousands of digits
-    try:
-        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_ASKED_SECONDS)
-    except (TypeError, ValueError, OverflowError):
-        return None

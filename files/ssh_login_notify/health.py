@@ -8,7 +8,8 @@ Looking changes nothing and opens no network connection. The most urgent problem
 import os
 import time
 
-from . import ballast, config, labels, login_rules, overflow, pam_files, pam_stack, paths, slack, sshds, trust, units
+from . import ballast, config, labels, login_rules, overflow, pam_files, pam_stack, paths, sshds, trust, units
+from .channels import CLOSED
 from .config import Configuration, ConfigurationError
 from .exit_codes import CRITICAL, WARNING
 from .installation import cannot_run, changed_files, installed_at
@@ -283,7 +284,7 @@ def _of_deliveries(health: Health) -> "Iterator[Problem]":
         yield _stuck(stuck, health)
     oldest = _age([name for name in health.undelivered if name not in stuck])
     answer = state.last_answer
-    if oldest is not None and answer and slack.is_closed(answer["status"] or 0, answer["answer"]):
+    if oldest is not None and answer and answer["kind"] == CLOSED:
         yield Problem(CRITICAL, "waiting", "alerts wait: " + trouble, about_delivery=True)
     elif (oldest or 0) > LONG_WAIT_SECONDS:
         what = f"alerts have waited for {(oldest or 0) / 60:.0f} minutes"

@@ -19,7 +19,7 @@ import json
 import os
 import time
 
-from . import alert, client_networks, config, identity, journal, outbox, slack
+from . import alert, client_networks, config, identity, journal, outbox, wording
 from .judge import root_accounts
 from .spool import ALERT_MODE, MUTES, Spool, is_name, written_at
 from .text import phrase, plain_or_quoted, printable
@@ -324,7 +324,7 @@ class Mutes:
         kinds = dict(before["kinds"])
         kind = login["type"] if login["type"] in kinds or len(kinds) < MOST_KINDS else OTHERS
         kinds[kind] = kinds.get(kind, 0) + 1
-        noted = {"id": login["id"], "from": slack.origin(login), "at": login["time"]}
+        noted = {"id": login["id"], "from": wording.origin(login), "at": login["time"]}
         known = {name for name in self._counted if name in {other["id"] for other in windows(self._spool)}}
         counted = {name: self._counted[name] for name in known}
         logins = [*before["logins"], noted][-MOST_LOGINS:]

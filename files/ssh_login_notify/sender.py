@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 
-from . import config, exit_codes, mutes, overflow, self_check
+from . import channels, config, exit_codes, mutes, overflow, self_check
+from .channels import BaseChannel
 from .config import Configuration, ConfigurationError
 from .delivery import MAKE_WAY, Delivery
 from .journal import trouble
@@ -22,7 +23,7 @@ from .recovery import recover
 from .root_reader import RootReader
 from .spool import Lock, Spool
 from .state import State
-from .transport import Transport, TransportError
+from .transport import TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def _run(spool: Spool) -> int:
     self_check.run_if_due(spool)
     mutes.finish(spool)
     queue = Queue(spool)
-    configuration, transport, reader = _become_sender(queue)
+    configuration, channel, reader = _become_sender(queue)
     try:
         while lock.take():
-            delivery = Delivery(queue, configuration, transport, failures=reader.before, comments=reader.comment_of)
+            delivery = Delivery(queue, configuration, channel, failures=reader.before, comments=reader.comment_of)
             settled = delivery.run()
             queue.close()
             lock.give_up()
@@ -86,10 +87,10 @@ def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
     recover(spool)
     mutes.finish(spool)
     queue = Queue(spool)
-    configuration, transport, reader = _become_sender(queue)
+    configuration, channel, reader = _become_sender(queue)
     for name in spool.names("failed") if put_back else []:
         spool.put_back(name)
-    delivery = Delivery(queue, configuration, transport, failures=reader.before, comments=reader.comment_of)
+    delivery = Delivery(queue, configuration, channel, failures=reader.before, comments=reader.comment_of)
     delivery.run(patient=False)
     queue.close()
     reader.close()
@@ -107,7 +108,7 @@ def _stop_waking(spool: Spool) -> bool:
     return stopped
 
 
-def _become_sender(queue: Queue) -> "Tuple[Configuration, Transport, RootReader]":
+def _become_sender(queue: Queue) -> "Tuple[Configuration, BaseChannel, RootReader]":
     """Read what takes root to read, leave a child that can read more, and give root up.
 
     Raise ConfigurationError, PrivilegeError, OSError.
@@ -115,7 +116,7 @@ def _become_sender(queue: Queue) -> "Tuple[Configuration, Transport, RootReader]
     queue.load_overflow()
     try:
         configuration = config.load()
-        transport = Transport(configuration)
+        channel = channels.load(configuration.channels[0], configuration, queue.spool)
         reader = RootReader()
         give_up()
     except (ConfigurationError, PrivilegeError):
@@ -123,7 +124,7 @@ def _become_sender(queue: Queue) -> "Tuple[Configuration, Transport, RootReader]
         defaults = config.DEFAULTS
         enforce_limits(queue.spool, State(queue.spool), defaults["most_waiting"], defaults["most_waiting_mib"])
         raise
-    return configuration, transport, reader
+    return configuration, channel, reader
 
 
 def _fail(spool: Spool, sentence: str) -> int:

@@ -43,7 +43,10 @@ IGNORED = {"id": str, "from": str, "rule": int, "at": NUMBER}
 FOLDED = {
     "id": str, "from": str, "into": str, "at": NUMBER, "user": str, "address": str, "key": str, "type": str,
 }  # fmt: skip
-ANSWER = {"id": str, "from": str, "status": (int, type(None)), "answer": str, "mend": str, "at": NUMBER}
+# kind: what the answer means (channels).
+ANSWER = {
+    "id": str, "from": str, "status": (int, type(None)), "answer": str, "kind": str, "mend": str, "at": NUMBER,
+}  # fmt: skip
 
 # The attributes that state/sender.json holds, by their names.
 KEPT = (

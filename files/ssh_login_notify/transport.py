@@ -91,13 +91,20 @@ class _TimeIsUp(BaseException):
 class Transport:
     """A kept connection to the webhook's host."""
 
-    def __init__(self, configuration: Configuration, url: str = "", tls: "Optional[ssl.SSLContext]" = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        url: str,
+        tls: "Optional[ssl.SSLContext]" = None,
+        largest_answer: int = LARGEST_ANSWER_BYTES,
+    ) -> None:
         """Prepare TLS; raise ConfigurationError if the CA file can't be used.
 
-        url: an address other than the webhook's. tls: what was read before
+        url: the address, a secret. tls: what was read before. largest_answer: an answer is read no further, in bytes
         """
-        parts = urlsplit(url or configuration.webhook_url)
+        parts = urlsplit(url)
         self._configuration = configuration
+        self._largest_answer = largest_answer
         self._host = parts.hostname or ""
         self._port = parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
         self._target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
@@ -114,20 +121,24 @@ class Transport:
             tls = trust.tls_context(authorities=tls.get_ca_certs(binary_form=True))
         return Transport(self._configuration, url, tls)
 
-    def post(self, body: bytes) -> Answer:
-        """Send a JSON body and return the answer; raise TransportError if none comes."""
-        return self._exchange("POST", body, DEADLINE_SECONDS)
+    def post(self, body: bytes, headers: "Optional[Dict[str, str]]" = None) -> Answer:
+        """Send a JSON body and return the answer; raise TransportError if none comes.
 
-    def get(self) -> Answer:
+        headers: others than those of every JSON request, or in their place
+        """
+        return self._exchange("POST", body, headers or {}, DEADLINE_SECONDS)
+
+    def get(self, headers: "Optional[Dict[str, str]]" = None) -> Answer:
         """Send a GET request and return the answer; raise TransportError if none comes."""
-        return self._exchange("GET", None, PING_DEADLINE_SECONDS)
+        return self._exchange("GET", None, headers or {}, PING_DEADLINE_SECONDS)
 
-    def _exchange(self, method: str, body: "Optional[bytes]", deadline: int) -> Answer:
+    def _exchange(self, method: str, body: "Optional[bytes]", headers: "Dict[str, str]", deadline: int) -> Answer:
         self._sent = False
         why: Exception
         try:
             with _deadline(deadline):
-                return self._request_again(method, body) if self._connection else self._request(method, body)
+                send = self._request_again if self._connection else self._request
+                return send(method, body, headers)
         except (OSError, http.client.HTTPException, ssl.CertificateError, UnicodeError) as error:
             why = error
         except _TimeIsUp:
@@ -141,26 +152,26 @@ class Transport:
             self._connection.close()
         self._connection = None
 
-    def _request_again(self, method: str, body: "Optional[bytes]") -> Answer:
+    def _request_again(self, method: str, body: "Optional[bytes]", headers: "Dict[str, str]") -> Answer:
         try:
-            return self._request(method, body)
+            return self._request(method, body, headers)
         except (ConnectionError, ssl.SSLEOFError):
             # The host has closed the kept connection, as it may between two requests (RFC 9112, 9.3).
             self.close()
-            return self._request(method, body)
+            return self._request(method, body, headers)
 
-    def _request(self, method: str, body: "Optional[bytes]") -> Answer:
+    def _request(self, method: str, body: "Optional[bytes]", headers: "Dict[str, str]") -> Answer:
         if self._connection is None:
             self._connection = self._connection_to_host()
             self._connection.connect()
-        headers = {"User-Agent": "ssh-login-notify/" + VERSION}
+        sent = {"User-Agent": "ssh-login-notify/" + VERSION}
         if body is not None:
-            headers["Content-Type"] = "application/json; charset=utf-8"
+            sent["Content-Type"] = "application/json; charset=utf-8"
         self._sent = True
-        self._connection.request(method, self._target, body, headers)
+        self._connection.request(method, self._target, body, dict(sent, **headers))
         response = self._connection.getresponse()
-        raw = response.read(LARGEST_ANSWER_BYTES)
-        if response.length and len(raw) < LARGEST_ANSWER_BYTES:
+        raw = response.read(self._largest_answer)
+        if response.length and len(raw) < self._largest_answer:
             raise http.client.IncompleteRead(raw, response.length)
         text = raw.decode("utf-8", "backslashreplace").strip()
         retry_after = response.getheader("Retry-After")

@@ -8,7 +8,7 @@ settles it once more. It is remembered as one that was seen (memory.py), as one 
 
 import time
 
-from . import identity, rules, slack, summary
+from . import identity, rules, summary, wording
 from .alert import LOGIN
 from .journal import trouble
 from .judge import Judge
@@ -69,7 +69,7 @@ class Triage:
         if rule:
             label = summary.label_of(self._configuration.ignore[rule - 1])
             summary.count(self._spool, alert["id"], summary.IGNORED, label)
-            entry = {"id": alert["id"], "from": slack.origin(alert), "rule": rule, "at": time.time()}
+            entry = {"id": alert["id"], "from": wording.origin(alert), "rule": rule, "at": time.time()}
             self._state.ignore([entry])
         return rule > 0
 
@@ -86,7 +86,7 @@ class Triage:
             return False
         summary.count(self._spool, alert["id"], summary.FOLDED, _whose(alert))
         facts: Dict[str, Any] = dict(identity.facts_of(alert))
-        facts.update({"id": alert["id"], "from": slack.origin(alert), "into": into["id"], "at": time.time()})
+        facts.update({"id": alert["id"], "from": wording.origin(alert), "into": into["id"], "at": time.time()})
         self._state.fold(facts)
         return True
 

@@ -2,16 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The trial: a test alert that is sent at once, without the spool, and its result."""
 
-import json
 import time
 
-from . import alert, config, exit_codes, slack
+from . import alert, channels, config, exit_codes
+from .channels import DELIVERED
 from .config import ConfigurationError
-from .delivery import WAY, retry_after
 from .privileges import PrivilegeError, give_up
 from .spool import Lock, Spool
 from .state import State
-from .transport import Answer, Transport, TransportError
+from .transport import TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,21 +28,23 @@ def run(path: str) -> "Tuple[int, Dict[str, Any]]":
     code = exit_codes.CRITICAL
     try:
         configuration = config.load(path)
-        transport = Transport(configuration)
+        channel = channels.load(configuration.channels[0], configuration, None)
         _wait_out_pause()
         lock = _lock_of_sender()
         give_up()
-        answer = transport.post(json.dumps(slack.single(test, configuration, began)).encode("ascii"))
-        delivered = slack.is_delivered(answer.status, answer.text)
-        if not delivered:
-            _pass_on_pause(answer, lock)
+        answer = channel.send(channel.message([test], began), [test])
+        meaning = channel.read(answer)
+        delivered = meaning.kind == DELIVERED
+        if meaning.asked is not None and lock and lock.take():
+            # Slack tells a running sender itself.
+            State(Spool()).waiting(str(answer), meaning.mend, meaning.asked, asked=True)
         found.update(delivered=delivered, status=answer.status, answer=answer.words)
-        found["mend"] = None if delivered else slack.mend(answer.status, answer.text)
+        found["mend"] = None if delivered else meaning.mend
         code = exit_codes.OK if delivered else exit_codes.WARNING
     except (ConfigurationError, PrivilegeError) as error:
         found["answer"], _colon, found["mend"] = str(error).partition(": ")
     except TransportError as error:
-        found.update(answer=str(error), mend=WAY)
+        found.update(answer=str(error), mend=channels.BaseChannel.WAY)
         code = exit_codes.WARNING
     found["seconds"] = round(time.time() - began, 3)
     return code, found
@@ -63,9 +64,3 @@ def _lock_of_sender() -> "Optional[Lock]":
     except OSError:
         return None  # a trial works without a spool
 
-
-def _pass_on_pause(answer: Answer, lock: "Optional[Lock]") -> None:
-    """Have the sender pause as well if Slack has asked for it. Slack tells a running sender itself."""
-    asked = retry_after(answer.retry_after)
-    if asked is not None and lock and lock.take():
-        State(Spool()).waiting(str(answer), slack.mend(answer.status, answer.text), asked, asked=True)

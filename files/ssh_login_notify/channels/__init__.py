@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where alerts go: one module for each kind of channel, named as the kind, with one class `Channel`.
+
+A channel makes a message of alerts, sends it, and says what the answer means. It knows nothing of the queue, of retries
+or of other channels: that is delivery.py. What a message says is in wording.py; a channel lays it out and escapes it.
+"""
+
+import importlib
+import time
+from collections import namedtuple
+from email.utils import parsedate_to_datetime
+
+from ..transport import Transport
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+    from ..alert import Alert
+    from ..config import Configuration
+    from ..spool import Spool
+    from ..transport import Answer
+
+# What an answer means. DELIVERED: the message is there. REFUSED: this very message, for good, by the channel's own
+# words. CLOSED: nothing is taken from this host, by the channel's own words, until a person changes something. LIMITED:
+# too much right now. UNSURE: the answer is not the channel's, and yet the message may be there. FAILED: anything else;
+# it is tried again.
+DELIVERED, REFUSED, CLOSED, LIMITED, UNSURE, FAILED = "delivered", "refused", "closed", "limited", "unsure", "failed"
+# The answers that only the channel itself gives.
+OWN_WORDS = (DELIVERED, REFUSED, CLOSED)
+# No longer pause is obeyed. No channel asks for as much.
+LONGEST_ASKED_SECONDS = 3600
+# How a page begins, in lower case: it comes from a portal or a filter, which took nothing.
+HTML = ("<!doctype", "<html", "<head", "<body", "<?xml")
+
+# kind: one of the above. mend: what an operator can do about it, "" for DELIVERED. asked: the seconds of the pause that
+# the channel asks for, None if it asks for none.
+Verdict = namedtuple("Verdict", ("kind", "mend", "asked"))
+
+
+class BaseChannel:
+    """A channel over HTTPS; the kinds that are not override `send`, `knock` and `close`."""
+
+    # How many alerts one message tells of at most.
+    DIGEST_LIMIT = 40
+    # Whether a message that is sent twice is there once, since the channel keeps one of each id.
+    IS_REPEATABLE = False
+    # An answer is read no further, in bytes.
+    LARGEST_ANSWER_BYTES = 4096
+    # What to check when no answer comes.
+    WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
+
+    def __init__(self, settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> None:
+        """Read all that takes root to read. Raise ConfigurationError if it can't be used.
+
+        settings: the channel's entry of `channels`. spool: where the channel may keep a state file of its own; None for
+        a trial, which keeps nothing
+        """
+        self.settings = settings
+        self.configuration = configuration
+        self.spool = spool
+        self.transport = Transport(configuration, self.url, largest_answer=self.LARGEST_ANSWER_BYTES)
+
+    @property
+    def url(self) -> str:
+        """Return the address of the requests, a secret."""
+        return str(self.settings["url"])
+
+    def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
+        """Return the first of these alerts, as many as one message can tell of: at least one."""
+        raise NotImplementedError
+
+    def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
+        """Return the message about one alert, or about several that fit.
+
+        now: seconds since the epoch. dropped: how many older alerts a limit has dropped, which the message says
+        """
+        raise NotImplementedError
+
+    def headers(self, message: bytes) -> "Dict[str, str]":
+        """Return the headers of a request beside those of every JSON request."""
+        return {}
+
+    def send(self, message: bytes, alerts: "List[Alert]") -> "Answer":
+        """Send a message about these alerts, and return the answer; raise TransportError if none comes."""
+        return self.transport.post(message, self.headers(message))
+
+    def read(self, answer: "Answer") -> Verdict:
+        """Return what an answer means."""
+        raise NotImplementedError
+
+    def delivered(self, alerts: "List[Alert]", answer: "Answer") -> None:
+        """Take note that a message was delivered, for a channel that remembers."""
+
+    def knock(self) -> "Optional[Answer]":
+        """Ask for an answer in the channel's own words, and post nothing; raise TransportError if none comes.
+
+        None: this channel has no way to ask
+        """
+        return self.transport.post(b"{}", self.headers(b"{}"))
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        self.transport.close()
+
+
+def load(settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> BaseChannel:
+    """Return the channel of an entry of `channels`; only its kind's module is loaded. Raise ConfigurationError."""
+    module = importlib.import_module("." + settings["kind"], __name__)
+    channel: BaseChannel = module.Channel(settings, configuration, spool)
+    return channel
+
+
+def verdict(kind: str, mend: str, answer: "Answer") -> Verdict:
+    """Return a verdict with the pause that the answer's header Retry-After asks for."""
+    return Verdict(kind, mend, None if kind == DELIVERED else retry_after(answer.retry_after))
+
+
+def is_page(text: str) -> bool:
+    """Tell whether an answer is a page of HTML."""
+    return text.lower().startswith(HTML)
+
+
+def retry_after(header: "Optional[str]") -> "Optional[float]":
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number or a date), None for none."""
+    text = (header or "").strip()
+    if text.isdecimal():
+        return float(min(int(text[:9]), LONGEST_ASKED_SECONDS))  # Python refuses to read thousands of digits
+    try:
+        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0), LONGEST_ASKED_SECONDS)
+    except (TypeError, ValueError, OverflowError):
+        return None
