@@ -152,7 +152,7 @@ def test_an_authoritys_file_that_can_not_be_used_is_told_with_its_mend(tmp_path,
         path.write_text(content)
     expected = "can't be used .*: correct ssh_login_notify_ca_file"
     with pytest.raises(ConfigurationError, match=expected):
-        to(ca_file=str(path))
+        to(parts.WEBHOOK, ca_file=str(path))
 
 
 def test_one_connection_is_used_for_several_requests(secure_webhook, trusted):
