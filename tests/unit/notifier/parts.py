@@ -21,9 +21,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from ssh_login_notify import channels, heartbeat
 from ssh_login_notify.alert import VERSION
 from ssh_login_notify.config import Configuration
+from ssh_login_notify.delivery import Delivery
+from ssh_login_notify.queue import Queue
 from ssh_login_notify.spool import Spool
+from ssh_login_notify.triage import Triage
 
 FILES = Path(__file__).resolve().parents[3] / "files"
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
@@ -568,3 +572,10 @@ class FakeProc:
         """Be a kernel without CONFIG_PROC_CHILDREN."""
         for children in self.root.glob("*/task/*/children"):
             children.unlink()
+
+
+def delivery(spool, found, **sources):
+    """A run of the sender over a queue, as it is with one channel (sender.Dispatcher)."""
+    switch = heartbeat.Switch(found) if found.heartbeat_ping_url else None
+    channel = channels.load(found.channels[0], found, spool)
+    return Delivery(Queue(spool), found, channel, Triage(spool, found, **sources), switch)

@@ -8,7 +8,7 @@ import json
 import parts
 import pytest
 from parts import answer, configuration, raw, reset
-from ssh_login_notify import alert, slack
+from ssh_login_notify import alert, channels, wording
 from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
 from ssh_login_notify.state import State
@@ -32,7 +32,7 @@ def beat(spool, *problems):
 def send(spool, webhook, switch, **values):
     url = switch.url.replace(parts.PATH, OTHER)
     found = configuration(webhook.url, heartbeat_ping_url=url, **values)
-    assert Delivery(Queue(spool), found, Transport(found)).run(patient=False) is not None
+    assert Delivery(Queue(spool), found, channels.load(found.channels[0], found, spool)).run(patient=False) is not None
     return State(spool).last_ping
 
 
@@ -115,7 +115,7 @@ def test_in_a_digest_it_is_a_beat_too(spool, webhook, switch):
 def test_without_a_switch_there_is_nobody_to_tell(spool, webhook):
     beat(spool)
     found = configuration(webhook.url)
-    assert Delivery(Queue(spool), found, Transport(found)).run() is True
+    assert Delivery(Queue(spool), found, channels.load(found.channels[0], found, spool)).run() is True
     assert State(spool).last_ping is None
 
 
@@ -127,5 +127,5 @@ def test_no_rule_silences_it(spool, webhook, switch):
 
 def test_its_fields_are_not_those_of_a_login(spool):
     found = alert.own(alert.HEARTBEAT, [])
-    labels = [label for label, _ in slack.fields(found, configuration(), found["time"] + 1000)]
+    labels = [field.label for field in wording.fields(found, configuration(), found["time"] + 1000)]
     assert labels == ["Server", "Type", "Time"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration, needs_root
-from ssh_login_notify import cli, config, exit_codes, identity, mutes, own_connection, slack
+from ssh_login_notify import cli, config, exit_codes, identity, mutes, own_connection
+from ssh_login_notify.channels import slack
 from ssh_login_notify.mutes import MuteError, Mutes
 from ssh_login_notify.spool import MUTES
 from ssh_login_notify.state import State

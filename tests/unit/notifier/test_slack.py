@@ -15,8 +15,9 @@ from forms import CHOSEN
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
-from ssh_login_notify import slack
+from ssh_login_notify import wording
 from ssh_login_notify.alert import HEARTBEAT, REPEATS, SELF_CHECK, TEST, own
+from ssh_login_notify.channels import slack
 from ssh_login_notify.text import printable
 from ssh_login_notify.weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
@@ -340,10 +341,10 @@ def test_the_receiver_reads_the_fields_out_of_the_headline_and_the_line(user, pe
     settings.people = {FINGERPRINT: person}
     message = check(slack.single(found, settings, NOW))
     known = user or "an unknown user"
-    expected = dict(slack.fields(found, settings, NOW), User=known)
+    expected = {**{field.name: field.value for field in wording.fields(found, settings, NOW)}, "User": known}
     line = uncut(slack._digest_line(found, settings, NOW))
     cells = {name: uncut(value) for name, value in shown(message).items()}
-    assert cells == {name: value for name, value in slack.fields(found, settings, NOW) if name in cells}
+    assert cells == {name: value for name, _label, value in wording.fields(found, settings, NOW) if name in cells}
     assert forms.read_who(line)[:2] == (person, user)
     if view:
         server = expected.pop("Server")

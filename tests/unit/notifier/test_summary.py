@@ -10,8 +10,9 @@ import time
 import parts
 import pytest
 from parts import alert, configuration
-from ssh_login_notify import self_check, slack, summary
+from ssh_login_notify import self_check, summary
 from ssh_login_notify.alert import from_json
+from ssh_login_notify.channels import slack
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.state import State
 from ssh_login_notify.summary import FOLDED, IGNORED, MUTED, Counts, count, label_of, last_morning, queue_if_due
