@@ -61,13 +61,14 @@ def make_well(root, monkeypatch):
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
     (pam / "sshd").write_text(f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n")
-    (library / "ssh_login_notify").mkdir(parents=True)
-    module = library / "ssh_login_notify" / "cli.py"
-    module.write_text("installed")
+    (library / "ssh_login_notify" / "channels").mkdir(parents=True)
+    modules = [library / "ssh_login_notify" / name for name in ("cli.py", "channels/slack.py")]
+    for module in modules:
+        module.write_text("installed")
     program = root / "program"
     program.write_text(f"#!{os.path.realpath(sys.executable)} -ISB\n")
     program.chmod(0o755)
-    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (module, program)}
+    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (*modules, program)}
     (library / "manifest.json").write_text(json.dumps({"files": digests}))
     monkeypatch.setattr(paths, "LIBRARY", str(library))
     monkeypatch.setattr(paths, "PACKAGE", str(library / "ssh_login_notify"))
