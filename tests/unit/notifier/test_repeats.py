@@ -219,6 +219,7 @@ def test_of_very_many_the_number_and_the_last_are_told(spool):
     message = repeats.follow_up(weighed(250)["id"], Repeats(spool).folded[weighed(250)["id"]])
     assert message["notes"][0].startswith(f"{MOST_TIMES + 10} more logins with the same address, key and type after ")
     assert message["notes"][0].count(":") == 2 * MOST_TIMES + 1
+    assert message["follows"] == weighed(250)["id"], "a channel with threads puts it there"
 
 
 @pytest.mark.parametrize("contents", [b"", b"[]", b"null", b'{"1-1": {}}', b'{"1-1": null}', b'{"1-1": {"count": 1}}'])

@@ -540,13 +540,13 @@ def test_a_proxy_that_refuses_a_password_is_named_and_the_password_is_not(proxy,
 def test_a_proxy_may_have_an_address_of_ipv6(secure_webhook, certificates, proxy, monkeypatch):
     asked = []
     monkeypatch.setattr(transport, "is_loopback", lambda _: False)
-    connect = transport._connect
+    connect = transport.connect
 
     def to_proxy(address, *more):
         asked.append(address)
         return connect(("127.0.0.1", proxy.port), *more)
 
-    monkeypatch.setattr(transport, "_connect", to_proxy)
+    monkeypatch.setattr(transport, "connect", to_proxy)
     values = {"proxy": "http://ada:not-a-real-secret@[2001:db8::1]:3128", "ca_file": certificates.authority}
     assert to(secure_webhook.url, **values).post(BODY).text == "ok"
     assert asked == [("2001:db8::1", 3128)]
