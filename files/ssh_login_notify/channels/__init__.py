@@ -43,6 +43,8 @@ Verdict = namedtuple("Verdict", ("kind", "mend", "asked"))
 class BaseChannel:
     """A channel over HTTPS; the kinds that are not override `send`, `knock` and `close`."""
 
+    # Whose channel it is, in messages to the operator.
+    TITLE = ""
     # How many alerts one message tells of at most.
     DIGEST_LIMIT = 40
     # Whether a message that is sent twice is there once, since the channel keeps one of each id.

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
-from ssh_login_notify import delivery
+from ssh_login_notify import delivery, transport
 from ssh_login_notify import queue as queue_module
 from ssh_login_notify.alert import TEST, to_json
 from ssh_login_notify.channels import LONGEST_ASKED_SECONDS, retry_after
@@ -465,7 +465,8 @@ def test_an_outage_is_nobodys_fault_and_the_order_stays(queue, slept):
 
 def test_where_nobody_has_seen_the_message_it_is_not_to_blame(queue, slept, monkeypatch):
     queue.put(1, 2)
-    monkeypatch.setattr(Transport, "post", lambda *_: (_ for _ in ()).throw(delivery.TransportError("refused")))
+    error = transport.TransportError("refused")
+    monkeypatch.setattr(transport.Transport, "post", lambda *_: (_ for _ in ()).throw(error))
     for _run in range(5):
         assert queue.send() is False
     assert State(queue.spool).retries.entries == {}

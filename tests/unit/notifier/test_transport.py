@@ -152,7 +152,7 @@ def test_an_authoritys_file_that_can_not_be_used_is_told_with_its_mend(tmp_path,
         path.write_text(content)
     expected = "can't be used .*: correct ssh_login_notify_ca_file"
     with pytest.raises(ConfigurationError, match=expected):
-        to(ca_file=str(path))
+        to(parts.WEBHOOK, ca_file=str(path))
 
 
 def test_one_connection_is_used_for_several_requests(secure_webhook, trusted):
@@ -540,13 +540,13 @@ def test_a_proxy_that_refuses_a_password_is_named_and_the_password_is_not(proxy,
 def test_a_proxy_may_have_an_address_of_ipv6(secure_webhook, certificates, proxy, monkeypatch):
     asked = []
     monkeypatch.setattr(transport, "is_loopback", lambda _: False)
-    connect = transport._connect
+    connect = transport.connect
 
     def to_proxy(address, *more):
         asked.append(address)
         return connect(("127.0.0.1", proxy.port), *more)
 
-    monkeypatch.setattr(transport, "_connect", to_proxy)
+    monkeypatch.setattr(transport, "connect", to_proxy)
     values = {"proxy": "http://ada:not-a-real-secret@[2001:db8::1]:3128", "ca_file": certificates.authority}
     assert to(secure_webhook.url, **values).post(BODY).text == "ok"
     assert asked == [("2001:db8::1", 3128)]
