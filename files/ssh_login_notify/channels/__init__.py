@@ -11,6 +11,7 @@ import time
 from collections import namedtuple
 from email.utils import parsedate_to_datetime
 
+from ..config import ConfigurationError
 from ..transport import Transport
 
 TYPE_CHECKING = False
@@ -109,7 +110,11 @@ class BaseChannel:
 
 def load(settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> BaseChannel:
     """Return the channel of an entry of `channels`; only its kind's module is loaded. Raise ConfigurationError."""
-    module = importlib.import_module("." + settings["kind"], __name__)
+    try:
+        module = importlib.import_module("." + settings["kind"], __name__)
+    except ImportError as error:  # only what every channel needs is asked of a host's Python in advance
+        why = f"the channel {settings['name']} can't be used, since Python can't import {error.name}"
+        raise ConfigurationError(f"{why}: install the distribution's whole python3, and run the role again") from None
     channel: BaseChannel = module.Channel(settings, configuration, spool)
     return channel
 
