@@ -72,6 +72,7 @@ RATE_LIMITED = MENDS["rate_limited"]
 class Channel(BaseChannel):
     """An incoming webhook. settings: `url`."""
 
+    TITLE = "Slack"
     DIGEST_LIMIT = DIGEST_LIMIT
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":

@@ -613,6 +613,18 @@ def test_a_proof_is_due_until_an_alert_was_delivered_since_the_last_change(host,
     assert host.examine()["delivered"] == delivered
 
 
+@pytest.mark.parametrize("name", ["sender.py", "channels/slack.py"])
+def test_a_proof_is_due_once_a_module_was_changed(host, name):
+    (host.root / "spool" / "state" / "sender.json").write_text('{"recent": [{"delivered_at": 4e9}]}')
+    module = host.root / "library" / "ssh_login_notify" / name
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    os.utime(str(module), (3.9e9, 3.9e9))
+    assert host.examine()["delivered"]
+    os.utime(str(module), (4.1e9, 4.1e9))
+    assert not host.examine()["delivered"]
+
+
 def test_a_file_that_the_senders_account_planted_is_not_read(host):
     (host.root / "other").write_text('{"recent": [{"delivered_at": 4e9}]}')
     os.symlink(host.path("other"), host.path("spool", "state", "sender.json"))
