@@ -80,6 +80,7 @@ class Router:
             if takers and self._triage.settle(found):
                 self._queue.remove(name)
                 return
+            found = self._triage.in_context(found)
         except FileNotFoundError:
             return
         except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
@@ -151,6 +152,10 @@ class Routed:
     def settle(self, _found: "Alert") -> bool:
         """Every alert needs a message."""
         return False
+
+    def in_context(self, found: "Alert") -> "Alert":
+        """Return the alert with the context that the router has added."""
+        return found
 
     def delivered(self, _alerts: "List[Alert]") -> None:
         """The router has remembered them."""
