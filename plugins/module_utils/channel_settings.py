@@ -361,10 +361,10 @@ def _email_problem(channel: str, entry: "Mapping[str, Any]", values: "Mapping[st
     if entry.get("tls") != "none" or settings.is_loopback(entry["host"]):
         return ""
     if user:
-        return f"{channel} has tls: none, so anyone on the way can read the password: write tls: starttls or tls: tls"
+        return f"{channel} has no TLS, so anyone on the way can read the password: write tls: starttls or tls: tls"
     if values["allow_http"] is not True:
         return (
-            f"{channel} has tls: none, so anyone on the way can read the mails: write tls: starttls or tls: tls, or set"
+            f"{channel} has no TLS, so anyone on the way can read the mails: write tls: starttls or tls: tls, or set"
             f" {settings.PREFIX}allow_http: true for a relay on a network that you trust"
         )
     return ""
