@@ -70,9 +70,9 @@ What the collection's modules run, and the sender for a hint:
     account_files     files of accounts, read as sshd reads them
     authorized_keys   the lines of these files
 
-Leaves that the others share: build, paths, exit_codes, problem, text, journal, config, privileges, installation, labels,
-trust, units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings,
-login_types, weights.
+Leaves that the others share: build, paths, exit_codes, problem, text, journal, config, privileges, installation,
+labels, trust, units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings,
+channel_settings, login_types, weights.
 """
 
 VERSION = "0.1.0"
