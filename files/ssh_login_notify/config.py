@@ -8,11 +8,13 @@ import os
 import time
 from urllib.parse import urlsplit
 
-from . import paths, settings
+from . import languages, paths, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
+
+    from .languages import Language
 
 PATH = paths.CONFIGURATION
 AGAIN = "run the role again"
@@ -35,6 +37,9 @@ class Configuration:
     message (rules.py). mentions: rules for whom a message mentions.
     repeat_minutes: for how long logins of the same kind are one follow-up, 0 for never. daily_failures: whether a
     message a day counts the failed logins.
+    labels: facts about the host that alerts name. link: a template (link_template.py), "" for none. reverse_dns:
+    whether the resolver is asked for the names of clients. geo_database: paths of MMDB files with `:` between, "" for
+    none. language: of messages (languages).
     pam_services: services that run the hook. accept: faults of the host that are not reported (health.py).
     heartbeat_message: whether a heartbeat is a message. heartbeat_ping_url: a dead man's switch to ping, "" for none; a
     secret too. longest_silence: hours without a delivery after which something is wrong, 0 for no limit. most_waiting,
@@ -58,6 +63,12 @@ class Configuration:
         self.mentions: List[Dict[str, Any]] = merged["mentions"]
         self.repeat_minutes: int = merged["repeat_minutes"]
         self.daily_failures: bool = merged["daily_failures"]
+        self.labels: Dict[str, str] = merged["labels"]
+        self.link: str = merged["link"]
+        self.reverse_dns: bool = merged["reverse_dns"]
+        self.geo_database: str = merged["geo_database"]
+        self.language: str = merged["language"]
+        languages.load(self.language)  # now, while this is root, who can read the file of the language
         self.pam_services: List[str] = merged["pam_services"]
         self.accept: List[str] = merged["accept"]
         self.heartbeat_message: bool = merged["heartbeat_message"]
@@ -65,6 +76,11 @@ class Configuration:
         self.longest_silence: int = merged["longest_silence"]
         self.most_waiting: int = merged["most_waiting"]
         self.most_waiting_mib: int = merged["most_waiting_mib"]
+
+    @property
+    def say(self) -> "Language":
+        """Return the texts of the language."""
+        return languages.load(self.language)
 
     @property
     def webhook_host(self) -> str:

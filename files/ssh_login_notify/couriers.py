@@ -83,8 +83,8 @@ class Couriers:
         self._working: Dict[str, Courier] = {}
         # What a channel's queue had no room for, by the channel, then by the alert's name.
         self._held: Dict[str, Dict[str, bytes]] = {outlet.name: {} for outlet in outlets}
-        # What a courier has left waiting, by the channel. Another one is sent when there is something else.
-        self._left: Dict[str, Set[str]] = {outlet.name: set() for outlet in outlets}
+        # What no courier of a channel has surely seen. One that is at work may have looked for the last time.
+        self._new: Dict[str, Set[str]] = {outlet.name: set(outlet.spool.names("outgoing")) for outlet in outlets}
         self._unsettled: Set[str] = set()
         self.delivered = 0
         self.last_answer = ""
@@ -122,13 +122,15 @@ class Couriers:
 
     def _send_off(self, patient: bool, until: float) -> None:
         """Route what waits, and start a courier for each channel that has something new, and none at work."""
-        held_anywhere = [name for held in self._held.values() for name in held]
+        held_anywhere = {name for held in self._held.values() for name in held}
+        arrived = set(self._queue.names()) - held_anywhere
         for channel, held in self._router.route(held_anywhere).items():
             self._held[channel].update(held)
         for outlet in self._outlets:
-            held = self._held[outlet.name]
-            waiting = {*outlet.spool.names("outgoing"), *held}
-            if outlet.name not in self._working and waiting - self._left[outlet.name]:
+            held, new = self._held[outlet.name], self._new[outlet.name]
+            new |= arrived
+            if outlet.name not in self._working and new & {*outlet.spool.names("outgoing"), *held}:
+                new.clear()
                 self._working[outlet.name] = self._start(outlet, dict(held), patient, until)
 
     def _start(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> Courier:
@@ -180,7 +182,6 @@ class Couriers:
                 self._unsettled.add(name)
                 self.last_answer = report["answer"] or self.last_answer
             self._release(name, courier, report["released"])
-            self._left[name] = {*courier.outlet.spool.names("outgoing"), *self._held[name]}
 
     def _release(self, channel: str, courier: Courier, released: "List[str]") -> None:
         """Settle what a courier held alone: what one channel has delivered leaves the spool."""

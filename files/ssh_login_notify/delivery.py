@@ -313,7 +313,7 @@ class Delivery:
             weighed = self._triage.weigh(found, before)
             self._channel.message([weighed], time.time())
             if not self._triage.settle(weighed):
-                return weighed
+                return self._triage.in_context(weighed)
             self._queue.remove(name)
         except FileNotFoundError:
             pass

@@ -15,7 +15,7 @@ from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Sequence, Set
+    from typing import Any, Dict, Iterable, List, Sequence, Set
 
     from .alert import Alert
     from .config import Configuration
@@ -60,7 +60,7 @@ class Router:
         for outlet in outlets:
             self._sent[outlet.name] = {entry["id"] for entry in State(outlet.spool).recent}
 
-    def route(self, busy: "Sequence[str]" = ()) -> "Dict[str, Dict[str, bytes]]":
+    def route(self, busy: "Iterable[str]" = ()) -> "Dict[str, Dict[str, bytes]]":
         """Route what waits. Return what a channel's queue has no room for, by the channel and the alert's name.
 
         That is not taken from the spool's own queue. busy: names of alerts to leave alone
@@ -80,6 +80,7 @@ class Router:
             if takers and self._triage.settle(found):
                 self._queue.remove(name)
                 return
+            found = self._triage.in_context(found)
         except FileNotFoundError:
             return
         except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
@@ -151,6 +152,10 @@ class Routed:
     def settle(self, _found: "Alert") -> bool:
         """Every alert needs a message."""
         return False
+
+    def in_context(self, found: "Alert") -> "Alert":
+        """Return the alert with the context that the router has added."""
+        return found
 
     def delivered(self, _alerts: "List[Alert]") -> None:
         """The router has remembered them."""

@@ -17,6 +17,7 @@ from .config import ConfigurationError
 from .delivery import MAKE_WAY, Delivery
 from .heartbeat import Switch
 from .journal import trouble
+from .lookups import Lookups
 from .outlets import Outlet
 from .privileges import PrivilegeError, give_up
 from .queue import Queue, enforce_limits
@@ -121,12 +122,13 @@ class Dispatcher:
             self._outlets = [Outlet(queue.spool, entry, self._configuration) for entry in entries]
         self._switch = Switch(self._configuration) if self._configuration.heartbeat_ping_url else None
         self._reader = RootReader()
+        self._lookups = Lookups(self._configuration)
 
     def begin(self) -> "Union[Delivery, Couriers]":
         """Return a run over the queue, or over those of several channels."""
         reader = self._reader
         asked = {"failures": reader.before, "comments": reader.comment_of}
-        triage = Triage(self._queue.spool, self._configuration, **asked)
+        triage = Triage(self._queue.spool, self._configuration, self._lookups, **asked)
         if self._channel:
             return Delivery(self._queue, self._configuration, self._channel, triage, self._switch)
         from .couriers import Couriers

@@ -21,20 +21,24 @@ from .weights import WEIGHTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Sequence
+    from typing import Any, Dict, List, Optional, Sequence
 
     from .alert import Alert
     from .config import Configuration
+    from .lookups import Lookups
     from .spool import Spool
 
 
 class Triage:
     """Decides for one run of the sender."""
 
-    def __init__(self, spool: "Spool", configuration: "Configuration", **sources: "Any") -> None:
+    def __init__(
+        self, spool: "Spool", configuration: "Configuration", lookups: "Optional[Lookups]" = None, **sources: "Any"
+    ) -> None:
         """Load what is remembered.
 
-        sources: what else the judge asks, by its parameters' names (judge.Judge)
+        lookups: what adds the context to an alert, None for nothing. sources: what else the judge asks, by its
+        parameters' names (judge.Judge)
         """
         self._spool = spool
         self._configuration = configuration
@@ -43,6 +47,7 @@ class Triage:
         self._mutes = Mutes(spool)
         self._repeats = Repeats(spool)
         self._judge = Judge(configuration, self._memory, **sources)
+        self._lookups = lookups
 
     def weigh(self, alert: "Alert", before: "Sequence[Alert]") -> "Alert":
         """Return the alert with its `weights`, the `reasons` for them, and its `mentions`.
@@ -51,6 +56,10 @@ class Triage:
         """
         weighed = self._judge.weigh(alert, before)
         return dict(weighed, mentions=rules.mentions(alert, self._configuration, weighed["weights"]))
+
+    def in_context(self, alert: "Alert") -> "Alert":
+        """Return an alert that gets a message, with what is looked up for it (context.py)."""
+        return self._lookups.add(alert) if self._lookups else alert
 
     def settle(self, alert: "Alert") -> bool:
         """Note a login that needs no message, and return True; return False for every other alert.

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import Any, Dict, Iterator, List, Mapping
 
-from . import certificate_patterns, login_rules
+from . import certificate_patterns, link_template, login_rules
 from .login_rules import FINGERPRINT, FINGERPRINT_MEND, PAM_SERVICE
 
 PREFIX = "ssh_login_notify_"
@@ -28,6 +28,11 @@ DEFAULTS = {
     "mentions": [],
     "repeat_minutes": 5,
     "daily_failures": False,
+    "labels": {},
+    "link": "",
+    "reverse_dns": False,
+    "geo_database": "",
+    "language": "en",
     "pam_services": ["sshd"],
     "accept": [],
     "heartbeat_message": True,
@@ -72,6 +77,10 @@ EXAMPLES = {
     "ignore": "[{user: backup, reason: the nightly backup}]",
     "mentions": "[{weight: failures, mention: '<!here>'}]",
     "accept": "[managed_file]",
+    "labels": "{environment: production}",
+    "link": "https://grafana.example.com/d/ssh?var-host={host}",
+    "geo_database": "/var/lib/GeoIP/GeoLite2-Country.mmdb",
+    "language": "en",
     "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
 }
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1, "repeat_minutes": 0}
@@ -94,6 +103,12 @@ PROXY = re.compile(
     r"http://(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%(?!3[Aa])[0-9A-Fa-f]{2})+:"
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?" + HOST_AND_PORT + r"/?\Z"
 )
+# Of the host: its name is a field's, in lower case, so that it is none of the notifier's own.
+LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
+MOST_LABELS = 10
+LONGEST_LABEL = 100
+# Each is a file in the notifier's package `languages`.
+LANGUAGES = ("en", "ja")
 # In one line, and something to read in it.
 PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
 # Of authorized_keys. sshd knows no limit; a key of 16,384 bits takes 2,800 characters.
@@ -353,6 +368,35 @@ def _channels(values: Mapping[str, Any]) -> List[str]:
     return channel_settings.problems(values)
 
 
+def _labels(values: Mapping[str, Any]) -> Iterator[str]:
+    labels = values["labels"]
+    wrong = [str(name) for name in labels if not _matches(LABEL, name)]
+    if wrong:
+        yield f"{PREFIX}labels has the name {_listed(wrong)}: use lower-case letters, digits, _ and -, at most 32"
+    if not all(_matches(PERSON, value) and len(value) <= LONGEST_LABEL for value in labels.values()):
+        mend = f"write one line of 1 to {LONGEST_LABEL} characters, and numbers in quotes"
+        yield f"{PREFIX}labels has a value that is empty, too long or not text: {mend}"
+    if len(labels) > MOST_LABELS:
+        yield f"{PREFIX}labels has more than {MOST_LABELS} entries: name only what a reader of alerts needs"
+
+
+def _link(values: Mapping[str, Any]) -> Iterator[str]:
+    wrong = link_template.problem(values["link"]) if values["link"] else ""
+    if wrong:
+        yield f"{PREFIX}link {wrong}"
+
+
+def _geo_database(values: Mapping[str, Any]) -> Iterator[str]:
+    paths = values["geo_database"]
+    if paths and not all(path.startswith("/") for path in paths.split(":")):
+        yield f"{PREFIX}geo_database is not an absolute path: give the path of an MMDB file, or several with : between"
+
+
+def _language(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["language"] not in LANGUAGES:
+        yield "{}language is unknown: use one of {}".format(PREFIX, ", ".join(LANGUAGES))
+
+
 def _heartbeat_ping(values: Mapping[str, Any]) -> Iterator[str]:
     url = values["heartbeat_ping_url"]
     wrong = url_problem(url, values["allow_http"], "copy it as its service shows it") if url else ""
@@ -419,6 +463,10 @@ CHECKS = {
     "channels": _channels,
     "repeat_minutes": _in_limits("repeat_minutes"),
     "heartbeat_ping_url": _heartbeat_ping,
+    "labels": _labels,
+    "link": _link,
+    "geo_database": _geo_database,
+    "language": _language,
 }  # type: Dict[str, Any]
 ROLE_CHECKS = {
     "state": _state,

@@ -121,7 +121,8 @@ def load(settings: "Dict[str, Any]", configuration: "Configuration", spool: "Opt
 
 def verdict(kind: str, mend: str, answer: "Answer") -> Verdict:
     """Return a verdict with the pause that the answer's header Retry-After asks for."""
-    return Verdict(kind, mend, None if kind == DELIVERED else retry_after(answer.retry_after))
+    is_there = kind == DELIVERED
+    return Verdict(kind, "" if is_there else mend, None if is_there else retry_after(answer.retry_after))
 
 
 def is_page(text: str) -> bool:

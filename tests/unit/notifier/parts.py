@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 from ssh_login_notify import channels, heartbeat
-from ssh_login_notify.alert import VERSION
+from ssh_login_notify.alert import VERSION, to_json
 from ssh_login_notify.config import Configuration
 from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
@@ -115,6 +115,11 @@ def alert(number=1, **changes):
     }
     values.update(changes)
     return values
+
+
+def raw_alert(number=1, **changes):
+    """The same, as a file of the spool."""
+    return to_json(alert(number, **changes))
 
 
 def wait_for(condition, seconds=LONGEST_WAIT):
@@ -579,3 +584,14 @@ def delivery(spool, found, **sources):
     switch = heartbeat.Switch(found) if found.heartbeat_ping_url else None
     channel = channels.load(found.channels[0], found, spool)
     return Delivery(Queue(spool), found, channel, Triage(spool, found, **sources), switch)
+
+
+class Outlet:
+    """A channel's place in the spool, of an entry of the setting; without what sends (outlets.Outlet)."""
+
+    def __init__(self, spool, entry, channel=None):
+        from ssh_login_notify import outlets
+
+        self.name, self.entry, self.channel = entry["name"], entry, channel
+        self.spool = outlets.place(spool, self.name)
+        self.lock = outlets.Lock(self.spool.path(outlets.LOCK))

@@ -58,6 +58,11 @@ def test_a_whole_configuration_is_read(file):
         "heartbeat_message": False,
         "heartbeat_ping_url": "https://switch.example/not-a-real-secret",
         "longest_silence": 26,
+        "labels": {"environment": "production"},
+        "link": "https://grafana.example/d/ssh?var-host={host}",
+        "reverse_dns": True,
+        "geo_database": "/var/lib/GeoIP/GeoLite2-Country.mmdb",
+        "language": "ja",
         "most_waiting": 20,
         "most_waiting_mib": 1,
     }

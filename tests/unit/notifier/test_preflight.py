@@ -11,6 +11,7 @@ import pwd
 import pytest
 from parts import PAM_LINE, needs_root
 from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshd_start, sshds, trust, wording
+from ssh_login_notify.languages import ENGLISH
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
@@ -520,7 +521,7 @@ def test_the_limits_of_an_old_sshd_are_a_note_and_not_a_refusal(host, version, s
 def test_the_notes_quote_the_words_of_an_alert(host):
     host.command("sshd", '[ "$1" = -V ] && echo OpenSSH_7.4p1 >&2; echo usepam yes')
     address, key = host.examine()["notes"]
-    assert f"`{wording.BY_PAM.strip()}`" in address
+    assert f"`{ENGLISH('from.pam', address='').strip()}`" in address
     unknown = {"type": "unknown", "methods": [], "requester": ""}
     assert f"`{wording.authentication(unknown)}`" in key
 

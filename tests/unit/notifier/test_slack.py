@@ -17,10 +17,13 @@ from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import wording
 from ssh_login_notify.alert import HEARTBEAT, REPEATS, SELF_CHECK, TEST, own
 from ssh_login_notify.channels import slack
+from ssh_login_notify.languages import ENGLISH
 from ssh_login_notify.text import printable
 from ssh_login_notify.weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
 NOW = 1763884862.0
+# All that is not plain text and calls nobody: the time, as the reader's clock has it.
+DATE = re.compile(r"<!date\^[0-9]+\^\{date_num\} \{time_secs\} your time\|[0-9]{4}-[0-9-]+ [0-9:]+ UTC>\Z")
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
 if sys.version_info >= (3, 9):
     # The receiver's rules are Slack's documented ones; the receiver itself runs on newer Pythons only.
@@ -48,6 +51,8 @@ def check(message, mentions=()):
         if mentions and text["text"] == " ".join(mentions):
             continue
         assert 0 < len(text["text"]) <= 3000
+        if DATE.match(text["text"]) and text["type"] == "mrkdwn":
+            continue
         assert not re.search(r"[<>]|&(?!(amp|lt|gt);)", text["text"])
     return message
 
@@ -301,7 +306,7 @@ def test_a_digest_counts_as_logins_only_what_is_one():
 @pytest.mark.parametrize(("count", "words"), [(1, "an older alert was dropped"), (12, "12 older alerts were dropped")])
 def test_a_message_tells_what_was_dropped_before_it(count, words):
     for message in (single(), slack.digest([alert(1), alert(2)], configuration(), NOW)):
-        slack.add_dropped(message, count)
+        slack.add_dropped(message, count, ENGLISH)
         check(message)
         assert words in message["blocks"][1]["elements"][0]["text"]
         assert words in message["text"]
@@ -458,3 +463,30 @@ def test_repeats_of_a_login_are_told_as_a_login_and_are_not_late():
         assert view(message)["fields"]["Person"] == "Ada Lovelace"
     digest = slack.digest([alert(1, about=REPEATS), alert(2)], configuration(), NOW)
     assert digest["blocks"][0]["text"]["text"] == "2 messages from web-3"
+
+
+def test_the_time_is_also_told_as_the_readers_clock_has_it():
+    for now, values in ((NOW, {}), (NOW + 9999, {"people": {FINGERPRINT: "Ada"}})):
+        last = single(now=now, values=values)["blocks"][-1]["elements"][-1]
+        shown = "<!date^1763884801^{date_num} {time_secs} your time|2025-11-23 08:00:01 UTC>"
+        assert last == {"type": "mrkdwn", "text": shown, "verbatim": True}
+
+
+def test_links_are_titles_that_only_the_notifier_writes():
+    message = slack.single(alert(user="><!here>|x"), configuration(link="https://x.example/?u={user}&i={id}"), NOW)
+    assert message["blocks"][-2] == {
+        "type": "context",
+        "elements": [
+            {
+                "type": "mrkdwn",
+                "text": "<https://x.example/?u=%3E%3C%21here%3E%7Cx&amp;i=1763884801.123456-4242|Your page>",
+                "verbatim": True,
+            }
+        ],
+    }
+    if judge:
+        headers = {"content-type": "application/json; charset=utf-8", "user-agent": "ssh-login-notify/0"}
+        verdict = judge("POST", parts.PATH, headers, json.dumps(message).encode())
+        assert verdict.accepted, verdict.findings.problems
+        assert verdict.findings.mentions == []
+        assert len(verdict.findings.links) == 1
