@@ -137,9 +137,9 @@ def follow_up(name: str, kept: "Dict[str, Any]") -> "Alert":
         times = "the last at " + times
     note = f"{more_logins(kept['count'])} with the same address, key and type after {name}: {times}"
     # A name of the spool's form that no login has: a pid has at most seven digits (proc(5), pid_max).
-    return dict(
-        last, id=last["id"].partition("-")[0] + "-1" + name.partition("-")[2].zfill(7), about=REPEATS, notes=[note]
-    )
+    message_id = last["id"].partition("-")[0] + "-1" + name.partition("-")[2].zfill(7)
+    # It follows up the login, so that a channel with threads can put it there.
+    return dict(last, id=message_id, about=REPEATS, follows=name, notes=[note])
 
 
 def more_logins(count: int) -> str:

@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from . import VERSION, trust
 from .config import Configuration, ConfigurationError
@@ -84,7 +84,7 @@ class TransportError(Exception):
         self.sent = sent
 
 
-class _TimeIsUp(BaseException):
+class TimeIsUp(BaseException):
     """The deadline has passed. No Exception, because libraries catch those: socket.create_connection would try on."""
 
 
@@ -103,13 +103,14 @@ class Transport:
         url: the address, a secret. tls: what was read before. largest_answer: an answer is read no further, in bytes
         """
         parts = urlsplit(url)
+        self._url = url
         self._configuration = configuration
         self._largest_answer = largest_answer
         self._host = parts.hostname or ""
         self._port = parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
         self._target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._proxy = urlsplit(configuration.proxy) if configuration.proxy and not is_loopback(self._host) else None
-        self._tls = (tls or _tls(configuration)) if parts.scheme == "https" else None
+        self._tls = (tls or tls_of(configuration)) if parts.scheme == "https" else None
         self._connection: Optional[http.client.HTTPConnection] = None
         self._sent = False
 
@@ -120,6 +121,10 @@ class Transport:
             # The file may be readable for root only, and root is given up by now.
             tls = trust.tls_context(authorities=tls.get_ca_certs(binary_form=True))
         return Transport(self._configuration, url, tls)
+
+    def beside(self, name: str) -> "Transport":
+        """Return a transport to what has this name beside the address: the same host, by the same way and trust."""
+        return Transport(self._configuration, urljoin(self._url, name), self._tls, self._largest_answer)
 
     def post(self, body: bytes, headers: "Optional[Dict[str, str]]" = None) -> Answer:
         """Send a JSON body and return the answer; raise TransportError if none comes.
@@ -132,16 +137,16 @@ class Transport:
         """Send a GET request and return the answer; raise TransportError if none comes."""
         return self._exchange("GET", None, headers or {}, PING_DEADLINE_SECONDS)
 
-    def _exchange(self, method: str, body: "Optional[bytes]", headers: "Dict[str, str]", deadline: int) -> Answer:
+    def _exchange(self, method: str, body: "Optional[bytes]", headers: "Dict[str, str]", seconds: int) -> Answer:
         self._sent = False
         why: Exception
         try:
-            with _deadline(deadline):
+            with deadline(seconds):
                 send = self._request_again if self._connection else self._request
                 return send(method, body, headers)
         except (OSError, http.client.HTTPException, ssl.CertificateError, UnicodeError) as error:
             why = error
-        except _TimeIsUp:
+        except TimeIsUp:
             why = socket.timeout()
         self.close()
         raise TransportError(self._why(why), self._sent) from None
@@ -187,7 +192,7 @@ class Transport:
             else http.client.HTTPConnection(host, port, timeout=STEP_SECONDS)
         )
         # http.client has no public way for this; the attribute is the same from Python 3.5 to 3.14.
-        connection._create_connection = _connect  # type: ignore[attr-defined]
+        connection._create_connection = connect  # type: ignore[attr-defined]
         if self._proxy:
             # CONNECT also for plain http://, so that the proxy only forwards.
             connection.set_tunnel(self._host, self._port, _authorization(self._proxy))
@@ -198,17 +203,9 @@ class Transport:
         way = f"{self._host} port {self._port}"
         if self._proxy:
             way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
-        if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
-            reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
-            reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
-            mend = TOO_STRICT if not self._configuration.ca_file and _is_too_strict(error) else ""
-            return f"the certificate or TLS of {way} is not accepted: {reason}{mend}"
-        if isinstance(error, socket.timeout):
-            return f"no answer from {way} in time"
-        if isinstance(error, socket.gaierror):
-            return f"the name of {way} can't be resolved: {error.strerror}"
-        if isinstance(error, OSError) and error.strerror:
-            return f"no connection to {way}: {error.strerror}"
+        found = failure(error, way, self._configuration)
+        if found:
+            return found
         if isinstance(error, http.client.IncompleteRead):
             return f"the answer of {way} broke off"
         if isinstance(error, http.client.HTTPException):
@@ -219,6 +216,25 @@ class Transport:
         if isinstance(error, OSError):
             what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # a proxy's own words may be among them
         return f"no connection to {way} ({what})"
+
+
+def failure(error: Exception, way: str, configuration: Configuration) -> "Optional[str]":
+    """Return what failed on the way to a host, in the system's own words only; None if the system has none for it.
+
+    way: the host and its port
+    """
+    if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+        reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
+        mend = TOO_STRICT if not configuration.ca_file and _is_too_strict(error) else ""
+        return f"the certificate or TLS of {way} is not accepted: {reason}{mend}"
+    if isinstance(error, socket.timeout):
+        return f"no answer from {way} in time"
+    if isinstance(error, socket.gaierror):
+        return f"the name of {way} can't be resolved: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"no connection to {way}: {error.strerror}"
+    return None
 
 
 def _is_too_strict(error: Exception) -> bool:
@@ -247,7 +263,8 @@ def _refusal(proxy: "SplitResult", answer: str) -> str:
     return f"({REFUSED_PASSWORD[status]}): {mend}"
 
 
-def _tls(configuration: Configuration) -> ssl.SSLContext:
+def tls_of(configuration: Configuration) -> ssl.SSLContext:
+    """Return a TLS context that checks hosts as the configuration says; raise ConfigurationError for its CA file."""
     try:
         return trust.tls_context(configuration.ca_file)
     except OSError as error:
@@ -258,7 +275,7 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
         ) from None
 
 
-def _connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) -> socket.socket:
+def connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) -> socket.socket:
     """Connect to the first address of a host that lets us, as socket.create_connection does; raise OSError.
 
     The addresses share the time: each gets an equal part of what is left, and none more than the timeout.
@@ -283,13 +300,13 @@ def _connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) 
 
 
 @contextlib.contextmanager
-def _deadline(seconds: float) -> "Iterator[None]":
-    """Raise _TimeIsUp in the block after this many seconds, and repeatedly while the block continues."""
+def deadline(seconds: float) -> "Iterator[None]":
+    """Raise TimeIsUp in the block after this many seconds, and repeatedly while the block continues."""
     is_over = False
 
     def give_up(_number: int, _frame: "Optional[FrameType]") -> None:
         if not is_over:
-            raise _TimeIsUp
+            raise TimeIsUp
 
     before = signal.signal(signal.SIGALRM, give_up)
     try:
