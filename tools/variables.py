@@ -8,6 +8,7 @@ It needs PyYAML, so `./dev docs` runs it in the virtual environment:
     .dev/venv/bin/python tools/variables.py            write the files
     .dev/venv/bin/python tools/variables.py --check    name the files that are not up to date; 1 if there are any
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,7 +23,8 @@ import yaml  # type: ignore[import-untyped]
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-from tools import support  # noqa: E402 - as a script, Python knows the checkout only now
+from plugins.module_utils import channel_settings  # noqa: E402 - as a script, Python knows the checkout only now
+from tools import support  # noqa: E402
 
 ROLE = Path("roles") / "ssh_login_notify"
 SPECIFICATION = ROLE / "meta" / "argument_specs.yml"
@@ -35,8 +37,9 @@ CONFIGURATION_HEAD = """\
 
 <!-- Made by `./dev docs` from roles/ssh_login_notify/meta/argument_specs.yml; not to be edited. -->
 
-Only the webhook has to be set. [The role's page](../roles/ssh_login_notify/README.md) has examples and says what stops
-a run. [rules.md](rules.md) describes rules."""
+Only the webhook, or another channel, has to be set. [The role's page](../roles/ssh_login_notify/README.md) has examples
+and says what stops a run. [rules.md](rules.md) describes rules."""
+CHANNELS = "ssh_login_notify_channels"
 # The types of an argument specification in other words. A secret and what may be one value or a list have the type raw.
 KINDS = {
     "str": "text", "bool": "true or false", "int": "a whole number", "raw": "text", "dict": "a mapping",
@@ -101,6 +104,8 @@ def configuration(_page: str, variables: dict[str, dict]) -> str:
     parts = [CONFIGURATION_HEAD]
     for name, of in variables.items():
         kind = of["type"] if "elements" not in of else f"{of['type']} of {of['elements']}"
+        if name == CHANNELS:
+            kind = "list of dict"
         facts = [f"Type: {KINDS.get(kind, kind)}. Default: `{default(of)}`."]
         if "choices" in of:
             facts.append("One of " + ", ".join(f"`{choice}`" for choice in of["choices"]) + ".")
@@ -109,7 +114,25 @@ def configuration(_page: str, variables: dict[str, dict]) -> str:
             rows = [["key of an entry", "what it is"]]
             rows += [[f"`{key}`", markdown(" ".join(paragraphs(key_of)))] for key, key_of in of["options"].items()]
             parts.append(table(rows))
+        if name == CHANNELS:
+            parts += channel_tables()
     return "\n\n".join(parts) + "\n"
+
+
+def channel_tables() -> list[str]:
+    """The keys of every channel, and those of each kind."""
+    rows = [["key of every entry", "what it is"]]
+    rows += [[f"`{key}`", markdown(what)] for key, what in channel_settings.COMMON.items()]
+    kinds = [["kind", "key", "default", "what it is"]]
+    for kind, keys in channel_settings.KINDS.items():
+        for key, of in keys.items():
+            value = (
+                "none: it is needed"
+                if of.default is channel_settings.NEEDED
+                else f"`{default({'default': of.default})}`"
+            )
+            kinds.append([f"`{kind}`", f"`{key}`", value, markdown(of.what) + " **Secret.**" * of.is_secret])
+    return [table(rows), table(kinds)]
 
 
 def paragraphs(of: dict) -> list[str]:

@@ -7,6 +7,10 @@ import os
 
 from . import VERSION, paths
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
 # Enough to tell builds apart; a file that was changed on the host is the manifest's business (installation.py).
 DIGITS = 8
 
@@ -20,12 +24,20 @@ def name() -> str:
     package = os.path.dirname(os.path.abspath(__file__))
     digest = hashlib.sha256()
     try:
-        for entry in sorted(entry for entry in os.listdir(package) if entry.endswith(".py")):
-            with open(os.path.join(package, entry), "rb") as file:
-                digest.update(entry.encode() + b"\0" + file.read() + b"\0")
+        for path in sorted(_modules(package)):
+            with open(os.path.join(package, path), "rb") as file:
+                digest.update(path.encode() + b"\0" + file.read() + b"\0")
         with open(paths.PROGRAM, "rb") as file:
             file.readline()  # it names the host's Python
             digest.update(file.read())
     except OSError:
         return VERSION
     return f"{VERSION}+{digest.hexdigest()[:DIGITS]}"
+
+
+def _modules(package: str) -> "Iterator[str]":
+    """Yield the paths within the package of its modules, those of sub-packages among them."""
+    for directory, _directories, files in os.walk(package):
+        for name in files:
+            if name.endswith(".py"):
+                yield os.path.relpath(os.path.join(directory, name), package)

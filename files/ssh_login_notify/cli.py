@@ -13,7 +13,7 @@ import sys
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
-from . import channels, config, exit_codes, journal, sender, trial, units
+from . import channels, config, exit_codes, journal, outlets, sender, trial, units
 from .config import ConfigurationError
 from .privileges import PrivilegeError
 from .spool import Spool
@@ -80,7 +80,7 @@ class _Version(argparse.Action):
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ssh-login-notify",
-        description="Report every SSH login to Slack. Without a command this is the hook that pam_exec(8) runs.",
+        description="Report every SSH login. Without a command this is the hook that pam_exec(8) runs.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and the build, and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -88,9 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("send", help="send the waiting alerts, and retry for a while (for systemd and cron)")
     texts = {
         "check": "check whether a configuration is valid, and send nothing",
-        "test": "send a test alert now, and show what Slack answered",
+        "test": "send a test alert to each channel now, and show the answers",
         "status": "show in one line what is wrong, how many alerts wait or failed, and the last delivery",
-        "flush": "send the waiting alerts now, without any pause but one that Slack asked for",
+        "flush": "send the waiting alerts now, without any pause but one that a channel asked for",
         "heartbeat": "send a heartbeat message, and ping the dead man's switch (for systemd and cron)",
         "mute": "mute the logins of this connection's user, from its address and by its key, for some minutes",
     }
@@ -100,11 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("check", "test"):
             other = f"{name} this file instead of the installed configuration"
             command.add_argument("--configuration", metavar="FILE", default=config.PATH, help=other)
+        if name == "test":
+            command.add_argument("--channel", metavar="NAME", default="", help="send it to this channel only")
         if name == "status":
             used = "with --json: show the keys that were used, by whom and when"
             command.add_argument("--keys", action="store_true", help=used)
         if name == "flush":
-            command.add_argument("--failed", action="store_true", help="also retry alerts that Slack refused")
+            command.add_argument("--failed", action="store_true", help="also retry alerts that were refused")
         if name == "mute":
             command.add_argument("--minutes", type=int, default=10, help="for how long, from 1 to 60 (default: 10)")
             command.add_argument("--reason", metavar="TEXT", default="", help="why; the announcement gives it")
@@ -132,11 +134,18 @@ def check(options: argparse.Namespace) -> "Result":
 def test(options: argparse.Namespace) -> "Result":
     """Send a test alert at once, and return the answer."""
     units.end_pauses()
-    code, found = trial.run(options.configuration)
-    if found["delivered"]:
-        return code, found, ["delivered in {seconds:.2f} seconds: {status} {answer}".format(**found)]
-    said = "{} {}".format(found["status"] or "", found["answer"]).strip()
-    return code, found, ["not delivered. {}: {}".format(said, found["mend"])]
+    code, found = trial.run(options.configuration, options.channel)
+    results = found["channels"]
+    if len(results) < 2:
+        return code, found, [_tried(found)]
+    return code, found, [f"{name}: {_tried(results[name])}" for name in results]
+
+
+def _tried(result: "Dict[str, Any]") -> str:
+    if result["delivered"]:
+        return "delivered in {seconds:.2f} seconds: {status} {answer}".format(**result)
+    said = "{} {}".format(result["status"] or "", result["answer"]).strip()
+    return "not delivered. {}: {}".format(said, result["mend"])
 
 
 def flush(options: argparse.Namespace) -> "Result":
@@ -150,8 +159,9 @@ def flush(options: argparse.Namespace) -> "Result":
             found.update(delivered=run.delivered, answer=run.last_answer or _why_not(spool))
         else:
             found["sender"] = "a sender is running and sends it: `ssh-login-notify status` shows the result"
-        found["waiting"] = len(spool.names("outgoing"))
-        found["failed"] = len(spool.names("failed"))
+        spools = [spool, *(outlets.place(spool, name) for name in outlets.names(spool))]
+        found["waiting"] = sum(len(place.names("outgoing")) for place in spools)
+        found["failed"] = sum(len(place.names("failed")) for place in spools)
     except (ConfigurationError, PrivilegeError) as error:
         found["answer"] = str(error)
         return exit_codes.CRITICAL, found, [str(error)]
@@ -165,9 +175,12 @@ def flush(options: argparse.Namespace) -> "Result":
 
 
 def _why_not(spool: Spool) -> "Optional[str]":
-    """Return why nothing was attempted, if Slack has asked for a pause."""
-    trouble = State(spool).trouble
-    return "{what}: {mend}".format(**trouble) if trouble else None
+    """Return why nothing was attempted, if a channel has asked for a pause."""
+    for place in (spool, *(outlets.place(spool, name) for name in outlets.names(spool))):
+        trouble = State(place).trouble
+        if trouble:
+            return "{what}: {mend}".format(**trouble)
+    return None
 
 
 def status(options: argparse.Namespace) -> "Result":

@@ -8,11 +8,13 @@ import os
 import time
 from urllib.parse import urlsplit
 
-from . import paths, settings
+from . import languages, paths, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
+
+    from .languages import Language
 
 PATH = paths.CONFIGURATION
 AGAIN = "run the role again"
@@ -28,12 +30,16 @@ class ConfigurationError(Exception):
 class Configuration:
     """The values of the configuration, checked. Their names are those of the role's variables without the prefix.
 
-    webhook_url: a secret. host_label: the server's name in alerts, "" for the host's own. allow_http: accept http://.
-    ca_file: a PEM file, "" for the system's authorities. proxy: http://host:port, "" for none; a secret if it has a
-    user and a password. people: names by fingerprint or
-    certificate. ignore: rules for logins that cause no message (rules.py). mentions: rules for whom a message mentions.
+    webhook_url: a secret. channels: the webhook's, then the entries of the setting, with the defaults of their kinds
+    and with secrets (channel_settings.py). host_label: the server's name in alerts, "" for the host's own. allow_http:
+    accept http://. ca_file: a PEM file, "" for the system's authorities. proxy: http://host:port, "" for none; a secret
+    if it has a user and a password. people: names by fingerprint or certificate. ignore: rules for logins that cause no
+    message (rules.py). mentions: rules for whom a message mentions.
     repeat_minutes: for how long logins of the same kind are one follow-up, 0 for never. daily_failures: whether a
     message a day counts the failed logins.
+    labels: facts about the host that alerts name. link: a template (link_template.py), "" for none. reverse_dns:
+    whether the resolver is asked for the names of clients. geo_database: paths of MMDB files with `:` between, "" for
+    none. language: of messages (languages).
     pam_services: services that run the hook. accept: faults of the host that are not reported (health.py).
     heartbeat_message: whether a heartbeat is a message. heartbeat_ping_url: a dead man's switch to ping, "" for none; a
     secret too. longest_silence: hours without a delivery after which something is wrong, 0 for no limit. most_waiting,
@@ -47,6 +53,7 @@ class Configuration:
         merged = copy.deepcopy(dict(DEFAULTS, **values))
         self.exposed = exposed
         self.webhook_url: str = merged["webhook_url"]
+        self.channels: List[Dict[str, Any]] = _channels(self.webhook_url, merged["channels"])
         self.host_label: str = merged["host_label"]
         self.allow_http: bool = merged["allow_http"]
         self.ca_file: str = merged["ca_file"]
@@ -56,6 +63,12 @@ class Configuration:
         self.mentions: List[Dict[str, Any]] = merged["mentions"]
         self.repeat_minutes: int = merged["repeat_minutes"]
         self.daily_failures: bool = merged["daily_failures"]
+        self.labels: Dict[str, str] = merged["labels"]
+        self.link: str = merged["link"]
+        self.reverse_dns: bool = merged["reverse_dns"]
+        self.geo_database: str = merged["geo_database"]
+        self.language: str = merged["language"]
+        languages.load(self.language)  # now, while this is root, who can read the file of the language
         self.pam_services: List[str] = merged["pam_services"]
         self.accept: List[str] = merged["accept"]
         self.heartbeat_message: bool = merged["heartbeat_message"]
@@ -65,10 +78,9 @@ class Configuration:
         self.most_waiting_mib: int = merged["most_waiting_mib"]
 
     @property
-    def channels(self) -> "List[Dict[str, Any]]":
-        """Return the channels: that of the webhook, then the entries of the setting."""
-        webhook = {"name": WEBHOOK, "kind": "slack", "url": self.webhook_url}
-        return [webhook] * bool(self.webhook_url)
+    def say(self) -> "Language":
+        """Return the texts of the language."""
+        return languages.load(self.language)
 
     @property
     def webhook_host(self) -> str:
@@ -80,6 +92,16 @@ class Configuration:
         """Return the proxy without its user and password, which may not be shown."""
         scheme, slashes, rest = self.proxy.partition("//")
         return scheme + slashes + rest.rpartition("@")[2]
+
+
+def _channels(webhook_url: str, entries: "List[Dict[str, Any]]") -> "List[Dict[str, Any]]":
+    webhook: Dict[str, Any] = {"name": WEBHOOK, "kind": "slack", "url": webhook_url}
+    found = [webhook] if webhook_url else []
+    if entries:
+        from . import channel_settings  # most hosts have the webhook alone
+
+        found += map(channel_settings.completed, entries)
+    return found
 
 
 def load(path: str = PATH) -> Configuration:

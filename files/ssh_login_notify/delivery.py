@@ -14,23 +14,24 @@ import random
 import signal
 import time
 
-from . import alert, config, heartbeat, identity, wording
+from . import alert, config, identity, wording
 from .channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE, BaseChannel, Verdict
 from .config import Configuration
 from .journal import trouble
 from .queue import Queue, enforce_limits
 from .retries import FEW_TRIES
-from .state import State
-from .text import printable
 from .transport import Answer, TransportError
-from .triage import Triage, heaviest_first
+from .triage import heaviest_first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Dict, List, Optional, Union
 
     from .alert import Alert
+    from .heartbeat import Switch
+    from .routing import Routed
     from .state import Entry
+    from .triage import Triage
 
 # With so many alerts that wait, one message tells of many; fewer are sent one by one.
 DIGEST_FROM = 11
@@ -59,16 +60,23 @@ class Delivery:
     """One run over the queue."""
 
     def __init__(
-        self, queue: Queue, configuration: Configuration, channel: BaseChannel, **sources: "Callable[..., Any]"
+        self,
+        queue: Queue,
+        configuration: Configuration,
+        channel: BaseChannel,
+        triage: "Union[Triage, Routed]",
+        switch: "Optional[Switch]" = None,
     ) -> None:
         """Take what it works with.
 
-        sources: what else the judge of a login asks, by its parameters' names (judge.Judge)
+        switch: the dead man's switch that a delivered heartbeat pings, None for none
         """
         self._queue = queue
         self._configuration = configuration
         self._channel = channel
-        self._state = State(queue.spool)
+        self._triage = triage
+        self._switch = switch
+        self._state = triage.state
         self._retries = self._state.retries
         self._one_by_one: set[str] = set()
         # Alerts to try next, out of turn, to find out whether the way is open.
@@ -78,7 +86,6 @@ class Delivery:
         self._failed: Dict[str, bool] = {}
         self._is_open = False
         self._patient = True
-        self._triage = Triage(queue.spool, configuration, self._state, **sources)
         # Whether this run has used up its retries.
         self._is_over = False
         # How many times in a row Slack has asked for a pause; the last run's request counts as one.
@@ -86,18 +93,19 @@ class Delivery:
         self.delivered = 0
         self.last_answer = ""
 
-    def run(self, patient: bool = True) -> bool:
+    def run(self, patient: bool = True, until: "Optional[float]" = None) -> bool:
         """Send what waits. Return True when nothing is left that is due.
 
-        patient: obey an earlier run's pause, and retry for a while; else obey only a pause that Slack asked for, and
-        end at the first failure
+        patient: obey an earlier run's pause, and retry for a while; else obey only a pause that the channel asked for,
+        and end at the first failure. until: when to leave the rest to the next run (time.monotonic); None: after
+        LONGEST_RUN_SECONDS
         """
         try:
-            return self._run(patient)
+            return self._run(patient, until or time.monotonic() + LONGEST_RUN_SECONDS)
         finally:
             self._triage.close()
 
-    def _run(self, patient: bool) -> bool:
+    def _run(self, patient: bool, until: float) -> bool:
         self._patient = patient
         self._triage.queue_follow_ups()
         self._keep_to_limits()
@@ -105,7 +113,6 @@ class Delivery:
             self._state.failures = 0  # another webhook, perhaps
         elif not self._pause(self._state.seconds_left(asked=not patient)):
             return False
-        began = time.monotonic()
         while True:
             self._queue.stop_waking()
             waiting = self._queue.names()
@@ -113,7 +120,7 @@ class Delivery:
             names = self._next(waiting, patient)
             if not names:
                 return True
-            if time.monotonic() - began > LONGEST_RUN_SECONDS:
+            if time.monotonic() > until:
                 self._queue.wake()
                 return False
             seconds = self._send(names)
@@ -226,7 +233,7 @@ class Delivery:
         self._triage.delivered(alerts)
         self._channel.delivered(alerts, answer)
         for sent in alerts:
-            if sent["about"] == alert.HEARTBEAT:
+            if sent["about"] == alert.HEARTBEAT and self._triage.is_everywhere(sent):
                 self._ping(sent)
 
     def _refuse(self, alerts: "List[Alert]", reason: bytes) -> None:
@@ -289,8 +296,8 @@ class Delivery:
 
     def _ping(self, beat: "Alert") -> None:
         """Ping the dead man's switch, if there is one and all is well."""
-        if self._configuration.heartbeat_ping_url and not beat["notes"]:
-            self._state.pinged(heartbeat.ping(self._channel.transport, self._configuration))
+        if self._switch and not beat["notes"]:
+            self._state.pinged(self._switch.ping())
 
     def _load(self, name: str, before: "List[Alert]") -> "Optional[Alert]":
         """Return an alert to send, weighed; set aside one that can't be read, remove one that needs no message.
@@ -298,9 +305,7 @@ class Delivery:
         before: earlier alerts of the same message
         """
         try:
-            found = alert.from_json(self._queue.read(name))
-            if found["id"] != name:
-                raise ValueError("its id is not its name")
+            found = self._queue.load(name)
             if found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message:
                 self._queue.remove(name)
                 self._ping(found)
@@ -308,13 +313,12 @@ class Delivery:
             weighed = self._triage.weigh(found, before)
             self._channel.message([weighed], time.time())
             if not self._triage.settle(weighed):
-                return weighed
+                return self._triage.in_context(weighed)
             self._queue.remove(name)
         except FileNotFoundError:
             pass
         except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
-            why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
-            self._queue.set_aside(name, printable(why).encode("utf-8") + b"\n")
+            self._queue.set_aside_damaged(name, error)
         return None
 
     def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:

@@ -8,16 +8,30 @@ Looking changes nothing and opens no network connection. The most urgent problem
 import os
 import time
 
-from . import ballast, config, labels, login_rules, overflow, pam_files, pam_stack, paths, sshds, trust, units
-from .channels import CLOSED
+from . import (
+    ballast,
+    channel_health,
+    config,
+    labels,
+    login_rules,
+    overflow,
+    pam_files,
+    pam_stack,
+    paths,
+    sshds,
+    trust,
+    units,
+)
+from .channel_health import ChannelHealth
 from .config import Configuration, ConfigurationError
 from .exit_codes import CRITICAL, WARNING
-from .installation import cannot_run, changed_files, installed_at
+from .installation import cannot_run, changed_files
 from .observer import ORPHAN_SECONDS
 from .open_connections import OpenConnections
 from .privileges import PrivilegeError, find_user
-from .spool import FOLLOWER_LOCK, SKEW_SECONDS, Spool, is_locked, is_older, written_at
-from .state import State
+from .problem import Problem, alerts_were, counted
+from .spool import FOLLOWER_LOCK, Spool, is_locked, is_older
+from .state import RECENT, State
 from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False
@@ -25,8 +39,6 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 RUN_ROLE = "run the role again"
-# An alert that has waited longer than this is critical, whatever the reason.
-LONG_WAIT_SECONDS = 900.0
 # A disk with less free space than this counts as full.
 FULL_BYTES = 1 << 14
 # A service ends with these codes if systemd could not set up its unit's settings ("Process Exit Codes" in
@@ -38,35 +50,21 @@ MOST_NAMES = 3
 FOLLOWED_SECONDS = 2.0
 
 
-class Problem:
-    """One problem.
-
-    severity: WARNING or CRITICAL. key: a name that stays the same when numbers in the sentence change. sentence: what
-    is wrong, a colon, what to do. about_delivery: not reported to the channel, which shows it itself or can't be
-    reached.
-    """
-
-    def __init__(self, severity: int, key: str, sentence: str, about_delivery: bool = False) -> None:
-        self.severity = severity
-        self.key = key
-        self.sentence = sentence
-        self.about_delivery = about_delivery
-
-
 class Health:
     """The host as it is now.
 
-    configuration: None when it can't be used. state: what the sender last did. captured, waiting, failed: names of what
-    is in the spool, None when that can't be read. overflowing: names of what waits outside. sshds: those that accept
-    logins. problems: what is wrong.
+    configuration: None when it can't be used. state: what the sender last did with the spool's own queue. captured:
+    names of the captures, None when the spool can't be read. channels: where alerts go. queues: those of the channels,
+    and before them the spool's own one if that is another. overflowing: names of what waits outside. sshds: those that
+    accept logins. problems: what is wrong.
     """
 
     def __init__(self, configuration: "Optional[Configuration]", state: State) -> None:
         self.configuration = configuration
         self.state = state
         self.captured: Optional[List[str]] = None
-        self.waiting: Optional[List[str]] = None
-        self.failed: Optional[List[str]] = None
+        self.queues: List[ChannelHealth] = []
+        self.channels: List[ChannelHealth] = []
         self.overflowing: List[str] = []
         self.sshds: List[sshds.Sshd] = []
         self.problems: List[Problem] = []
@@ -77,14 +75,15 @@ class Health:
         return max([problem.severity for problem in self.problems], default=0)
 
     @property
-    def undelivered(self) -> "List[str]":
-        """Return the names of all waiting alerts, in the spool and outside."""
-        return [*(self.waiting or []), *self.overflowing]
-
-    @property
     def oldest_waiting_seconds(self) -> "Optional[float]":
         """Return the age of the oldest waiting alert, None if none waits."""
-        return _age(self.undelivered)
+        return channel_health.age([name for queue in self.queues for name in queue.waiting])
+
+    @property
+    def last_ping(self) -> "Optional[Dict[str, Any]]":
+        """Return the last ping of the dead man's switch."""
+        found = channel_health.pings(self.channels)
+        return found[-1] if found else None
 
     def accepts(self, what: str) -> bool:
         """Tell whether the configuration accepts this problem of the host, so that it is not reported."""
@@ -105,11 +104,15 @@ def examine(spool: Spool) -> Health:
     problems += _of_units()
     problems += _of_labels(spool)
     try:
-        health.captured, health.waiting, health.failed = map(spool.names, ("incoming", "outgoing", "failed"))
-        problems += _of_spool(spool, health.captured, health.failed, health.overflowing)
+        health.captured = spool.names("incoming")
+        own, health.channels = channel_health.of_host(configuration, spool, health.overflowing)
+        health.queues = list(dict.fromkeys([own, *health.channels]))
+        problems += _of_spool(spool, health.captured, health.overflowing)
     except OSError as error:
         problems.append(Problem(CRITICAL, "spool", f"the spool can't be used ({_why(error)}): {RUN_ROLE}"))
     problems += _of_open_connections(spool)
+    for queue in health.queues:
+        problems += queue.problems()
     problems += _of_deliveries(health)
     health.problems = problems
     return health
@@ -213,13 +216,11 @@ def _of_labels(spool: Spool) -> "Iterator[Problem]":
         yield Problem(CRITICAL, "selinux " + key, fault)
 
 
-def _of_spool(
-    spool: Spool, captured: "List[str]", failed: "List[str]", overflowing: "List[str]"
-) -> "Iterator[Problem]":
+def _of_spool(spool: Spool, captured: "List[str]", overflowing: "List[str]") -> "Iterator[Problem]":
     """Report problems of the spool. Raise OSError if it can't be read."""
     unexpected = spool.unexpected()
     if overflowing:
-        what = _counted(len(overflowing), "alert waits", "alerts wait")
+        what = counted(len(overflowing), "alert waits", "alerts wait")
         what += f" in {paths.OVERFLOW}, because the spool accepts none"
         yield Problem(CRITICAL, "overflow", what + ": check the spool's disk (df, df -i, mount)")
     if _is_full(spool.root):
@@ -227,11 +228,8 @@ def _of_spool(
         yield Problem(CRITICAL, "full", what + ": free some space (df, df -i)")
     lost = ballast.lost(spool)
     if lost:
-        what = f"{_alerts_were(lost)} lost, because neither the spool nor {paths.OVERFLOW} had space"
+        what = f"{alerts_were(lost)} lost, because neither the spool nor {paths.OVERFLOW} had space"
         yield Problem(CRITICAL, "lost", what + ": free some space; the logins are in the system's log (authpriv)")
-    if failed:
-        what = f"{_alerts_were(len(failed))} refused, the last with {_answer(spool, failed[-1])}"
-        yield Problem(CRITICAL, "failed", what + ": fix the cause, then run `ssh-login-notify flush --failed`")
     if any(is_older(name, ORPHAN_SECONDS) for name in captured):
         what = "a capture is older than a minute, and no observer has processed it"
         yield Problem(WARNING, "captured", what + ": run `ssh-login-notify flush`", about_delivery=True)
@@ -249,7 +247,7 @@ def _is_full(path: str) -> bool:
 def _of_open_connections(spool: Spool) -> "Iterator[Problem]":
     count = _unfollowed(spool)
     if count:
-        connections = _counted(count, "open connection")
+        connections = counted(count, "open connection")
         what = f"no process watches {connections}, so later sessions there are not reported yet"
         mend = "cron starts one within 5 minutes, `ssh-login-notify flush` at once"
         if units.systemd_starts_the_sender():
@@ -277,77 +275,19 @@ def _is_followed(spool: Spool) -> bool:
 
 
 def _of_deliveries(health: Health) -> "Iterator[Problem]":
-    state, configuration = health.state, health.configuration
-    trouble = "{what}: {mend}".format(**state.trouble) if state.trouble else "not attempted yet"
-    stuck = [name for name in health.undelivered if state.retries.is_stuck(name)]
-    if stuck:
-        yield _stuck(stuck, health)
-    oldest = _age([name for name in health.undelivered if name not in stuck])
-    answer = state.last_answer
-    if oldest is not None and answer and answer["kind"] == CLOSED:
-        yield Problem(CRITICAL, "waiting", "alerts wait: " + trouble, about_delivery=True)
-    elif (oldest or 0) > LONG_WAIT_SECONDS:
-        what = f"alerts have waited for {(oldest or 0) / 60:.0f} minutes"
-        yield Problem(CRITICAL, "waiting", f"{what}: {trouble}", about_delivery=True)
-    elif oldest is not None and state.trouble:
-        yield Problem(WARNING, "waiting", "alerts wait: " + trouble, about_delivery=True)
-    if state.untold:
-        what = f"{_alerts_were(state.untold)} dropped, because too many waited or no disk had space"
-        where = "the logins are in the system's log (authpriv)"
-        yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
+    """Report what no channel alone shows."""
+    configuration = health.configuration
     hours = configuration.longest_silence if configuration else 0
-    since = _last_sign(state)
+    since = channel_health.last_sign(health.channels)
     if hours and time.time() - since > hours * 3600:
         what = f"nothing was delivered for {(time.time() - since) / 3600:.0f} hours, and the limit is {hours}"
         mend = "run `ssh-login-notify heartbeat`, then `ssh-login-notify status`"
         yield Problem(CRITICAL, "silence", f"{what}: {mend}", about_delivery=True)
     switch = configuration.heartbeat_ping_url if configuration else ""
-    if switch and state.last_ping and not state.last_ping["well"]:
-        what = "the dead man's switch was not reached ({answer})".format(**state.last_ping)
+    last_ping = health.last_ping
+    if switch and last_ping and not last_ping["well"]:
+        what = "the dead man's switch was not reached ({answer})".format(**last_ping)
         yield Problem(WARNING, "ping", what + ": check ssh_login_notify_heartbeat_ping_url, DNS, firewall, proxy")
-
-
-def _stuck(names: "List[str]", health: Health) -> Problem:
-    """Report alerts that later ones overtake. The answer is not quoted: its words may be what a filter blocks."""
-    tried = [health.state.retries.entries[name] for name in names]
-    last = max(tried, key=lambda entry: float(entry["at"]))
-    what = f"{_counted(len(names), 'alert is', 'alerts are')} stuck, the last attempt ended with "
-    what += str(last["status"] or "no answer")
-    host = health.configuration.webhook_host if health.configuration else "the webhook's host"
-    mend = f"check for a proxy or filter on the way to {host} that blocks their contents"
-    if any(entry["lost"] for entry in tried):
-        mend = f"they may be posted already: check for a proxy or filter on the way to {host} that loses answers"
-    if any(entry["unsure"] for entry in tried):
-        mend = f"they may be posted already: {host} does not answer like Slack; find out what answers"
-    return Problem(CRITICAL, "stuck", f"{what}: {mend}; then run `ssh-login-notify flush`")
-
-
-def _last_sign(state: State) -> float:
-    """Return the time of the last certain delivery from this host. A time in the future does not count."""
-    signs = [entry["delivered_at"] for entry in state.recent]
-    if state.last_ping and state.last_ping["well"]:
-        signs.append(state.last_ping["at"])
-    return max([sign for sign in signs if sign <= time.time() + SKEW_SECONDS], default=installed_at())
-
-
-def _answer(spool: Spool, name: str) -> str:
-    try:
-        return printable(spool.read("failed", name + ".answer").strip())
-    except OSError:
-        return "an unknown answer"
-
-
-def _counted(count: int, one: str, several: str = "") -> str:
-    """Return a number with its noun, and a verb that agrees: `1 alert is`, `3 alerts are`."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
-
-
-def _alerts_were(count: int) -> str:
-    return _counted(count, "alert was", "alerts were")
-
-
-def _age(names: "List[str]") -> "Optional[float]":
-    return round(max(time.time() - written_at(min(names)), 0), 1) if names else None
 
 
 def _why(error: Exception) -> str:
@@ -361,29 +301,30 @@ def _listed(names: "List[str]") -> str:
 
 def as_json(health: Health) -> "Dict[str, Any]":
     """Return everything as JSON, for machines. Of secret URLs it contains only the hosts."""
-    state, configuration = health.state, health.configuration
+    configuration, channels = health.configuration, health.channels
+    recent = [dict(entry, channel=channel.name) for channel in channels for entry in channel.state.recent]
+    recent.sort(key=lambda entry: float(entry["delivered_at"]))
+    answers = [channel.state.last_answer for channel in channels if channel.state.last_answer]
+    are_readable = bool(health.queues)
     return {
         "configuration": dict({"path": config.PATH}, **(_shown(configuration) if configuration else {})),
         "sshds": [printable(sshd.title) for sshd in health.sshds],
-        "captured": _count(health.captured),
-        "waiting": None if health.waiting is None else len(health.waiting) + len(health.overflowing),
+        "captured": None if health.captured is None else len(health.captured),
+        "waiting": sum(len(queue.waiting) for queue in health.queues) if are_readable else None,
         "oldest_waiting_seconds": health.oldest_waiting_seconds,
-        "failed": _count(health.failed),
-        "dropped": state.dropped,
-        "last_delivery": state.recent[-1] if state.recent else None,
-        "recent_deliveries": state.recent,
-        "recent_ignored": state.ignored,
-        "recent_folded": state.folded,
-        "last_answer": state.last_answer,
-        "last_ping": state.last_ping,
+        "failed": sum(len(queue.failed) for queue in health.queues) if are_readable else None,
+        "dropped": sum(queue.state.dropped for queue in health.queues),
+        "last_delivery": recent[-1] if recent else None,
+        "recent_deliveries": recent[-RECENT:],
+        "recent_ignored": health.state.ignored,
+        "recent_folded": health.state.folded,
+        "last_answer": max(answers, key=lambda answer: float(answer["at"]), default=None),
+        "last_ping": health.last_ping,
+        "channels": {channel.name: channel.as_json() for channel in channels},
         "ended_rules": login_rules.ended(configuration.ignore, time.time()) if configuration else [],
         "sandbox_without": units.Installed().sandbox_without,
         "problems": [problem.sentence for problem in health.problems],
     }
-
-
-def _count(names: "Optional[List[str]]") -> "Optional[int]":
-    return None if names is None else len(names)
 
 
 def _shown(configuration: Configuration) -> "Dict[str, Any]":
@@ -408,6 +349,8 @@ def as_line(health: Health, word: str) -> str:
     if found["sandbox_without"]:
         parts.append("this host refuses a part of the units' sandbox ({})".format(", ".join(found["sandbox_without"])))
     parts += found["ended_rules"]
+    if len(found["channels"]) > 1:
+        parts.append("{} channels: {}".format(len(found["channels"]), ", ".join(found["channels"])))
     last = found["last_delivery"]
     if last:
         when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(last["delivered_at"]))

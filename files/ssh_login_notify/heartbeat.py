@@ -38,11 +38,19 @@ def queue(spool: Spool, problems: "List[str]") -> None:
     start_sender(spool)
 
 
-def ping(transport: Transport, configuration: Configuration) -> "Dict[str, Any]":
-    """Ping the dead man's switch once; return the result in the form for State.pinged."""
-    try:
-        answer = transport.to(configuration.heartbeat_ping_url).get()
-        well, said = 200 <= answer.status < 300, str(answer.status)
-    except (TransportError, OSError, ValueError) as error:  # whatever it is, the alerts behind it must not wait for it
-        well, said = False, printable(str(error))
-    return {"at": time.time(), "well": well, "answer": said}
+class Switch:
+    """The dead man's switch."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Read what takes root to read. Raise ConfigurationError if the CA file can't be used."""
+        url = configuration.heartbeat_ping_url
+        self._transport = Transport(configuration, url).to(url)
+
+    def ping(self) -> "Dict[str, Any]":
+        """Ping it once; return the result in the form for State.pinged."""
+        try:
+            answer = self._transport.get()
+            well, said = 200 <= answer.status < 300, str(answer.status)
+        except (TransportError, OSError, ValueError) as error:  # whatever it is, alerts behind it must not wait for it
+            well, said = False, printable(str(error))
+        return {"at": time.time(), "well": well, "answer": said}

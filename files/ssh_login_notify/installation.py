@@ -10,7 +10,7 @@ from . import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Iterable, List, Optional
 
 
 def installed_at() -> float:
@@ -33,13 +33,24 @@ def changed_files() -> "List[str]":
     if not isinstance(files, dict):
         raise ValueError("it names no files")
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
-    changed += [path for path in (paths.LIBRARY, paths.PACKAGE) if not _is_open_to_root(path)]
+    directories = [paths.LIBRARY, paths.PACKAGE, *_sub_packages(files)]
+    changed += [path for path in directories if not _is_open_to_root(path)]
     # Python would load a module beside the package instead of one of the package's.
-    known = {paths.MANIFEST, *files}
-    for directory, entries in ((paths.LIBRARY, os.listdir(paths.LIBRARY)), (paths.PACKAGE, os.listdir(paths.PACKAGE))):
-        found = [os.path.join(directory, entry) for entry in sorted(entries) if entry != "__pycache__"]
-        changed += [path for path in found if path not in known and path != paths.PACKAGE]
+    known = {paths.MANIFEST, *files, *directories}
+    for directory in directories:
+        found = [os.path.join(directory, entry) for entry in sorted(_entries(directory)) if entry != "__pycache__"]
+        changed += [path for path in found if path not in known]
     return changed
+
+
+def _sub_packages(files: "Iterable[str]") -> "List[str]":
+    """Return the directories of the sub-packages among the installed files."""
+    return sorted({os.path.dirname(path) for path in files if path.startswith(paths.PACKAGE + "/")} - {paths.PACKAGE})
+
+
+def _entries(directory: str) -> "List[str]":
+    """Return the names in a directory; none if there is no directory, which its files show."""
+    return os.listdir(directory) if os.path.isdir(directory) else []
 
 
 def _is_as_installed(path: str, digest: object) -> bool:
@@ -56,7 +67,10 @@ def _is_as_installed(path: str, digest: object) -> bool:
 
 
 def _is_open_to_root(directory: str) -> bool:
-    status = os.stat(directory)
+    try:
+        status = os.lstat(directory)
+    except OSError:
+        return False
     return stat.S_ISDIR(status.st_mode) and _is_roots(status, 0o500)
 
 

@@ -12,17 +12,19 @@ from . import rules
 from .alert import LOGIN
 from .failures import HEAVY_FROM
 from .memory import KEY, NETWORK, PASSWORDS, TYPE
-from .text import plain_or_quoted, printable
+from .text import printable
 from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Optional, Sequence
+    from typing import Any, Callable, Dict, List, Optional, Sequence
 
     from .alert import Alert
     from .config import Configuration
     from .memory import Memory
 
+    # A key of wording.py's reasons, and the values that it takes; empty where the weight says it all.
+    Reason = Dict[str, Any]
     # From a user's address and the time of the login: the failed attempts before it, None where nobody knows.
     Failures = Callable[[str, float], Optional[int]]
     # From a fingerprint and a user: the comment of the key's line, None where nobody knows.
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 ACCOUNTS = "/etc/passwd"
 # A host has few accounts with the number 0; the file is read no further.
 LARGEST_BYTES = 1 << 20
-COMMENT = "its line in authorized_keys says {}, which the user can write"
 
 
 def knows_nothing(*_what: object) -> None:
@@ -58,46 +59,47 @@ class Judge:
         self._roots = root_accounts()
 
     def weigh(self, alert: "Alert", before: "Sequence[Alert]" = ()) -> "Alert":
-        """Return the alert with its `weights`, the heaviest first, and `reasons`, a sentence for those that need one.
+        """Return the alert with its `weights`, the heaviest first, and `reasons` for those that need one (wording.py).
+
+        A reason has a `key`, and values: {"key": "failures", "count": 12}.
 
         before: earlier logins that are told in the same message
         """
         if alert["about"] != LOGIN:
             return dict(alert, weights=[], reasons=[])
-        said: Dict[str, str] = {}
+        said: Dict[str, Reason] = {}
         if alert["notes"]:
-            said[ANOMALY] = ""
+            said[ANOMALY] = {}
         if alert["user"] in self._roots:
-            said[ROOT] = ""
+            said[ROOT] = {}
         said.update(self._of_the_key(alert))
         said.update(self._of_the_address(alert))
         said.update(self._first(alert, before))
         weights = [weight for weight in WEIGHTS if weight in said]
         return dict(alert, weights=weights, reasons=[said[weight] for weight in weights if said[weight]])
 
-    def _of_the_key(self, alert: "Alert") -> "Dict[str, str]":
+    def _of_the_key(self, alert: "Alert") -> "Dict[str, Reason]":
         methods = alert["methods"]
         keys = [method for method in methods if "fingerprint" in method]
         if not keys and any(method["method"] in PASSWORDS for method in methods):
             if self._memory.prefers_keys(alert["user"]):
-                return {PASSWORD: "by password, although most logins of this user are by key"}
+                return {PASSWORD: {"key": "password"}}
             return {}
         unknown = [method for method in keys if not rules.person(method, self._configuration.people)]
         if not unknown or not self._configuration.people:
             return {}
-        sentence = "a key that nobody here knows"
         comment = self._comments(unknown[0]["fingerprint"], alert["user"])
         if comment:
-            sentence += f" ({COMMENT.format(plain_or_quoted(printable(comment)))})"
-        return {UNKNOWN_KEY: sentence}
+            return {UNKNOWN_KEY: {"key": "unknown_key_comment", "comment": printable(comment)}}
+        return {UNKNOWN_KEY: {"key": "unknown_key"}}
 
-    def _of_the_address(self, alert: "Alert") -> "Dict[str, str]":
+    def _of_the_address(self, alert: "Alert") -> "Dict[str, Reason]":
         count = self._failures(alert["address"], alert["time"]) if alert["address"] else None
         if count is None or count < HEAVY_FROM:
             return {}
-        return {FAILURES: f"after {count} failed attempts from this address in ten minutes"}
+        return {FAILURES: {"key": "failures", "count": count}}
 
-    def _first(self, alert: "Alert", before: "Sequence[Alert]") -> "Dict[str, str]":
+    def _first(self, alert: "Alert", before: "Sequence[Alert]") -> "Dict[str, Reason]":
         people = self._configuration.people
         news = self._memory.news(alert, people, before)
         if not news:
@@ -105,17 +107,11 @@ class Judge:
         since = time.strftime("%Y-%m-%d", time.localtime(self._memory.since))
         is_known = self._memory.knows(alert["user"]) or any(other["user"] == alert["user"] for other in before)
         if not is_known:
-            return {FIRST: f"the first login of this user (since {since})"}
-        shown = {
-            KEY: "with this key" if any(key.startswith("SHA256:") for key in news.get(KEY, [])) else "in this way",
-            NETWORK: "from {}".format(plain_or_quoted(", ".join(news.get(NETWORK, [])))),
-            TYPE: "of this type",
-        }
-        return {FIRST: f"the first login {_listed([shown[kind] for kind in news])} (since {since})"}
-
-
-def _listed(words: "List[str]") -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+            return {FIRST: {"key": "first_user", "since": since}}
+        by_key = any(key.startswith("SHA256:") for key in news.get(KEY, []))
+        what = {KEY: "key" if by_key else "method", NETWORK: "network", TYPE: "type"}
+        networks = ", ".join(news.get(NETWORK, []))
+        return {FIRST: {"key": "first", "what": [what[kind] for kind in news], "networks": networks, "since": since}}
 
 
 def root_accounts() -> "List[str]":

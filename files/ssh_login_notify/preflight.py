@@ -522,7 +522,7 @@ def last_delivery() -> int:
 
 def last_change(services: "List[str]") -> int:
     """Return when a file of the notifier or a PAM file was last changed, in seconds since the epoch."""
-    paths = [CONFIGURATION, PROGRAM, *glob.glob(os.path.join(LIBRARY, "*", "*.py"))]
+    paths = [CONFIGURATION, PROGRAM, *glob.glob(os.path.join(LIBRARY, "**", "*.py"), recursive=True)]
     paths += [pam_files.path_of(service) for service in services]
     return max([int(os.stat(path).st_mtime) for path in paths if os.path.exists(path)], default=1)
 

@@ -6,14 +6,17 @@ How many may wait is limited. Beyond the limits the oldest are dropped, and neve
 many.
 """
 
-from . import overflow
+from . import alert, overflow
 from .journal import trouble
 from .spool import ALERT_MODE, Spool
 from .state import State
+from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional
+
+    from .alert import Alert
 
 MIB_BYTES = 1 << 20
 
@@ -48,6 +51,17 @@ class Queue:
         """Return an alert."""
         return self._in_memory[name] if name in self._in_memory else self.spool.read("outgoing", name)
 
+    def load(self, name: str) -> "Alert":
+        """Return an alert, checked. Raise ValueError, in words for a person, for anything else."""
+        found = alert.from_json(self.read(name))
+        if found["id"] != name:
+            raise ValueError("its id is not its name")
+        return found
+
+    def hold(self, alerts: "Dict[str, bytes]") -> None:
+        """Have these alerts wait as well, in memory alone: the spool has no room for them."""
+        self._in_memory.update(alerts)
+
     def remove(self, name: str) -> None:
         """Remove an alert that is sent, or needs no message."""
         self.spool.remove("outgoing", name)
@@ -64,6 +78,11 @@ class Queue:
         else:
             self.spool.set_aside(name, reason)
         trouble("The alert {} is set aside in failed/: {}".format(name, reason.decode("utf-8").rstrip()))
+
+    def set_aside_damaged(self, name: str, error: Exception) -> None:
+        """Move a file that is no alert to failed/, with what is wrong with it."""
+        why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
+        self.set_aside(name, printable(why).encode("utf-8") + b"\n")
 
     def _forget(self, name: str) -> None:
         if self._in_memory.pop(name, None) is not None and self._remover:

@@ -49,17 +49,19 @@ def is_ignored(alert: "Alert", configuration: Configuration, weights: "Iterable[
     return ignoring_rule(alert, configuration, weights) > 0
 
 
-def ignoring_rule(alert: "Alert", configuration: Configuration, weights: "Iterable[str]") -> int:
+def ignoring_rule(
+    alert: "Alert", configuration: Configuration, weights: "Iterable[str]", ignore: "Optional[List[Rule]]" = None
+) -> int:
     """Return the number of the first rule that says that this login needs no message, from 1 on; 0 if none does.
 
     weights: those of the login (weights.py); a note is always one. A rule ignores a heavy login only if its `weight`
     names each of them, so one without `weight` ignores no heavy login. A message about the notifier itself is never
-    ignored.
+    ignored. ignore: the rules, None for those of the setting
     """
     if is_own(alert):
         return 0
     heavy = _all_weights(alert, weights)
-    for number, rule in enumerate(configuration.ignore, 1):
+    for number, rule in enumerate(configuration.ignore if ignore is None else ignore, 1):
         if heavy.issubset(named(rule, "weight")) and _matches(rule, alert, configuration):
             return number
     return 0
@@ -72,13 +74,17 @@ def mentions(alert: "Alert", configuration: Configuration, weights: "Iterable[st
     """
     if is_own(alert):
         return []
-    heavy = _all_weights(alert, weights)
-    found = [
-        rule["mention"]
-        for rule in configuration.mentions
-        if ("weight" not in rule or heavy.intersection(named(rule, "weight"))) and _matches(rule, alert, configuration)
-    ]
+    found = [rule["mention"] for rule in configuration.mentions if selects(rule, alert, configuration, weights)]
     return list(dict.fromkeys(found))
+
+
+def selects(rule: "Rule", alert: "Alert", configuration: Configuration, weights: "Iterable[str]") -> bool:
+    """Tell whether a rule of `mentions`, or of a channel's `only`, picks this login.
+
+    weights: those of the login. With `weight`, the login must have one of those that the rule names.
+    """
+    heavy = _all_weights(alert, weights)
+    return ("weight" not in rule or bool(heavy & set(named(rule, "weight")))) and _matches(rule, alert, configuration)
 
 
 def _all_weights(alert: "Alert", weights: "Iterable[str]") -> "Set[str]":

@@ -12,11 +12,13 @@ import signal
 import sys
 import time
 
-from . import channels, config, exit_codes, mutes, overflow, self_check
-from .channels import BaseChannel
-from .config import Configuration, ConfigurationError
+from . import channels, config, exit_codes, mutes, outlets, overflow, self_check
+from .config import ConfigurationError
 from .delivery import MAKE_WAY, Delivery
+from .heartbeat import Switch
 from .journal import trouble
+from .lookups import Lookups
+from .outlets import Outlet
 from .privileges import PrivilegeError, give_up
 from .queue import Queue, enforce_limits
 from .recovery import recover
@@ -24,11 +26,14 @@ from .root_reader import RootReader
 from .spool import Lock, Spool
 from .state import State
 from .transport import TransportError
+from .triage import Triage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional, Tuple
+    from typing import List, Optional, Union
 
+    from .channels import BaseChannel
+    from .couriers import Couriers
 
 # How much longer a run lasts when the sign that has started it can't be taken away: systemd starts the next at once.
 SIGN_STAYS_SECONDS = 60.0
@@ -61,10 +66,10 @@ def _run(spool: Spool) -> int:
     self_check.run_if_due(spool)
     mutes.finish(spool)
     queue = Queue(spool)
-    configuration, channel, reader = _become_sender(queue)
+    dispatcher = _become_sender(queue)
     try:
         while lock.take():
-            delivery = Delivery(queue, configuration, channel, failures=reader.before, comments=reader.comment_of)
+            delivery = dispatcher.begin()
             settled = delivery.run()
             queue.close()
             lock.give_up()
@@ -73,10 +78,10 @@ def _run(spool: Spool) -> int:
                 return exit_codes.OK if settled else exit_codes.TRY_LATER
         return exit_codes.OK
     finally:
-        reader.close()
+        dispatcher.close()
 
 
-def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
+def flush(spool: Spool, put_back: bool) -> "Optional[Union[Delivery, Couriers]]":
     """Send what waits, and wait for nothing but what Slack has asked for; return the run, None if a sender is at work.
 
     put_back: first put back what was refused. Raise ConfigurationError, PrivilegeError, OSError.
@@ -87,14 +92,60 @@ def flush(spool: Spool, put_back: bool) -> "Optional[Delivery]":
     recover(spool)
     mutes.finish(spool)
     queue = Queue(spool)
-    configuration, channel, reader = _become_sender(queue)
-    for name in spool.names("failed") if put_back else []:
-        spool.put_back(name)
-    delivery = Delivery(queue, configuration, channel, failures=reader.before, comments=reader.comment_of)
+    dispatcher = _become_sender(queue)
+    if put_back:
+        dispatcher.put_back()
+    delivery = dispatcher.begin()
     delivery.run(patient=False)
     queue.close()
-    reader.close()
+    dispatcher.close()
     return delivery
+
+
+class Dispatcher:
+    """What the sender delivers with: all that takes root to get, for as many runs as there are."""
+
+    def __init__(self, queue: Queue) -> None:
+        """Read and prepare what takes root. Raise ConfigurationError, OSError."""
+        self._queue = queue
+        self._configuration = config.load()
+        entries = self._configuration.channels
+        self._channel: Optional[BaseChannel] = None
+        self._outlets: List[Outlet] = []
+        if outlets.is_one(entries):
+            outlets.prepare(queue.spool, [])
+            self._channel = channels.load(entries[0], self._configuration, queue.spool)
+        else:
+            from . import couriers, routing  # noqa: F401 - most hosts have one channel
+
+            outlets.prepare(queue.spool, [entry["name"] for entry in entries])
+            self._outlets = [Outlet(queue.spool, entry, self._configuration) for entry in entries]
+        self._switch = Switch(self._configuration) if self._configuration.heartbeat_ping_url else None
+        self._reader = RootReader()
+        self._lookups = Lookups(self._configuration)
+
+    def begin(self) -> "Union[Delivery, Couriers]":
+        """Return a run over the queue, or over those of several channels."""
+        reader = self._reader
+        asked = {"failures": reader.before, "comments": reader.comment_of}
+        triage = Triage(self._queue.spool, self._configuration, self._lookups, **asked)
+        if self._channel:
+            return Delivery(self._queue, self._configuration, self._channel, triage, self._switch)
+        from .couriers import Couriers
+        from .routing import Router
+
+        router = Router(self._queue, self._configuration, self._outlets, triage)
+        return Couriers(self._queue, self._configuration, self._outlets, router, self._switch)
+
+    def put_back(self) -> None:
+        """Put what was refused back into the queues. Raise OSError."""
+        for spool in (self._queue.spool, *(outlet.spool for outlet in self._outlets)):
+            for name in spool.names("failed"):
+                spool.put_back(name)
+
+    def close(self) -> None:
+        """End the child that reads as root."""
+        self._reader.close()
 
 
 def _stop_waking(spool: Spool) -> bool:
@@ -108,23 +159,18 @@ def _stop_waking(spool: Spool) -> bool:
     return stopped
 
 
-def _become_sender(queue: Queue) -> "Tuple[Configuration, BaseChannel, RootReader]":
-    """Read what takes root to read, leave a child that can read more, and give root up.
-
-    Raise ConfigurationError, PrivilegeError, OSError.
-    """
+def _become_sender(queue: Queue) -> Dispatcher:
+    """Get all that takes root, and give root up. Raise ConfigurationError, PrivilegeError, OSError."""
     queue.load_overflow()
     try:
-        configuration = config.load()
-        channel = channels.load(configuration.channels[0], configuration, queue.spool)
-        reader = RootReader()
+        dispatcher = Dispatcher(queue)
         give_up()
     except (ConfigurationError, PrivilegeError):
         # Nothing is sent until that is put right, and that must not fill the disk.
         defaults = config.DEFAULTS
         enforce_limits(queue.spool, State(queue.spool), defaults["most_waiting"], defaults["most_waiting_mib"])
         raise
-    return configuration, channel, reader
+    return dispatcher
 
 
 def _fail(spool: Spool, sentence: str) -> int:

@@ -11,6 +11,7 @@ and leaves no file half-written.
     open/       connections that were reported and are still open (open_connections.py)        root only
     ballast/    files that become alerts when no disk has room (ballast.py)                    root only
     mutes/      windows in which one identity's logins need no message (mutes.py)    root writes, the service user reads
+    channels/   where there are several: outgoing/, failed/ and state/ of each one (outlets.py)
 
 A file's name is the capture's: a time and a pid. Names sort by time, and are the ids of the alerts.
 """
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Dict, List, Tuple
 
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
-BALLAST, MUTES = "ballast", "mutes"
+BALLAST, MUTES, CHANNELS = "ballast", "mutes", "channels"
 FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
-STATE_FILES = ("wake", "sender.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json")
+STATE_FILES = (
+    "wake", "sender.json", "channel.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json",
+)  # fmt: skip
 # The ending of a file that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
 # The directories are setgid, so the group is the service's.
@@ -119,7 +122,8 @@ class Spool:
 
     def unexpected(self) -> "List[str]":
         """Return the paths of unexpected files, such as `outgoing/README`. The notifier does not touch them."""
-        found = [name for name in os.listdir(self.root) if name not in (*DIRECTORIES, *LOCKS, BALLAST, MUTES)]
+        known = (*DIRECTORIES, *LOCKS, BALLAST, MUTES, CHANNELS)
+        found = [name for name in os.listdir(self.root) if name not in known]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
             found += [f"{directory}/{entry}" for entry, plain in entries if not _is_expected(directory, entry, plain)]

@@ -114,6 +114,12 @@ class State:
         self.retries.delivered([sent["id"] for sent in deliveries], forgive)
         self._keep()
 
+    def routed(self, login: "Entry") -> None:
+        """Remember an alert that is in the queues of all channels that take it, in the form of a delivery."""
+        self.recent = [*self.recent, login][-RECENT:]
+        self.trouble = self.last_answer = None
+        self._keep()
+
     def refused(self, answer: "Entry") -> None:
         """Remember the answer to an alert (ANSWER)."""
         self.last_answer = answer

@@ -15,34 +15,39 @@ from .judge import Judge
 from .memory import Memory
 from .mutes import Mutes
 from .repeats import Repeats
+from .state import State
 from .text import plain_or_quoted
 from .weights import WEIGHTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Sequence
+    from typing import Any, Dict, List, Optional, Sequence
 
     from .alert import Alert
     from .config import Configuration
+    from .lookups import Lookups
     from .spool import Spool
-    from .state import State
 
 
 class Triage:
     """Decides for one run of the sender."""
 
-    def __init__(self, spool: "Spool", configuration: "Configuration", state: "State", **sources: "Any") -> None:
+    def __init__(
+        self, spool: "Spool", configuration: "Configuration", lookups: "Optional[Lookups]" = None, **sources: "Any"
+    ) -> None:
         """Load what is remembered.
 
-        sources: what else the judge asks, by its parameters' names (judge.Judge)
+        lookups: what adds the context to an alert, None for nothing. sources: what else the judge asks, by its
+        parameters' names (judge.Judge)
         """
         self._spool = spool
         self._configuration = configuration
-        self._state = state
+        self.state = State(spool)
         self._memory = Memory(spool)
         self._mutes = Mutes(spool)
         self._repeats = Repeats(spool)
         self._judge = Judge(configuration, self._memory, **sources)
+        self._lookups = lookups
 
     def weigh(self, alert: "Alert", before: "Sequence[Alert]") -> "Alert":
         """Return the alert with its `weights`, the `reasons` for them, and its `mentions`.
@@ -51,6 +56,10 @@ class Triage:
         """
         weighed = self._judge.weigh(alert, before)
         return dict(weighed, mentions=rules.mentions(alert, self._configuration, weighed["weights"]))
+
+    def in_context(self, alert: "Alert") -> "Alert":
+        """Return an alert that gets a message, with what is looked up for it (context.py)."""
+        return self._lookups.add(alert) if self._lookups else alert
 
     def settle(self, alert: "Alert") -> bool:
         """Note a login that needs no message, and return True; return False for every other alert.
@@ -70,7 +79,7 @@ class Triage:
             label = summary.label_of(self._configuration.ignore[rule - 1])
             summary.count(self._spool, alert["id"], summary.IGNORED, label)
             entry = {"id": alert["id"], "from": wording.origin(alert), "rule": rule, "at": time.time()}
-            self._state.ignore([entry])
+            self.state.ignore([entry])
         return rule > 0
 
     def _is_muted(self, alert: "Alert") -> bool:
@@ -81,13 +90,13 @@ class Triage:
         return True
 
     def _is_folded(self, alert: "Alert") -> bool:
-        into = self._repeats.target(alert, self._state.recent, self._configuration.repeat_minutes)
+        into = self._repeats.target(alert, self.state.recent, self._configuration.repeat_minutes)
         if into is None or not self._repeats.fold(alert, into):
             return False
         summary.count(self._spool, alert["id"], summary.FOLDED, _whose(alert))
         facts: Dict[str, Any] = dict(identity.facts_of(alert))
         facts.update({"id": alert["id"], "from": wording.origin(alert), "into": into["id"], "at": time.time()})
-        self._state.fold(facts)
+        self.state.fold(facts)
         return True
 
     def delivered(self, alerts: "List[Alert]") -> None:
@@ -95,6 +104,10 @@ class Triage:
         for sent in alerts:
             if sent["about"] == LOGIN:
                 self._memory.remember(sent, self._configuration.people)
+
+    def is_everywhere(self, alert: "Alert") -> bool:
+        """Tell whether an alert that was just delivered is in all channels that take it: here, there is one."""
+        return True
 
     def queue_follow_ups(self) -> None:
         """Queue the messages about repeats that are over."""

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The trial: a test alert that is sent at once, without the spool, and its result."""
+"""The trial: a test alert that is sent to each channel at once, without the spool, and the results."""
 
 import time
 
-from . import alert, channels, config, exit_codes
+from . import alert, channels, config, exit_codes, outlets
 from .channels import DELIVERED
 from .config import ConfigurationError
 from .privileges import PrivilegeError, give_up
@@ -14,53 +14,91 @@ from .transport import TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
-# How long to wait where Slack has asked this host for a pause.
+    from .alert import Alert
+    from .channels import BaseChannel
+
+    Result = Dict[str, Any]
+
+# How long to wait where a channel has asked this host for a pause.
 PAUSE_SECONDS = 30.0
 
 
-def run(path: str) -> "Tuple[int, Dict[str, Any]]":
-    """Send a test alert with the configuration at this path; return the exit code, and the result by name."""
+class Trial:
+    """One channel's trial. To be made by root, and run without root's rights."""
+
+    def __init__(self, name: str, channel: "BaseChannel", spool: Spool) -> None:
+        """spool: where the sender keeps this channel's state."""
+        self.name = name
+        self._channel = channel
+        self._spool = spool
+        self._lock: Optional[Lock] = None
+        try:
+            self._lock = Lock(spool.path(outlets.LOCK))
+        except OSError:
+            pass  # a trial works without a spool
+
+    def run(self, test: "Alert") -> "Result":
+        """Send the test alert, and return the result."""
+        began = time.time()
+        found: Result = {"delivered": False, "status": None, "answer": "", "mend": None}
+        try:
+            self._wait_out_pause()
+            answer = self._channel.send(self._channel.message([test], began), [test])
+            meaning = self._channel.read(answer)
+            found.update(status=answer.status, answer=answer.words, delivered=meaning.kind == DELIVERED)
+            found["mend"] = meaning.mend or None
+            if meaning.asked is not None and self._lock and self._lock.take():
+                # The sender has to pause as well. One that is at work is told by the channel itself.
+                State(self._spool).waiting(str(answer), meaning.mend, meaning.asked, asked=True)
+        except TransportError as error:
+            found.update(answer=str(error), mend=self._channel.WAY)
+        found["seconds"] = round(time.time() - began, 3)
+        return found
+
+    def _wait_out_pause(self) -> None:
+        """Wait as long as the channel has asked this host to; raise TransportError if that is too long."""
+        left = State(self._spool).seconds_left(asked=True)
+        if left > PAUSE_SECONDS:
+            raise TransportError(f"{self._channel.TITLE} has asked for a pause, and {left:.0f} seconds of it are left")
+        time.sleep(left)
+
+
+def run(path: str, channel: str = "") -> "Tuple[int, Result]":
+    """Send a test alert with the configuration at this path; return the exit code, and the result by name.
+
+    channel: the name of the only one to try, "" for each. The result has that of each one in `channels`, and at the
+    top that of the first that failed, or of the first
+    """
     began = time.time()
     test = alert.own(alert.TEST, [])
-    found: Dict[str, Any] = {"delivered": False, "status": None, "answer": "", "mend": None, "id": test["id"]}
+    found: Result = {"delivered": False, "status": None, "answer": "", "mend": None, "channels": {}, "id": test["id"]}
     code = exit_codes.CRITICAL
     try:
-        configuration = config.load(path)
-        channel = channels.load(configuration.channels[0], configuration, None)
-        _wait_out_pause()
-        lock = _lock_of_sender()
+        trials = _prepare(path, channel)
         give_up()
-        answer = channel.send(channel.message([test], began), [test])
-        meaning = channel.read(answer)
-        delivered = meaning.kind == DELIVERED
-        if meaning.asked is not None and lock and lock.take():
-            # Slack tells a running sender itself.
-            State(Spool()).waiting(str(answer), meaning.mend, meaning.asked, asked=True)
-        found.update(delivered=delivered, status=answer.status, answer=answer.words)
-        found["mend"] = None if delivered else meaning.mend
-        code = exit_codes.OK if delivered else exit_codes.WARNING
+        results = {trial.name: trial.run(test) for trial in trials}
+        failed = [name for name in results if not results[name]["delivered"]]
+        found.update(results[(failed or list(results))[0]], channels=results)
+        code = exit_codes.WARNING if failed else exit_codes.OK
     except (ConfigurationError, PrivilegeError) as error:
         found["answer"], _colon, found["mend"] = str(error).partition(": ")
-    except TransportError as error:
-        found.update(answer=str(error), mend=channels.BaseChannel.WAY)
-        code = exit_codes.WARNING
     found["seconds"] = round(time.time() - began, 3)
     return code, found
 
 
-def _wait_out_pause() -> None:
-    """Wait as long as Slack has asked this host to; raise TransportError if that is too long."""
-    left = State(Spool()).seconds_left(asked=True)
-    if left > PAUSE_SECONDS:
-        raise TransportError(f"Slack has asked for a pause, and {left:.0f} seconds of it are left")
-    time.sleep(left)
-
-
-def _lock_of_sender() -> "Optional[Lock]":
-    try:
-        return Lock(Spool().path("sender.lock"))
-    except OSError:
-        return None  # a trial works without a spool
-
+def _prepare(path: str, only: str) -> "List[Trial]":
+    """Read all that takes root to read. Raise ConfigurationError."""
+    configuration = config.load(path)
+    entries = configuration.channels
+    names = [entry["name"] for entry in entries]
+    if only and only not in names:
+        raise ConfigurationError(f"there is no channel {only}: use one of {', '.join(names)}")
+    spool = Spool()
+    trials = []
+    for entry in entries:
+        if only in ("", entry["name"]):
+            own = spool if outlets.is_one(entries) else outlets.place(spool, entry["name"])
+            trials.append(Trial(entry["name"], channels.load(entry, configuration, None), own))
+    return trials

@@ -3,23 +3,25 @@
 """What a message says, in plain text: the headline, the fields, the line in a digest. Each channel lays it out.
 
 Who it was and what is odd about it come first: a desktop notification shows the beginning, and so do phones and screen
-readers. No value is there twice: a field whose value stands in the headline, whole, is left out.
+readers. No value is there twice: a field whose value stands in the headline, whole, is left out. The words are those of
+the configured language (languages/); this module says which of them, with which values, in which order.
 
 One value can hold several parts, and a line holds all values. There, text that strangers choose is one plain word or in
 quotes (text.py), and what sshd and the administrator vouch for comes before it. Nothing here is escaped for a markup
-language: that is the channel's. The forms of a headline and of a line:
+language: that is the channel's. The forms of a headline and of a line, in English:
 
     WEIGHTS · PERSON as USER on SERVER
-    WEIGHTS · PERSON as USER: Note: NOTE · Attention: REASON · TYPE · from ADDRESS port PORT (NAME) · TIME · METHOD
-        (FACT, FACT) · id ID
+    WEIGHTS · PERSON as USER: Note: NOTE · Attention: REASON · TYPE · from ADDRESS port PORT (NAME) · hint: HINT ·
+        TIME · METHOD (FACT, FACT) · id ID
 """
 
 from collections import namedtuple
 from datetime import datetime, timezone
 
-from . import rules
+from . import context, link_template, rules
 from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, is_own, subject
 from .config import Configuration
+from .languages import ENGLISH
 from .login_types import (
     COMMAND_OVER,
     INTERACTIVE,
@@ -32,70 +34,49 @@ from .login_types import (
 )
 from .peer import LOCAL
 from .text import LONGEST_SHOWN, SEPARATOR, phrase, plain_or_quoted, printable, quoted
-from .weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY
+from .weights import FIRST, ROOT, WEIGHTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Tuple
 
     from .alert import Alert
+    from .languages import Language
 
 # Characters, of a headline that would be too long, so that there is room for the server.
 HEADER_PERSON_LIMIT = 32
 HEADER_USER_LIMIT = 44
 # For the notes in a line, which come first: behind them there must be room for where the login came from, and when.
 LINE_NOTE_LIMIT = 500
-MORE_NOTES = "{} notes have no room here, the system's log (authpriv) has them"
 # For all that others chose in the field Key, so that there is room for what sshd vouches for.
 QUOTED_LIMIT = 1200
-# What follows the lines that fit.
-MORE = "and {} more"
-# What a line holds, in this order and after these words. The key comes last, because what does not fit is cut.
-LINE = {
-    "Note": "Note: ", "Attention": "Attention: ", "Type": "", "Problem": "", "Mute": "", "Summary": "", "From": "from ",
-    "Time": "", "Key": "",
-}  # fmt: skip
+# What a line holds, in this order. The key comes last, because what does not fit is cut.
+LINE = ("Note", "Attention", "Type", "Problem", "Mute", "Summary", "From", "Hint", "Time", "Key")
+# Those that stand in a line with words of their own.
+LINE_WORDS = ("Note", "Attention", "From", "Hint")
 # What a headline holds. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
-# What makes a login heavy, in the words of a headline.
-WEIGHT_WORDS = {
-    ANOMALY: "suspicious",
-    FAILURES: "after failures",
-    UNKNOWN_KEY: "unknown key",
-    PASSWORD: "password",
-    ROOT: "root",
-    FIRST: "first time",
-}
-# Before them: the first for what only an intruder does, or a mistake; the second for what is right, and rare. The user
-# can forge neither: outside quotes a value holds letters only.
+# Before what makes a login heavy: the first for what only an intruder does, or a mistake; the second for what is right,
+# and rare. The user can forge neither: outside quotes a value holds letters only.
 # They are a large red and a large orange circle (Python 3.6 does not know the second by its name).
 ALARM, ATTENTION = "\U0001f534", "\U0001f7e0"
 RIGHT_AND_RARE = (ROOT, FIRST)
 # Of a headline that would be too long.
 HEADER_WEIGHTS = 2
 # Fields that are left out where there is nothing to say.
-OPTIONAL = ("Note", "Attention", "Person")
+OPTIONAL = ("Note", "Attention", "Person", "Hint")
 # What an alert can be about whose first note is its headline.
 SENTENCES = (SELF_CHECK, MUTE)
-# What ends a name that the administrator chose, in a headline and before a line.
-NAME_ENDS = (" as ", ": ")
 # What the user, an authority or the client's host chose of a method (authinfo.py).
 CHOSEN = ("principal", "key_id", "client_user", "client_host", "detail")
-# In place of what is unknown. Not one word, or it could be a user's or a host's name.
-NO_USER = "an unknown user"
-NOT_KNOWN = "not known"
-LOCAL_SOCKET = "a local socket"
-NO_TERMINAL = "no terminal"
-# Behind an address or a name that no SSH_CONNECTION confirms.
-BY_PAM = " (by PAM_RHOST, port not known)"
 # What a connection was reported as, or has opened since.
 OPENED = {
-    INTERACTIVE: "an interactive shell",
-    COMMAND_OVER: "a command, which was over at once",
-    SOMETHING_OVER: "a command or a transfer, which was over at once",
-    TERMINAL_OVER: "something with a terminal, which was over at once",
-    TUNNEL: "a tunnel",
-    UNKNOWN: "of an unknown type",
+    INTERACTIVE: "opened.shell",
+    COMMAND_OVER: "opened.command_over",
+    SOMETHING_OVER: "opened.something_over",
+    TERMINAL_OVER: "opened.terminal_over",
+    TUNNEL: "opened.tunnel",
+    UNKNOWN: "opened.unknown",
 }
 # After that long a message says that it is late.
 LATE_SECONDS = 120
@@ -120,9 +101,9 @@ def single(
         found = [field for field in found if field.name not in HEADLINE]
     if has_room and _is_in_headline(alert):
         rest = alert["notes"][0].partition(": ")[2]
-        label = "Mute" if alert["about"] == MUTE else "What to do"
+        name = "Mute" if alert["about"] == MUTE else "What to do"
         others = [field for field in found if field.name not in ("Problem", "Mute")]
-        found = [Field(label, label, rest)] * bool(rest) + others
+        found = [_field(name, rest, configuration.say)] * bool(rest) + others
     return whole if has_room else headline(alert, configuration, short=True), found
 
 
@@ -130,53 +111,79 @@ def text(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return all of a message about one alert in one line, for a notification or a phone."""
     # The line of a problem or a mute begins with what its headline says.
     is_sentence = alert["about"] in SENTENCES and alert["notes"]
-    start = _name(_server(alert, configuration)) if is_sentence else headline(alert, configuration)
+    start = _name(_server(alert, configuration), configuration) if is_sentence else headline(alert, configuration)
     return f"{start}: {line(alert, configuration, now)}"
 
 
 def links(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
-    """Return titles and addresses to look at for an alert. Only the administrator and this program write them."""
-    return []
+    """Return titles and addresses to look at for an alert. Only the administrator and this program write them.
+
+    Each value in an address is percent-encoded, so an address holds no character that a markup language reads.
+    """
+    found = []
+    if configuration.link and not is_own(alert):
+        found.append(("link", link_template.fill(configuration.link, _link_values(alert, configuration))))
+    instance = context.instance(alert)
+    if instance:
+        found.append(("link.console", instance.console))
+        if context.instance_connect(alert) is not None:
+            found.append(("link.cloudtrail", instance.cloudtrail))
+    return [(configuration.say(title), url) for title, url in found if url]
+
+
+def _link_values(alert: "Alert", configuration: Configuration) -> "Dict[str, object]":
+    instance = context.instance(alert)
+    return {
+        **{name: alert[name] for name in ("user", "address", "type", "id")},
+        "port": alert["port"] or "",
+        "host": _server(alert, configuration),
+        "time": datetime.fromtimestamp(alert["time"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time_ms": int(alert["time"] * 1000),
+        **({"instance": instance.id, "region": instance.region, "account": instance.account} if instance else {}),
+    }
 
 
 def digest_headline(alerts: "List[Alert]", configuration: Configuration) -> str:
     """Return the headline of one message for several alerts."""
-    server = _name(_server(alerts[0], configuration))
-    logins = sum(alert["about"] == LOGIN for alert in alerts)
-    return f"{logins} logins on {server}" if logins == len(alerts) else f"{len(alerts)} messages from {server}"
+    are_logins = all(alert["about"] == LOGIN for alert in alerts)
+    key = "headline.logins" if are_logins else "headline.messages"
+    return configuration.say(key, count=len(alerts), server=_name(_server(alerts[0], configuration), configuration))
 
 
-def dropped(count: int) -> str:
+def more(count: int, configuration: Configuration) -> str:
+    """Return what follows the lines of a digest that have room: how many more there are."""
+    return configuration.say("more", count=count)
+
+
+def dropped(count: int, say: "Language" = ENGLISH) -> str:
     """Return a sentence that says how many older alerts a limit has dropped, at least one."""
-    were = "an older alert was" if count == 1 else f"{count} older alerts were"
-    why = "too many waited or no disk had room"
-    return f"Before this, {were} dropped, because {why}; the system's log (authpriv) has the logins."
+    return say("dropped.one" if count == 1 else "dropped.many", count=count)
 
 
 def headline(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
     """Return the headline of a message about one alert. short: one of at most 150 characters"""
-    server = _name(_server(alert, configuration))
-    if alert["about"] == TEST:
-        return "Test alert from " + server
-    if alert["about"] == HEARTBEAT:
-        return "Heartbeat from {}: {}".format(server, "something is wrong" if alert["notes"] else "all is well")
-    if alert["about"] == SUMMARY:
-        return "Daily summary from " + server
+    server = _name(_server(alert, configuration), configuration)
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
-    if alert["about"] == MUTE:
-        return "Mute on " + server
-    if alert["about"] == SELF_CHECK and alert["notes"]:
-        count = len(alert["notes"])
-        return f"1 problem on {server}" if count == 1 else f"{count} problems on {server}"
-    if alert["about"] == SELF_CHECK:
-        return server + " is well again"
-    name = who(alert, configuration, short)
-    if alert["about"] == REPEATS:
-        return f"{name} logged in again on {server}"
+    who_it_was = "" if is_own(alert) else who(alert, configuration, short)
+    return configuration.say(
+        _headline_key(alert, configuration), server=server, who=who_it_was, count=len(alert["notes"])
+    )
+
+
+def _headline_key(alert: "Alert", configuration: Configuration) -> str:
+    about = alert["about"]
+    if about == HEARTBEAT:
+        return "headline.unwell" if alert["notes"] else "headline.well"
+    if about == SELF_CHECK:
+        return ("headline.solved", "headline.problem", "headline.problems")[min(len(alert["notes"]), 2)]
+    if is_own(alert):
+        return {TEST: "headline.test", SUMMARY: "headline.summary", MUTE: "headline.mute"}[about]
+    if about == REPEATS:
+        return "headline.repeats"
     if alert["follows"]:
-        return f"{name} opened more on {server}"
-    return f"{name} on {server}" if _people(alert, configuration) else f"{name} logged in on {server}"
+        return "headline.followup"
+    return "headline.person" if _people(alert, configuration) else "headline.login"
 
 
 def _is_in_headline(alert: "Alert") -> bool:
@@ -189,20 +196,23 @@ def who(alert: "Alert", configuration: Configuration, short: bool = False) -> st
 
     The headline, the text and a line of a digest begin with it. What has to stand before all else goes here.
     """
+    say = configuration.say
     longest = HEADER_USER_LIMIT if short else LONGEST_SHOWN
-    user = plain_or_quoted(subject(alert), longest=longest) if subject(alert) else NO_USER
+    user = plain_or_quoted(subject(alert), longest=longest) if subject(alert) else say("who.unknown")
     people = _people(alert, configuration)
-    name = f"{_name(printable(people, HEADER_PERSON_LIMIT) if short else people)} as {user}" if people else user
-    return SEPARATOR.join(filter(None, (_mark(alert, HEADER_WEIGHTS if short else len(WEIGHT_WORDS)), name)))
+    if people:
+        person = _name(printable(people, HEADER_PERSON_LIMIT) if short else people, configuration)
+        user = say("who", person=person, user=user)
+    return SEPARATOR.join(filter(None, (_mark(alert, HEADER_WEIGHTS if short else len(WEIGHTS), say), user)))
 
 
-def _mark(alert: "Alert", most: int) -> str:
+def _mark(alert: "Alert", most: int, say: "Language") -> str:
     """Return what makes a login heavy, in so many words at most, behind a sign; empty for a light one."""
     weights = alert.get("weights", ())
     if not weights:
         return ""
-    words = [WEIGHT_WORDS[weight] for weight in weights]
-    shown = words if len(words) <= most else [*words[:most], f"{len(words) - most} more"]
+    words = [say("weight." + weight) for weight in weights]
+    shown = words if len(words) <= most else [*words[:most], say("weight.more", count=len(words) - most)]
     sign = ATTENTION if set(weights) <= set(RIGHT_AND_RARE) else ALARM
     return "{} {}".format(sign, ", ".join(shown))
 
@@ -211,9 +221,9 @@ def _people(alert: "Alert", configuration: Configuration) -> str:
     return ", ".join(printable(person) for person in rules.people(alert, configuration))
 
 
-def _name(text: str) -> str:
+def _name(text: str, configuration: Configuration) -> str:
     """Return a name that the administrator chose, as it stands in a headline: in quotes if that would be unclear."""
-    return phrase(text, NAME_ENDS)
+    return phrase(text, configuration.say.name_ends)
 
 
 def login(alert: "Alert", configuration: Configuration, now: float) -> str:
@@ -223,40 +233,100 @@ def login(alert: "Alert", configuration: Configuration, now: float) -> str:
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Field]":
     """Return the fields of a message, in the order in which they are shown."""
+    say = configuration.say
     if is_own(alert):
-        return _own_fields(alert, configuration)
+        return _own_fields(alert, configuration) + _context_fields(alert, say)
     found = {
-        "Note": "; ".join(_notes(alert, now)),
-        "Attention": "; ".join(alert.get("reasons", ())),
+        "Note": "; ".join(_notes(alert, now, say)),
+        "Attention": "; ".join(reasons(alert, say)),
         "Person": _people(alert, configuration),
-        "User": plain_or_quoted(alert["user"]) if alert["user"] else NOT_KNOWN,
+        "User": plain_or_quoted(alert["user"]) if alert["user"] else say("unknown"),
         "Server": _server(alert, configuration),
         "Type": _type(alert),
-        "From": origin(alert),
+        "From": origin(alert, say),
+        "Hint": hint(alert, say),
         "Time": _time(alert["time"]),
-        "Key": authentication(alert),
+        "Key": authentication(alert, say),
     }
-    return [Field(name, name, value) for name, value in found.items() if value or name not in OPTIONAL]
+    shown = [_field(name, value, say) for name, value in found.items() if value or name not in OPTIONAL]
+    return shown + _context_fields(alert, say)
 
 
-def _notes(alert: "Alert", now: float) -> "List[str]":
+def _field(name: str, value: str, say: "Language") -> Field:
+    return Field(name, say("label." + name), value)
+
+
+def _context_fields(alert: "Alert", say: "Language") -> "List[Field]":
+    """Return what is known of the host: the administrator's labels under their own names, and the instance."""
+    shown = [Field("label " + name, name, value) for name, value in context.labels(alert).items()]
+    instance = context.instance(alert)
+    if instance:
+        account = say("instance.account", account=instance.account)
+        name = f"{plain_or_quoted(instance.name)} ({instance.id})" if instance.name else instance.id
+        shown.append(_field("Instance", ", ".join((name, instance.region, account)), say))
+    principal = context.instance_connect(alert)
+    if principal is not None:
+        key = "instance_connect.principal" if principal else "instance_connect"
+        shown.append(_field("Instance Connect", say(key, principal=plain_or_quoted(principal)), say))
+    return shown
+
+
+def hint(alert: "Alert", say: "Language" = ENGLISH) -> str:
+    """Return what is said of the client's address elsewhere, which may be wrong: its name, country and network."""
+    shown = []
+    name, is_confirmed = context.reverse_name(alert)
+    if name:
+        shown.append(say("hint.name" if is_confirmed else "hint.unconfirmed", name=plain_or_quoted(name)))
+    country, number, owner = context.network(alert)
+    if country:
+        shown.append(plain_or_quoted(country))
+    if number:
+        shown.append(say("hint.network", number=number, owner=plain_or_quoted(owner) if owner else "").strip())
+    elif owner:
+        shown.append(plain_or_quoted(owner))
+    return ", ".join(shown)
+
+
+def reasons(alert: "Alert", say: "Language" = ENGLISH) -> "List[str]":
+    """Return a sentence for each reason for which a login is heavy (judge.py)."""
+    return [_reason(reason, say) for reason in alert.get("reasons", ())]
+
+
+def _reason(reason: "Any", say: "Language") -> str:
+    if isinstance(reason, str):
+        return reason
+    values = dict(reason, **{name: plain_or_quoted(reason[name]) for name in ("comment", "networks") if name in reason})
+    key = values.pop("key")
+    if "what" in reason:
+        values["what"] = _listed([say("first." + what, **values) for what in reason["what"]], say)
+    return say("reason." + key, **values)
+
+
+def _listed(words: "List[str]", say: "Language") -> str:
+    first = words[0]
+    for word in words[1:-1]:
+        first = say("list.more", first=first, second=word)
+    return say("list.last", first=first, last=words[-1]) if len(words) > 1 else first
+
+
+def _notes(alert: "Alert", now: float, say: "Language") -> "List[str]":
     notes = list(alert["notes"])
     if alert["about"] == REPEATS:
         return notes
     if alert["follows"]:
-        words = (alert["follows"], _opened(alert["was"]), _opened(alert["type"]))
-        notes.insert(0, "the connection of {} was {} until now; now it has opened {}".format(*words))
+        was, opened = _opened(alert["was"], say), _opened(alert["type"], say)
+        notes.insert(0, say("note.followup", id=alert["follows"], was=was, opened=opened))
     if now - alert["time"] > LATE_SECONDS:
-        notes.append("sent {} late".format(_duration(now - alert["time"])))
+        notes.append(say("note.late", duration=_duration(now - alert["time"], say)))
     return notes
 
 
-def _fitting_notes(notes: "List[str]") -> str:
+def _fitting_notes(notes: "List[str]", say: "Language") -> str:
     """Return the first of these notes, as many as a line has room for, and how many more there are."""
     shown: List[str] = []
     for number, note in enumerate(notes):
         if len("; ".join([*shown, note])) > LINE_NOTE_LIMIT:
-            return "; ".join([*shown, MORE_NOTES.format(len(notes) - number)])
+            return "; ".join([*shown, say("note.more", count=len(notes) - number)])
         shown.append(note)
     return "; ".join(shown)
 
@@ -268,86 +338,97 @@ def _type(alert: "Alert") -> str:
     return "{} ({})".format(alert["type"], plain_or_quoted(alert["service"]))
 
 
-def _opened(login_type: str) -> str:
+def _opened(login_type: str, say: "Language") -> str:
     """Return what a connection of this type has opened, in words."""
-    if login_type in TRANSFERS:
-        return f"a transfer ({login_type})"
-    return OPENED.get(login_type, "a command")
+    key = "opened.transfer" if login_type in TRANSFERS else OPENED.get(login_type, "opened.command")
+    return say(key, type=login_type)
 
 
 def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Field]":
+    say = configuration.say
     pairs = []
     if alert["about"] == MUTE:
         pairs.append(("Mute", "; ".join(alert["notes"])))
     elif alert["about"] == SUMMARY:
         pairs.append(("Summary", "; ".join(alert["notes"])))
     elif alert["notes"] or alert["about"] == SELF_CHECK:
-        pairs.append(("Problem", "; ".join(alert["notes"]) or "none any more"))
+        pairs.append(("Problem", "; ".join(alert["notes"]) or say("problem.none")))
     pairs.append(("Server", _server(alert, configuration)))
     if alert["about"] == TEST:
-        pairs.append(("Type", "test, by a PAM session" if alert["address"] else "test"))
+        pairs.append(("Type", say("type.test_by_pam" if alert["address"] else "type.test")))
     elif alert["about"] == HEARTBEAT:
-        pairs.append(("Type", "heartbeat"))
-    return [Field(name, name, value) for name, value in [*pairs, ("Time", _time(alert["time"]))]]
+        pairs.append(("Type", say("type.heartbeat")))
+    return [_field(name, value, say) for name, value in [*pairs, ("Time", _time(alert["time"]))]]
 
 
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return a login in one line, without whom it is about and its server."""
+    say = configuration.say
     found = {field.name: field.value for field in fields(alert, configuration, now)}
     if "Note" in found:
-        found["Note"] = _fitting_notes(_notes(alert, now))
-    vouched = {label: phrase(found[label]) for label in found if label not in ("From", "Key")}
-    found.update(vouched)
-    return SEPARATOR.join(words + found[label] for label, words in LINE.items() if label in found)
+        found["Note"] = _fitting_notes(_notes(alert, now, say), say)
+    shown = []
+    for name in LINE:
+        if name in found:
+            value = found[name] if name in ("From", "Hint", "Key") else phrase(found[name])
+            shown.append(say("line." + name, value=value) if name in LINE_WORDS else value)
+    return SEPARATOR.join(shown)
 
 
-def origin(alert: "Alert") -> str:
+def origin(alert: "Alert", say: "Language" = ENGLISH) -> str:
     """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`, or what is known instead.
 
     That is `a local socket`; `203.0.113.50 (by PAM_RHOST, port not known)` of an sshd before 8.0 and of other services;
     and `terminal tty1` of those.
     """
     if is_own(alert) and not alert["address"]:
-        return alert["name"] or NOT_KNOWN
+        return alert["name"] or say("unknown")
+    address = plain_or_quoted(alert["address"]) if alert["address"] else ""
     name = plain_or_quoted(alert["name"]) if alert["name"] else ""
+    behind = name and f" ({name})"
     known = []
     if alert["address"] == LOCAL:
-        known.append(LOCAL_SOCKET + (name and f" ({name})"))
+        known.append(say("from.local") + behind)
     elif alert["port"]:
-        known.append("{} port {}{}".format(plain_or_quoted(alert["address"]), alert["port"], name and f" ({name})"))
-    elif alert["address"] or name:
-        known.append((plain_or_quoted(alert["address"]) if alert["address"] else name) + BY_PAM)
+        known.append(say("from.port", address=address or quoted(""), port=alert["port"]) + behind)
+    elif address or name:
+        known.append(say("from.pam", address=address or name))
     if alert["terminal"]:
-        known.append("terminal " + plain_or_quoted(alert["terminal"]))
-    return ", ".join(known) or (NO_TERMINAL if alert["type"] == PAM_SESSION else NOT_KNOWN)
+        known.append(say("from.terminal", terminal=plain_or_quoted(alert["terminal"])))
+    return ", ".join(known) or say("from.nowhere" if alert["type"] == PAM_SESSION else "unknown")
 
 
-def authentication(alert: "Alert") -> str:
+def authentication(alert: "Alert", say: "Language" = ENGLISH) -> str:
     """Return how the user authenticated, or who asked for a session that is not sshd's."""
     if alert["type"] == PAM_SESSION:
-        return "by {} (PAM_RUSER)".format(plain_or_quoted(alert["requester"])) if alert["requester"] else "not by sshd"
+        requester = alert["requester"]
+        return say("key.requester", requester=plain_or_quoted(requester)) if requester else say("key.not_sshds")
     chosen = sum(len(_chosen(method)) for method in alert["methods"])
-    shown = [_method(method, QUOTED_LIMIT // max(chosen, 1)) for method in alert["methods"]]
-    return ", then ".join(shown) or "sshd did not say"
+    shown = ""
+    for method in alert["methods"]:
+        words = _method(method, QUOTED_LIMIT // max(chosen, 1), say)
+        shown = say("key.then", first=shown, second=words) if shown else words
+    return shown or say("key.unknown")
 
 
-def _method(method: "Dict[str, Any]", longest: int) -> str:
+def _method(method: "Dict[str, Any]", longest: int, say: "Language") -> str:
     """Return a method with its key, and in parentheses what else is known; what others chose comes last, in quotes."""
     facts = []
     certificate = method.get("certificate")
     if certificate:
-        facts += ["certificate serial {}".format(certificate["serial"]), "CA " + plain_or_quoted(certificate["ca"])]
+        facts.append(say("key.serial", serial=certificate["serial"]))
+        facts.append(say("key.authority", authority=plain_or_quoted(certificate["ca"])))
     if "signature_count" in method:
-        facts.append("signature count {}".format(method["signature_count"]))
-    facts += [f"{label} {quoted(text, longest)}" for label, text in _chosen(method)]
+        facts.append(say("key.signatures", count=method["signature_count"]))
+    facts += [say("key." + name, value=quoted(text, longest)) for name, text in _chosen(method)]
     words = [plain_or_quoted(method[name]) for name in ("method", "key_type", "fingerprint") if method.get(name)]
     return " ".join(words) + (" ({})".format(", ".join(facts)) if facts else "")
 
 
 def _chosen(method: "Dict[str, Any]") -> "List[Tuple[str, str]]":
-    """Return what the user, an authority or the client's host chose, with labels."""
+    """Return what the user, an authority or the client's host chose, by name."""
     found = dict(method, key_id=method["certificate"]["key_id"]) if "certificate" in method else method
-    return [(name.replace("_", " "), found[name]) for name in CHOSEN if name in found]
+    return [(name, found[name]) for name in CHOSEN if name in found]
 
 
 def _server(alert: "Alert", configuration: Configuration) -> str:
@@ -365,6 +446,8 @@ def _time(seconds: float) -> str:
     return "{} ({})".format(here.strftime("%Y-%m-%d %H:%M:%S %Z"), utc[len("2026-11-23 ") :] if same_day else utc)
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float, say: "Language") -> str:
     minutes = int(seconds // 60)
-    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+    if minutes < 120:
+        return say("duration.minutes", count=minutes)
+    return say("duration.hours", count=minutes // 60)

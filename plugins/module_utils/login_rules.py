@@ -20,6 +20,8 @@ LISTS = (
     "user", "group", "from", "key", "person", "certificate", "type", "command", "service", "hours", "weight",
 )  # fmt: skip
 KEYS = (*LISTS, "until", "reason")
+# What a rule is of: a setting, or one list of a channel.
+IGNORE, MENTIONS_SETTING = "ssh_login_notify_ignore", "ssh_login_notify_mentions"
 # The key that a rule of `mentions` has besides. Slack's own forms (docs.slack.dev, "Formatting message text").
 MENTION = "mention"
 MENTIONS = re.compile(r"<(?:!here|!channel|@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+)>\Z")
@@ -55,32 +57,39 @@ def named(rule: "Mapping[str, Any]", key: str) -> "List[Any]":
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def ignore_problems(rules: "List[Any]", people: "Mapping[str, Any]", services: "List[Any]") -> "List[str]":
+def ignore_problems(
+    rules: "List[Any]", people: "Mapping[str, Any]", services: "List[Any]", where: str = IGNORE
+) -> "List[str]":
     """Return what is wrong with the rules of `ignore`, each problem with the rule's number.
 
-    people, services: the settings `people` and `pam_services`
+    people, services: the settings `people` and `pam_services`. where: of what they are the rules
     """
-    found = _numbered("ignore", [_problem(rule, people) or _breadth(rule, services) for rule in rules])
-    return found or _together(rules, services)
+    found = _numbered(where, [_problem(rule, people) or _breadth(rule, services) for rule in rules])
+    return found or _together(where, rules, services)
+
+
+def only_problems(rules: "List[Any]", people: "Mapping[str, Any]", services: "List[Any]", where: str) -> "List[str]":
+    """Return what is wrong with the rules of a channel's `only`."""
+    return _numbered(where, [_picking_problem(rule, people, services) for rule in rules])
 
 
 def mentions_problems(rules: "List[Any]", people: "Mapping[str, Any]", services: "List[Any]") -> "List[str]":
     """Return what is wrong with the rules of `mentions`."""
-    return _numbered("mentions", [_mention_problem(rule, people, services) for rule in rules])
+    return _numbered(MENTIONS_SETTING, [_mention_problem(rule, people, services) for rule in rules])
 
 
 def without_reason(rules: "List[Any]") -> "List[str]":
     """Return a sentence that names the rules of `ignore` that have no reason, none if all have one."""
     numbers = [number for number, rule in enumerate(rules, 1) if "reason" not in rule]
     have = "has" if len(numbers) == 1 else "have"
-    why = f"{_rules('ignore', numbers)} {have} no reason, which the next release requires"
+    why = f"{_rules(IGNORE, numbers)} {have} no reason, which the next release requires"
     return [f"{why}: write `reason: why these logins need no message`"] if numbers else []
 
 
 def weightless_root(rules: "List[Any]") -> "List[str]":
     """Return a sentence for each rule of `ignore` that names root, whose logins are heavy, and does not say so."""
     return [
-        f"{_rules('ignore', [number])} names root without `weight: root`, and ignores no login of root: add the weight"
+        f"{_rules(IGNORE, [number])} names root without `weight: root`, and ignores no login of root: add the weight"
         for number, rule in enumerate(rules, 1)
         if "root" in named(rule, "user") and weights.ROOT not in named(rule, "weight")
     ]
@@ -92,19 +101,19 @@ def ended(rules: "List[Any]", now: float) -> "List[str]":
     now: seconds since the epoch
     """
     return [
-        f"{_rules('ignore', [number])} ended on {rule['until']} and matches no login any more: remove it, or write a"
+        f"{_rules(IGNORE, [number])} ended on {rule['until']} and matches no login any more: remove it, or write a"
         " later date"
         for number, rule in enumerate(rules, 1)
         if "until" in rule and login_times.is_over(rule["until"], now)
     ]
 
 
-def _rules(setting: str, numbers: "List[int]") -> str:
-    return f"rule{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} of ssh_login_notify_{setting}"
+def _rules(where: str, numbers: "List[int]") -> str:
+    return f"rule{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} of {where}"
 
 
-def _numbered(setting: str, problems: "List[str]") -> "List[str]":
-    return [f"{_rules(setting, [number])} {problem}" for number, problem in enumerate(problems, 1) if problem]
+def _numbered(where: str, problems: "List[str]") -> "List[str]":
+    return [f"{_rules(where, [number])} {problem}" for number, problem in enumerate(problems, 1) if problem]
 
 
 def _mention_problem(rule: "Any", people: "Mapping[str, Any]", services: "List[Any]") -> str:
@@ -112,8 +121,12 @@ def _mention_problem(rule: "Any", people: "Mapping[str, Any]", services: "List[A
     if not isinstance(mention, str) or not MENTIONS.match(mention):
         return "mentions nobody: write mention: '<!here>', '<!channel>', '<@U…>' or '<!subteam^S…>', in quotes"
     bare = {key: value for key, value in rule.items() if key != MENTION}
-    # Here a weight is one that the login must have, and most have none.
-    return _problem(bare, people) or ("" if "weight" in bare else _breadth(bare, services))
+    return _picking_problem(bare, people, services)
+
+
+def _picking_problem(rule: "Any", people: "Mapping[str, Any]", services: "List[Any]") -> str:
+    """Return what is wrong with a rule that picks logins. With a weight it leaves out most, which have none."""
+    return _problem(rule, people) or ("" if "weight" in rule else _breadth(rule, services))
 
 
 def _problem(rule: "Any", people: "Mapping[str, Any]") -> str:
@@ -175,14 +188,14 @@ def _narrows(key: str, values: "List[Any]", services: "List[Any]") -> bool:
     return key not in NAME_NO_LOGIN
 
 
-def _together(rules: "List[Any]", services: "List[Any]") -> "List[str]":
+def _together(where: str, rules: "List[Any]", services: "List[Any]") -> "List[str]":
     """Return that several rules leave out no light login, since each names another part of one and the same thing."""
     found = []
     for key in ("from", "hours", "type"):
         parts = [number for number, rule in enumerate(rules, 1) if _narrowing(rule, services) == [key]]
         values = [value for number in parts for value in named(rules[number - 1], key)]
         if parts and not _narrows(key, values, services):
-            found.append(f"{_rules('ignore', parts)} together match every login by {key}: name less in one of them")
+            found.append(f"{_rules(where, parts)} together match every login by {key}: name less in one of them")
     return found
 
 

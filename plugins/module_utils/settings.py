@@ -11,13 +11,14 @@ import ipaddress
 import re
 from typing import Any, Dict, Iterator, List, Mapping
 
-from . import certificate_patterns, login_rules
+from . import certificate_patterns, link_template, login_rules
 from .login_rules import FINGERPRINT, FINGERPRINT_MEND, PAM_SERVICE
 
 PREFIX = "ssh_login_notify_"
-# What the notifier's configuration holds. Only the webhook has no default.
+# What the notifier's configuration holds. Only the webhook has no default, where there is no other channel.
 DEFAULTS = {
     "webhook_url": "",
+    "channels": [],
     "host_label": "",
     "allow_http": False,
     "ca_file": "",
@@ -27,6 +28,11 @@ DEFAULTS = {
     "mentions": [],
     "repeat_minutes": 5,
     "daily_failures": False,
+    "labels": {},
+    "link": "",
+    "reverse_dns": False,
+    "geo_database": "",
+    "language": "en",
     "pam_services": ["sshd"],
     "accept": [],
     "heartbeat_message": True,
@@ -49,7 +55,9 @@ ROLE_DEFAULTS = {
     "remove_spool": False,
     "secure_logging": True,
 }  # type: Dict[str, Any]
-SECRETS = ("webhook_url", "heartbeat_ping_url", "proxy")
+# What is not missed of a setting while the one that may stand in its place can't be read.
+INSTEAD = {"webhook_url": "channels"}
+SECRETS = ("webhook_url", "channels", "heartbeat_ping_url", "proxy")
 # All that a removal reads. It must work when everything else is wrong, and without the vault's password.
 REMOVAL = ("state", "pam_services", "copy_vendor_pam", "offline", "remove_spool")
 # The results of the role's tasks that its README documents. They have the prefix of the settings.
@@ -60,6 +68,7 @@ TYPE_NAMES = {str: "text", bool: "true or false", dict: "a mapping", list: "a li
 # What a problem of the type tells the user to write. Of a setting that is not here, it is the default.
 EXAMPLES = {
     "webhook_url": "the URL in quotes",
+    "channels": "[{name: ops, kind: discord, url: the URL in quotes}]",
     "heartbeat_ping_url": "the URL in quotes",
     "host_label": "'web-3'",
     "ca_file": "/etc/ssl/certs/relay.pem",
@@ -68,6 +77,10 @@ EXAMPLES = {
     "ignore": "[{user: backup, reason: the nightly backup}]",
     "mentions": "[{weight: failures, mention: '<!here>'}]",
     "accept": "[managed_file]",
+    "labels": "{environment: production}",
+    "link": "https://grafana.example.com/d/ssh?var-host={host}",
+    "geo_database": "/var/lib/GeoIP/GeoLite2-Country.mmdb",
+    "language": "en",
     "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
 }
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1, "repeat_minutes": 0}
@@ -82,13 +95,20 @@ WORKFLOWS = ("/triggers/", "/workflows/")
 
 # Labels of 1 to 63 characters (RFC 1035, 2.3.4), or an IPv6 address in brackets. No user and no password: both would be
 # shown with the host's name, and neither would be used.
-HOST_AND_PORT = r"(?P<host>[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]*))?"
+NAME_OF_HOST = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?"
+HOST_AND_PORT = r"(?P<host>" + NAME_OF_HOST + r"|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]*))?"
 URL = re.compile(r"(?P<scheme>https?)://" + HOST_AND_PORT + r"(?P<path>(?:[/?].*)?)\Z")
 # User information as of RFC 3986, 3.2.1; RFC 7617, 2 allows no colon in the user's name.
 PROXY = re.compile(
     r"http://(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%(?!3[Aa])[0-9A-Fa-f]{2})+:"
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?" + HOST_AND_PORT + r"/?\Z"
 )
+# Of the host: its name is a field's, in lower case, so that it is none of the notifier's own.
+LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
+MOST_LABELS = 10
+LONGEST_LABEL = 100
+# Each is a file in the notifier's package `languages`.
+LANGUAGES = ("en", "ja")
 # In one line, and something to read in it.
 PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
 # Of authorized_keys. sshd knows no limit; a key of 16,384 bits takes 2,800 characters.
@@ -134,7 +154,7 @@ def _problems(values: Mapping[str, Any], defaults: Mapping[str, Any], checks: Ma
     wrong = {name: problem for name, problem in found.items() if problem}
     # Nothing else is said of these, and the checks of the others find a value that they can read.
     merged.update((name, defaults[name]) for name in wrong)
-    sound = [check for name, check in checks.items() if name not in wrong]
+    sound = [check for name, check in checks.items() if name not in wrong and INSTEAD.get(name) not in wrong]
     return list(wrong.values()) + [problem for check in sound for problem in check(merged)]
 
 
@@ -160,18 +180,20 @@ def is_loopback(host: str) -> bool:
 def _webhook(values: Mapping[str, Any]) -> Iterator[str]:
     url = values["webhook_url"]
     name = PREFIX + "webhook_url"
+    if url == "" and values["channels"]:
+        return
     if url == "":
         yield (
             name + " is not set: create an incoming webhook in Slack, encrypt its URL with `ansible-vault"
-            " encrypt_string`, and put it into group_vars"
+            " encrypt_string`, and put it into group_vars; or set " + PREFIX + "channels"
         )
         return
-    wrong = _url_problem(url, values["allow_http"], "copy the webhook's URL as Slack shows it") or _not_incoming(url)
+    wrong = url_problem(url, values["allow_http"], "copy the webhook's URL as Slack shows it") or not_incoming(url)
     if wrong:
         yield f"{name} {wrong}"
 
 
-def _url_problem(url: str, allow_http: bool, mend: str) -> str:
+def url_problem(url: str, allow_http: bool, mend: str) -> str:
     """Return what is wrong with a secret URL, without showing any of it; "" if nothing is."""
     if not all("!" <= character <= "~" for character in url):
         return (
@@ -179,7 +201,7 @@ def _url_problem(url: str, allow_http: bool, mend: str) -> str:
             " (pipe it from `printf %s`, not from `echo`)"
         )
     parts = URL.match(url)
-    if not parts or not _is_host(parts.group("host")) or not _is_port(parts.group("port") or "443"):
+    if not parts or not is_host(parts.group("host")) or not _is_port(parts.group("port") or "443"):
         return f"must start with https:// and a host name, 1 to 63 characters between its dots: {mend}"
     if parts.group("scheme") == "http" and allow_http is not True and not is_loopback(parts.group("host").strip("[]")):
         return (
@@ -189,7 +211,7 @@ def _url_problem(url: str, allow_http: bool, mend: str) -> str:
     return ""
 
 
-def _not_incoming(url: str) -> str:
+def not_incoming(url: str) -> str:
     """Return why an address of Slack's is no incoming webhook; "" if it is one, or not Slack's."""
     parts = URL.match(url)
     host = parts.group("host").rstrip(".").lower() if parts else ""
@@ -206,7 +228,7 @@ def _not_incoming(url: str) -> str:
     return what + ": create an incoming webhook, and copy its URL as Slack shows it"
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
     if not host.startswith("["):
         return True
     try:
@@ -258,7 +280,7 @@ def _proxy(values: Mapping[str, Any]) -> Iterator[str]:
     if not values["proxy"]:
         return
     parts = PROXY.match(values["proxy"])
-    if not (parts and _is_host(parts.group("host")) and _is_port(parts.group("port") or "0")):
+    if not (parts and is_host(parts.group("host")) and _is_port(parts.group("port") or "0")):
         yield (
             f"{PREFIX}proxy is not http://host:port or http://user:password@host:port: write it so, without a path, and"
             " percent-encode what is not a letter or a digit in the user and the password, as %40 for @"
@@ -338,9 +360,46 @@ def _mentions(values: Mapping[str, Any]) -> List[str]:
     return login_rules.mentions_problems(values["mentions"], values["people"], values["pam_services"])
 
 
+def _channels(values: Mapping[str, Any]) -> List[str]:
+    if not values["channels"]:
+        return []
+    from . import channel_settings  # most hosts have the webhook alone
+
+    return channel_settings.problems(values)
+
+
+def _labels(values: Mapping[str, Any]) -> Iterator[str]:
+    labels = values["labels"]
+    wrong = [str(name) for name in labels if not _matches(LABEL, name)]
+    if wrong:
+        yield f"{PREFIX}labels has the name {_listed(wrong)}: use lower-case letters, digits, _ and -, at most 32"
+    if not all(_matches(PERSON, value) and len(value) <= LONGEST_LABEL for value in labels.values()):
+        mend = f"write one line of 1 to {LONGEST_LABEL} characters, and numbers in quotes"
+        yield f"{PREFIX}labels has a value that is empty, too long or not text: {mend}"
+    if len(labels) > MOST_LABELS:
+        yield f"{PREFIX}labels has more than {MOST_LABELS} entries: name only what a reader of alerts needs"
+
+
+def _link(values: Mapping[str, Any]) -> Iterator[str]:
+    wrong = link_template.problem(values["link"]) if values["link"] else ""
+    if wrong:
+        yield f"{PREFIX}link {wrong}"
+
+
+def _geo_database(values: Mapping[str, Any]) -> Iterator[str]:
+    paths = values["geo_database"]
+    if paths and not all(path.startswith("/") for path in paths.split(":")):
+        yield f"{PREFIX}geo_database is not an absolute path: give the path of an MMDB file, or several with : between"
+
+
+def _language(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["language"] not in LANGUAGES:
+        yield "{}language is unknown: use one of {}".format(PREFIX, ", ".join(LANGUAGES))
+
+
 def _heartbeat_ping(values: Mapping[str, Any]) -> Iterator[str]:
     url = values["heartbeat_ping_url"]
-    wrong = _url_problem(url, values["allow_http"], "copy it as its service shows it") if url else ""
+    wrong = url_problem(url, values["allow_http"], "copy it as its service shows it") if url else ""
     if wrong:
         yield f"{PREFIX}heartbeat_ping_url {wrong}"
 
@@ -349,7 +408,7 @@ def _heartbeat_time(values: Mapping[str, Any]) -> Iterator[str]:
     when, url = values["heartbeat_time"], values["heartbeat_ping_url"]
     if when and not HEARTBEAT_TIME.match(when):
         yield f"{PREFIX}heartbeat_time is not a time: write '08:30', or 'Mon,Thu 08:30', in quotes"
-    if url and not when and not _url_problem(url, values["allow_http"], ""):
+    if url and not when and not url_problem(url, values["allow_http"], ""):
         yield f"{PREFIX}heartbeat_ping_url is never asked without {PREFIX}heartbeat_time: set that, too"
     if when and not url and not values["heartbeat_message"]:
         yield (
@@ -401,8 +460,13 @@ CHECKS = {
     "people": _people,
     "ignore": _ignore,
     "mentions": _mentions,
+    "channels": _channels,
     "repeat_minutes": _in_limits("repeat_minutes"),
     "heartbeat_ping_url": _heartbeat_ping,
+    "labels": _labels,
+    "link": _link,
+    "geo_database": _geo_database,
+    "language": _language,
 }  # type: Dict[str, Any]
 ROLE_CHECKS = {
     "state": _state,

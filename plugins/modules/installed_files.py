@@ -146,11 +146,11 @@ options:
         elements: str
         default: []
   package:
-    description: A Python package without subpackages.
+    description: A Python package and its sub-packages.
     type: dict
     suboptions:
       path:
-        description: The package's own directory. Everything else in it is removed.
+        description: The package's own directory. Everything else in it, and in those of its sub-packages, is removed.
         type: path
         required: true
       owner:
@@ -162,7 +162,9 @@ options:
         type: str
         default: root
       modules:
-        description: Text of each module by its file name. Required with O(state=present).
+        description:
+          - Text of each module by its path within the package, such as C(greeting.py), or C(greetings/formal.py) in a
+            sub-package. Required with O(state=present).
         type: dict
         default: {}
       python:

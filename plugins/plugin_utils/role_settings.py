@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.loginwatch.pam.plugins.module_utils import login_rules, settings
+from ansible_collections.loginwatch.pam.plugins.module_utils import channel_settings, login_rules, settings
 from ansible_collections.loginwatch.pam.plugins.plugin_utils.misspelling import nearest
 
 DEFAULTS = {**settings.DEFAULTS, **settings.ROLE_DEFAULTS}
@@ -69,8 +69,14 @@ def _plain(value: Any) -> Any:
 def _typed(name: str, value: Any, default: Any) -> Any:
     if name in RULES and isinstance(value, list):
         return [_with_text_for_a_date(rule) for rule in value]
+    if name == "channels" and isinstance(value, list):
+        return [_channel(entry) for entry in value]
     if name == "host_label" and isinstance(value, (bool, int, float)):
         return str(value)  # a label like 42 without quotes
+    return _of_type(value, default)
+
+
+def _of_type(value: Any, default: Any) -> Any:
     # Up to ansible-core 2.18 a variable that is a template by itself is text, never a number or a truth value.
     if isinstance(default, bool) and isinstance(value, (str, int)):
         try:
@@ -80,6 +86,22 @@ def _typed(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, int) and isinstance(value, str) and WHOLE_NUMBER.match(value):
         return int(value)
     return value
+
+
+def _channel(entry: Any) -> Any:
+    """Return an entry of `channels` with values of the types of its kind's keys, where they allow that."""
+    if not isinstance(entry, dict):
+        return entry
+    kind = entry.get("kind")
+    keys = channel_settings.KINDS.get(kind, {}) if isinstance(kind, str) else {}
+    defaults = {"notices": True, **{name: key.default for name, key in keys.items()}}
+    return {key: _value_of_channel(key, value, defaults.get(key)) for key, value in entry.items()}
+
+
+def _value_of_channel(key: str, value: Any, default: Any) -> Any:
+    if key in ("only", "ignore") and isinstance(value, list):
+        return [_with_text_for_a_date(rule) for rule in value]
+    return _of_type(value, default)
 
 
 def _with_text_for_a_date(rule: Any) -> Any:

@@ -11,6 +11,7 @@ import time
 from collections import namedtuple
 from email.utils import parsedate_to_datetime
 
+from ..config import ConfigurationError
 from ..transport import Transport
 
 TYPE_CHECKING = False
@@ -42,6 +43,8 @@ Verdict = namedtuple("Verdict", ("kind", "mend", "asked"))
 class BaseChannel:
     """A channel over HTTPS; the kinds that are not override `send`, `knock` and `close`."""
 
+    # Whose channel it is, in messages to the operator.
+    TITLE = ""
     # How many alerts one message tells of at most.
     DIGEST_LIMIT = 40
     # Whether a message that is sent twice is there once, since the channel keeps one of each id.
@@ -107,14 +110,19 @@ class BaseChannel:
 
 def load(settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> BaseChannel:
     """Return the channel of an entry of `channels`; only its kind's module is loaded. Raise ConfigurationError."""
-    module = importlib.import_module("." + settings["kind"], __name__)
+    try:
+        module = importlib.import_module("." + settings["kind"], __name__)
+    except ImportError as error:  # only what every channel needs is asked of a host's Python in advance
+        why = f"the channel {settings['name']} can't be used, since Python can't import {error.name}"
+        raise ConfigurationError(f"{why}: install the distribution's whole python3, and run the role again") from None
     channel: BaseChannel = module.Channel(settings, configuration, spool)
     return channel
 
 
 def verdict(kind: str, mend: str, answer: "Answer") -> Verdict:
     """Return a verdict with the pause that the answer's header Retry-After asks for."""
-    return Verdict(kind, mend, None if kind == DELIVERED else retry_after(answer.retry_after))
+    is_there = kind == DELIVERED
+    return Verdict(kind, "" if is_there else mend, None if is_there else retry_after(answer.retry_after))
 
 
 def is_page(text: str) -> bool:

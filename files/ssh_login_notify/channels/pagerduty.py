@@ -81,7 +81,7 @@ class Channel(BaseChannel):
         details = {field.label: _cut(field.value, DETAIL_LIMIT) for field in fields}
         details.update({"Message": headline, "id": alert["id"]})
         if dropped:
-            details["Dropped"] = wording.dropped(dropped)
+            details["Dropped"] = wording.dropped(dropped, self.configuration.say)
         payload = {
             "summary": _cut(wording.text(alert, self.configuration, now), SUMMARY_LIMIT),
             "source": printable(self.configuration.host_label) or alert["host"] or "unknown",

@@ -3,14 +3,17 @@
 """Slack's incoming webhook: an alert as a message of Block Kit, and what to do about Slack's answers.
 
 Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using
-incoming webhooks", "Rate limits"). Labels are the notifier's, in bold. Every value is a plain_text object, in which
-Slack renders no formatting, mentions, links or emoji. `&`, `<` and `>` are escaped, and nothing else is.
+incoming webhooks", "Rate limits"). Labels are the notifier's or the administrator's, in bold. Every value is a
+plain_text object, in which Slack renders no formatting, mentions, links or emoji. `&`, `<` and `>` are escaped, and
+nothing else is. The notifier alone writes what is not plain text: links, whose addresses are percent-encoded, and the
+time as the reader's clock has it ("Formatting text for app surfaces", date formatting).
 
 A desktop notification reads the blocks in their order, and phones and screen readers have `text` alone
 (docs.slack.dev/changelog/2026/07/13/notification-changes).
 """
 
 import json
+from datetime import datetime, timezone
 
 from .. import wording
 from ..text import CUT, SEPARATOR
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..alert import Alert
     from ..config import Configuration
+    from ..languages import Language
     from ..transport import Answer
 
 # Limits in characters. Slack cuts the text at 40,000; a notification shows far less.
@@ -39,6 +43,8 @@ DIGEST_LIMIT = 40
 DIGEST_CHARACTERS = 12800
 # What a block takes beside its text.
 BLOCK_CHARACTERS = 80
+# Slack's words for the reader's date and time.
+READERS_TIME = "{date_num} {time_secs}"
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
 DEFECT = "Slack refuses the message itself; that is a defect of this program, please report it"
 # What an answer means, and what to do.
@@ -66,6 +72,7 @@ RATE_LIMITED = MENDS["rate_limited"]
 class Channel(BaseChannel):
     """An incoming webhook. settings: `url`."""
 
+    TITLE = "Slack"
     DIGEST_LIMIT = DIGEST_LIMIT
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
@@ -79,7 +86,7 @@ class Channel(BaseChannel):
         else:
             message = single(alerts[0], self.configuration, now)
         if dropped:
-            add_dropped(message, dropped)
+            add_dropped(message, dropped, self.configuration.say)
         return json.dumps(message).encode("ascii")
 
     def read(self, answer: "Answer") -> Verdict:
@@ -155,7 +162,9 @@ def single(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[
     sections = [rows[start : start + FIELDS_LIMIT] for start in range(0, len(rows), FIELDS_LIMIT)]
     blocks: List[Dict[str, Any]] = [_header(headline), *_mentions([alert])]
     blocks.extend({"type": "section", "fields": section} for section in sections)
-    blocks.append({"type": "context", "elements": [_plain("id " + alert["id"], FIELD_LIMIT)]})
+    blocks.extend(_links(alert, configuration))
+    last = [_plain("id " + alert["id"], FIELD_LIMIT), _date(alert, configuration)]
+    blocks.append({"type": "context", "elements": last})
     return _message(escape(wording.text(alert, configuration, now)), blocks)
 
 
@@ -169,9 +178,23 @@ def _mentions(alerts: "List[Alert]") -> "List[Dict[str, Any]]":
     return [{"type": "section", "text": {"type": "mrkdwn", "text": " ".join(found)}}] if found else []
 
 
-def add_dropped(message: "Dict[str, Any]", dropped: int) -> None:
+def _links(alert: "Alert", configuration: "Configuration") -> "List[Dict[str, Any]]":
+    found = [f"<{escape(url)}|{escape(title)}>" for title, url in wording.links(alert, configuration)]
+    elements = [{"type": "mrkdwn", "text": link, "verbatim": True} for link in found]
+    return [{"type": "context", "elements": elements}] if elements else []
+
+
+def _date(alert: "Alert", configuration: "Configuration") -> "Dict[str, Any]":
+    """Return the time in the reader's zone; in UTC where a client can't show that."""
+    shown = configuration.say("reader", time=READERS_TIME)
+    instead = datetime.fromtimestamp(alert["time"], timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = f"<!date^{int(alert['time'])}^{escape(shown)}|{instead}>"
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def add_dropped(message: "Dict[str, Any]", dropped: int, say: "Language") -> None:
     """Have a message say, below its headline, how many older alerts a limit has dropped."""
-    sentence = wording.dropped(dropped)
+    sentence = wording.dropped(dropped, say)
     message["blocks"].insert(1, {"type": "context", "elements": [_plain(sentence, FIELD_LIMIT)]})
     message["text"] += "\n" + escape(sentence)
 
@@ -204,12 +227,12 @@ def digest(alerts: "List[Alert]", configuration: "Configuration", now: float) ->
 def _first_lines(headline: str, alerts: "List[Alert]", configuration: "Configuration", now: float) -> "List[str]":
     """Return a digest's headline and its first lines without their ids, escaped, and how many more there are."""
     lines = [_cut(escape(headline), TEXT_LINE_LIMIT)]
-    left = TEXT_LIMIT - len(lines[0]) - len(wording.MORE.format(DIGEST_LIMIT)) - 1
+    left = TEXT_LIMIT - len(lines[0]) - len(escape(wording.more(DIGEST_LIMIT, configuration))) - 1
     for number, alert in enumerate(alerts):
         shown = _cut(escape(wording.login(alert, configuration, now)), TEXT_LINE_LIMIT)
         left -= len(shown) + 1
         if left < 0:
-            return [*lines, wording.MORE.format(len(alerts) - number)]
+            return [*lines, escape(wording.more(len(alerts) - number, configuration))]
         lines.append(shown)
     return lines
 
@@ -235,7 +258,7 @@ def _header(text: str) -> "Dict[str, Any]":
 
 
 def _label(text: str) -> "Dict[str, Any]":
-    return {"type": "mrkdwn", "text": f"*{text}*"}
+    return {"type": "mrkdwn", "text": f"*{escape(text)}*"}
 
 
 def _plain(text: str, limit: int) -> "Dict[str, Any]":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the webhook is to behave next: a list of rules that a test sets, each for some requests or for ever."""
+"""How a webhook is to behave next: a list of rules that a test sets, each for some requests or for ever."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ MODES: dict[str, dict[str, tuple[Callable[[Any], bool], Any]]] = {
     "ok": {},
     "status": {"status": (lambda value: type(value) is int and 200 <= value <= 599, ...), "answer": (_text, ""),
                "retry_after": (_text, None)},
+    # The vendor's own words; `limited` asks for a pause.
+    "refused": {},
+    "closed": {},
+    "limited": {"seconds": (_count, 1)},
+    "broken": {},
     "rate_limit": {"per_second": (_positive, 1.0), "burst": (_count, 1)},
     "hang": {"at": (_one_of("accept", "request"), "request")},
     "reset": {"at": (_one_of(*STAGES), "request")},
@@ -50,6 +55,7 @@ MODES: dict[str, dict[str, tuple[Callable[[Any], bool], Any]]] = {
 COMMON: dict[str, tuple[Callable[[Any], bool], Any]] = {
     "times": (_count, None),
     "containing": (_text, None),
+    "channel": (_text, None),
     "delivered": (_one_of(True, False), None),
 }
 
@@ -64,6 +70,7 @@ ANSWERS = {
 class Rule:
     """One rule. times: how often it still applies (None: for ever). containing: only to bodies with this text.
 
+    channel: only to channels of this kind, or to this channel, `discord/ops` (None: to all).
     delivered: whether a message that met this rule stands in the channel afterwards.
     """
 
@@ -71,6 +78,7 @@ class Rule:
     options: dict[str, Any] = field(default_factory=dict)
     times: int | None = None
     containing: str | None = None
+    channel: str | None = None
     delivered: bool = True
     served: int = 0
 
@@ -82,8 +90,13 @@ class Rule:
     def as_json(self) -> dict[str, Any]:
         return {
             "mode": self.mode, **self.options, "times": self.times, "containing": self.containing,
-            "delivered": self.delivered, "served": self.served,
+            "channel": self.channel, "delivered": self.delivered, "served": self.served,
         }  # fmt: skip
+
+    def fits(self, channel: str, body: bytes) -> bool:
+        """Tell whether the rule is for this request to a channel (vendors.channel)."""
+        is_there = self.channel in (None, channel, channel.partition("/")[0])
+        return is_there and (self.containing is None or self.containing.encode() in body)
 
 
 def parse_rule(wanted: Any) -> Rule:
@@ -99,9 +112,9 @@ def parse_rule(wanted: Any) -> Rule:
         if value is ... or (value is not default and value is not None and not check(value)):
             raise ValueError(f"{wanted['mode']}: {key} is {'missing' if value is ... else 'wrong'}")
         options[key] = value
-    times, containing, delivered = (options.pop(key) for key in COMMON)
-    rule = Rule(wanted["mode"], options, times, containing)
-    if rule.stage == "accept" and containing is not None:
+    times, containing, channel, delivered = (options.pop(key) for key in COMMON)
+    rule = Rule(wanted["mode"], options, times, containing, channel)
+    if rule.stage == "accept" and (containing, channel) != (None, None):
         raise ValueError(f"{rule.mode}: a rule that takes hold before the request cannot look at what it contains")
     rule.delivered = _usually_delivered(rule) if delivered is None else delivered
     return rule
@@ -145,11 +158,11 @@ class Behaviour:
                 return self._use(self._rules[0])
         return Rule()
 
-    def at_request(self, body: bytes) -> Rule:
+    def at_request(self, channel: str, body: bytes) -> Rule:
         """Return the rule for a request; a connection that was accepted before an "accept" rule meets it here."""
         with self._lock:
             for rule in self._rules:
-                if rule.containing is None or rule.containing.encode() in body:
+                if rule.fits(channel, body):
                     if rule.mode == "rate_limit":
                         return self._limit(rule)
                     return self._use(rule)
@@ -173,4 +186,4 @@ class Behaviour:
             self._tokens -= 1
             return Rule(served=used.served)
         wait = max(1, math.ceil((1 - self._tokens) / rate))
-        return Rule("status", {"status": 429, "answer": "", "retry_after": str(wait)}, delivered=False)
+        return Rule("limited", {"seconds": wait}, delivered=False)

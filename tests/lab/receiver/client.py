@@ -68,6 +68,11 @@ class Message:
         return self.raw["number"]
 
     @property
+    def channel(self) -> str:
+        """The vendor and the channel, `discord/ops`; of a webhook of Slack's whose path names none, `slack`."""
+        return self.raw["channel"]
+
+    @property
     def delivered(self) -> bool:
         """Whether it stands in the channel."""
         return self.raw["delivered"]
@@ -126,7 +131,7 @@ class Message:
     def __str__(self) -> str:
         answer = self.raw["answer"]
         what = f"{self.header}: {self.fields} {self.ids} {self.problems}"
-        return f"#{self.number} [{answer['status']} {answer['body']}] {what}"
+        return f"#{self.number} {self.channel} [{answer['status']} {answer['body']}] {what}"
 
 
 class Receiver:

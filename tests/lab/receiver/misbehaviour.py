@@ -18,6 +18,8 @@ import zlib
 from typing import Callable, Iterator
 
 from .behaviour import ANSWERS, Rule
+from .vendors import HOW, LIMITED, Vendor
+from .verdict import Answer
 
 # No client of the tests waits longer, and no thread may live for ever.
 LONGEST = 600.0
@@ -71,27 +73,39 @@ class Connection:
 
 def answer_bytes(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
     """Return a whole HTTP answer."""
-    lines = [f"HTTP/1.1 {status} Whatever", "Content-Type: text/plain", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers]
+    # An answer 204 has neither a body nor its length (RFC 9110, 8.6).
+    usual = {} if status == 204 else {"Content-Type": "text/plain", "Content-Length": str(len(body))}
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in {**usual, **dict(headers)}.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def said(answer: Answer) -> bytes:
+    """Return a vendor's answer as it is sent."""
+    return answer_bytes(answer.status, answer.body.encode(), *answer.headers)
+
+
 def play(rule: Rule, connection: Connection, good_answer: bytes) -> bool:
-    """Play a rule after a request was read. Returns True if the connection may be used again."""
+    """Play a rule without words, after a request was read. Returns True if the connection may be used again."""
     return PLAYERS[rule.mode](rule, connection, good_answer)
 
 
-def status_and_answer(rule: Rule) -> tuple[int, str]:
-    """Return the status and words of a `status` rule; Slack's own words where the rule has none."""
-    status = rule.options["status"]
-    return status, rule.options["answer"] or ANSWERS.get(status, f"status {status}")
+def words(rule: Rule, vendor: Vendor) -> Answer | None:
+    """Return what a rule has the vendor say; None for a rule that says nothing in the vendor's way.
 
-
-def _status(rule: Rule, connection: Connection, _good: bytes) -> bool:
-    status, words = status_and_answer(rule)
-    retry_after = rule.options["retry_after"] or ("1" if status == 429 else None)
-    headers = [("Retry-After", retry_after)] if retry_after else []
-    return connection.send(answer_bytes(status, words.encode(), *headers))
+    A `status` without words has the vendor's for it, where there are some.
+    """
+    if rule.mode in HOW:
+        return vendor.answer(rule.mode, rule.options.get("seconds", 1))
+    if rule.mode != "status":
+        return None
+    status, retry_after = rule.options["status"], rule.options["retry_after"]
+    seconds = int(retry_after) if (retry_after or "").isdigit() else 1
+    own = next((own for own in (vendor.answer(how, seconds) for how in HOW) if own.status == status), None)
+    body = rule.options["answer"] or (own.body if own else ANSWERS.get(status, f"status {status}"))
+    headers = dict(own.headers if own and not rule.options["answer"] else ())
+    if retry_after or (own and own == vendor.answer(LIMITED, seconds)):
+        headers["Retry-After"] = retry_after or "1"
+    return Answer(status, body, tuple(headers.items()))
 
 
 def _redirect(rule: Rule, connection: Connection, _good: bytes) -> bool:
@@ -183,7 +197,6 @@ def _certificate(_rule: Rule, _connection: Connection, _good: bytes) -> bool:
 
 
 PLAYERS: dict[str, Callable[[Rule, Connection, bytes], bool]] = {
-    "status": _status,
     "hang": _hang,
     "reset": _reset,
     "close": _close,

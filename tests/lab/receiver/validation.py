@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Mapping
 
 from .blocks import check_blocks
-from .mrkdwn import Findings, inspect
+from .mrkdwn import inspect
+from .verdict import Verdict, check_encoding, json_object
 
 WEBHOOK_PATH = re.compile(r"/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9_-]+")
 
@@ -28,30 +28,6 @@ RISKY_BLOCKS = 13_000
 
 FLAGS = ("mrkdwn", "unfurl_links", "unfurl_media")
 KNOWN_KEYS = {"text", "blocks", "thread_ts", *FLAGS}
-
-
-@dataclass
-class Verdict:
-    """What Slack would say to a request.
-
-    status, answer: the HTTP status and body. payload: the JSON that was sent, None where there is none.
-    warnings: what Slack takes but a good client avoids. findings: see `mrkdwn.Findings`.
-    """
-
-    status: int = 200
-    answer: str = "ok"
-    payload: Any = None
-    warnings: list[str] = field(default_factory=list)
-    findings: Findings = field(default_factory=Findings)
-
-    @property
-    def accepted(self) -> bool:
-        return self.status == 200
-
-    def refuse(self, status: int, answer: str) -> None:
-        """Keep the first reason: Slack tells only one."""
-        if self.accepted:
-            self.status, self.answer = status, answer
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
@@ -65,44 +41,13 @@ def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Ve
         verdict.refuse(404, "no_service")
     if not headers.get("user-agent"):
         verdict.warnings.append("no User-Agent: nobody at Slack could tell who sends this")
-    _check_encoding(headers, verdict.findings)
-    verdict.payload = _parse(body, verdict.findings)
+    check_encoding(headers, verdict.findings)
+    verdict.payload = json_object(body, verdict.findings)
     if isinstance(verdict.payload, dict):
         _check_message(verdict.payload, verdict)
     if verdict.findings.problems:
         verdict.refuse(400, "invalid_payload")
     return verdict
-
-
-def _check_encoding(headers: Mapping[str, str], findings: Findings) -> None:
-    kind = re.split(r"\s*;\s*", headers.get("content-type", "").lower())
-    if kind[0] != "application/json" or any(part != "charset=utf-8" for part in kind[1:]):
-        findings.add("request", f"Content-Type {headers.get('content-type')!r}: must be application/json in UTF-8")
-    if headers.get("content-encoding", "identity") != "identity":
-        findings.add("request", "Content-Encoding: a webhook takes no compressed body")
-
-
-def _parse(body: bytes, findings: Findings) -> Any:
-    """Return the JSON object of the body, strictly read; None where it is not one."""
-
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict:
-        keys = [key for key, _ in pairs]
-        for key in sorted({key for key in keys if keys.count(key) > 1}):
-            findings.add("payload", f"the key {key[:40]!r} occurs twice")
-        return dict(pairs)
-
-    def no_constant(name: str) -> None:
-        raise ValueError(f"{name} is not JSON")
-
-    try:
-        payload = json.loads(body.decode("utf-8"), object_pairs_hook=no_duplicates, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
-        findings.add("payload", f"not JSON in UTF-8: {error}")
-        return None
-    if not isinstance(payload, dict):
-        findings.add("payload", "must be a JSON object")
-        return None
-    return payload
 
 
 def _check_message(payload: dict, verdict: Verdict) -> None:

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 from .behaviour import Rule
-from .misbehaviour import Connection, answer_bytes, play, status_and_answer
-from .validation import Verdict, judge
-from .view import view
+from .misbehaviour import Connection, answer_bytes, play, said, words
+from .vendors import Channel, channel
+from .verdict import Answer, Verdict
 
 if TYPE_CHECKING:
     from .server import Listener
@@ -51,23 +51,24 @@ class Webhook(BaseHTTPRequestHandler):
             Connection(self.connection, self.server.receiver.stopping).send(answer_bytes(200, b"OK"))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        verdict = judge(self.command, self.path, headers, body)
-        rule = self._rule(body)
-        status, words = (verdict.status, verdict.answer) if rule.mode == "ok" else (None, rule.mode)
-        if rule.mode == "status":
-            status, words = status_and_answer(rule)
-        self._keep(headers, body, verdict, rule, {"status": status, "body": words, "mode": rule.mode})
-        answer = answer_bytes(verdict.status, verdict.answer.encode())
+        target = channel(self.path)
+        verdict = target.vendor.judge(self.command, target.path, headers, body)
+        rule = self._rule(target, body)
+        usual = Answer(verdict.status, verdict.answer, verdict.headers)
+        answer = usual if rule.mode == "ok" else words(rule, target.vendor)
+        status, spoken = (answer.status, answer.body) if answer else (None, rule.mode)
+        kept = {"status": status, "body": spoken, "mode": rule.mode}
+        self._keep(headers, body, verdict, rule, {"channel": target.name, "answer": kept})
         connection = Connection(self.connection, self.server.receiver.stopping)
-        keep = connection.send(answer) if rule.mode == "ok" else play(rule, connection, answer)
+        keep = connection.send(said(answer)) if answer else play(rule, connection, said(usual))
         self.close_connection = self.close_connection or not keep
 
-    def _rule(self, body: bytes) -> Rule:
+    def _rule(self, target: Channel, body: bytes) -> Rule:
         if getattr(self.connection, "loginwatch_certificate", "good") != "good":
             return Rule()  # a client that took the bad certificate has met its rule
-        return self.server.receiver.behaviour.at_request(body)
+        return self.server.receiver.behaviour.at_request(target.name, body)
 
-    def _keep(self, headers: dict[str, str], body: bytes, verdict: Verdict, rule: Rule, answer: dict[str, Any]) -> None:
+    def _keep(self, headers: dict[str, str], body: bytes, verdict: Verdict, rule: Rule, also: dict[str, Any]) -> None:
         findings = verdict.findings
         self.server.receiver.store.add(
             {
@@ -85,9 +86,9 @@ class Webhook(BaseHTTPRequestHandler):
                 "mentions": findings.mentions,
                 "links": findings.links,
                 "controls": findings.controls,
-                "answer": answer,
+                **also,
                 "delivered": verdict.accepted and rule.delivered,
-                **view(verdict.payload),
+                **verdict.shown,
             }
         )
 

@@ -21,9 +21,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from ssh_login_notify.alert import VERSION
+from ssh_login_notify import channels, heartbeat
+from ssh_login_notify.alert import VERSION, to_json
 from ssh_login_notify.config import Configuration
+from ssh_login_notify.delivery import Delivery
+from ssh_login_notify.queue import Queue
 from ssh_login_notify.spool import Spool
+from ssh_login_notify.triage import Triage
 
 FILES = Path(__file__).resolve().parents[3] / "files"
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/not-a-real-secret"
@@ -57,13 +61,14 @@ def make_well(root, monkeypatch):
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
     (pam / "sshd").write_text(f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n")
-    (library / "ssh_login_notify").mkdir(parents=True)
-    module = library / "ssh_login_notify" / "cli.py"
-    module.write_text("installed")
+    (library / "ssh_login_notify" / "channels").mkdir(parents=True)
+    modules = [library / "ssh_login_notify" / name for name in ("cli.py", "channels/slack.py")]
+    for module in modules:
+        module.write_text("installed")
     program = root / "program"
     program.write_text(f"#!{os.path.realpath(sys.executable)} -ISB\n")
     program.chmod(0o755)
-    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (module, program)}
+    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (*modules, program)}
     (library / "manifest.json").write_text(json.dumps({"files": digests}))
     monkeypatch.setattr(paths, "LIBRARY", str(library))
     monkeypatch.setattr(paths, "PACKAGE", str(library / "ssh_login_notify"))
@@ -110,6 +115,11 @@ def alert(number=1, **changes):
     }
     values.update(changes)
     return values
+
+
+def raw_alert(number=1, **changes):
+    """The same, as a file of the spool."""
+    return to_json(alert(number, **changes))
 
 
 def wait_for(condition, seconds=LONGEST_WAIT):
@@ -567,3 +577,21 @@ class FakeProc:
         """Be a kernel without CONFIG_PROC_CHILDREN."""
         for children in self.root.glob("*/task/*/children"):
             children.unlink()
+
+
+def delivery(spool, found, **sources):
+    """A run of the sender over a queue, as it is with one channel (sender.Dispatcher)."""
+    switch = heartbeat.Switch(found) if found.heartbeat_ping_url else None
+    channel = channels.load(found.channels[0], found, spool)
+    return Delivery(Queue(spool), found, channel, Triage(spool, found, **sources), switch)
+
+
+class Outlet:
+    """A channel's place in the spool, of an entry of the setting; without what sends (outlets.Outlet)."""
+
+    def __init__(self, spool, entry, channel=None):
+        from ssh_login_notify import outlets
+
+        self.name, self.entry, self.channel = entry["name"], entry, channel
+        self.spool = outlets.place(spool, self.name)
+        self.lock = outlets.Lock(self.spool.path(outlets.LOCK))

@@ -26,7 +26,12 @@ def test_builds_of_one_version_are_told_apart_and_hosts_with_one_build_are_not(t
     (package / "sender.py").write_text("two")
     third = build.name()
     (package / "sender.py").rename(package / "sent.py")
-    assert len({first, second, third, build.name()}) == 4
+    fourth = build.name()
+    (package / "channels").mkdir()
+    (package / "channels" / "sent.py").write_text("one")
+    fifth = build.name()
+    (package / "channels" / "sent.py").write_text("two")
+    assert len({first, second, third, fourth, fifth, build.name()}) == 6
 
 
 def test_without_the_program_it_is_the_version(tmp_path, monkeypatch):

@@ -111,7 +111,8 @@ def test_a_test_says_that_it_arrived(host):
     assert code == OK
     assert (found["delivered"], found["status"], found["answer"], found["mend"]) == (True, 200, "ok", None)
     assert 0 < found["seconds"] < 5
-    assert set(found) == {"delivered", "status", "answer", "mend", "seconds", "id"}
+    assert set(found) == {"delivered", "status", "answer", "mend", "seconds", "id", "channels"}
+    assert set(found["channels"]) == {"webhook"}
     message = json.loads(host.webhook.requests[0].body.decode())
     assert message["blocks"][-1]["elements"][0]["text"] == "id " + found["id"]
     assert host.given_up == [0]  # before anything was sent
@@ -262,7 +263,8 @@ def test_the_status_of_a_host_where_all_is_well(host):
     host.configure(host_label="web-3", people={FINGERPRINT: "Ada"}, ignore=[{"user": "x"}])
     assert [entry["id"] for entry in found["recent_deliveries"]] == [alert(1)["id"], alert(2)["id"]]
     assert found["last_delivery"] == found["recent_deliveries"][-1]
-    assert set(found["last_delivery"]) == set(DELIVERY)
+    assert set(found["last_delivery"]) == {*DELIVERY, "channel"}
+    assert list(found["channels"]) == ["webhook"]
     code, out, _ = host.run("status")
     assert code == OK
     assert out.startswith("OK: ")
@@ -474,7 +476,8 @@ def waiting_sender(spool, webhook):
         "from ssh_login_notify import config, paths, self_check, sender, spool\n"
         "spool.Spool.__init__.__defaults__ = (sys.argv[2],)\n"
         "paths.OVERFLOW = sys.argv[2] + '/overflow'\n"
-        "sender._become_sender = lambda _: (found, sender.Transport(found), sender.RootReader())\n"
+        "sender.give_up = lambda: None\n"
+        "config.load = lambda: found\n"
         "self_check.is_due = lambda _: False\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
         "os._exit(sender.main())\n"

@@ -58,17 +58,40 @@ def test_a_whole_configuration_is_read(file):
         "heartbeat_message": False,
         "heartbeat_ping_url": "https://switch.example/not-a-real-secret",
         "longest_silence": 26,
+        "labels": {"environment": "production"},
+        "link": "https://grafana.example/d/ssh?var-host={host}",
+        "reverse_dns": True,
+        "geo_database": "/var/lib/GeoIP/GeoLite2-Country.mmdb",
+        "language": "ja",
         "most_waiting": 20,
         "most_waiting_mib": 1,
     }
     found = load(file(values))
-    assert vars(found) == dict(values, exposed=False)
+    channels = [{"name": "webhook", "kind": "slack", "url": WEBHOOK}]
+    assert vars(found) == dict(values, channels=channels, exposed=False)
     assert found.webhook_host == "hooks.slack.example"
 
 
 @needs_root
+def test_the_webhook_is_the_first_channel_and_entries_have_the_defaults_of_their_kinds(file):
+    entry = {"name": "ops", "kind": "telegram", "token": "123456:not-a-real-token-at-all", "chat": -5}
+    for webhook, others in ((WEBHOOK, [{"name": "webhook", "kind": "slack", "url": WEBHOOK}]), ("", [])):
+        found = load(file({"webhook_url": webhook, "channels": [entry]})).channels
+        assert found[:-1] == others
+        defaults = {"topic": 0, "api_url": "https://api.telegram.org", "only": [], "ignore": [], "notices": True}
+        assert found[-1] == dict(entry, chat="-5", **defaults)
+
+
+def test_a_channel_that_can_not_be_used_is_named_without_its_secrets():
+    entry = {"name": "ops", "kind": "discord", "url": "http://relay.example/" + SECRET}
+    sentence = refusal(channels=[entry])
+    assert sentence.startswith("url of the channel ops of ssh_login_notify_channels starts with plain http://")
+    assert sentence.endswith(", and run the role again")
+
+
 def test_all_but_the_webhook_may_be_left_out(file):
-    expected = dict(config.DEFAULTS, webhook_url=WEBHOOK, exposed=False)
+    channels = [{"name": "webhook", "kind": "slack", "url": WEBHOOK}]
+    expected = dict(config.DEFAULTS, webhook_url=WEBHOOK, channels=channels, exposed=False)
     assert vars(load(file({"webhook_url": WEBHOOK}))) == expected
 
 

@@ -17,24 +17,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
-from ssh_login_notify import delivery
+from ssh_login_notify import delivery, transport
 from ssh_login_notify import queue as queue_module
 from ssh_login_notify.alert import TEST, to_json
+from ssh_login_notify.channels import LONGEST_ASKED_SECONDS, retry_after
 from ssh_login_notify.delivery import (
     AFTER_LAST_RETRY_SECONDS,
     CLOSED_SECONDS,
-    KNOCK,
-    LONGEST_ASKED_SECONDS,
     LONGEST_PAUSE_SECONDS,
     LONGEST_RUN_SECONDS,
     RETRY_SECONDS,
-    Delivery,
-    retry_after,
 )
 from ssh_login_notify.identity import key_of
 from ssh_login_notify.retries import FEW_TRIES, LONGEST_STUCK_SECONDS, MOST_UNSURE
 from ssh_login_notify.state import RECENT, State
-from ssh_login_notify.transport import Transport
+
+# What Slack answers in its own words, and posts nothing for.
+KNOCK = b"{}"
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +58,7 @@ class Queue:
 
     def send(self, patient=True, **values):
         found = configuration(self.webhook.url, **values)
-        self.last = Delivery(queue_module.Queue(self.spool), found, Transport(found))
+        self.last = parts.delivery(self.spool, found)
         return self.last.run(patient)
 
     def will(self, *instructions):
@@ -466,7 +465,8 @@ def test_an_outage_is_nobodys_fault_and_the_order_stays(queue, slept):
 
 def test_where_nobody_has_seen_the_message_it_is_not_to_blame(queue, slept, monkeypatch):
     queue.put(1, 2)
-    monkeypatch.setattr(Transport, "post", lambda *_: (_ for _ in ()).throw(delivery.TransportError("refused")))
+    error = transport.TransportError("refused")
+    monkeypatch.setattr(transport.Transport, "post", lambda *_: (_ for _ in ()).throw(error))
     for _run in range(5):
         assert queue.send() is False
     assert State(queue.spool).retries.entries == {}
@@ -915,9 +915,11 @@ def test_a_sender_that_is_killed_while_slack_answers_loses_nothing(queue):
     queue.will(lambda connection: received.set() or drip(b"", 0.1)(connection))
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ssh_login_notify import config, delivery, queue, spool, transport\n"
+        "from ssh_login_notify import channels, config, delivery, queue, spool, triage\n"
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
-        "delivery.Delivery(queue.Queue(spool.Spool(sys.argv[2])), found, transport.Transport(found)).run()\n"
+        "there = spool.Spool(sys.argv[2])\n"
+        "channel = channels.load(found.channels[0], found, there)\n"
+        "delivery.Delivery(queue.Queue(there), found, channel, triage.Triage(there, found)).run()\n"
     )
     arguments = [str(FILES), queue.spool.root, queue.webhook.url]
     process = subprocess.Popen([sys.executable, "-ISBc", code, *arguments])

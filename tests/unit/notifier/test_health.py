@@ -176,9 +176,10 @@ def test_a_configuration_that_others_may_read_is_critical(host, mode):
 MODES = {"writable": 0o664, "closed": 0o000, "setuid": 0o4644, "setgid": 0o2644}
 
 
+@pytest.mark.parametrize("name", ["cli.py", "channels/slack.py"])
 @pytest.mark.parametrize("damage", ["changed", "gone", "linked", "owned", "added", "beside", *MODES])
-def test_a_file_that_is_not_as_installed_is_critical_and_named(host, damage, tmp_path):
-    module = host.library / "ssh_login_notify" / "cli.py"
+def test_a_file_that_is_not_as_installed_is_critical_and_named(host, name, damage, tmp_path):
+    module = host.library / "ssh_login_notify" / name
     named = module
     if damage == "changed":
         module.write_text("changed")
@@ -212,7 +213,7 @@ def test_a_program_that_can_not_be_executed_as_it_should_is_critical(host, mode)
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o655, 0o777, 0o2755])
-@pytest.mark.parametrize("name", ["library", "library/ssh_login_notify"])
+@pytest.mark.parametrize("name", ["library", "library/ssh_login_notify", "library/ssh_login_notify/channels"])
 def test_a_directory_of_the_program_that_is_closed_to_root_or_open_to_others_is_critical(host, name, mode):
     directory = host.library.parent / name
     directory.chmod(mode)
@@ -254,8 +255,17 @@ def test_a_program_where_nothing_may_be_executed_is_critical(host, monkeypatch):
     assert "is on a file system that is mounted noexec" in host.problems()["python"].sentence
 
 
+def test_a_sub_package_that_is_missing_or_a_link_is_critical_and_named(host, tmp_path):
+    directory = host.library / "ssh_login_notify" / "channels"
+    directory.rename(tmp_path / "elsewhere")
+    assert f"({directory / 'slack.py'}, {directory}): run the role again" in host.only().sentence
+    directory.symlink_to(tmp_path / "elsewhere")
+    assert f"({directory}): run the role again" in host.only().sentence
+
+
 def test_byte_code_is_python_s_own_matter(host):
-    (host.library / "ssh_login_notify" / "__pycache__").mkdir()
+    for directory in (host.library / "ssh_login_notify", host.library / "ssh_login_notify" / "channels"):
+        (directory / "__pycache__").mkdir()
     assert host.problems() == {}
 
 

@@ -8,9 +8,7 @@ import json
 import parts
 import pytest
 from parts import answer, configuration, raw, reset
-from ssh_login_notify import alert, slack
-from ssh_login_notify.delivery import Delivery
-from ssh_login_notify.queue import Queue
+from ssh_login_notify import alert, wording
 from ssh_login_notify.state import State
 from ssh_login_notify.transport import Transport
 
@@ -32,7 +30,7 @@ def beat(spool, *problems):
 def send(spool, webhook, switch, **values):
     url = switch.url.replace(parts.PATH, OTHER)
     found = configuration(webhook.url, heartbeat_ping_url=url, **values)
-    assert Delivery(Queue(spool), found, Transport(found)).run(patient=False) is not None
+    assert parts.delivery(spool, found).run(patient=False) is not None
     return State(spool).last_ping
 
 
@@ -96,7 +94,7 @@ def test_a_switch_that_was_not_reached_is_asked_again_the_next_time(spool, webho
 
 @pytest.mark.parametrize("message", [True, False])
 def test_whatever_goes_wrong_with_it_the_alerts_behind_it_go_on(spool, webhook, switch, monkeypatch, message):
-    monkeypatch.setattr(Transport, "to", lambda *_: (_ for _ in ()).throw(ValueError("Empty certificate data")))
+    monkeypatch.setattr(Transport, "get", lambda *_: (_ for _ in ()).throw(ValueError("Empty certificate data")))
     beat(spool)
     spool.write("outgoing", parts.alert(99)["id"], alert.to_json(parts.alert(99)), 0o640)
     assert send(spool, webhook, switch, heartbeat_message=message)["answer"] == "Empty certificate data"
@@ -115,7 +113,7 @@ def test_in_a_digest_it_is_a_beat_too(spool, webhook, switch):
 def test_without_a_switch_there_is_nobody_to_tell(spool, webhook):
     beat(spool)
     found = configuration(webhook.url)
-    assert Delivery(Queue(spool), found, Transport(found)).run() is True
+    assert parts.delivery(spool, found).run() is True
     assert State(spool).last_ping is None
 
 
@@ -127,5 +125,5 @@ def test_no_rule_silences_it(spool, webhook, switch):
 
 def test_its_fields_are_not_those_of_a_login(spool):
     found = alert.own(alert.HEARTBEAT, [])
-    labels = [label for label, _ in slack.fields(found, configuration(), found["time"] + 1000)]
+    labels = [field.label for field in wording.fields(found, configuration(), found["time"] + 1000)]
     assert labels == ["Server", "Type", "Time"]

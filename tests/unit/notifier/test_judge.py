@@ -8,6 +8,7 @@ import time
 import pytest
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import judge as judge_module
+from ssh_login_notify import wording
 from ssh_login_notify.alert import HEARTBEAT, REPEATS, own
 from ssh_login_notify.failures import HEAVY_FROM
 from ssh_login_notify.judge import Judge, root_accounts
@@ -31,7 +32,7 @@ def memory(spool):
 def weigh(memory, login, before=(), people=(), **sources):
     weighed = Judge(configuration("https://hooks.example", people=dict(people)), memory, **sources).weigh(login, before)
     assert {name: weighed[name] for name in login} == login
-    return weighed["weights"], weighed["reasons"]
+    return weighed["weights"], wording.reasons(weighed)
 
 
 def test_a_login_like_those_before_is_light(memory):

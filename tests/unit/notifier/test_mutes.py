@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration, needs_root
-from ssh_login_notify import cli, config, exit_codes, identity, mutes, own_connection, slack
+from ssh_login_notify import cli, config, exit_codes, identity, mutes, own_connection
+from ssh_login_notify.channels import slack
 from ssh_login_notify.mutes import MuteError, Mutes
 from ssh_login_notify.spool import MUTES
-from ssh_login_notify.state import State
 from ssh_login_notify.triage import Triage
 from ssh_login_notify.weights import FIRST, ROOT, WEIGHTS
 
@@ -466,7 +466,7 @@ def test_muted_logins_are_known_by_their_identity(spool, opened):
 @pytest.fixture
 def triage(spool, opened):
     """A run of the sender that knows this identity, but no other."""
-    found = Triage(spool, configuration(), State(spool))
+    found = Triage(spool, configuration())
     found.delivered([alert(time=NOW - 5)])
     return found
 

@@ -8,7 +8,7 @@ import parts
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ssh_login_notify import client_networks, peer, rules, slack
+from ssh_login_notify import client_networks, peer, rules, wording
 from ssh_login_notify.alert import build, log_line
 from ssh_login_notify.capture import Capture
 from ssh_login_notify.login_types import PAM_SESSION
@@ -59,7 +59,7 @@ def test_the_alert_says_where_a_login_came_from(connection, host, expected):
     given_by_sshd = {"SSH_CONNECTION": connection, "PAM_RHOST": host}
     found = alert_of(**{name: value for name, value in given_by_sshd.items() if value is not None})
     assert found["notes"] == []
-    assert slack.origin(found) == expected
+    assert wording.origin(found) == expected
     assert forms.read_origin(expected) == (found["address"], found["port"], found["name"])
 
 
@@ -162,11 +162,11 @@ SERVICES = [
 def test_a_session_of_another_service_says_which_where_and_for_whom(service, items, expected, requester):
     environment = dict({"PAM_TTY": "", "PAM_SERVICE": service, "PAM_USER": "root"}, **items)
     found = alert_of(PAM_SESSION, **environment)
-    shown = dict(slack.fields(found, parts.configuration(), found["time"]))
+    shown = {field.name: field.value for field in wording.fields(found, parts.configuration(), found["time"])}
     assert shown["Type"] == f"PAM session ({service})"
     assert shown["From"] == expected
     assert shown["Key"] == requester
-    line = slack.line(found, parts.configuration(), found["time"])
+    line = wording.line(found, parts.configuration(), found["time"])
     assert line.startswith(f"PAM session ({service}) · from {expected} · ")
     assert line.endswith(f" · {requester}")
     pairs = dict(forms.read_log_line(log_line(found))[1])
@@ -197,5 +197,5 @@ def test_a_session_is_sshds_by_what_sshd_sets_and_not_by_its_services_name(items
 
 def test_a_terminal_and_a_requester_add_no_words_to_a_line():
     environment = {"PAM_SERVICE": "x) · y", "PAM_TTY": 'tty" · from', "PAM_RUSER": "a · id 1"}
-    line = slack.line(alert_of(PAM_SESSION, **environment), parts.configuration(), 0)
+    line = wording.line(alert_of(PAM_SESSION, **environment), parts.configuration(), 0)
     assert line.count(" · ") == 3

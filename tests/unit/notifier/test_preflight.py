@@ -10,7 +10,8 @@ import pwd
 
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import pam_files, pam_stack, paths, preflight, slack, sshd_start, sshds, trust
+from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshd_start, sshds, trust, wording
+from ssh_login_notify.languages import ENGLISH
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
@@ -520,9 +521,9 @@ def test_the_limits_of_an_old_sshd_are_a_note_and_not_a_refusal(host, version, s
 def test_the_notes_quote_the_words_of_an_alert(host):
     host.command("sshd", '[ "$1" = -V ] && echo OpenSSH_7.4p1 >&2; echo usepam yes')
     address, key = host.examine()["notes"]
-    assert f"`{slack.BY_PAM.strip()}`" in address
+    assert f"`{ENGLISH('from.pam', address='').strip()}`" in address
     unknown = {"type": "unknown", "methods": [], "requester": ""}
-    assert f"`{slack.authentication(unknown)}`" in key
+    assert f"`{wording.authentication(unknown)}`" in key
 
 
 @pytest.mark.parametrize(
@@ -610,6 +611,18 @@ def test_a_directory_that_others_can_write_is_refused_unless_accepted(host, monk
 def test_a_proof_is_due_until_an_alert_was_delivered_since_the_last_change(host, written, delivered):
     (host.root / "spool" / "state" / "sender.json").write_text(json.dumps(written))
     assert host.examine()["delivered"] == delivered
+
+
+@pytest.mark.parametrize("name", ["sender.py", "channels/slack.py"])
+def test_a_proof_is_due_once_a_module_was_changed(host, name):
+    (host.root / "spool" / "state" / "sender.json").write_text('{"recent": [{"delivered_at": 4e9}]}')
+    module = host.root / "library" / "ssh_login_notify" / name
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    os.utime(str(module), (3.9e9, 3.9e9))
+    assert host.examine()["delivered"]
+    os.utime(str(module), (4.1e9, 4.1e9))
+    assert not host.examine()["delivered"]
 
 
 def test_a_file_that_the_senders_account_planted_is_not_read(host):

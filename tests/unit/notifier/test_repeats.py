@@ -13,14 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import config, repeats
-from ssh_login_notify import queue as queue_module
 from ssh_login_notify.alert import REPEATS, TEST, to_json
-from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.identity import facts_of
 from ssh_login_notify.repeats import LARGEST_ALERT_BYTES, LATE_SECONDS, MOST_TIMES, Repeats
 from ssh_login_notify.spool import is_name
 from ssh_login_notify.state import State
-from ssh_login_notify.transport import Transport
 
 OTHER = "SHA256:" + "B" * 43
 NOW = float(int(time.time()))
@@ -77,7 +74,7 @@ class Fleet:
 
     def send(self, **values):
         found = configuration(self.webhook.url, **dict({"repeat_minutes": MINUTES}, **values))
-        return Delivery(queue_module.Queue(self.spool), found, Transport(found)).run()
+        return parts.delivery(self.spool, found).run()
 
     @property
     def texts(self):

@@ -26,7 +26,10 @@ def delivery(number):
     }
 
 
-ANSWERED = {"id": "1.1-1", "from": "x", "status": 404, "answer": "404 no_service", "mend": "create one", "at": 1.5}
+ANSWERED = {
+    "id": "1.1-1", "from": "x", "status": 404, "answer": "404 no_service", "kind": "closed", "mend": "create one",
+    "at": 1.5,
+}  # fmt: skip
 
 
 def write(spool, **values):

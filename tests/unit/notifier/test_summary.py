@@ -10,10 +10,10 @@ import time
 import parts
 import pytest
 from parts import alert, configuration
-from ssh_login_notify import self_check, slack, summary
+from ssh_login_notify import self_check, summary
 from ssh_login_notify.alert import from_json
+from ssh_login_notify.channels import slack
 from ssh_login_notify.config import ConfigurationError
-from ssh_login_notify.state import State
 from ssh_login_notify.summary import FOLDED, IGNORED, MUTED, Counts, count, label_of, last_morning, queue_if_due
 from ssh_login_notify.triage import Triage
 
@@ -249,7 +249,7 @@ def test_the_file_is_expected_in_the_spool(spool):
 
 def test_an_ignored_login_and_a_repeat_are_counted_with_what_made_them_silent(spool):
     found = configuration(ignore=[{"user": "x"}, RULE])
-    triage = Triage(spool, found, State(spool))
+    triage = Triage(spool, found)
     for number in (1, 2):
         login = triage.weigh(alert(number, user="backup", address="10.0.0.7", time=EVENING + number), [])
         if not number - 1:

@@ -19,22 +19,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import OK, answer, configuration, drip, raw, reset
-from ssh_login_notify import VERSION, delivery, slack, transport, trust
+from ssh_login_notify import VERSION, channels, transport, trust
+from ssh_login_notify.channels import slack
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import LARGEST_ANSWER_BYTES, Transport, TransportError
 
 BODY = b'{"text": "hello"}'
 
 
+def to(url, **values):
+    """A transport to the webhook at this address."""
+    return Transport(configuration(url, **values), url)
+
+
 @pytest.fixture
 def trusted(secure_webhook, certificates):
     """A transport to the webhook over TLS, which trusts the tests' authority."""
-    return Transport(configuration(secure_webhook.url, ca_file=certificates.authority))
+    return to(secure_webhook.url, ca_file=certificates.authority)
 
 
 @pytest.fixture
 def plain(webhook):
-    return Transport(configuration(webhook.url))
+    return to(webhook.url)
 
 
 def failure(connection):
@@ -68,7 +74,7 @@ def test_a_request_over_tls_arrives(secure_webhook, trusted):
 
 
 def test_a_query_is_part_of_the_address(webhook):
-    Transport(configuration(webhook.url + "?a=b&c=d")).post(BODY)
+    to(webhook.url + "?a=b&c=d").post(BODY)
     assert webhook.requests[0].line.split()[1] == parts.PATH + "?a=b&c=d"
 
 
@@ -90,7 +96,7 @@ def test_an_authority_of_older_tools_is_trusted_by_every_python(secure_webhook, 
     """Without critical basicConstraints, keyUsage and key identifiers, which Python asks for since 3.13."""
     secure_webhook.certificate = "former"
     file = str(certificates.directory / "former-authority.pem")
-    connection = Transport(configuration(secure_webhook.url, ca_file=file))
+    connection = to(secure_webhook.url, ca_file=file)
     assert connection.post(BODY).text == "ok"
     assert connection.to(secure_webhook.url).get().text == "ok"
 
@@ -98,7 +104,7 @@ def test_an_authority_of_older_tools_is_trusted_by_every_python(secure_webhook, 
 def test_who_is_no_authority_is_trusted_by_none(secure_webhook, certificates):
     secure_webhook.certificate = "of-no-authority"
     file = str(certificates.directory / "former-authority.pem")
-    sentence = failure(Transport(configuration(secure_webhook.url, ca_file=file)))
+    sentence = failure(to(secure_webhook.url, ca_file=file))
     assert "is not accepted" in sentence
     assert secure_webhook.requests == []
 
@@ -121,21 +127,21 @@ def test_an_authority_of_the_system_that_is_too_old_is_told_with_its_mend(secure
         return context
 
     monkeypatch.setattr(ssl, "create_default_context", strict)
-    sentence = failure(Transport(configuration(secure_webhook.url)))
+    sentence = failure(to(secure_webhook.url))
     # Python 3.6 does not say what is wrong, nor is it strict by itself.
     assert ("set ssh_login_notify_ca_file" in sentence) == (sys.version_info >= (3, 7))
-    assert Transport(configuration(secure_webhook.url, ca_file=file)).post(BODY).text == "ok"
+    assert to(secure_webhook.url, ca_file=file).post(BODY).text == "ok"
 
 
 def test_the_systems_authorities_do_not_know_the_tests(secure_webhook):
-    assert "not accepted" in failure(Transport(configuration(secure_webhook.url)))
+    assert "not accepted" in failure(to(secure_webhook.url))
     assert secure_webhook.requests == []
 
 
 def test_a_host_that_speaks_no_tls_is_refused():
     greeter = parts.Greeter()
     url = f"https://127.0.0.1:{greeter.port}{parts.PATH}"
-    assert "certificate or TLS" in failure(Transport(configuration(url)))
+    assert "certificate or TLS" in failure(to(url))
     greeter.close()
 
 
@@ -146,7 +152,7 @@ def test_an_authoritys_file_that_can_not_be_used_is_told_with_its_mend(tmp_path,
         path.write_text(content)
     expected = "can't be used .*: correct ssh_login_notify_ca_file"
     with pytest.raises(ConfigurationError, match=expected):
-        Transport(configuration(ca_file=str(path)))
+        to(parts.WEBHOOK, ca_file=str(path))
 
 
 def test_one_connection_is_used_for_several_requests(secure_webhook, trusted):
@@ -282,7 +288,7 @@ def test_whatever_bytes_answer_the_sender_gets_an_answer_or_a_sentence(data):
     with contextlib.closing(parts.Webhook()) as webhook:
         # A second time for the try that a kept connection's end is worth.
         webhook.instructions.extend([raw(data, keep=False)] * 2)
-        connection = Transport(configuration(webhook.url))
+        connection = to(webhook.url)
         try:
             found, sentence = connection.post(BODY), ""
         except TransportError as error:
@@ -293,7 +299,7 @@ def test_whatever_bytes_answer_the_sender_gets_an_answer_or_a_sentence(data):
     if found:
         assert len(found.text.encode()) <= 4 * LARGEST_ANSWER_BYTES, "each byte that is no text is shown as four"
         assert slack.mend(found.status, found.text)
-        assert (delivery.retry_after(found.retry_after) or 0) >= 0
+        assert (channels.retry_after(found.retry_after) or 0) >= 0
 
 
 def test_a_reset_is_told_as_such(webhook, plain):
@@ -305,11 +311,11 @@ def test_nobody_at_the_other_end_is_told_as_such():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}{parts.PATH}"
-        assert "Connection refused" in failure(Transport(configuration(url)))
+        assert "Connection refused" in failure(to(url))
 
 
 def test_a_name_that_does_not_resolve_is_told_as_such():
-    connection = Transport(configuration("https://hooks.invalid" + parts.PATH))
+    connection = to("https://hooks.invalid" + parts.PATH)
     assert "the name of hooks.invalid port 443 can't be resolved" in failure(connection)
 
 
@@ -436,7 +442,7 @@ def proxy():
 def beyond(monkeypatch, proxy, url, user="", **values):
     """A transport to the webhook through the proxy, which would not be asked about loopback."""
     monkeypatch.setattr(transport, "is_loopback", lambda _: False)
-    return Transport(configuration(url, proxy=f"http://{user}127.0.0.1:{proxy.port}", **values))
+    return to(url, proxy=f"http://{user}127.0.0.1:{proxy.port}", **values)
 
 
 def test_through_a_proxy_the_secret_goes_in_a_tunnel(secure_webhook, certificates, proxy, monkeypatch):
@@ -476,7 +482,7 @@ def test_a_proxy_that_strips_tls_gets_nothing_in_clear(certificates, monkeypatch
         monkeypatch.setattr(transport, "is_loopback", lambda _: False)
         url = "https://127.0.0.1:9/services/T00000000/B00000000/not-a-real-secret"
         values = {"proxy": f"http://127.0.0.1:{port}", "ca_file": certificates.authority}
-        sentence = failure(Transport(configuration(url, **values)))
+        sentence = failure(to(url, **values))
         thread.join()
     assert "TLS" in sentence
     assert heard[0][:1] == b"\x16", "a TLS handshake (RFC 8446, 5.1), and nothing else"
@@ -542,13 +548,13 @@ def test_a_proxy_may_have_an_address_of_ipv6(secure_webhook, certificates, proxy
 
     monkeypatch.setattr(transport, "connect", to_proxy)
     values = {"proxy": "http://ada:not-a-real-secret@[2001:db8::1]:3128", "ca_file": certificates.authority}
-    assert Transport(configuration(secure_webhook.url, **values)).post(BODY).text == "ok"
+    assert to(secure_webhook.url, **values).post(BODY).text == "ok"
     assert asked == [("2001:db8::1", 3128)]
     assert proxy.authorizations[0].startswith("Basic ")
 
 
 def test_this_host_is_reached_without_the_proxy(webhook, proxy):
-    connection = Transport(configuration(webhook.url, proxy=f"http://127.0.0.1:{proxy.port}"))
+    connection = to(webhook.url, proxy=f"http://127.0.0.1:{proxy.port}")
     assert connection.post(BODY).text == "ok"
     assert proxy.asked == []
 
@@ -556,7 +562,7 @@ def test_this_host_is_reached_without_the_proxy(webhook, proxy):
 def test_proxies_and_authorities_of_the_environment_are_not_asked(webhook, proxy, monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-    connection = Transport(configuration(webhook.url))
+    connection = to(webhook.url)
     assert connection.post(BODY).text == "ok"
     assert proxy.asked == []
 

@@ -7,15 +7,13 @@ import json
 import os
 
 import pytest
-from parts import FINGERPRINT, OK, alert, answer, configuration
+from parts import FINGERPRINT, OK, alert, answer, configuration, delivery
 from ssh_login_notify import identity
-from ssh_login_notify import queue as queue_module
 from ssh_login_notify.alert import to_json
-from ssh_login_notify.delivery import DIGEST_FROM, Delivery
+from ssh_login_notify.delivery import DIGEST_FROM
 from ssh_login_notify.memory import Memory
 from ssh_login_notify.mutes import Mutes
 from ssh_login_notify.state import State
-from ssh_login_notify.transport import Transport
 from ssh_login_notify.triage import heaviest_first
 
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
@@ -31,7 +29,7 @@ class Host:
         for one in alerts:
             self.spool.write("outgoing", one["id"], to_json(one), 0o640)
         found = configuration(self.webhook.url, **values)
-        return Delivery(queue_module.Queue(self.spool), found, Transport(found)).run(patient=False)
+        return delivery(self.spool, found).run(patient=False)
 
     @property
     def messages(self):

@@ -120,7 +120,8 @@ def test_the_configuration_has_what_the_notifier_reads():
     of_notifier, of_role = constants("settings.py", "DEFAULTS", "ROLE_DEFAULTS")
     private = load("vars/main.yml")
     assert private["__ssh_login_notify_configuration"] == path
-    assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in of_notifier}
+    wanted = {name: f"{{{{ {PREFIX}{name} | loginwatch.pam.setting('{name}') }}}}" for name in of_notifier}
+    assert private["__ssh_login_notify_settings"] == wanted
     assert {PREFIX + name: value for name, value in {**of_notifier, **of_role}.items()} == defaults()
     assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(login_rules.KEYS)
     assert sorted(options()[PREFIX + "mentions"]["options"]) == sorted([*login_rules.KEYS, login_rules.MENTION])
@@ -170,9 +171,20 @@ def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():
     assert PREFIX + "copy_vendor_pam" in refusal
 
 
+def test_all_modules_are_installed_those_of_sub_packages_too():
+    """The preflight alone stays behind: it runs before anything is installed."""
+    package = PROJECT / "files" / "ssh_login_notify"
+    globs = re.findall(r"'ssh_login_notify/([a-z_/]*\*[.]py)'", load("vars/main.yml")["__ssh_login_notify_modules"])
+    installed = {path for pattern in globs for path in package.glob(pattern)}
+    assert sorted(set(package.rglob("*.py")) - installed) == []
+
+
 def test_a_python_is_tried_for_all_that_the_notifier_imports():
+    """What only some channels import stops no host that has others: `ssh-login-notify check` tries that."""
     imported = set()
-    for path in [PROJECT / "files" / "ssh-login-notify", *(PROJECT / "files").rglob("*.py")]:
+    package = PROJECT / "files" / "ssh_login_notify"
+    some = {path for path in package.glob("channels/*.py") if path.stem not in ("__init__", "slack")}
+    for path in {PROJECT / "files" / "ssh-login-notify", *package.rglob("*.py")} - some:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name for alias in node.names}

@@ -17,7 +17,12 @@ from pathlib import Path
 import pytest
 
 ME = {"owner": pwd.getpwuid(os.geteuid()).pw_name, "group": grp.getgrgid(os.getegid()).gr_name}
-MODULES = {"__init__.py": "", "greeting.py": 'TEXT = "hello"\n'}
+MODULES = {
+    "__init__.py": "",
+    "greeting.py": "from .formal.words import TEXT\n",
+    "formal/__init__.py": "",
+    "formal/words.py": 'TEXT = "hello"\n',
+}
 
 
 class Program:
@@ -58,6 +63,11 @@ def everything(path):
     return found
 
 
+def modules_of(program):
+    """Return the paths of the installed modules within the package."""
+    return sorted(str(path.relative_to(program.package)) for path in program.package.rglob("*.py"))
+
+
 def test_missing_arguments_are_named(program, tmp_path):
     for option, item in (("files", {"content": ""}), ("directories", {"mode": "0755"}), ("account", {"comment": "x"})):
         value = item if option == "account" else [item]
@@ -71,7 +81,7 @@ def test_check_mode_tells_all_and_changes_nothing(program, tmp_path):
     result = program.run(check=True)
     assert result["changed"]
     modules = [program.package / name for name in sorted(MODULES)]
-    paths = [program.library, program.package, *modules, program.file]
+    paths = [program.library, program.package, program.package / "formal", *modules, program.file]
     assert result["changed_paths"] == [str(path) for path in paths]
     assert everything(tmp_path / "home") == {}
 
@@ -110,33 +120,39 @@ def test_modes_are_those_asked_for_whatever_the_umask(program):
 
 def test_the_byte_code_is_what_an_import_takes(program):
     program.run()
-    cached = next((program.package / "__pycache__").glob("greeting.*.pyc"))
     script = f"import sys; sys.path.insert(0, {str(program.library)!r}); import example.greeting"
     done = subprocess.run([sys.executable, "-v", "-Bc", script], stderr=subprocess.PIPE, check=True)  # noqa: S603
-    assert f"{cached} matches {program.package / 'greeting.py'}" in done.stderr.decode()
+    for source in (program.package / "greeting.py", program.package / "formal" / "words.py"):
+        cached = next((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"))
+        assert f"{cached} matches {source}" in done.stderr.decode()
 
 
-def test_the_byte_code_is_renewed_with_its_module_even_when_size_and_time_are_the_same(program, tmp_path):
+@pytest.mark.parametrize("module", ["greeting.py", "formal/words.py"])
+def test_the_byte_code_is_renewed_with_its_module_even_when_size_and_time_are_the_same(program, tmp_path, module):
     python = tmp_path / "python"
     # As if both versions had been written within the same second.
-    script = f'#!/bin/sh\ntouch -d @1000000000 {program.package}/*.py\nexec {sys.executable} "$@"\n'
+    touch = f"touch -d @1000000000 {program.package}/*.py {program.package}/*/*.py"
+    script = f'#!/bin/sh\n{touch}\nexec {sys.executable} "$@"\n'
     python.write_text(script, encoding="utf-8")
     python.chmod(0o755)
     for word in ("hello", "HELLO"):
-        arguments = program.arguments(dict(MODULES, **{"greeting.py": f'TEXT = "{word}"\n'}))
+        arguments = program.arguments(dict(MODULES, **{module: f'TEXT = "{word}"\n'}))
         arguments["package"]["python"] = str(python)
         program.run(arguments=arguments)
-        cached = next((program.package / "__pycache__").glob("greeting.*.pyc"))
+        source = program.package / module
+        cached = next((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"))
         assert word.encode() in cached.read_bytes()
 
 
-def test_lost_stale_or_foreign_byte_code_is_put_right(program):
+@pytest.mark.parametrize("module", ["greeting.py", "formal/words.py"])
+def test_lost_stale_or_foreign_byte_code_is_put_right(program, module):
     program.run()
-    cache = program.package / "__pycache__"
-    cached = next(cache.glob("greeting.*.pyc"))
+    source = program.package / module
+    cache = source.parent / "__pycache__"
+    cached = next(cache.glob(f"{source.stem}.*.pyc"))
     cached.unlink()
     assert program.run()["changed_paths"] == [str(cache)]
-    os.utime(str(program.package / "greeting.py"), (1, 1))
+    os.utime(str(source), (1, 1))
     assert program.run(check=True)["changed_paths"] == [str(cache)]
     assert program.run()["changed_paths"] == [str(cache)]
     foreign = cache / "greeting.cpython-27.pyc"
@@ -146,11 +162,33 @@ def test_lost_stale_or_foreign_byte_code_is_put_right(program):
 
 
 def test_modules_of_an_earlier_version_go(program):
-    program.run(arguments=program.arguments(dict(MODULES, **{"earlier.py": ""})))
+    earlier = ["earlier.py", "words.py", "formal/earlier.py", "gone/__init__.py", "gone/words.py"]
+    program.run(arguments=program.arguments(dict(MODULES, **dict.fromkeys(earlier, ""))))
     result = program.run()
-    assert str(program.package / "earlier.py") in result["changed_paths"]
-    assert sorted(path.name for path in program.package.glob("*.py")) == sorted(MODULES)
-    assert not list((program.package / "__pycache__").glob("earlier*"))
+    gone = ["earlier.py", "words.py", "formal/earlier.py", "gone"]
+    assert {str(program.package / name) for name in gone} <= set(result["changed_paths"])
+    assert modules_of(program) == sorted(MODULES)
+    assert not [path for path in program.package.rglob("*.pyc") if path.name.startswith(("earlier", "gone"))]
+
+
+@pytest.mark.parametrize("flat_first", [True, False])
+def test_a_package_may_become_one_with_sub_packages_and_one_without_them(program, flat_first):
+    versions = [{"__init__.py": "", "formal.py": ""}, MODULES]
+    for modules in versions if flat_first else reversed(versions):
+        program.run(arguments=program.arguments(modules))
+        assert modules_of(program) == sorted(modules)
+        assert not program.run(arguments=program.arguments(modules))["changed"]
+        assert (program.package / "formal").exists() == (modules is MODULES)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_anything_else_in_place_of_a_sub_package_is_refused(program, tmp_path, kind):
+    program.package.mkdir(parents=True)
+    if kind == "file":
+        (program.package / "formal").write_text("")
+    else:
+        (program.package / "formal").symlink_to(tmp_path)
+    assert f"{program.package / 'formal'} must be a directory but is a" in program.run()["msg"]
 
 
 def test_a_module_that_does_not_compile_is_told(program):
@@ -159,7 +197,9 @@ def test_a_module_that_does_not_compile_is_told(program):
     assert "byte-compile" in result["msg"]
 
 
-@pytest.mark.parametrize("name", ["../evil.py", "sub/module.py", "data.txt"])
+@pytest.mark.parametrize(
+    "name", ["../evil.py", "sub/../evil.py", "/evil.py", "__pycache__/module.py", "data.txt", "sub/", "sub.d/x.py"]
+)
 def test_only_module_files_are_taken_for_modules(program, name):
     result = program.run(arguments=program.arguments({name: ""}))
     assert name + " cannot be the name of a module" in result["msg"]
@@ -266,7 +306,7 @@ def test_the_manifest_has_the_digest_of_each_file_and_module(program, tmp_path):
     path = tmp_path / "manifest.json"
     assert str(path) in program.run(manifest=str(path))["changed_paths"]
     files = json.loads(path.read_text())["files"]
-    assert set(files) == {str(program.file), *map(str, program.package.glob("*.py"))}
+    assert set(files) == {str(program.file), *(str(program.package / name) for name in MODULES)}
     assert all(hashlib.sha256(Path(name).read_bytes()).hexdigest() == digest for name, digest in files.items())
     assert not program.run(manifest=str(path))["changed"]
     path.write_text("{}\n")

@@ -252,3 +252,24 @@ def test_a_webhook_from_an_environment_variable_that_is_not_set_says_which(looku
     assert "`export SLACK_WEBHOOK`" in problem
     (problem,) = problems(template=template, webhook_url="{{ none_of_that }}")
     assert "is not set" in problem
+
+
+def test_the_values_of_a_channel_have_the_types_of_its_kind_whatever_jinja_and_yaml_made_of_them():
+    """Up to ansible-core 2.18 a template by itself is text, and a date without quotes is none."""
+    rule = {"user": "ada", "until": datetime.date(2027, 3, 31)}
+    given = [
+        {"name": "a", "kind": "email", "port": "25", "notices": "no", "password": None, "only": [rule], "ignore": OMIT},
+        {"name": "b", "kind": "slack_app", "threads": "yes", "token": "5"},
+        {"name": "c", "kind": "unknown", "port": "25"},
+        {"name": "d", "kind": ["email"], "port": "25"},
+        "text",
+        OMIT,
+    ]
+    assert meant("channels", given) == [
+        {"name": "a", "kind": "email", "port": 25, "notices": False, "password": None,
+         "only": [{"user": "ada", "until": "2027-03-31"}]},
+        {"name": "b", "kind": "slack_app", "threads": True, "token": "5"},
+        {"name": "c", "kind": "unknown", "port": "25"},
+        {"name": "d", "kind": ["email"], "port": "25"},
+        "text",
+    ]  # fmt: skip

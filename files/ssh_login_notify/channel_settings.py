@@ -1,0 +1,1 @@
+../../plugins/module_utils/channel_settings.py

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an alert says of its host and of the client's address beside what the login itself shows (docs/context.md).
+
+The sender adds it to an alert, as `context`, a dictionary:
+
+    labels            what the administrator says of the host
+    instance          what EC2 says of the host (ec2.py): id, name, region, account
+    instance_connect  whose key of EC2 Instance Connect it was: the principal, "" if only CloudTrail says it
+    reverse_dns       the name by DNS of the client's address, and whether it points back to it (reverse_dns.py)
+    network           country, number and owner of its network (geo_database.py)
+
+Rules and weights never look at it. What is not configured is not loaded. A channel may read an alert that was written
+by the service user, so each part is read as text of a stranger, and what is not of its form is left out.
+"""
+
+import re
+from collections import namedtuple
+
+from .settings import LABEL
+from .text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+    from .alert import Alert
+
+# An id has 8 or 17 digits, and may have more one day (EC2 Instance Connect's own scripts take up to 32).
+FORMS = {
+    "id": re.compile(r"i-[0-9a-f]{8,32}\Z"),
+    "region": re.compile(r"[a-z]{2,8}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z"),
+    "account": re.compile(r"[0-9]{12}\Z"),
+}
+# Characters of one value.
+LONGEST = 256
+
+
+class Instance(namedtuple("Instance", ("id", "name", "region", "account"))):
+    """An instance of EC2, in the words of its metadata. name: of its tag Name, "" if that may not be read."""
+
+    __slots__ = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether all but the name has the form that EC2 gives it: it stands in addresses as it is."""
+        return all(form.match(getattr(self, name)) for name, form in FORMS.items())
+
+    @property
+    def console(self) -> str:
+        """Return the address of its page in the console."""
+        return f"https://{_console(self.region)}/ec2/home?region={self.region}#InstanceDetails:instanceId={self.id}"
+
+    @property
+    def cloudtrail(self) -> str:
+        """Return the address of the search for who has sent keys of EC2 Instance Connect."""
+        where = f"https://{_console(self.region)}/cloudtrailv2/home?region={self.region}"
+        return where + "#/events?EventName=SendSSHPublicKey"
+
+
+def _console(region: str) -> str:
+    """Return the host of the console of a region's partition (AWS General Reference: aws, aws-cn, aws-us-gov)."""
+    if region.startswith("cn-"):
+        return "console.amazonaws.cn"
+    return "console.amazonaws-us-gov.com" if region.startswith("us-gov-") else "console.aws.amazon.com"
+
+
+def _part(alert: "Alert", name: str) -> "Dict[str, Any]":
+    found = alert.get("context")
+    part = found.get(name) if isinstance(found, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _text(part: "Dict[str, Any]", name: str) -> str:
+    value = part.get(name)
+    return printable(value, LONGEST) if isinstance(value, str) else ""
+
+
+def labels(alert: "Alert") -> "Dict[str, str]":
+    """Return the administrator's labels of the host."""
+    part = _part(alert, "labels")
+    return {name: _text(part, name) for name in part if LABEL.match(name) and _text(part, name)}
+
+
+def instance(alert: "Alert") -> "Optional[Instance]":
+    """Return the instance that the host is, None if it is none, or none that is known."""
+    part = _part(alert, "instance")
+    found = Instance(*(_text(part, name) for name in Instance._fields))
+    return found if found.is_sound else None
+
+
+def instance_connect(alert: "Alert") -> "Optional[str]":
+    """Return whose key of EC2 Instance Connect it was, "" if that is in CloudTrail only; None if it was no such key."""
+    part = _part(alert, "instance_connect")
+    return _text(part, "principal") if part else None
+
+
+def reverse_name(alert: "Alert") -> "Tuple[str, bool]":
+    """Return the name of the client's address by DNS, "" if there is none, and whether it points back to it."""
+    part = _part(alert, "reverse_dns")
+    return _text(part, "name"), part.get("confirmed") is True
+
+
+def network(alert: "Alert") -> "Tuple[str, int, str]":
+    """Return the country, the number (0 if unknown) and the owner of the client's network, "" for what is unknown."""
+    part = _part(alert, "network")
+    number: Any = part.get("number")
+    is_number = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 1 << 32
+    return _text(part, "country"), number if is_number else 0, _text(part, "owner")

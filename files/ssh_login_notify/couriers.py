@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""With several channels: a process for each one that has something to deliver, so that a dead one holds up no other.
+
+The sender routes (routing.py) and starts the couriers. A courier is a delivery (delivery.py) over its channel's queue.
+
+A full disk may leave a channel's queue without room for an alert. The courier then holds it in its memory alone. Once
+one channel has delivered it, it leaves the spool: else each run would send it again, since nothing could be noted.
+"""
+
+import json
+import os
+import signal
+import time
+
+from . import journal
+from .delivery import LONGEST_RUN_SECONDS, MAKE_WAY, Delivery
+from .queue import Queue
+from .routing import Routed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Set
+
+    from .config import Configuration
+    from .heartbeat import Switch
+    from .outlets import Outlet
+    from .routing import Router
+
+    Report = Dict[str, Any]
+
+# How soon a new alert is routed while couriers are at work.
+LOOK_SECONDS = 0.5
+# What a courier reports: whether nothing is left that is due, how many alerts it has delivered, which of those that it
+# held alone are settled, and the last answer.
+NOTHING = {"settled": False, "delivered": 0, "released": [], "answer": "the process ended without a word"}
+
+
+class Courier:
+    """One process at work for a channel, seen from the sender."""
+
+    def __init__(self, outlet: "Outlet", held: "Dict[str, bytes]", pid: int, pipe: int) -> None:
+        self.outlet = outlet
+        self.held = held
+        self._pid = pid
+        self._pipe = pipe
+
+    def report(self) -> "Optional[Report]":
+        """Return what it has done, None while it is at work."""
+        pid, _status = os.waitpid(self._pid, os.WNOHANG)
+        if not pid:
+            return None
+        with os.fdopen(self._pipe, "rb") as pipe:
+            said = pipe.read()
+        return dict(NOTHING, **json.loads(said.decode("ascii"))) if said else dict(NOTHING)
+
+    def make_way(self) -> None:
+        """Have it end in its next pause."""
+        os.kill(self._pid, MAKE_WAY)
+
+
+class Couriers:
+    """One run of the sender over the queues of several channels. It has what sender.py asks of a Delivery.
+
+    delivered: how many messages of alerts were delivered, in all channels. last_answer: of a channel that could not
+    deliver, else of any.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        configuration: "Configuration",
+        outlets: "List[Outlet]",
+        router: "Router",
+        switch: "Optional[Switch]" = None,
+    ) -> None:
+        """Take what it works with. switch: as of a Delivery"""
+        self._queue = queue
+        self._configuration = configuration
+        self._outlets = outlets
+        self._router = router
+        self._switch = switch
+        self._working: Dict[str, Courier] = {}
+        # What a channel's queue had no room for, by the channel, then by the alert's name.
+        self._held: Dict[str, Dict[str, bytes]] = {outlet.name: {} for outlet in outlets}
+        # What no courier of a channel has surely seen. One that is at work may have looked for the last time.
+        self._new: Dict[str, Set[str]] = {outlet.name: set(outlet.spool.names("outgoing")) for outlet in outlets}
+        self._unsettled: Set[str] = set()
+        self.delivered = 0
+        self.last_answer = ""
+
+    def run(self, patient: bool = True) -> bool:
+        """Route and deliver what waits. Return True when nothing is left that is due.
+
+        patient: as of a Delivery
+        """
+        # A signal that is blocked is kept for sigtimedwait(2).
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        until = time.monotonic() + LONGEST_RUN_SECONDS
+        goes_on = True
+        try:
+            while True:
+                if goes_on:
+                    self._send_off(patient, until)
+                if not self._working:
+                    return not self._unsettled and goes_on
+                said = signal.sigtimedwait([signal.SIGCHLD, MAKE_WAY], LOOK_SECONDS)
+                if said and said.si_signo == MAKE_WAY:
+                    for courier in self._working.values():
+                        courier.make_way()
+                    goes_on = False
+                elif time.monotonic() > until and goes_on:
+                    self._queue.wake()
+                    goes_on = False
+                self._take_reports()
+        finally:
+            self._router.close()
+
+    def is_due(self) -> bool:
+        """Tell whether something waits that is not routed yet."""
+        return bool(self._queue.names())
+
+    def _send_off(self, patient: bool, until: float) -> None:
+        """Route what waits, and start a courier for each channel that has something new, and none at work."""
+        held_anywhere = {name for held in self._held.values() for name in held}
+        arrived = set(self._queue.names()) - held_anywhere
+        for channel, held in self._router.route(held_anywhere).items():
+            self._held[channel].update(held)
+        for outlet in self._outlets:
+            held, new = self._held[outlet.name], self._new[outlet.name]
+            new |= arrived
+            if outlet.name not in self._working and new & {*outlet.spool.names("outgoing"), *held}:
+                new.clear()
+                self._working[outlet.name] = self._start(outlet, dict(held), patient, until)
+
+    def _start(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> Courier:
+        pipe, its_end = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(its_end)
+            return Courier(outlet, held, pid, pipe)
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            with os.fdopen(its_end, "wb") as answer:
+                answer.write(json.dumps(self._work(outlet, held, patient, until)).encode("ascii"))
+        finally:
+            os._exit(0)
+
+    def _work(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> "Report":
+        """Deliver, in the courier's process, and return its report."""
+        if not outlet.lock.take():
+            return dict(NOTHING, answer="the courier of a sender that was killed is at work")
+        queue = Queue(outlet.spool)
+        queue.hold(held)
+        others = [other.spool for other in self._outlets]
+        delivery = Delivery(queue, self._configuration, outlet.channel, Routed(outlet.spool, others), self._switch)
+        try:
+            settled = delivery.run(patient, until)
+            released = [name for name in held if name not in queue.names()]
+            done = {"delivered": delivery.delivered, "released": released, "answer": delivery.last_answer}
+            return dict(done, settled=settled)
+        except OSError as error:
+            why = f"its part of the spool can't be used ({error}): run the role again"
+            journal.trouble(f"The channel {outlet.name}: {why}.")
+            return dict(NOTHING, delivered=delivery.delivered, answer=str(error))
+        except Exception as error:  # a traceback would show values
+            sentence = journal.defect(error)
+            journal.trouble(f"The channel {outlet.name}: {sentence}")
+            return dict(NOTHING, delivered=delivery.delivered, answer=sentence)
+
+    def _take_reports(self) -> None:
+        for name, courier in list(self._working.items()):
+            report = courier.report()
+            if report is None:
+                continue
+            del self._working[name]
+            self.delivered += report["delivered"]
+            if report["settled"]:
+                self._unsettled.discard(name)
+                self.last_answer = self.last_answer or report["answer"]
+            else:
+                self._unsettled.add(name)
+                self.last_answer = report["answer"] or self.last_answer
+            self._release(name, courier, report["released"])
+
+    def _release(self, channel: str, courier: Courier, released: "List[str]") -> None:
+        """Settle what a courier held alone: what one channel has delivered leaves the spool."""
+        for name in released:
+            self._held[channel].pop(name, None)
+            for other, held in self._held.items():
+                if other not in self._working:
+                    held.pop(name, None)
+            self._router.sent_without_room(name)

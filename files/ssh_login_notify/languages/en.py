@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""English. The forms of its lines and headlines are documented (docs/operating.md): programs may read them."""
+
+NAME_ENDS = (" as ", ": ")
+TEXTS = {
+    # Headlines. who: the person and the account, or the account alone.
+    "headline.login": "{who} logged in on {server}",
+    "headline.person": "{who} on {server}",
+    "headline.repeats": "{who} logged in again on {server}",
+    "headline.followup": "{who} opened more on {server}",
+    "headline.test": "Test alert from {server}",
+    "headline.well": "Heartbeat from {server}: all is well",
+    "headline.unwell": "Heartbeat from {server}: something is wrong",
+    "headline.summary": "Daily summary from {server}",
+    "headline.mute": "Mute on {server}",
+    "headline.problem": "1 problem on {server}",
+    "headline.problems": "{count} problems on {server}",
+    "headline.solved": "{server} is well again",
+    "headline.logins": "{count} logins on {server}",
+    "headline.messages": "{count} messages from {server}",
+    "who": "{person} as {user}",
+    "who.unknown": "an unknown user",
+    # What makes a login heavy, in the words of a headline.
+    "weight.anomaly": "suspicious",
+    "weight.failures": "after failures",
+    "weight.unknown_key": "unknown key",
+    "weight.password": "password",
+    "weight.root": "root",
+    "weight.first": "first time",
+    "weight.more": "{count} more",
+    # The same in a sentence. what: one or more of the next four.
+    "reason.password": "by password, although most logins of this user are by key",
+    "reason.unknown_key": "a key that nobody here knows",
+    "reason.unknown_key_comment": (
+        "a key that nobody here knows (its line in authorized_keys says {comment}, which the user can write)"
+    ),
+    "reason.failures": "after {count} failed attempts from this address in ten minutes",
+    "reason.first_user": "the first login of this user (since {since})",
+    "reason.first": "the first login {what} (since {since})",
+    "first.key": "with this key",
+    "first.method": "in this way",
+    "first.network": "from {networks}",
+    "first.type": "of this type",
+    "list.more": "{first}, {second}",
+    "list.last": "{first} and {last}",
+    # The names of fields.
+    "label.Note": "Note",
+    "label.Attention": "Attention",
+    "label.Person": "Person",
+    "label.User": "User",
+    "label.Server": "Server",
+    "label.Type": "Type",
+    "label.From": "From",
+    "label.Hint": "Hint",
+    "label.Time": "Time",
+    "label.Key": "Key",
+    "label.Problem": "Problem",
+    "label.Mute": "Mute",
+    "label.Summary": "Summary",
+    "label.What to do": "What to do",
+    "label.Instance": "Instance",
+    "label.Instance Connect": "Instance Connect",
+    # Fields in a line.
+    "line.Note": "Note: {value}",
+    "line.Attention": "Attention: {value}",
+    "line.From": "from {value}",
+    "line.Hint": "hint: {value}",
+    # Values.
+    "unknown": "not known",
+    "note.followup": "the connection of {id} was {was} until now; now it has opened {opened}",
+    "note.late": "sent {duration} late",
+    "note.more": "{count} notes have no room here, the system's log (authpriv) has them",
+    "duration.minutes": "{count} minutes",
+    "duration.hours": "{count} hours",
+    "problem.none": "none any more",
+    "type.test": "test",
+    "type.test_by_pam": "test, by a PAM session",
+    "type.heartbeat": "heartbeat",
+    "opened.shell": "an interactive shell",
+    "opened.command": "a command",
+    "opened.command_over": "a command, which was over at once",
+    "opened.something_over": "a command or a transfer, which was over at once",
+    "opened.terminal_over": "something with a terminal, which was over at once",
+    "opened.tunnel": "a tunnel",
+    "opened.transfer": "a transfer ({type})",
+    "opened.unknown": "of an unknown type",
+    "from.port": "{address} port {port}",
+    "from.local": "a local socket",
+    "from.pam": "{address} (by PAM_RHOST, port not known)",
+    "from.terminal": "terminal {terminal}",
+    "from.nowhere": "no terminal",
+    "key.unknown": "sshd did not say",
+    "key.not_sshds": "not by sshd",
+    "key.requester": "by {requester} (PAM_RUSER)",
+    "key.then": "{first}, then {second}",
+    "key.serial": "certificate serial {serial}",
+    "key.authority": "CA {authority}",
+    "key.signatures": "signature count {count}",
+    "key.principal": "principal {value}",
+    "key.key_id": "key id {value}",
+    "key.client_user": "client user {value}",
+    "key.client_host": "client host {value}",
+    "key.detail": "detail {value}",
+    "hint.name": "{name} by DNS, which points back to the address",
+    "hint.unconfirmed": "{name} by DNS, which does not point back to the address",
+    "hint.network": "AS{number} {owner}",
+    "instance.account": "account {account}",
+    "instance_connect": "CloudTrail's event SendSSHPublicKey names the person",
+    "instance_connect.principal": "{principal}; CloudTrail's event SendSSHPublicKey has the rest",
+    # Links.
+    "link": "Your page",
+    "link.console": "Instance in the AWS console",
+    "link.cloudtrail": "SendSSHPublicKey in CloudTrail",
+    # Slack shows the time as its reader's clock has it.
+    "reader": "{time} your time",
+    # Digests, and what was lost.
+    "more": "and {count} more",
+    "dropped.one": (
+        "Before this, an older alert was dropped, because too many waited or no disk had room; the system's log"
+        " (authpriv) has the logins."
+    ),
+    "dropped.many": (
+        "Before this, {count} older alerts were dropped, because too many waited or no disk had room; the system's log"
+        " (authpriv) has the logins."
+    ),
+}

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""With several channels: which alert goes to which of them.
+
+An alert is weighed and settled once (triage.py), then written into the queue of each channel that takes it, then taken
+from the spool's own queue. A kill in between routes it once more; a channel that has it, or has sent it, is left out.
+"""
+
+import time
+
+from . import alert, identity, rules, summary, wording
+from .journal import trouble
+from .spool import ALERT_MODE
+from .state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable, List, Sequence, Set
+
+    from .alert import Alert
+    from .config import Configuration
+    from .outlets import Outlet
+    from .queue import Queue
+    from .spool import Spool
+    from .triage import Triage
+
+# How the daily summary counts a login that goes nowhere.
+NOWHERE = "no channel takes it"
+# What a message that is no login's lacks, and can't be repeated by (identity.facts_of).
+LOGINS_ALONE = ("address", "key", "type")
+
+
+def takes(entry: "Dict[str, Any]", routed: "Alert", configuration: "Configuration") -> bool:
+    """Tell whether a channel takes an alert.
+
+    entry: the channel's of the setting. routed: weighed (judge.py). A message about the notifier itself goes to every
+    channel with `notices`; for all else, a rule of `ignore` keeps it away, and one of `only` has to pick it
+    """
+    if alert.is_own(routed):
+        return bool(entry.get("notices", True))
+    weights = routed["weights"]
+    if rules.ignoring_rule(routed, configuration, weights, entry.get("ignore") or []):
+        return False
+    only = entry.get("only") or []
+    return not only or any(rules.selects(rule, routed, configuration, weights) for rule in only)
+
+
+class Router:
+    """Routes what waits, for one run of the sender."""
+
+    def __init__(
+        self, queue: "Queue", configuration: "Configuration", outlets: "List[Outlet]", triage: "Triage"
+    ) -> None:
+        """Take what it works with, and look up what each channel has sent."""
+        self._queue = queue
+        self._configuration = configuration
+        self._outlets = outlets
+        self._triage = triage
+        self._sent: Dict[str, Set[str]] = {}
+        for outlet in outlets:
+            self._sent[outlet.name] = {entry["id"] for entry in State(outlet.spool).recent}
+
+    def route(self, busy: "Iterable[str]" = ()) -> "Dict[str, Dict[str, bytes]]":
+        """Route what waits. Return what a channel's queue has no room for, by the channel and the alert's name.
+
+        That is not taken from the spool's own queue. busy: names of alerts to leave alone
+        """
+        held: Dict[str, Dict[str, bytes]] = {}
+        self._triage.queue_follow_ups()
+        self._queue.stop_waking()
+        for name in self._queue.names():
+            if name not in busy:
+                self._route(name, held)
+        return held
+
+    def _route(self, name: str, held: "Dict[str, Dict[str, bytes]]") -> None:
+        try:
+            found = self._triage.weigh(self._queue.load(name), ())
+            takers = self._takers(found)
+            if takers and self._triage.settle(found):
+                self._queue.remove(name)
+                return
+            found = self._triage.in_context(found)
+        except FileNotFoundError:
+            return
+        except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
+            self._queue.set_aside_damaged(name, error)
+            return
+        contents = alert.to_json(found)
+        full = [outlet for outlet in takers if not self._hand_over(outlet, name, contents)]
+        for outlet in full:
+            held.setdefault(outlet.name, {})[name] = contents
+        if not full:
+            self._done(found, bool(takers))
+
+    def _takers(self, found: "Alert") -> "List[Outlet]":
+        if found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message:
+            return self._outlets[:1]  # which pings the dead man's switch, and sends nothing
+        return [outlet for outlet in self._outlets if takes(outlet.entry, found, self._configuration)]
+
+    def _hand_over(self, outlet: "Outlet", name: str, contents: bytes) -> bool:
+        """Write an alert into a channel's queue, unless it was there before; return False if there is no room."""
+        if name in self._sent[outlet.name]:
+            return True
+        try:
+            if name not in outlet.spool.names("failed"):
+                outlet.spool.write("outgoing", name, contents, ALERT_MODE, durable=True)
+        except OSError as error:
+            trouble(f"The queue of the channel {outlet.name} took no alert ({error}): {name} is sent without it.")
+            return False
+        return True
+
+    def _done(self, found: "Alert", is_taken: bool) -> None:
+        now = time.time()
+        origin = wording.origin(found)
+        if is_taken:
+            self._triage.delivered([found])
+            facts = identity.facts_of(found) if found["about"] == alert.LOGIN else dict.fromkeys(LOGINS_ALONE, "")
+            # Later logins of the same kind are folded into it, although it may wait still: it is not lost any more.
+            entry = {"id": found["id"], "user": alert.subject(found), "from": origin, "login_time": found["time"]}
+            self._triage.state.routed(dict(facts, **entry, delivered_at=now, status=0))
+        else:
+            if found["about"] == alert.LOGIN:
+                summary.count(self._queue.spool, found["id"], summary.IGNORED, NOWHERE)
+            self._triage.state.ignore([{"id": found["id"], "from": origin, "rule": 0, "at": now}])
+        self._queue.remove(found["id"])
+
+    def sent_without_room(self, name: str) -> None:
+        """Take an alert from the queue that a channel had no room for, and has sent all the same."""
+        try:
+            self._done(self._triage.weigh(self._queue.load(name), ()), is_taken=True)
+        except (OSError, ValueError):
+            pass  # it is gone
+
+    def close(self) -> None:
+        """Save what is not saved yet."""
+        self._triage.close()
+
+
+class Routed:
+    """In place of the triage (triage.Triage), for a channel's own queue: there, all is weighed and settled."""
+
+    def __init__(self, spool: "Spool", others: "List[Spool]") -> None:
+        """spool: the channel's. others: those of all channels."""
+        self.state = State(spool)
+        self._others = others
+
+    def weigh(self, found: "Alert", _before: "Sequence[Alert]") -> "Alert":
+        """Return the alert as the router has weighed it."""
+        return dict({"weights": [], "reasons": [], "mentions": []}, **found)
+
+    def settle(self, _found: "Alert") -> bool:
+        """Every alert needs a message."""
+        return False
+
+    def in_context(self, found: "Alert") -> "Alert":
+        """Return the alert with the context that the router has added."""
+        return found
+
+    def delivered(self, _alerts: "List[Alert]") -> None:
+        """The router has remembered them."""
+
+    def is_everywhere(self, found: "Alert") -> bool:
+        """Tell whether no channel has this alert waiting or refused any more."""
+        try:
+            return not any(
+                found["id"] in spool.names(directory) for spool in self._others for directory in ("outgoing", "failed")
+            )
+        except OSError:
+            return False
+
+    def queue_follow_ups(self) -> None:
+        """The router does."""
+
+    def close(self) -> None:
+        """Nothing is to be saved."""
