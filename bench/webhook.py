@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
 from ssh_login_notify import alert as alerts
 from ssh_login_notify.capture import Capture
+from ssh_login_notify.channels.slack import Channel
 from ssh_login_notify.config import Configuration
 from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
 from ssh_login_notify.spool import DIRECTORIES, Spool
 from ssh_login_notify.transport import Answer
+from ssh_login_notify.triage import Triage
 
 RUNS = 1000  # hosts, at most
 SEED = 1
@@ -154,7 +156,7 @@ class Host:
         self.running = True
         configuration = Configuration(CONFIGURATION)
         while (Path(self.spool.root) / "state" / "wake").exists():
-            Delivery(Queue(self.spool), configuration, _Noting(self)).run()
+            Delivery(Queue(self.spool), configuration, _Noting(self), Triage(self.spool, configuration)).run()
         self.running = False
 
     def keep_trying(self) -> None:
@@ -166,18 +168,18 @@ class Host:
                 self.send()
 
 
-class _Noting:
-    """The host's way to Slack, which notes when each login was told of."""
+class _Noting(Channel):
+    """The host's channel, which notes when each login was told of."""
 
     def __init__(self, host: Host) -> None:
+        configuration = Configuration(CONFIGURATION)
+        super().__init__(configuration.channels[0], configuration, None)
         self._host = host
 
-    def post(self, body: bytes) -> Answer:
-        before = set(self._host.spool.names("outgoing"))
-        answer = self._host.slack.post(body)
+    def send(self, message: bytes, alerts: list[alerts.Alert]) -> Answer:
+        answer = self._host.slack.post(message)
         if answer.status == 200:
-            told = [name for name in before if name.encode() in body]
-            self._host.waits += [self._host.clock.now - float(name.partition("-")[0]) for name in told]
+            self._host.waits += [self._host.clock.now - sent["time"] for sent in alerts]
         return answer
 
 

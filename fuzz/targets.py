@@ -9,12 +9,13 @@ import os
 import shutil
 import tempfile
 
-from ssh_login_notify import alert, config, pam_stack, state, wording
+from ssh_login_notify import alert, channels, config, pam_stack, state, wording
 from ssh_login_notify.capture import Capture
 from ssh_login_notify.channels import slack
 from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
 from ssh_login_notify.spool import DIRECTORIES, Spool
+from ssh_login_notify.triage import Triage
 
 NAME = "1763884862.123456-4242"
 NOW = 1763884870.0
@@ -70,7 +71,8 @@ def spool(data: bytes) -> None:
         assert json.loads(json.dumps(remembered.recent)) == remembered.recent
         assert remembered.seconds_left() >= 0
         queue.write("outgoing", NAME, data, 0o600)
-        run = Delivery(Queue(queue), CONFIGURATION, None)  # type: ignore[arg-type]
+        channel = channels.load(CONFIGURATION.channels[0], CONFIGURATION, queue)
+        run = Delivery(Queue(queue), CONFIGURATION, channel, Triage(queue, CONFIGURATION))
         loaded = run._load(NAME, [])
         if loaded:
             fits(slack.single(loaded, CONFIGURATION, NOW))

@@ -29,7 +29,12 @@ The way of a login, in the order of the modules:
 
     sender            starts as root, repairs, becomes the system user, and delivers what waits
     recovery          what the sender repairs first
-    delivery          one run over the queue: what is next, and what Slack's answer means for it
+    delivery          one run over the queue of a channel: what is next, and what an answer means for it
+    channels/         one module for each kind of channel: makes the message, sends it, reads the answer
+    wording           what a message says, in plain text
+    outlets           where there are several channels: the place of each in the spool
+    routing           which alert goes to which of them
+    couriers          a process for each of them that delivers
     queue             the alerts that wait, in the spool and outside
     retries           the alerts that have failed, and when each is due
     state             what the sender last did
@@ -43,7 +48,6 @@ The way of a login, in the order of the modules:
     failures          how often an address has failed to log in before, by the system's log
     mutes             which logins root has muted for some minutes, for the connection in which it ran
     own_connection    that connection, and its login
-    slack             an alert as a Slack message, and what to do about Slack's answers
     transport         one HTTPS POST
 
 What people and timers ask for:
@@ -52,6 +56,7 @@ What people and timers ask for:
     cli               parses the command line, and prints
     trial             a test alert, past the spool
     health            what is wrong on this host
+    channel_health    what is wrong with the delivery to each channel
     self_check        tells the channel when that changes
     heartbeat         a sign of life, all the way
 
@@ -65,9 +70,9 @@ What the collection's modules run, and the sender for a hint:
     account_files     files of accounts, read as sshd reads them
     authorized_keys   the lines of these files
 
-Leaves that the others share: build, paths, exit_codes, text, journal, config, privileges, installation, labels, trust,
-units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings, login_types,
-weights.
+Leaves that the others share: build, paths, exit_codes, problem, text, journal, config, privileges, installation,
+labels, trust, units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings,
+channel_settings, login_types, weights.
 """
 
 VERSION = "0.1.0"

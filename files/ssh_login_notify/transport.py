@@ -203,17 +203,9 @@ class Transport:
         way = f"{self._host} port {self._port}"
         if self._proxy:
             way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
-        if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
-            reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
-            reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
-            mend = TOO_STRICT if not self._configuration.ca_file and _is_too_strict(error) else ""
-            return f"the certificate or TLS of {way} is not accepted: {reason}{mend}"
-        if isinstance(error, socket.timeout):
-            return f"no answer from {way} in time"
-        if isinstance(error, socket.gaierror):
-            return f"the name of {way} can't be resolved: {error.strerror}"
-        if isinstance(error, OSError) and error.strerror:
-            return f"no connection to {way}: {error.strerror}"
+        found = failure(error, way, self._configuration)
+        if found:
+            return found
         if isinstance(error, http.client.IncompleteRead):
             return f"the answer of {way} broke off"
         if isinstance(error, http.client.HTTPException):
@@ -224,6 +216,25 @@ class Transport:
         if isinstance(error, OSError):
             what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # a proxy's own words may be among them
         return f"no connection to {way} ({what})"
+
+
+def failure(error: Exception, way: str, configuration: Configuration) -> "Optional[str]":
+    """Return what failed on the way to a host, in the system's own words only; None if the system has none for it.
+
+    way: the host and its port
+    """
+    if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+        reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
+        mend = TOO_STRICT if not configuration.ca_file and _is_too_strict(error) else ""
+        return f"the certificate or TLS of {way} is not accepted: {reason}{mend}"
+    if isinstance(error, socket.timeout):
+        return f"no answer from {way} in time"
+    if isinstance(error, socket.gaierror):
+        return f"the name of {way} can't be resolved: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"no connection to {way}: {error.strerror}"
+    return None
 
 
 def _is_too_strict(error: Exception) -> bool:

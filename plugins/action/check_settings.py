@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.loginwatch.pam.plugins.module_utils import settings
 from ansible_collections.loginwatch.pam.plugins.plugin_utils import role_settings
 
 
@@ -34,5 +35,10 @@ class ActionModule(ActionBase):
         if warnings:
             result["warnings"] = warnings
         if found:
-            result.update(failed=True, msg="Nothing was changed. {}.".format(". ".join(found)))
+            result.update(failed=True, msg=" ".join(["Nothing was changed.", *map(_sentence, found)]))
         return result
+
+
+def _sentence(problem: str) -> str:
+    """Return a problem as a sentence. The name of a variable stays as it is."""
+    return f"{problem if problem.startswith(settings.PREFIX) else problem[:1].upper() + problem[1:]}."

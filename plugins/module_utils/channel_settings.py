@@ -53,7 +53,15 @@ def problems(values: "Mapping[str, Any]") -> "List[str]":
     for number, entry in enumerate(values["channels"], 1):
         found.append(_entry_problem(number, entry, names, values))
         names.append(_name_of(entry))
-    return [problem for problem in found if problem]
+    return [problem for problem in found if problem] or _of_all(values)
+
+
+def _of_all(values: "Mapping[str, Any]") -> "List[str]":
+    """Return what is wrong with all entries together, each of which has no problem by itself."""
+    if values["webhook_url"] or any(entry.get("notices") is not False for entry in values["channels"]):
+        return []
+    mend = "remove `notices: false` from one entry at least"
+    return [f"no channel of {SETTING} takes messages about the notifier itself, so nobody hears of a problem: {mend}"]
 
 
 def completed(entry: "Mapping[str, Any]") -> "Dict[str, Any]":
@@ -361,10 +369,10 @@ def _email_problem(channel: str, entry: "Mapping[str, Any]", values: "Mapping[st
     if entry.get("tls") != "none" or settings.is_loopback(entry["host"]):
         return ""
     if user:
-        return f"{channel} has tls: none, so anyone on the way can read the password: write tls: starttls or tls: tls"
+        return f"{channel} has no TLS, so anyone on the way can read the password: write tls: starttls or tls: tls"
     if values["allow_http"] is not True:
         return (
-            f"{channel} has tls: none, so anyone on the way can read the mails: write tls: starttls or tls: tls, or set"
+            f"{channel} has no TLS, so anyone on the way can read the mails: write tls: starttls or tls: tls, or set"
             f" {settings.PREFIX}allow_http: true for a relay on a network that you trust"
         )
     return ""

@@ -360,6 +360,14 @@ def _mentions(values: Mapping[str, Any]) -> List[str]:
     return login_rules.mentions_problems(values["mentions"], values["people"], values["pam_services"])
 
 
+def _channels(values: Mapping[str, Any]) -> List[str]:
+    if not values["channels"]:
+        return []
+    from . import channel_settings  # most hosts have the webhook alone
+
+    return channel_settings.problems(values)
+
+
 def _labels(values: Mapping[str, Any]) -> Iterator[str]:
     labels = values["labels"]
     wrong = [str(name) for name in labels if not _matches(LABEL, name)]
@@ -387,14 +395,6 @@ def _geo_database(values: Mapping[str, Any]) -> Iterator[str]:
 def _language(values: Mapping[str, Any]) -> Iterator[str]:
     if values["language"] not in LANGUAGES:
         yield "{}language is unknown: use one of {}".format(PREFIX, ", ".join(LANGUAGES))
-
-
-def _channels(values: Mapping[str, Any]) -> List[str]:
-    if not values["channels"]:
-        return []
-    from . import channel_settings  # most hosts have the webhook alone
-
-    return channel_settings.problems(values)
 
 
 def _heartbeat_ping(values: Mapping[str, Any]) -> Iterator[str]:

@@ -16,11 +16,12 @@ description:
   - A variable with the prefix of the role that is none of its variables, and that no setting uses, is refused if its
     name is like that of a setting. Otherwise it is a warning.
   - With C(ssh_login_notify_state=absent), only what a removal reads is checked, and no secret is.
-  - No sentence shows the webhook or the address of the dead man's switch.
+  - No sentence shows the webhook, a value of a channel or the address of the dead man's switch.
 options:
   secrets:
     description:
-      - Whether the webhook and the address of the dead man's switch are checked. Vault may need its password for them.
+      - Whether the webhook, the channels and the address of the dead man's switch are checked. Vault may need its
+        password for them.
     type: bool
     default: true
 attributes:

@@ -7,7 +7,9 @@
     containers   the servers and the receiver, as Docker containers
     people       the accounts on a server, and the key that the tests have
     scenario     start and remove what a Molecule scenario needs
-    receiver     a Slack webhook that checks what it gets, keeps it, and misbehaves on request
+    receiver     webhooks of many kinds that check what they get, keep it, and misbehave on request
+    chats        settings of channels at the receiver
+    hostile      what strangers choose as names to do harm
     logins       real clients that log in: ssh, scp, sftp, rsync, git
     faults       what can break on a server, and how to break and repair it
     deploy       run the role from within a test

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from attacks.setup import usual_notifier
 
+from tests.lab.hostile import CONTROLS, MARKS, WORDS
 from tests.lab.logins import Person
 
 testinfra_hosts = ["ansible://systemd"]
@@ -27,11 +28,6 @@ KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
 AUTHORITIES = "/etc/ssh/sshd_config.d/authorities.conf"
 NAMES = "/etc/ssh/sshd_config.d/names.conf"
 AUTHORITY = "/etc/ssh/attacks-authority.pub"
-# Slack's marks, HTML, a line of its own, colours, text that runs backwards, nothing to see, no UTF-8.
-MARKS = "<!channel> <https://evil.example|click> &amp; <b>`x`</b> *b* _i_ ~s~ :bomb: {{1}}"
-CONTROLS = "\n1 login user=root\r\t\x07\x1b[2J\x1b]0;title\x07\u202egnp.exe\u2066\u200b\u2028\x7f\x9b\udcff"
-# The end of our quotes, and behind it a serial number, an authority, a person and a note as we would show them.
-WORDS = f'{MARKS}", serial 4711, CA SHA256:GOOD) · Person: Alice (on call) · Note: "reviewed'
 IDENTITIES = {
     "marks": MARKS,
     "our own words": WORDS,

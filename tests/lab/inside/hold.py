@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from children import adopt_orphans, wait_for_all
 
@@ -45,22 +46,29 @@ LIMIT_SECONDS = 30  # for one run and all that it leaves behind
 SETTLE_SECONDS = 0.02
 
 
-def held(command: list[str]) -> float:
-    """Return the milliseconds that a login is held by this command."""
+class Run(NamedTuple):
+    """What a login waited for."""
+
+    held: float  # milliseconds until the command had ended
+    used: float  # milliseconds of processor time, user and system (wait4(2)): what it has forked off is not in it
+
+
+def run(command: list[str]) -> Run:
+    """Run the command in a process that is the login's, and return how long that was held."""
     ours, its = os.pipe()
     login = os.fork()
     if login == 0:
         with os.fdopen(its, "w") as answer:
-            answer.write(repr(hold(command)))
+            json.dump(hold(command), answer)
         os._exit(0)
     os.close(its)
     os.waitpid(login, 0)
     with os.fdopen(ours) as answer:
-        return float(answer.read())
+        return Run(*json.load(answer))
 
 
-def hold(command: list[str]) -> float:
-    """Run the command as pam_exec does, in a process that is the login's, and return the milliseconds that it took."""
+def hold(command: list[str]) -> Run:
+    """Run the command as pam_exec does, in a process that is the login's, and return what it took."""
     start = time.perf_counter_ns()
     child = os.fork()
     if child == 0:
@@ -72,11 +80,11 @@ def hold(command: list[str]) -> float:
             os.execve(command[0], command, ENVIRONMENT)
         finally:
             os._exit(127)
-    _pid, status = os.waitpid(child, 0)
+    _pid, status, usage = os.wait4(child, 0)
     taken = time.perf_counter_ns() - start
     if status != 0:
         raise RuntimeError(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    return taken / 1e6
+    return Run(taken / 1e6, (usage.ru_utime + usage.ru_stime) * 1000)
 
 
 @contextmanager
@@ -123,8 +131,8 @@ def time_of(name: str) -> float:
     time.sleep(SETTLE_SECONDS)
     if name == "running":
         with observer():
-            return held(PROGRAMS[name])
-    return held(PROGRAMS[name])
+            return run(PROGRAMS[name]).held
+    return run(PROGRAMS[name]).held
 
 
 def alerts() -> int:

@@ -5,8 +5,9 @@
 """Time the hook while others log in: `python3 account.py --adopt python3 probe.py`.
 
 As long as its standard input is open, it holds a login of its own by the bare interpreter and by the hook, by turns
-(see hold.py). Then it prints JSON, a row for each turn: the milliseconds of both. It ends when all has ended that its
-hooks have started: an observer that one of them became may work for all the others, and is to be accounted for.
+(see hold.py). Then it prints JSON, a row for each turn: the milliseconds that each was held, and the processor time of
+the bare interpreter. It ends when all has ended that its hooks have started: an observer that one of them became may
+work for all the others, and is to be accounted for.
 """
 
 import json
@@ -17,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from hold import PROGRAMS, held
+from hold import PROGRAMS, run
 
 NAMES = ["bare", "running"]
 INTERVAL = 0.25
@@ -38,8 +39,8 @@ def main() -> None:
     """Time both until told to stop."""
     turns = []
     while not select.select([sys.stdin], [], [], INTERVAL)[0]:
-        times = {name: held(PROGRAMS[name]) for name in random.sample(NAMES, len(NAMES))}
-        turns.append([times[name] for name in NAMES])
+        runs = {name: run(PROGRAMS[name]) for name in random.sample(NAMES, len(NAMES))}
+        turns.append([*(runs[name].held for name in NAMES), runs["bare"].used])
     print(json.dumps(turns), flush=True)
     wait_for_orphans()
 

@@ -54,15 +54,20 @@ def view(payload: Any) -> dict[str, Any]:
     return {
         "text": unescape(text) if isinstance(text, str) else None,
         "header": headers[0] if headers else None,
-        "fields": {**(_of_headline(headers[0], fields) if headers else {}), **fields},
+        "fields": {**(of_headline(headers[0], fields) if headers else {}), **fields},
         "lines": lines,
         "notes": notes,
-        "ids": [token for note in notes for token in _ids(note)]
-        + [token for line in lines for token in LINE_ID.findall(line)],
+        "ids": ids_of(notes, lines),
     }
 
 
-def _of_headline(headline: str, fields: dict[str, str]) -> dict[str, str]:
+def ids_of(notes: list[str], lines: list[str]) -> list[str]:
+    """Return the ids of the alerts that a message tells of."""
+    found = [token for note in notes for token in _ids(note)]
+    return found + [token for line in lines for token in LINE_ID.findall(line)]
+
+
+def of_headline(headline: str, fields: dict[str, str]) -> dict[str, str]:
     """Return what a headline says: whose login and where, or which server it is about; under the fields' labels."""
     if "From" in fields:
         match = LOGIN.fullmatch(headline)

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ssh_login_notify.alert import log_line
 from ssh_login_notify.authinfo import KEY_FIELDS, SHORT_NAMES, fingerprint, parse
-from ssh_login_notify.slack import authentication
 from ssh_login_notify.text import LONGEST_PHRASE, printable
+from ssh_login_notify.wording import authentication
 
 KEYS = [("rsa", "1024"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("ed25519", None)]
 takes_ssh_keygen = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="takes ssh-keygen")

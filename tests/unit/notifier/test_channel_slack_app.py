@@ -19,6 +19,7 @@ from ssh_login_notify.delivery import Delivery
 from ssh_login_notify.queue import Queue
 from ssh_login_notify.spool import Spool
 from ssh_login_notify.transport import Answer, TransportError
+from ssh_login_notify.triage import Triage
 
 NOW = 1763884862.0
 TOKEN = "xoxb-0-not-a-real-token"
@@ -256,7 +257,7 @@ def test_a_run_delivers_a_login_and_what_followed_in_its_thread(api, spool, slep
     follow_up = alert(2, follows=LOGIN["id"], was="Tunnel (no session)", time=time.time())
     for waiting in (alert(1, time=time.time()), follow_up):
         spool.write("outgoing", waiting["id"], json.dumps(waiting).encode(), 0o640)
-    assert Delivery(Queue(spool), configuration(), make(spool, api.api)).run()
+    assert Delivery(Queue(spool), configuration(), make(spool, api.api), Triage(spool, configuration())).run()
     threads = [json.loads(request.body.decode()).get("thread_ts") for request in api.requests]
     assert threads == [None, None, FIRST]
     assert spool.names("outgoing") == []

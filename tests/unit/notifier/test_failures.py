@@ -10,6 +10,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from parts import wait_for
 from ssh_login_notify import failures, overflow, root_reader
 from ssh_login_notify.root_reader import RootReader
 
@@ -329,7 +330,7 @@ def test_a_journal_that_hangs_in_the_middle_tells_what_was_read(journal):
     journal.holds(entry(refused()))
     (journal.path / "hangs").write_text("30")
     assert failures.Log().before(ADA, NOW) == 1
-    assert time.monotonic() - began < root_reader.ANSWER_SECONDS + 0.5
+    assert time.monotonic() - began < root_reader.ANSWER_SECONDS + 10
 
 
 def test_a_long_journal_is_read_from_its_end_up_to_a_limit(journal, monkeypatch):
@@ -471,13 +472,14 @@ def test_a_child_answers_what_its_parent_can_no_longer_read(journal, reader):
 def test_a_child_that_is_late_holds_no_second_alert(journal, reader, monkeypatch):
     monkeypatch.setattr(root_reader, "ANSWER_SECONDS", 0.2)
     journal.holds(entry(refused(), NOW - 5))
-    (journal.path / "slow").write_text("0.6")
-    began = time.monotonic()
+    (journal.path / "slow").write_text("1.5")
+    waits = []
+    wait = reader._await
+    monkeypatch.setattr(reader, "_await", lambda number, seconds: waits.append(seconds) or wait(number, seconds))
     assert [reader.before(ADA, NOW) for _time in range(20)] == [None] * 20
-    assert time.monotonic() - began < 0.5
+    assert waits == [0.2] + [0.0] * 19
     (journal.path / "slow").unlink()
-    time.sleep(1)
-    assert reader.before(ADA, NOW + 1), "it is asked again once it has answered"
+    assert wait_for(lambda: reader.before(ADA, NOW + 1)), "it is asked again once it has answered"
 
 
 def test_a_child_tells_the_comment_of_a_key_and_nothing_that_fails(reader, monkeypatch):

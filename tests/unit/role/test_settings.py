@@ -68,16 +68,52 @@ def vaulted(name, text, directory):
     ).stdout  # fmt: skip
 
 
+# All that JSON, Python, YAML or a shell would take for something else.
+HARD_SECRET = """not-a-real-secret: '"\\\\ {%raw% <>&|; #${IFS}`é"""  # noqa: S105
+
+
+def vaulted_channels(directory):
+    """Return the channels with single values in Vault, in a template and in a mapping within an entry."""
+    url, headers, password = (
+        vaulted(name, text, directory).replace("\n", "\n    ").rstrip()
+        for name, text in (("url", HARD_SECRET + "/discord"), ("X-Key", HARD_SECRET), ("password", HARD_SECRET))
+    )
+    return f"""
+ssh_login_notify_channels:
+  - name: chat
+    kind: discord
+    {url}
+  - name: relay
+    kind: json
+    url: "{{{{ secret }}}}"
+    headers:
+      {headers}
+  - name: mail
+    kind: email
+    port: "{{{{ mine.most }}}}"
+    notices: "{{{{ mine.no }}}}"
+    {password}
+    only:
+      - user: ada
+        until: 2027-03-31
+"""
+
+
 def check(directory, variables):
     return play(directory, [{"ansible.builtin.import_tasks": str(ROLE / "tasks" / "settings.yml")}], variables)
 
 
-def test_a_webhook_in_vault_is_checked_and_never_shown(tmp_path):
-    well = check(tmp_path, vaulted("ssh_login_notify_webhook_url", WEBHOOK, tmp_path))
+def test_secrets_in_vault_are_checked_and_never_shown(tmp_path):
+    webhook = vaulted("ssh_login_notify_webhook_url", WEBHOOK, tmp_path)
+    channel = "\nssh_login_notify_channels:\n  - name: ops\n    kind: discord\n    "
+    well = check(tmp_path, webhook + channel + vaulted("url", "https://relay.example/" + SECRET, tmp_path))
     assert well.returncode == 0, well.stdout[-2000:]
-    wrong = check(tmp_path, vaulted("ssh_login_notify_webhook_url", WEBHOOK + " ", tmp_path))
+    bad = [vaulted(name, WEBHOOK + " ", tmp_path) for name in ("ssh_login_notify_webhook_url", "url")]
+    wrong = check(tmp_path, bad[0] + channel + bad[1])
     assert wrong.returncode != 0
-    assert "Nothing was changed. ssh_login_notify_webhook_url contains a space" in wrong.stdout
+    said = " ".join(wrong.stdout.replace("\\n", " ").split())
+    assert "Nothing was changed. ssh_login_notify_webhook_url contains a space" in said
+    assert ". Url of the channel ops of ssh_login_notify_channels contains a space" in said
     assert SECRET not in well.stdout + well.stderr + wrong.stdout + wrong.stderr
 
 
@@ -92,7 +128,7 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
             "ssh_login_notify_allow_http": "yes",
             "ssh_login_notify_people": {"SHA256:" + "x" * 43: "{{ mine.name }}"},
         }
-    ) + vaulted("secret", WEBHOOK, tmp_path)
+    ) + vaulted("secret", WEBHOOK, tmp_path) + vaulted_channels(tmp_path)
     # As the role writes it: to be tried, and to stay.
     done = play(
         tmp_path,
@@ -114,6 +150,14 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
     }
     assert (made["heartbeat_message"], made["allow_http"]) == (False, True)
     assert "adopt_files" not in made
+    assert made["channels"] == [
+        {"name": "chat", "kind": "discord", "url": HARD_SECRET + "/discord"},
+        {"name": "relay", "kind": "json", "url": WEBHOOK, "headers": {"X-Key": HARD_SECRET}},
+        {"name": "mail", "kind": "email", "port": 20, "password": HARD_SECRET, "notices": False,
+         "only": [{"user": "ada", "until": "2027-03-31"}]},
+    ]  # fmt: skip
+    assert HARD_SECRET not in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
 
 
 NOWHERE = "{{ nowhere | default(omit) }}"
@@ -134,6 +178,12 @@ FAILING = {
     "misspelled": ({"host_lable": "web"},
                    "host_lable is not a variable of this role: write ssh_login_notify_host_label"),
     "vaulted": ({"webhook_url": "{{ theirs }}"}, "webhook_url cannot be decrypted: give the right password"),
+    "vaulted-channel": ({"channels": [{"name": "ops", "kind": "discord", "url": "{{ theirs }}"}]},
+                        "channels cannot be decrypted: give the right password"),
+    "undefined-channel": ({"channels": [{"name": "ops", "kind": "discord", "url": "{{ nowhere }}"}]},
+                          "channels uses the variable nowhere, which is undefined: "),
+    "failing-channel": ({"channels": [{"name": "ops", "kind": "json", "url": WEBHOOK, "key": "{{ 1 // 0 }}"}]},
+                        "channels has a template that fails: correct it"),
 }  # fmt: skip
 
 
@@ -150,7 +200,8 @@ def fleet(tmp_path_factory):
               "ansible_connection": "local", "ansible_python_interpreter": sys.executable}  # fmt: skip
     (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": common}}))
     private = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
-    read = [name for name, value in private.items() if "loginwatch.pam.setting(" in str(value)]
+    # What tasks read, and not the whole of the configuration.
+    read = [name for name, value in private.items() if isinstance(value, str) and "loginwatch.pam.setting(" in value]
     shown = " ~ ' ' ~ ".join(f"{name} | to_json" for name in read)
     tasks = [
         {"block": [
@@ -221,6 +272,6 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     assert (
         "Nothing was changed. ssh_login_notify_proxy is not http://host:port or http://user:password@host:port: write"
         " it so, without a path, and percent-encode what is not a letter or a digit in the user and the password, as"
-        " %40 for @. rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
+        " %40 for @. Rule 2 of ssh_login_notify_ignore cannot compare an address, since '10.0.0.5/8' is an address in a"
         " network: write 10.0.0.0/8 for the network, 10.0.0.5 for the address." in done.stdout
     )

@@ -120,7 +120,8 @@ def test_the_configuration_has_what_the_notifier_reads():
     of_notifier, of_role = constants("settings.py", "DEFAULTS", "ROLE_DEFAULTS")
     private = load("vars/main.yml")
     assert private["__ssh_login_notify_configuration"] == path
-    assert private["__ssh_login_notify_settings"] == {name: "{{ " + PREFIX + name + " }}" for name in of_notifier}
+    wanted = {name: f"{{{{ {PREFIX}{name} | loginwatch.pam.setting('{name}') }}}}" for name in of_notifier}
+    assert private["__ssh_login_notify_settings"] == wanted
     assert {PREFIX + name: value for name, value in {**of_notifier, **of_role}.items()} == defaults()
     assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(login_rules.KEYS)
     assert sorted(options()[PREFIX + "mentions"]["options"]) == sorted([*login_rules.KEYS, login_rules.MENTION])

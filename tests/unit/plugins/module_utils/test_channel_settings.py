@@ -245,6 +245,13 @@ def test_a_rule_of_only_may_name_a_weight_alone_and_needs_no_reason():
     assert "matches every login" in only(entry("slack", ignore=[{"weight": "anomaly"}]))
 
 
+def test_somebody_has_to_hear_of_problems():
+    assert "takes messages about the notifier itself" in only(entry("slack", notices=False))
+    silent = entry("slack", notices=False)
+    assert problems(silent, entry("discord", name="b")) == []
+    assert problems(silent, webhook_url=GOOD["slack"]["url"]) == []
+
+
 def test_each_of_several_bad_entries_is_one_problem():
     bad = [entry("slack", name="a", url=SECRET), entry("ntfy", name="b", tokn=SECRET), SECRET, entry("json", name="c")]
     assert [problem.partition(" of ssh_login")[0] for problem in problems(*bad)] == [

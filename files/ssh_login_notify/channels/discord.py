@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Discord's webhook: an alert as an embed, and what Discord's answers mean.
+
+Limits are those of Discord's documentation ("Message Resource", section "Embed Limits"; "Webhook Resource", section
+"Execute Webhook"); so are the answers ("Opcodes and Status Codes", JSON error codes; "Rate Limits": the seconds are in
+the body's `retry_after` as well as in the header). With `wait=true` it says whether the message was stored.
+
+Titles, descriptions and fields are Discord's Markdown ("Reference: Message Formatting" and the support page "Markdown
+Text 101"): a backslash before a sign has the sign shown. Nobody is mentioned: `allowed_mentions` lists nothing, and
+embeds never notify. A footer is plain text. `<t:…>` is a time in the reader's own zone.
+"""
+
+import json
+import re
+from datetime import datetime, timezone
+
+from .. import wording
+from . import DELIVERED, BaseChannel, Verdict, layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    from ..alert import Alert
+    from ..transport import Answer
+
+# Limits in characters: of an embed's parts, and of all of them together.
+TITLE_LIMIT = 256
+DESCRIPTION_LIMIT = 4096
+FIELD_NAME_LIMIT = 256
+FIELD_LIMIT = 1024
+EMBED_LIMIT = 6000
+# Fields of an embed.
+FIELDS_LIMIT = 25
+# For the title, the labels, the id, links and the sentence about dropped alerts.
+BESIDE_CHARACTERS = 1500
+# A value of so many characters shares its row with others.
+INLINE_CHARACTERS = 40
+# What Discord's Markdown reads as its own anywhere in a text: formatting, spoilers, links, mentions, emoji, times.
+MARKS = re.compile(r"([\\*_~`|\[\]<>@:#])")
+# And only at the beginning of a line: lists.
+LIST = re.compile(r"^(\d*)([-+.)])")
+NEW_WEBHOOK = "create a new webhook in Discord (channel settings, Integrations) and run the role again with its URL"
+# What Discord says for good about the webhook, and what to do.
+CLOSING = {
+    "10003": "the webhook's channel was deleted; " + NEW_WEBHOOK,
+    "10015": "the webhook was deleted; " + NEW_WEBHOOK,
+    "50027": "the webhook's URL is wrong; copy it from Discord again and run the role again with it",
+    "50001": "the webhook may no longer post to its channel; " + NEW_WEBHOOK,
+    "50013": "the webhook may no longer post to its channel; " + NEW_WEBHOOK,
+}
+# What it says about a message: a field is wrong, nothing is in it, it is not JSON.
+REFUSING = ("50035", "50006", "50109")
+
+
+class Channel(BaseChannel):
+    """A webhook. settings: `url`."""
+
+    # Discord answers with the message.
+    LARGEST_ANSWER_BYTES = 65536
+
+    @property
+    def url(self) -> str:
+        """Return the webhook's address, which has Discord wait until the message is stored."""
+        address = str(self.settings["url"])
+        return address + ("&" if "?" in address else "?") + "wait=true"
+
+    def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
+        """Return the first of these alerts, as many as a description has room for."""
+        room = DESCRIPTION_LIMIT - len(escape(wording.dropped(1000))) - 1
+        return layout.fitting(alerts[: self.DIGEST_LIMIT], room, lambda alert: size(self._line(alert, now)) + 1)
+
+    def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
+        """Return the message as Discord takes it."""
+        embed = self._digest(alerts, now) if len(alerts) > 1 else self._single(alerts[0], now)
+        embed["color"] = layout.COLOURS[layout.gravity(alerts)]
+        if dropped:
+            parts = [escape(wording.dropped(dropped)), embed.get("description", "")]
+            embed["description"] = "\n".join(filter(None, parts))
+        message = {"embeds": [embed], "allowed_mentions": {"parse": []}}
+        return json.dumps(message).encode("ascii")
+
+    def _single(self, alert: "Alert", now: float) -> "Dict[str, Any]":
+        headline, fields = wording.single(alert, self.configuration, now, lambda text: size(text) <= TITLE_LIMIT)
+        fields = fields[:FIELDS_LIMIT]
+        local = f" \xb7 <t:{int(alert['time'])}:F>"
+        values = [field.value or "-" for field in fields]
+        room, each = EMBED_LIMIT - BESIDE_CHARACTERS, FIELD_LIMIT - len(local)
+        shown = [escape(value) for value in layout.cut_all(values, room, each, size)]
+        embed: Dict[str, Any] = {
+            "title": escape(layout.cut(headline, TITLE_LIMIT, size)),
+            "fields": [
+                {
+                    "name": escape(field.label),
+                    "value": value + (local if field.name == "Time" else ""),
+                    "inline": len(value) <= INLINE_CHARACTERS,
+                }
+                for field, value in zip(fields, shown)
+            ],
+            "footer": {"text": "id " + alert["id"]},
+            "timestamp": datetime.fromtimestamp(int(alert["time"]), timezone.utc).isoformat(),
+        }
+        links = [f"[{escape(title)}]({_address(url)})" for title, url in wording.links(alert, self.configuration)]
+        if links:
+            embed["description"] = " \xb7 ".join(links)
+        return embed
+
+    def _digest(self, alerts: "List[Alert]", now: float) -> "Dict[str, Any]":
+        headline = wording.digest_headline(alerts, self.configuration)
+        return {
+            "title": escape(layout.cut(headline, TITLE_LIMIT, size)),
+            "description": "\n".join(escape(self._line(alert, now)) for alert in alerts),
+        }
+
+    def _line(self, alert: "Alert", now: float) -> str:
+        return layout.line(alert, self.configuration, now, layout.LINE_LIMIT, size)
+
+    def read(self, answer: "Answer") -> Verdict:
+        """Return what Discord's answer means."""
+        found = layout.parsed(answer)
+        if answer.status == 204 or (answer.status == 200 and "id" in found):
+            return Verdict(DELIVERED, "", None)
+        seconds = found.get("retry_after")
+        if answer.status == 429 and isinstance(seconds, (int, float)):
+            return layout.limited(seconds)
+        return layout.settled(answer, [layout.word(found, "code")], CLOSING, REFUSING, "Discord")
+
+
+def escape(text: str) -> str:
+    """Return a plain text, in one line, as Discord's Markdown that shows it."""
+    return LIST.sub(r"\1\\\2", MARKS.sub(r"\\\1", text))
+
+
+def size(text: str) -> int:
+    """Return how many characters a plain text takes; those beyond the Basic Multilingual Plane count twice."""
+    return len(escape(text).encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _address(url: str) -> str:
+    """Return an address as it can stand in the parentheses of a link."""
+    return url.replace("(", "%28").replace(")", "%29")

@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Settings of channels at the receiver, obviously false secrets in them. It runs on Python 3.6, too."""
+
+SECRET = "not-a-real-secret"  # noqa: S105
+# The vendors' own paths.
+PATHS = {
+    "slack": "/services/T00000000/B00000000/" + SECRET,
+    "teams": "/workflows/0/triggers/manual/paths/invoke?api-version=1&sig=" + SECRET,
+    "discord": "/api/webhooks/1/" + SECRET,
+    "google_chat": "/v1/spaces/AAAA/messages?key=0&token=" + SECRET,
+    "mattermost": "/hooks/" + SECRET,
+    "ntfy": "/" + SECRET,
+}
+TOKEN = "123456:" + SECRET
+
+
+def settings(kind, server, what="ops"):
+    """Return a channel's entry of `ssh_login_notify_channels`, at the receiver.
+
+    server: `https://receiver:8443`. what: which of the receiver's channels of this kind
+    """
+    base = f"{server}/{kind}/{what}"
+    if kind == "telegram":
+        return {"name": what, "kind": kind, "token": TOKEN, "chat": -1001234567890, "api_url": base}
+    found = {"name": what, "kind": kind, "url": base + PATHS[kind]}
+    return dict(found, token="tk_" + SECRET) if kind == "ntfy" else found
