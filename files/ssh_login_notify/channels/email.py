@@ -118,11 +118,6 @@ class Channel(BaseChannel):
         self._sent = False
         self._told: List[str] = []
 
-    @property
-    def url(self) -> str:
-        """Return the address of the dead man's switch. HTTP is for nothing else here."""
-        return self.configuration.heartbeat_ping_url
-
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts."""
         return alerts[: self.DIGEST_LIMIT]

@@ -14,7 +14,7 @@ Notifications and other places that show no card have `fallbackText`, which is p
 import json
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ CLOSING = {
 REFUSING = ("INVALID_ARGUMENT",)
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     # Google answers with the message.

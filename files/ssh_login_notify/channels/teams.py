@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from .. import wording
 from ..text import SEPARATOR
 from ..transport import Answer
-from . import DELIVERED, BaseChannel, Verdict, is_page, layout
+from . import DELIVERED, Verdict, WebChannel, is_page, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ CLOSING = {
 REFUSING = ("TriggerInputSchemaMismatch", "InvalidRequestContent", "RequestEntityTooLarge")
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A workflow's webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
