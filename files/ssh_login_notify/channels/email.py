@@ -127,7 +127,7 @@ class Channel(BaseChannel):
         message = MIMEMultipart("alternative", policy=UNFOLDED)
         headline, rows = self._content(alerts, now)
         links = wording.links(alerts[0], self.configuration) if len(alerts) == 1 else []
-        first = [wording.dropped(dropped)] if dropped else []
+        first = [wording.dropped(dropped, self.configuration.say)] if dropped else []
         self._add_headers(message, alerts, headline, now)
         plain = [*first, *(f"{label}: {text}" if label else text for label, text in rows)]
         plain += [f"{title}: {url}" for title, url in links]

@@ -18,7 +18,7 @@ from ssh_login_notify import context, geo_database, health, lookups, trust, word
 from ssh_login_notify.geo_database import GeoDatabase
 
 ADA = "203.0.113.50"
-LIBRARY = '''
+LIBRARY = """
 import json
 
 class Reader:
@@ -35,7 +35,7 @@ class Reader:
 
 def open_database(path, mode):
     return Reader(path, mode)
-'''
+"""
 
 
 @pytest.fixture

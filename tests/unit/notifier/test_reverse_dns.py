@@ -131,4 +131,3 @@ def test_a_process_ends_although_a_thread_still_waits():
     began = time.monotonic()
     subprocess.check_call([sys.executable, "-ISB", "-c", program])
     assert time.monotonic() - began < 10
-
