@@ -69,11 +69,6 @@ class Channel(BaseChannel):
             raise ConfigurationError(why)
 
     @property
-    def url(self) -> str:
-        """Return the address of the dead man's switch. HTTP is for nothing else here."""
-        return self.configuration.heartbeat_ping_url
-
-    @property
     def _program(self) -> str:
         return plain_or_quoted(self._command[0])
 

@@ -14,7 +14,7 @@ Notifications and other places that show no card have `fallbackText`, which is p
 import json
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ CLOSING = {
 REFUSING = ("INVALID_ARGUMENT",)
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     # Google answers with the message.
@@ -80,7 +80,7 @@ class Channel(BaseChannel):
             if buttons:
                 widgets.append({"buttonList": {"buttons": buttons}})
         if dropped:
-            widgets.insert(0, _paragraph(escape(wording.dropped(dropped))))
+            widgets.insert(0, _paragraph(escape(wording.dropped(dropped, self.configuration.say))))
         widgets.insert(0, _paragraph(f"<b>{escape(layout.cut(headline, HEADLINE_BYTES, size))}</b>"))
         card = {"cardId": "loginwatch", "card": {"sections": [{"widgets": widgets}]}}
         message = {"fallbackText": layout.cut(fallback, FALLBACK_BYTES, _json_size), "cardsV2": [card]}

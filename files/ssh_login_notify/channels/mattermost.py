@@ -18,7 +18,7 @@ import json
 import re
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ REFUSING = (
 )  # fmt: skip
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
@@ -79,7 +79,7 @@ class Channel(BaseChannel):
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message as Mattermost and Rocket.Chat take it."""
         attachment: Dict[str, Any] = {"color": f"#{layout.COLOURS[layout.gravity(alerts)]:06X}"}
-        texts = [code(wording.dropped(dropped))] if dropped else []
+        texts = [code(wording.dropped(dropped, self.configuration.say))] if dropped else []
         if len(alerts) > 1:
             headline = fallback = wording.digest_headline(alerts, self.configuration)
             texts += [code(self._line(alert, now)) for alert in alerts]

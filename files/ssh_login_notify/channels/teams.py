@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from .. import wording
 from ..text import SEPARATOR
 from ..transport import Answer
-from . import DELIVERED, BaseChannel, Verdict, is_page, layout
+from . import DELIVERED, Verdict, WebChannel, is_page, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ CLOSING = {
 REFUSING = ("TriggerInputSchemaMismatch", "InvalidRequestContent", "RequestEntityTooLarge")
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A workflow's webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
@@ -96,7 +96,7 @@ class Channel(BaseChannel):
             actions = [{"type": "Action.OpenUrl", "title": title, "url": url} for title, url in links]
         headline = layout.cut(headline, HEADLINE_BYTES, size)
         if dropped:
-            body.insert(0, _text(wording.dropped(dropped), isSubtle=True))
+            body.insert(0, _text(wording.dropped(dropped, self.configuration.say), isSubtle=True))
         colour = COLOURS[layout.gravity(alerts)]
         body.insert(0, _text(headline, size="Medium", weight="Bolder", color=colour))
         card: Element = {"$schema": SCHEMA, "type": "AdaptiveCard", "version": VERSION, "body": body}

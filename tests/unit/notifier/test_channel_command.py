@@ -268,11 +268,6 @@ def test_nothing_is_run_to_ask(program):
     assert make(program("pass")).knock() is None
 
 
-def test_a_dead_mans_switch_can_be_pinged(program, webhook):
-    settings = {"name": "own", "kind": "command", "command": [program("pass")]}
-    channel = channels.load(settings, configuration(heartbeat_ping_url=webhook.url), None)
-    assert channel.transport.to(webhook.url).get().text == "ok"
-
 
 @pytest.mark.parametrize("status", [2, 77, 126, 127, 255, 1000])
 def test_any_other_code_is_tried_again(program, status):
