@@ -18,7 +18,8 @@ testinfra_hosts = ["ansible://servers"]
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 NEEDLE = "/root/needle"
 # The sink is no part of the notifier: it keeps what it was sent.
-FILES = f"grep -rlaFf {NEEDLE} --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude=needle / || true"
+EXCLUDED = " ".join(f"--exclude-dir={name}" for name in ("proc", "sys", "dev", "sink"))
+FILES = f"grep -rlaFf {NEEDLE} {EXCLUDED} --exclude=needle / || true"
 PROCESSES = f"grep -lzaFf {NEEDLE} /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true"
 JOURNAL = f"journalctl --output=export 2>/dev/null | grep -acFf {NEEDLE}"
 
