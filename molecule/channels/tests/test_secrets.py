@@ -72,8 +72,9 @@ def test_one_in_a_file_would_be_found(host, needle):
     host.check_output("rm /root/leak")
 
 
-def test_new_ones_are_in_no_output_of_ansible(host, tmp_path):
-    """Not with -vvv and --diff. This run comes last: the channels stay so."""
+def test_new_ones_are_in_no_output_of_ansible(host, tmp_path, monkeypatch):
+    """Not with -vvv and --diff, nor with the arguments of each task. This run comes last: the channels stay so."""
+    monkeypatch.setenv("ANSIBLE_DISPLAY_ARGS_TO_STDOUT", "true")
     text = yaml.safe_dump(CHANNELS).replace("not-a-real-secret", "not-a-real-secret-either")
     changed = yaml.safe_load(text.replace("notarealsecret0000", "notarealsecret0001"))
     done = deploy(host, tmp_path, url(SECRET), channels=changed)
