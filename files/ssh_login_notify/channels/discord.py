@@ -68,7 +68,7 @@ class Channel(BaseChannel):
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as a description has room for."""
-        room = DESCRIPTION_LIMIT - len(escape(wording.dropped(1000))) - 1
+        room = DESCRIPTION_LIMIT - len(escape(wording.dropped(1000, self.configuration.say))) - 1
         return layout.fitting(alerts[: self.DIGEST_LIMIT], room, lambda alert: size(self._line(alert, now)) + 1)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
@@ -76,7 +76,7 @@ class Channel(BaseChannel):
         embed = self._digest(alerts, now) if len(alerts) > 1 else self._single(alerts[0], now)
         embed["color"] = layout.COLOURS[layout.gravity(alerts)]
         if dropped:
-            parts = [escape(wording.dropped(dropped)), embed.get("description", "")]
+            parts = [escape(wording.dropped(dropped, self.configuration.say)), embed.get("description", "")]
             embed["description"] = "\n".join(filter(None, parts))
         message = {"embeds": [embed], "allowed_mentions": {"parse": []}}
         return json.dumps(message).encode("ascii")

@@ -80,7 +80,7 @@ class Channel(BaseChannel):
             if buttons:
                 widgets.append({"buttonList": {"buttons": buttons}})
         if dropped:
-            widgets.insert(0, _paragraph(escape(wording.dropped(dropped))))
+            widgets.insert(0, _paragraph(escape(wording.dropped(dropped, self.configuration.say))))
         widgets.insert(0, _paragraph(f"<b>{escape(layout.cut(headline, HEADLINE_BYTES, size))}</b>"))
         card = {"cardId": "loginwatch", "card": {"sections": [{"widgets": widgets}]}}
         message = {"fallbackText": layout.cut(fallback, FALLBACK_BYTES, _json_size), "cardsV2": [card]}

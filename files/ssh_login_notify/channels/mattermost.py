@@ -79,7 +79,7 @@ class Channel(BaseChannel):
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message as Mattermost and Rocket.Chat take it."""
         attachment: Dict[str, Any] = {"color": f"#{layout.COLOURS[layout.gravity(alerts)]:06X}"}
-        texts = [code(wording.dropped(dropped))] if dropped else []
+        texts = [code(wording.dropped(dropped, self.configuration.say))] if dropped else []
         if len(alerts) > 1:
             headline = fallback = wording.digest_headline(alerts, self.configuration)
             texts += [code(self._line(alert, now)) for alert in alerts]

@@ -78,7 +78,7 @@ class Channel(BaseChannel):
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message as ntfy takes it."""
-        lines = [wording.dropped(dropped)] if dropped else []
+        lines = [wording.dropped(dropped, self.configuration.say)] if dropped else []
         links: List[Any] = []
         if len(alerts) > 1:
             headline = wording.digest_headline(alerts, self.configuration)

@@ -96,7 +96,7 @@ class Channel(BaseChannel):
             actions = [{"type": "Action.OpenUrl", "title": title, "url": url} for title, url in links]
         headline = layout.cut(headline, HEADLINE_BYTES, size)
         if dropped:
-            body.insert(0, _text(wording.dropped(dropped), isSubtle=True))
+            body.insert(0, _text(wording.dropped(dropped, self.configuration.say), isSubtle=True))
         colour = COLOURS[layout.gravity(alerts)]
         body.insert(0, _text(headline, size="Medium", weight="Bolder", color=colour))
         card: Element = {"$schema": SCHEMA, "type": "AdaptiveCard", "version": VERSION, "body": body}

@@ -114,7 +114,7 @@ class Channel(BaseChannel):
     def _add_dropped(self, text: "_Text", dropped: int) -> None:
         if dropped:
             text.add("\n")
-            text.add(wording.dropped(dropped), "italic")
+            text.add(wording.dropped(dropped, self.configuration.say), "italic")
 
     def _line(self, alert: "Alert", now: float) -> str:
         return layout.line(alert, self.configuration, now, layout.LINE_LIMIT, units)

@@ -54,7 +54,7 @@ def test_each_language_has_the_keys_and_the_placeholders_of_english(code):
 def test_a_text_is_one_line_without_what_separates_values_and_names_its_placeholders(code):
     for key, template in importlib.import_module("ssh_login_notify.languages." + code).TEXTS.items():
         assert template.strip() == template != "", key
-        assert not set("\n\r·<>&\"") & set(template), key
+        assert not set('\n\r·<>&"') & set(template), key
         assert all(name.isidentifier() for name in placeholders(template)), key
 
 

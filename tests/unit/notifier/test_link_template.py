@@ -19,7 +19,9 @@ GRAFANA = "https://grafana.example.com:3000/d/ssh?var-host={host}&from={time_ms}
 EVERY = "https://wiki.example.com/{user}?" + "&".join(f"{name}={{{name}}}" for name in PLACEHOLDERS)
 
 
-@pytest.mark.parametrize("template", [GRAFANA, EVERY, "https://x.example", "https://[2001:db8::1]/#{id}", "https://x?{host}"])
+@pytest.mark.parametrize(
+    "template", [GRAFANA, EVERY, "https://x.example", "https://[2001:db8::1]/#{id}", "https://x?{host}"]
+)
 def test_a_template_of_the_form_is_taken(template):
     assert problem(template) == ""
     assert settings.problems({"webhook_url": parts.WEBHOOK, "link": template}) == []
@@ -57,7 +59,9 @@ def test_any_other_is_refused_with_what_to_do(template, words):
 @given(CHOSEN, CHOSEN, CHOSEN, CHOSEN)
 def test_no_value_breaks_out_of_its_place(user, address, login_type, host):
     told = alert(user=user, address=address, type=login_type)
-    ((title, url),) = wording.links(told, configuration(link=EVERY, host_label=host)) or [("Your page", "https://wiki.example.com/")]
+    ((title, url),) = wording.links(told, configuration(link=EVERY, host_label=host)) or [
+        ("Your page", "https://wiki.example.com/")
+    ]
     assert title == "Your page"
     assert re.match(r"https://wiki\.example\.com/[A-Za-z0-9_.~%?=&-]*\Z", url)
     found = parse_qs(urlsplit(url).query, keep_blank_values=True, errors="strict")
