@@ -55,7 +55,7 @@ def entry(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[s
         methods=[_method(method, configuration) for method in alert["methods"]],
         people=[printable(person) for person in rules.people(alert, configuration)],
         weights=list(alert.get("weights", ())),
-        reasons=list(alert.get("reasons", ())),
+        reasons=wording.reasons(alert, configuration.say),
         context=dict(alert.get("context") or {}),
         links=[{"title": title, "url": url} for title, url in wording.links(alert, configuration)],
         headline=headline(alert, configuration, now),

@@ -207,17 +207,17 @@ class Journal:
         except (OSError, ValueError):
             return False
         found = any(os.access(f"{place}/{machine}/system.journal", os.R_OK) for place in JOURNALS)
-        return found and _journalctl() != ""
+        return found and journalctl() != ""
 
     def lines(self, since: float, until: float, most: int, deadline: float) -> "Iterator[Line]":
-        """Yield the lines of a time, after a first look those that have come since; see _output for the limits."""
+        """Yield the lines of a time, after a first look those that have come since; see output for the limits."""
         where = [f"--after-cursor={self._cursor}"] if self._cursor else [f"--since=@{int(since)}", "--reverse"]
         words = [
-            _journalctl(), "--quiet", "--no-pager", "--output=json", FIELDS, f"--until=@{int(until) + 1}", *where,
+            journalctl(), "--quiet", "--no-pager", "--output=json", FIELDS, f"--until=@{int(until) + 1}", *where,
             "_UID=0", "_TRANSPORT=syslog", *(f"SYSLOG_IDENTIFIER={name}" for name in NAMES),
         ]  # fmt: skip
         is_first, newest = not self._cursor, ""
-        for raw in _output(words, most, deadline):
+        for raw in output(words, most, deadline):
             cursor, line = _entry(raw)
             # The other way round, the newest comes first.
             newest = (newest or cursor) if is_first else (cursor or newest)
@@ -226,7 +226,8 @@ class Journal:
         self._cursor = newest or self._cursor
 
 
-def _journalctl() -> str:
+def journalctl() -> str:
+    """Return the path of journalctl(1), "" if there is none."""
     return next((path for path in JOURNALCTL if os.access(path, os.X_OK)), "")
 
 
@@ -248,7 +249,7 @@ def _entry(raw: bytes) -> "Tuple[str, Optional[Line]]":
     return cursor, line if is_sshds else None
 
 
-def _output(words: "List[str]", most: int, deadline: float) -> "Iterator[bytes]":
+def output(words: "List[str]", most: int, deadline: float) -> "Iterator[bytes]":
     """Yield the lines that a command prints, as many as there are in so many bytes, and until the deadline.
 
     deadline: of time.monotonic(). Raise OSError where the command fails.

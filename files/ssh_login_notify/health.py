@@ -103,6 +103,7 @@ def examine(spool: Spool) -> Health:
     problems += _of_scheduler()
     problems += _of_units()
     problems += _of_labels(spool)
+    problems += _of_geo_database(configuration)
     try:
         health.captured = spool.names("incoming")
         own, health.channels = channel_health.of_host(configuration, spool, health.overflowing)
@@ -214,6 +215,16 @@ def _of_units() -> "Iterator[Problem]":
 def _of_labels(spool: Spool) -> "Iterator[Problem]":
     for key, fault in labels.faults(spool).items():
         yield Problem(CRITICAL, "selinux " + key, fault)
+
+
+def _of_geo_database(configuration: "Optional[Configuration]") -> "Iterator[Problem]":
+    if configuration and configuration.geo_database:
+        from .geo_database import GeoDatabase  # most hosts have none
+
+        database = GeoDatabase(configuration.geo_database, configuration.language)
+        for sentence in database.problems:
+            yield Problem(WARNING, "geo database", sentence)
+        database.close()
 
 
 def _of_spool(spool: Spool, captured: "List[str]", overflowing: "List[str]") -> "Iterator[Problem]":

@@ -87,6 +87,11 @@ class RootReader:
         answer = self._ask(["comment_of", fingerprint, user], ANSWER_SECONDS)
         return answer if isinstance(answer, str) else None
 
+    def sender_of_key(self, fingerprint: str, at: float) -> "Optional[str]":
+        """Return who has sent a key by EC2 Instance Connect (instance_connect.py); None if nobody has."""
+        answer = self._ask(["sender_of_key", fingerprint, at], ANSWER_SECONDS)
+        return answer if isinstance(answer, str) else None
+
     def close(self) -> None:
         """End the child, and wait for it: at most as long as it reads."""
         self._socket.close()
@@ -121,4 +126,14 @@ def _answers() -> "Dict[str, Callable[..., object]]":
 
         return account_keys.comment_of(fingerprint, user)
 
-    return {"before": failures.Log().before, "counted": failures.counted, "comment_of": comment_of}
+    def sender_of_key(fingerprint: str, at: float) -> object:
+        from . import instance_connect  # it is asked on instances of EC2 alone
+
+        return instance_connect.principal(fingerprint, at)
+
+    return {
+        "before": failures.Log().before,
+        "counted": failures.counted,
+        "comment_of": comment_of,
+        "sender_of_key": sender_of_key,
+    }

@@ -122,7 +122,7 @@ class Dispatcher:
             self._outlets = [Outlet(queue.spool, entry, self._configuration) for entry in entries]
         self._switch = Switch(self._configuration) if self._configuration.heartbeat_ping_url else None
         self._reader = RootReader()
-        self._lookups = Lookups(self._configuration)
+        self._lookups = Lookups(self._configuration, queue.spool, self._reader.sender_of_key)
 
     def begin(self) -> "Union[Delivery, Couriers]":
         """Return a run over the queue, or over those of several channels."""

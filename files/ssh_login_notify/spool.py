@@ -33,6 +33,7 @@ FOLLOWER_LOCK = "follower.lock"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
 STATE_FILES = (
     "wake", "sender.json", "channel.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json",
+    "ec2.json",
 )  # fmt: skip
 # The ending of a file that lies beside an alert or a capture.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}

@@ -155,7 +155,7 @@ def more(count: int, configuration: Configuration) -> str:
     return configuration.say("more", count=count)
 
 
-def dropped(count: int, say: "Language" = ENGLISH) -> str:
+def dropped(count: int, say: "Language") -> str:
     """Return a sentence that says how many older alerts a limit has dropped, at least one."""
     return say("dropped.one" if count == 1 else "dropped.many", count=count)
 

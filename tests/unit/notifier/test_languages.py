@@ -15,15 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import FILES, FINGERPRINT, alert, configuration
-from ssh_login_notify import languages, settings, wording
+from ssh_login_notify import channels, languages, settings, wording
 from ssh_login_notify.alert import HEARTBEAT, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, own
 from ssh_login_notify.channels import slack
 from ssh_login_notify.languages import en
 from ssh_login_notify.text import printable
 from ssh_login_notify.weights import WEIGHTS
 
+from tests.lab import chats
+
 NOW = 1763884862.0
 PACKAGE = FILES / "ssh_login_notify"
+# The kinds of channels that tests.lab.chats has settings for.
+CHATS = ("teams", "discord", "google_chat", "telegram", "mattermost", "ntfy")
 OTHERS = [code for code in settings.LANGUAGES if code != "en"]
 # What could be a template, if anybody took it for one.
 HOSTILE = ["{", "}", "{}", "{0}", "{server}", "{who.__class__}", "{0.__init__.__globals__}", "{value!r:>9999}", "%s"]
@@ -164,3 +168,34 @@ def test_a_language_that_there_is_none_of_is_refused_with_those_that_there_are()
 def test_what_status_shows_stays_english():
     assert languages.load("en") is languages.ENGLISH
     assert wording.origin(alert()) == "203.0.113.50 port 45006"
+
+
+
+@pytest.mark.parametrize("kind", [*CHATS, "slack", "pagerduty"])
+@pytest.mark.parametrize("code", settings.LANGUAGES)
+def test_each_channel_speaks_the_language_and_shows_the_context(kind, code):
+    entry = chats.settings(kind, "https://receiver.example") if kind in CHATS else {"kind": kind, "name": "x"}
+    entry = dict({"url": parts.WEBHOOK, "key": "k" * 32, "light": "info"}, **entry)
+    found = configuration(language=code, link="https://wiki.example/?u={user}")
+    channel = channels.load(entry, found, None)
+    told = alert(weights=["root"], reasons=[{"key": "password"}], context={"labels": {"environment": "production"}})
+    shown = "".join(map(str, strings(json.loads(channel.message([told], NOW, 3).decode("utf-8")))))
+    for said in ("environment", "production", "https://wiki.example/?u=deploy"):
+        assert said in shown
+    assert found.say("reason.password") in shown
+    assert found.say("label.Attention") in shown
+    # Some services have escapes of their own for what stands behind that.
+    assert found.say("dropped.many", count=3)[:18] in shown
+
+
+def strings(thing):
+    """All texts of a thing out of JSON."""
+    if isinstance(thing, dict):
+        for name, value in thing.items():
+            yield name
+            yield from strings(value)
+    elif isinstance(thing, list):
+        for value in thing:
+            yield from strings(value)
+    else:
+        yield str(thing)

@@ -1,0 +1,24 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which boot of the host this is."""
+
+import os
+import re
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+# systemd hides that file from the sender's unit (ProcSubset=pid), and puts the id into this variable instead: %b of
+# systemd.unit(5).
+VARIABLE = "SSH_LOGIN_NOTIFY_BOOT_ID"
+# With hyphens, as random(4) has it, or without, as systemd has.
+FORM = re.compile(r"[0-9a-f]{32}\Z")
+
+
+def identity() -> str:
+    """Return the id of this boot (random(4), boot_id) without hyphens; "" if it is unknown."""
+    try:
+        with open(BOOT_ID, encoding="ascii") as file:
+            found = file.read(64)
+    except (OSError, ValueError):
+        found = os.environ.get(VARIABLE, "")
+    found = found.strip().replace("-", "").lower()
+    return found if FORM.match(found) else ""
