@@ -93,7 +93,7 @@ class Channel(BaseChannel):
         """Return what the program reads: the document as one line of JSON, or a line of text for each alert."""
         if self.settings.get("format") != TEXT:
             return json.dumps(document.of(alerts, self.configuration, now, dropped)).encode("ascii") + b"\n"
-        lines = [wording.dropped(dropped)] if dropped else []
+        lines = [wording.dropped(dropped, self.configuration.say)] if dropped else []
         for alert in alerts:
             lines.append(wording.text(alert, self.configuration, now) + f"{SEPARATOR}id {alert['id']}")
         return "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
