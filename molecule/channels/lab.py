@@ -14,7 +14,7 @@ from typing import Any, Callable
 import yaml
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-CHANNELS = yaml.safe_load((Path(__file__).with_name("channels.yml")).read_text())
+CHANNELS = yaml.safe_load((Path(__file__).parent / "files" / "channels.yml").read_text())
 # At the receiver, the others are at the sink or in the log.
 KINDS_OF_SINK = ("slack_app", "pagerduty", "json", "email")
 WAIT_SECONDS = 60.0

@@ -58,7 +58,7 @@ options:
   channel:
     description:
       - The name of the only channel to try, with O(path=direct). The webhook of
-        O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_webhook_url) is the channel V(webhook).
+        O(loginwatch.pam.ssh_login_notify#role:main:ssh_login_notify_webhook_url) is the channel V(webhook).
     type: str
   service:
     description:

@@ -59,8 +59,8 @@ class Channel(WebChannel):
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as a card has room for."""
         room = CARD_LIMIT - BESIDE_BYTES
-        takes = lambda alert: size(self._line(alert, now)) + WIDGET_BYTES  # noqa: E731
-        return layout.fitting(alerts[: self.DIGEST_LIMIT], room, takes)
+        first = alerts[: self.DIGEST_LIMIT]
+        return layout.fitting(first, room, lambda alert: size(self._line(alert, now)) + WIDGET_BYTES)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message as Google Chat takes it."""
