@@ -55,6 +55,7 @@ SETTINGS = {
     "TriggerLimitIntervalSec": Setting(250),
     "Unit": Setting(ALWAYS),
     # [Service]
+    "Environment": Setting(ALWAYS),
     "ExecStart": Setting(ALWAYS),
     "LimitCORE": Setting(ALWAYS),
     "NoNewPrivileges": Setting(187),
