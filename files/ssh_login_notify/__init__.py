@@ -77,8 +77,8 @@ What the collection's modules run, and the sender for a hint:
     authorized_keys   the lines of these files
 
 Leaves that the others share: build, paths, exit_codes, problem, text, journal, config, privileges, installation,
-labels, trust, units, boot, languages, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings,
-channel_settings, link_template, login_types, weights.
+labels, trust, units, boot, languages, and, linked with the collection's own, pam_stack, client_networks,
+certificate_patterns, settings, channel_settings, link_template, login_types, weights.
 """
 
 VERSION = "0.1.0"
