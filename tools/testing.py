@@ -26,8 +26,8 @@ from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
 
 # The longest first, so that none of them is left to run alone at the end.
 SCENARIOS = (
-    "attacks", "fleet", "grown_fleet", "default", "outage", "faults", "safety_valve", "selinux", "healing", "remove",
-    "storm",
+    "attacks", "fleet", "grown_fleet", "default", "outage", "channels", "faults", "safety_valve", "selinux", "healing",
+    "remove", "storm",
 )  # fmt: skip
 # Some of their tests are marked `timed` (pyproject.toml says what that means).
 TIMED = ("outage", "storm")

@@ -17,6 +17,7 @@ from . import journal
 from .delivery import LONGEST_RUN_SECONDS, MAKE_WAY, Delivery
 from .queue import Queue
 from .routing import Routed
+from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,9 +130,19 @@ class Couriers:
         for outlet in self._outlets:
             held, new = self._held[outlet.name], self._new[outlet.name]
             new |= arrived
-            if outlet.name not in self._working and new & {*outlet.spool.names("outgoing"), *held}:
+            if outlet.channel is None:
+                self._report_fault(outlet)
+            elif outlet.name not in self._working and new & {*outlet.spool.names("outgoing"), *held}:
                 new.clear()
                 self._working[outlet.name] = self._start(outlet, dict(held), patient, until)
+
+    def _report_fault(self, outlet: "Outlet") -> None:
+        """Say why nothing is sent to a channel, once a run."""
+        if outlet.name not in self._unsettled:
+            self._unsettled.add(outlet.name)
+            self.last_answer = outlet.fault
+            State(outlet.spool).troubled(outlet.fault, "nothing is sent there until then")
+            journal.trouble(f"The channel {outlet.name}: {outlet.fault}")
 
     def _start(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> Courier:
         pipe, its_end = os.pipe()
@@ -148,7 +159,7 @@ class Couriers:
 
     def _work(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> "Report":
         """Deliver, in the courier's process, and return its report."""
-        if not outlet.lock.take():
+        if outlet.channel is None or not outlet.lock.take():
             return dict(NOTHING, answer="the courier of a sender that was killed is at work")
         queue = Queue(outlet.spool)
         queue.hold(held)

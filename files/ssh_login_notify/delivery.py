@@ -376,4 +376,3 @@ def _refusal(refused: "Alert", status: "Optional[int]", answer: str, found: Verd
         "mend": found.mend,
         "at": time.time(),
     }
-

@@ -13,12 +13,14 @@ takes everything there are none: the spool's own queue is that channel's.
 import os
 
 from . import channels
+from .config import ConfigurationError
 from .spool import CHANNELS, Lock, Spool, is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List
+    from typing import Any, Dict, List, Optional
 
+    from .channels import BaseChannel
     from .config import Configuration
 
 DIRECTORIES = ("outgoing", "failed", "state")
@@ -30,16 +32,22 @@ FILTERS = ("only", "ignore")
 class Outlet:
     """One of several channels.
 
-    name, entry: of the setting. spool: its place. channel: what sends. lock: of its courier, not held yet.
+    name, entry: of the setting. spool: its place. channel: what sends, None if that can't be used. fault: then a
+    sentence that says why, "" for none. lock: of its courier, not held yet.
     """
 
     def __init__(self, spool: Spool, entry: "Dict[str, Any]", configuration: "Configuration") -> None:
-        """Read what takes root to read. Raise ConfigurationError, or OSError without a place (`prepare`)."""
+        """Read what takes root to read. Raise OSError without a place (`prepare`)."""
         self.name: str = entry["name"]
         self.entry = entry
         self.spool = place(spool, self.name)
-        self.channel = channels.load(entry, configuration, self.spool)
         self.lock = Lock(self.spool.path(LOCK))
+        self.channel: Optional[BaseChannel] = None
+        self.fault = ""
+        try:
+            self.channel = channels.load(entry, configuration, self.spool)
+        except ConfigurationError as error:
+            self.fault = str(error)
 
 
 def place(spool: Spool, name: str) -> Spool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .alert import Alert
     from .channels import BaseChannel
+    from .config import Configuration
 
     Result = Dict[str, Any]
 
@@ -26,16 +27,23 @@ PAUSE_SECONDS = 30.0
 
 
 class Trial:
-    """One channel's trial. To be made by root, and run without root's rights."""
+    """One channel's trial. To be made by root, and run without root's rights.
 
-    def __init__(self, name: str, channel: "BaseChannel", spool: Spool) -> None:
-        """spool: where the sender keeps this channel's state."""
-        self.name = name
-        self._channel = channel
+    fault: a sentence that says why the channel can't be used, "" for none
+    """
+
+    def __init__(self, entry: "Dict[str, Any]", configuration: "Configuration", spool: Spool) -> None:
+        """Read what takes root to read. spool: where the sender keeps this channel's state."""
+        self.name: str = entry["name"]
         self._spool = spool
         self._lock: Optional[Lock] = None
+        self._channel: Optional[BaseChannel] = None
+        self.fault = ""
         try:
+            self._channel = channels.load(entry, configuration, None)
             self._lock = Lock(spool.path(outlets.LOCK))
+        except ConfigurationError as error:
+            self.fault = str(error)
         except OSError:
             pass  # a trial works without a spool
 
@@ -43,25 +51,32 @@ class Trial:
         """Send the test alert, and return the result."""
         began = time.time()
         found: Result = {"delivered": False, "status": None, "answer": "", "mend": None}
-        try:
-            self._wait_out_pause()
-            answer = self._channel.send(self._channel.message([test], began), [test])
-            meaning = self._channel.read(answer)
-            found.update(status=answer.status, answer=answer.words, delivered=meaning.kind == DELIVERED)
-            found["mend"] = meaning.mend or None
-            if meaning.asked is not None and self._lock and self._lock.take():
-                # The sender has to pause as well. One that is at work is told by the channel itself.
-                State(self._spool).waiting(str(answer), meaning.mend, meaning.asked, asked=True)
-        except TransportError as error:
-            found.update(answer=str(error), mend=self._channel.WAY)
+        if self._channel:
+            self._send(self._channel, test, began, found)
+        else:
+            found["answer"], _colon, found["mend"] = self.fault.partition(": ")
         found["seconds"] = round(time.time() - began, 3)
         return found
 
-    def _wait_out_pause(self) -> None:
+    def _send(self, channel: "BaseChannel", test: "Alert", now: float, found: "Result") -> None:
+        try:
+            self._wait_out_pause(channel)
+            answer = channel.send(channel.message([test], now), [test])
+        except TransportError as error:
+            found.update(answer=str(error), mend=channel.WAY)
+            return
+        meaning = channel.read(answer)
+        found.update(status=answer.status, answer=answer.words, delivered=meaning.kind == DELIVERED)
+        found["mend"] = meaning.mend or None
+        if meaning.asked is not None and self._lock and self._lock.take():
+            # The sender has to pause as well. One that is at work is told by the channel itself.
+            State(self._spool).waiting(str(answer), meaning.mend, meaning.asked, asked=True)
+
+    def _wait_out_pause(self, channel: "BaseChannel") -> None:
         """Wait as long as the channel has asked this host to; raise TransportError if that is too long."""
         left = State(self._spool).seconds_left(asked=True)
         if left > PAUSE_SECONDS:
-            raise TransportError(f"{self._channel.TITLE} has asked for a pause, and {left:.0f} seconds of it are left")
+            raise TransportError(f"{channel.TITLE} has asked for a pause, and {left:.0f} seconds of it are left")
         time.sleep(left)
 
 
@@ -81,7 +96,8 @@ def run(path: str, channel: str = "") -> "Tuple[int, Result]":
         results = {trial.name: trial.run(test) for trial in trials}
         failed = [name for name in results if not results[name]["delivered"]]
         found.update(results[(failed or list(results))[0]], channels=results)
-        code = exit_codes.WARNING if failed else exit_codes.OK
+        if not any(trial.fault for trial in trials):
+            code = exit_codes.WARNING if failed else exit_codes.OK
     except (ConfigurationError, PrivilegeError) as error:
         found["answer"], _colon, found["mend"] = str(error).partition(": ")
     found["seconds"] = round(time.time() - began, 3)
@@ -100,5 +116,5 @@ def _prepare(path: str, only: str) -> "List[Trial]":
     for entry in entries:
         if only in ("", entry["name"]):
             own = spool if outlets.is_one(entries) else outlets.place(spool, entry["name"])
-            trials.append(Trial(entry["name"], channels.load(entry, configuration, None), own))
+            trials.append(Trial(entry, configuration, own))
     return trials

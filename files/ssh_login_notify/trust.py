@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whom this host trusts: who can write to directories on the way to files that root runs or reads, and authorities."""
 
+import errno
 import grp
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ TRUSTED = (
     "/etc/pam.d",
     "/var/spool/ssh-login-notify",
 )
+
+# As many links are followed as the kernel follows (path_resolution(7)).
+MOST_LINKS = 40
 
 
 def open_directories(paths: "Optional[Iterable[str]]" = None) -> "List[str]":
@@ -38,6 +43,39 @@ def _is_open(path: str) -> bool:
         return bool(status.st_mode & 0o020 and status.st_gid and grp.getgrgid(status.st_gid).gr_mem)
     except (OSError, KeyError):
         return False  # the directory is missing, which other checks report; or its group has no name
+
+
+def changeable(path: str) -> "Optional[str]":
+    """Return what users other than root can change on the way to a program of root's alone, None for nothing.
+
+    That is a directory, also one that holds a link on the way, or the file itself. Raise OSError for no program.
+    """
+    steps = _steps(path)
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EACCES, "not a plain file", path)
+    if status.st_uid != 0 or status.st_mode & 0o022:
+        return steps[-1]
+    return next((step for step in steps[:-1] if _is_open(step)), None)
+
+
+def _steps(path: str) -> "List[str]":
+    """Return each directory that is passed on the way to a file, and the file; raise OSError if links make a circle."""
+    names = path.split("/")
+    found = ["/"]
+    links = 0
+    while names:
+        name = names.pop(0)
+        here = os.path.normpath(os.path.join(found[-1], name))
+        if os.path.islink(here):
+            links += 1
+            if links > MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            target = os.readlink(here)
+            names = target.split("/") + names
+            here = "/" if target.startswith("/") else found[-1]
+        found.append(here)
+    return found
 
 
 def tls_context(ca_file: str = "", authorities: "Iterable[bytes]" = ()) -> "SSLContext":

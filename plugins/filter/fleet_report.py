@@ -88,6 +88,10 @@ _value:
           description: What is wrong, and what to do. Each is a text of one line.
           type: list
           elements: str
+        channels:
+          description: Where its alerts go, as dictionaries with C(name), C(kind), C(waiting), C(failed) and C(well).
+          type: list
+          elements: dict
         sandbox_without:
           description: The parts of the units' sandbox that the host refuses, so that its services run without them.
           type: list
@@ -123,6 +127,7 @@ def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any
         "failed": status["failed"],
         "real_login": _real_login(state, known, failure),
         "problems": _problems(status, failure, reached, in_play),
+        "channels": status["channels"],
         "sandbox_without": status["sandbox_without"],
     }
 

@@ -69,6 +69,26 @@ _value:
       description: The parts of the units' sandbox that the host refuses. Empty if the notifier is too old to say so.
       type: list
       elements: str
+    channels:
+      description: Where alerts go. Empty if the notifier is too old to say so.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Its name.
+          type: str
+        kind:
+          description: Its kind, such as V(slack).
+          type: str
+        waiting:
+          description: Number of alerts that wait for it.
+          type: int
+        failed:
+          description: Number of alerts that it refused.
+          type: int
+        well:
+          description: Whether nothing is wrong with it.
+          type: bool
     deliveries:
       description: The logins whose alerts were delivered last.
       type: list
@@ -119,6 +139,8 @@ MAX_TEXT_CHARACTERS = 600
 MAX_PROBLEMS = 50
 # The notifier knows three.
 MAX_PARTS = 10
+# Each has a process on the host.
+MAX_CHANNELS = 100
 MAX_COUNT = 10**9
 # In the year 2242. strftime() has a limit, too.
 MAX_EPOCH_SECONDS = 1 << 33
@@ -136,8 +158,8 @@ def status_report(answer: object) -> dict[str, Any]:
     """Return the host's status as RETURN describes it."""
     report: dict[str, Any] = {
         "understood": False, "fault": "", "state": "unknown", "version": "", "label": "", "last_delivery": None,
-        "waiting": None, "failed": None, "problems": [], "sandbox_without": [], "deliveries": [], "ignored": [],
-        "folded": [],
+        "waiting": None, "failed": None, "problems": [], "sandbox_without": [], "channels": [], "deliveries": [],
+        "ignored": [], "folded": [],
     }  # fmt: skip
     try:
         report.update(_checked(_decoded(answer)), understood=True)
@@ -179,6 +201,9 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     parts = _entry("sandbox_without", found.get("sandbox_without", []), list)
     if len(parts) > MAX_PARTS:
         raise NotUnderstoodError("its sandbox has too many parts")
+    channels = _entry("channels", found.get("channels", {}), dict)
+    if len(channels) > MAX_CHANNELS:
+        raise NotUnderstoodError("it has too many channels")
     return {
         "state": state,
         "version": _text("version", found.get("version", "")),
@@ -186,6 +211,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         "last_delivery": _time(last.get("delivered_at")) if last else None,
         "problems": [_text("problem", problem) for problem in problems],
         "sandbox_without": [_text("sandbox_without", part) for part in parts],
+        "channels": [_channel(name, _entry("a channel", channels[name], dict)) for name in channels],
         "deliveries": [_login(_entry("a delivery", delivery, dict)) for delivery in deliveries],
         "ignored": [_ignored(_entry("an ignored login", login, dict)) for login in ignored],
         "folded": [_login(_entry("a folded login", login, dict)) for login in folded],
@@ -211,6 +237,15 @@ def _count(found: dict[str, Any], name: str) -> int | None:
     if name not in found:
         raise NotUnderstoodError(f"{name} is missing")
     return None if found[name] is None else _number(name, found[name], MAX_COUNT, (int,))
+
+
+def _channel(name: str, channel: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": _text("a channel's name", name),
+        "kind": _text("a channel's kind", channel.get("kind", "")),
+        **{count: _number(count, channel.get(count), MAX_COUNT, (int,)) for count in COUNTS},
+        "well": not _entry("a channel's problems", channel.get("problems", []), list),
+    }
 
 
 def _ignored(login: dict[str, Any]) -> dict[str, Any]:

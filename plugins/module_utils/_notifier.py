@@ -29,11 +29,16 @@ class Outcome(NamedTuple):
     mend: Optional[str]
     seconds: Optional[float]
     id: Optional[str]
+    # The name of the channel that this is of; None if there is one channel.
+    channel: Optional[str] = None
+    # Of each of several channels, by name: the fields above; None for one that has not been tried.
+    channels: Dict[str, Optional[Dict[str, Any]]] = {}  # noqa: RUF012 - nothing changes it
 
     def failure(self) -> str:
         """Return the message for an alert that was not delivered."""
         answer = " ".join(str(word) for word in (self.status, self.answer) if word)
-        what = f"The test alert was not delivered ({answer})." if answer else "The test alert was not delivered."
+        what = "The test alert was not delivered" + (f" to the channel {self.channel}" if self.channel else "")
+        what += f" ({answer})." if answer else "."
         return f"{what} {self.mend[0].upper()}{self.mend[1:]}." if self.mend else what
 
 
@@ -47,10 +52,24 @@ class Notifier:
         """Return the answer of `status --json`. Raises NoAnswerError."""
         return self._ask(["status", "--json"], STATUS_TIMEOUT_SECONDS, OVERLOADED)
 
-    def send_test_alert(self, configuration: Optional[str], timeout: float) -> Outcome:
-        """Have it send a test alert, with another configuration if one is given. Raises NoAnswerError."""
-        other = ["--configuration", configuration] if configuration else []
-        return outcome_of_test(self._ask(["test", "--json", *other], timeout, UNREACHABLE))
+    def send_test_alert(self, configuration: Optional[str], timeout: float, channel: Optional[str] = None) -> Outcome:
+        """Have it send a test alert to each channel. Raises NoAnswerError.
+
+        configuration: another one than the installed. channel: the name of the only channel to try
+        """
+        words = ["--configuration", configuration] if configuration else []
+        words += ["--channel", channel] if channel else []
+        return outcome_of_test(self._ask(["test", "--json", *words], timeout, UNREACHABLE))
+
+    def try_the_others(self, outcome: Outcome, timeout: float) -> Outcome:
+        """Send a test alert to each channel that the rules have kept a login's from. Raises NoAnswerError."""
+        for name in [name for name, result in outcome.channels.items() if result is None]:
+            other = self.send_test_alert(None, timeout, name)
+            tried = dict(outcome.channels, **{name: result_of(other)})
+            if not other.delivered:
+                return other._replace(channel=name, channels=tried)
+            outcome = outcome._replace(channels=tried)
+        return outcome
 
     def mute(self, words: List[str]) -> Dict[str, Any]:
         """Have it mute this connection's identity, as these options say. Raises NoAnswerError."""
@@ -100,6 +119,9 @@ def parse_answer(command: str, code: int, output: bytes) -> Dict[str, Any]:
 
 def outcome_of_test(answer: Dict[str, Any]) -> Outcome:
     """Return the outcome from the answer of `test --json`."""
+    found = answer.get("channels")
+    channels = {name: result_of(outcome_of_test(found[name])) for name in found} if isinstance(found, dict) else {}
+    failed = [name for name, result in channels.items() if not result["delivered"]]
     return Outcome(
         delivered=answer.get("delivered") is True,
         status=answer.get("status"),
@@ -107,7 +129,15 @@ def outcome_of_test(answer: Dict[str, Any]) -> Outcome:
         mend=without_secrets(answer.get("mend")),
         seconds=answer.get("seconds"),
         id=without_secrets(answer.get("id")),
+        channel=failed[0] if failed and len(channels) > 1 else None,
+        channels=dict(channels) if len(channels) > 1 else {},
     )
+
+
+def result_of(outcome: Outcome) -> Dict[str, Any]:
+    """Return what the module says of one channel."""
+    fields = ("delivered", "status", "answer", "mend", "seconds")
+    return {name: getattr(outcome, name) for name in fields}
 
 
 def outcome_of_login(status: Dict[str, Any], origin: str, seconds: float, is_over: bool) -> Optional[Outcome]:
@@ -115,6 +145,8 @@ def outcome_of_login(status: Dict[str, Any], origin: str, seconds: float, is_ove
 
     A refusal that no retry can change is final at once. After any other, the sender retries until time ``is_over``.
     """
+    if len(status.get("channels") or {}) > 1:
+        return _outcome_of_channels(status, origin, seconds, is_over)
     for delivery in status.get("recent_deliveries") or []:
         if delivery.get("from") == origin:
             return Outcome(True, delivery.get("status"), "ok", None, seconds, delivery.get("id"))
@@ -123,6 +155,30 @@ def outcome_of_login(status: Dict[str, Any], origin: str, seconds: float, is_ove
         answer, advice = without_secrets(last.get("answer")) or "", without_secrets(last.get("mend"))
         return Outcome(False, last.get("status"), answer, advice, seconds, without_secrets(last.get("id")))
     return None
+
+
+def _outcome_of_channels(status: Dict[str, Any], origin: str, seconds: float, is_over: bool) -> Optional[Outcome]:
+    """Return the outcome of a login where there are several channels, not all of which need to take it."""
+    channels = status["channels"]
+    delivered = {}
+    for delivery in status.get("recent_deliveries") or []:
+        if delivery.get("from") == origin:
+            outcome = Outcome(True, delivery.get("status"), "ok", None, seconds, without_secrets(delivery.get("id")))
+            delivered[delivery.get("channel")] = outcome
+    results = {name: result_of(delivered[name]) if name in delivered else None for name in channels}
+    waiting = [name for name in channels if name not in delivered and channels[name].get("waiting")]
+    refused = [name for name in channels if (channels[name].get("last_answer") or {}).get("from") == origin]
+    for name in [*refused, *waiting] if is_over else refused:
+        last = channels[name].get("last_answer") or {}
+        if name not in delivered and (is_over or is_final(last.get("status"))):
+            answer, advice = without_secrets(last.get("answer")) or "", without_secrets(last.get("mend"))
+            failed = Outcome(False, last.get("status"), answer, advice, seconds, without_secrets(last.get("id")), name)
+            return failed._replace(channels=dict(results, **{name: result_of(failed)}))
+    is_routed = bool(delivered) or any(entry.get("from") == origin for entry in status.get("recent_ignored") or [])
+    if waiting or not is_routed:
+        return None
+    first = next(iter(delivered.values()), Outcome(True, None, "no channel takes it", None, seconds, None))
+    return first._replace(channels=results)
 
 
 def outcome_of_timeout(status: Dict[str, Any], program: str, seconds: float) -> Outcome:

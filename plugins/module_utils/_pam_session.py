@@ -58,7 +58,8 @@ class PamSession:
                 f"The PAM session could not be opened ({error}): PAM could not run the program with the line '{line}'."
                 f" Check that {self._notifier.program} exists, is executable, and exits with 0."
             ) from None
-        return self._wait(f"{FROM_ADDRESS} port {port}", started, started + timeout)
+        outcome = self._wait(f"{FROM_ADDRESS} port {port}", started, started + timeout)
+        return self._notifier.try_the_others(outcome, timeout) if outcome.delivered else outcome
 
     def _open(self, line: str, port: int, timeout: float) -> None:
         path = self._pam_d / TEST_SERVICE

@@ -489,6 +489,9 @@ KINDS = {
             of=(list,),
         ),
         "timeout": _shown(_number(1, 120), "How many seconds it may take.", 30, of=(int,)),
+        "format": _shown(
+            _one_of("json", "text"), "V(json), or V(text) for a line of text for each alert, as for C(logger).", "json"
+        ),
     },
 }  # type: Dict[str, Dict[str, Key]]
 # The keys of a kind whose values are never shown.

@@ -14,7 +14,8 @@ description:
   - With O(path=pam) the alert takes the whole path of a login instead. The module opens a session of a temporary PAM
     service that contains only the line from the service O(service), and waits until the alert of that session was
     delivered.
-  - The webhook is neither read nor returned nor logged.
+  - With several channels, all of them are tried, and the task fails with the first that did not take the alert.
+  - The webhook and the channels' secrets are neither read nor returned nor logged.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -38,7 +39,8 @@ options:
     description:
       - V(direct) runs C(ssh-login-notify test), which proves that configuration, network and receiving service work.
       - V(pam) opens a PAM session, which also proves that the installed line, the capture and the sender work
-        together. Only sshd itself and its C(UsePAM) are not covered.
+        together. Only sshd itself and its C(UsePAM) are not covered. A channel that the rules keep this session's alert
+        from gets one directly.
     type: str
     choices: [direct, pam]
     default: direct
@@ -53,6 +55,11 @@ options:
         webhook before it is installed.
       - Like the installed one, it must belong to root and be readable by root alone.
     type: path
+  channel:
+    description:
+      - The name of the only channel to try, with O(path=direct). The webhook of
+        O(loginwatch.pam.ssh_login_notify#role:main:ssh_login_notify_webhook_url) is the channel V(webhook).
+    type: str
   service:
     description:
       - The PAM service whose line is tested with O(path=pam).
@@ -86,6 +93,10 @@ EXAMPLES = r"""
   loginwatch.pam.test_alert:
     path: pam
     timeout: 60
+
+- name: Send one to a single channel
+  loginwatch.pam.test_alert:
+    channel: ops
 
 - name: Try a configuration before it is installed
   loginwatch.pam.test_alert:
@@ -123,6 +134,19 @@ id:
   returned: when the notifier could be run
   type: str
   sample: 1763884862.123456-4242
+channel:
+  description: The name of the channel that did not take the alert, and that the values above are of. Null without one,
+    and where there is only one channel.
+  returned: when the notifier could be run
+  type: str
+  sample: ops
+channels:
+  description:
+    - Where there are several channels, the values RV(delivered), RV(status), RV(answer), RV(mend) and RV(seconds) of
+      each of them, by its name. Null for one that was not tried.
+  returned: when the notifier could be run
+  type: dict
+  sample: {}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -136,6 +160,7 @@ def main() -> None:
             "path": {"type": "str", "choices": ["direct", "pam"], "default": "direct"},
             "program": {"type": "path", "default": "/usr/local/bin/ssh-login-notify"},
             "configuration": {"type": "path"},
+            "channel": {"type": "str"},
             "service": {"type": "str", "default": "sshd"},
             "timeout": {"type": "int", "default": 30},
             "pam_d": {"type": "path", "default": "/etc/pam.d"},
@@ -148,6 +173,9 @@ def main() -> None:
     if params["configuration"] and params["path"] == "pam":
         msg = "configuration requires 'path: direct', because a PAM session uses the installed one."
         module.fail_json(msg=msg, delivered=False)
+    if params["channel"] and params["path"] == "pam":
+        msg = "channel requires 'path: direct', because the rules say where the alert of a PAM session goes."
+        module.fail_json(msg=msg, delivered=False)
     if module.check_mode:
         module.exit_json(changed=False, delivered=None, msg="Check mode: nothing was sent.")
     notifier = Notifier(params["program"])
@@ -156,7 +184,7 @@ def main() -> None:
             session = PamSession(module, notifier, params["service"], params["pam_d"])
             outcome = session.send_test_alert(params["timeout"])
         else:
-            outcome = notifier.send_test_alert(params["configuration"], params["timeout"])
+            outcome = notifier.send_test_alert(params["configuration"], params["timeout"], params["channel"])
     except NoAnswerError as error:
         module.fail_json(msg=f"No test alert was delivered. {error}", delivered=False)
     except OSError as error:

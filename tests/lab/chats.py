@@ -13,8 +13,20 @@ PATHS = {
     "google_chat": "/v1/spaces/AAAA/messages?key=0&token=" + SECRET,
     "mattermost": "/hooks/" + SECRET,
     "ntfy": "/" + SECRET,
+    "pagerduty": "/v2/enqueue",
+    "json": "/signed/" + SECRET,
 }
 TOKEN = "123456:" + SECRET
+BOT_TOKEN = "xoxb-" + SECRET
+ROUTING_KEY = "notarealsecret0notarealsecret000"
+# Of the receiver's vendor `json`.
+SIGNING_KEY = "whsec_bm90LWEtcmVhbC1zZWNyZXQsIDMyIGJ5dGVzIGxvbmc="
+# What the entries of these kinds have beside their address.
+MORE = {
+    "ntfy": {"token": "tk_" + SECRET},
+    "pagerduty": {"key": ROUTING_KEY, "only": [{"weight": ["root"]}]},
+    "json": {"key": SIGNING_KEY, "headers": {"Authorization": "Bearer " + SECRET}},
+}
 
 
 def settings(kind, server, what="ops"):
@@ -25,5 +37,7 @@ def settings(kind, server, what="ops"):
     base = f"{server}/{kind}/{what}"
     if kind == "telegram":
         return {"name": what, "kind": kind, "token": TOKEN, "chat": -1001234567890, "api_url": base}
-    found = {"name": what, "kind": kind, "url": base + PATHS[kind]}
-    return dict(found, token="tk_" + SECRET) if kind == "ntfy" else found
+    if kind == "slack_app":
+        api_url = base + "/api/chat.postMessage"
+        return {"name": what, "kind": kind, "token": BOT_TOKEN, "channel": "C0123456789", "api_url": api_url}
+    return dict({"name": what, "kind": kind, "url": base + PATHS[kind]}, **MORE.get(kind, {}))

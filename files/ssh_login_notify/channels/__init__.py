@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where alerts go: one module for each kind of channel, named as the kind, with one class `Channel`.
 
-A channel makes a message of alerts, sends it, and says what the answer means. It knows nothing of the queue, of retries
-or of other channels: that is delivery.py. What a message says is in wording.py; a channel lays it out and escapes it.
+A channel makes a message of alerts, sends it, and says what the answer means (BaseChannel). It knows nothing of the
+queue, of retries or of other channels: that is delivery.py. What a message says is in wording.py; a channel lays it out
+and escapes it.
 """
 
 import importlib
@@ -41,18 +42,16 @@ Verdict = namedtuple("Verdict", ("kind", "mend", "asked"))
 
 
 class BaseChannel:
-    """A channel over HTTPS; the kinds that are not override `send`, `knock` and `close`."""
+    """A channel. Its module has one class of this kind, named `Channel`."""
 
     # Whose channel it is, in messages to the operator.
-    TITLE = ""
+    TITLE = "the channel"
     # How many alerts one message tells of at most.
     DIGEST_LIMIT = 40
     # Whether a message that is sent twice is there once, since the channel keeps one of each id.
     IS_REPEATABLE = False
-    # An answer is read no further, in bytes.
-    LARGEST_ANSWER_BYTES = 4096
     # What to check when no answer comes.
-    WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
+    WAY = "check the way to the channel"
 
     def __init__(self, settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> None:
         """Read all that takes root to read. Raise ConfigurationError if it can't be used.
@@ -63,12 +62,6 @@ class BaseChannel:
         self.settings = settings
         self.configuration = configuration
         self.spool = spool
-        self.transport = Transport(configuration, self.url, largest_answer=self.LARGEST_ANSWER_BYTES)
-
-    @property
-    def url(self) -> str:
-        """Return the address of the requests, a secret."""
-        return str(self.settings["url"])
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as one message can tell of: at least one."""
@@ -81,13 +74,9 @@ class BaseChannel:
         """
         raise NotImplementedError
 
-    def headers(self, message: bytes) -> "Dict[str, str]":
-        """Return the headers of a request beside those of every JSON request."""
-        return {}
-
     def send(self, message: bytes, alerts: "List[Alert]") -> "Answer":
         """Send a message about these alerts, and return the answer; raise TransportError if none comes."""
-        return self.transport.post(message, self.headers(message))
+        raise NotImplementedError
 
     def read(self, answer: "Answer") -> Verdict:
         """Return what an answer means."""
@@ -101,10 +90,43 @@ class BaseChannel:
 
         None: this channel has no way to ask
         """
-        return self.transport.post(b"{}", self.headers(b"{}"))
+        return None
 
     def close(self) -> None:
         """Close the connection, if there is one."""
+
+
+class WebChannel(BaseChannel):
+    """A channel that takes JSON over HTTPS."""
+
+    # An answer is read no further, in bytes.
+    LARGEST_ANSWER_BYTES = 4096
+    WAY = "check the way to the webhook's host: DNS, firewall, proxy, CA file"
+
+    def __init__(self, settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> None:
+        """See BaseChannel."""
+        super().__init__(settings, configuration, spool)
+        self.transport = Transport(configuration, self.url, largest_answer=self.LARGEST_ANSWER_BYTES)
+
+    @property
+    def url(self) -> str:
+        """Return the address of the requests, a secret."""
+        return str(self.settings["url"])
+
+    def headers(self, message: bytes) -> "Dict[str, str]":
+        """Return the headers of a request beside those of every JSON request."""
+        return {}
+
+    def send(self, message: bytes, alerts: "List[Alert]") -> "Answer":
+        """Post a message, and return the answer; raise TransportError if none comes."""
+        return self.transport.post(message, self.headers(message))
+
+    def knock(self) -> "Optional[Answer]":
+        """Post an empty object, which is no message."""
+        return self.transport.post(b"{}", self.headers(b"{}"))
+
+    def close(self) -> None:
+        """Close the kept connection, if there is one."""
         self.transport.close()
 
 

@@ -16,7 +16,7 @@ import re
 from datetime import datetime, timezone
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ CLOSING = {
 REFUSING = ("50035", "50006", "50109")
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A webhook. settings: `url`."""
 
     # Discord answers with the message.

@@ -118,11 +118,6 @@ class Channel(BaseChannel):
         self._sent = False
         self._told: List[str] = []
 
-    @property
-    def url(self) -> str:
-        """Return the address of the dead man's switch. HTTP is for nothing else here."""
-        return self.configuration.heartbeat_ping_url
-
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts."""
         return alerts[: self.DIGEST_LIMIT]
@@ -145,8 +140,7 @@ class Channel(BaseChannel):
         if len(alerts) > 1:
             lines = [wording.login(alert, self.configuration, now) + f"{SEPARATOR}id {alert['id']}" for alert in alerts]
             return wording.digest_headline(alerts, self.configuration), [("", line) for line in lines]
-        fits = lambda text: len(text) <= SUBJECT_LIMIT  # noqa: E731
-        headline, fields = wording.single(alerts[0], self.configuration, now, fits)
+        headline, fields = wording.single(alerts[0], self.configuration, now, lambda text: len(text) <= SUBJECT_LIMIT)
         return headline, [*((field.label, field.value) for field in fields), ("id", alerts[0]["id"])]
 
     def _add_headers(self, message: MIMEMultipart, alerts: "List[Alert]", headline: str, now: float) -> None:

@@ -14,7 +14,7 @@ Notifications and other places that show no card have `fallbackText`, which is p
 import json
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ CLOSING = {
 REFUSING = ("INVALID_ARGUMENT",)
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     # Google answers with the message.
@@ -59,8 +59,8 @@ class Channel(BaseChannel):
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as a card has room for."""
         room = CARD_LIMIT - BESIDE_BYTES
-        takes = lambda alert: size(self._line(alert, now)) + WIDGET_BYTES  # noqa: E731
-        return layout.fitting(alerts[: self.DIGEST_LIMIT], room, takes)
+        first = alerts[: self.DIGEST_LIMIT]
+        return layout.fitting(first, room, lambda alert: size(self._line(alert, now)) + WIDGET_BYTES)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message as Google Chat takes it."""

@@ -19,7 +19,7 @@ from base64 import b64decode, b64encode
 
 from .. import document, ecs, ocsf
 from ..config import ConfigurationError
-from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, BaseChannel, Verdict, is_page, verdict
+from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, Verdict, WebChannel, is_page, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ PAGE = "a page of HTML answered, as of a proxy or a portal, and no receiver; che
 REDIRECT = "redirects are not followed; set the receiver's final address"
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A webhook. settings: `url` (a secret), and optionally `key` (a secret), `format`, `headers` (secret values)."""
 
     IS_REPEATABLE = True

@@ -18,7 +18,7 @@ import json
 import re
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ REFUSING = (
 )  # fmt: skip
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":

@@ -14,7 +14,7 @@ import json
 import re
 
 from .. import wording
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ CLOSING = {
 REFUSING = ("40007", "40011", "40014", "40017", "40018", "40024", "41301", "41303")
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A topic of an ntfy server. settings: `url`, with the topic at its end; `token`."""
 
     WAY = "check the way to the ntfy server: DNS, firewall, proxy, CA file"

@@ -18,7 +18,7 @@ from ..alert import HEARTBEAT, REPEATS, SELF_CHECK, TEST
 from ..text import CUT, printable
 from ..transport import TransportError
 from ..weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY
-from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, BaseChannel, Verdict, is_page, verdict
+from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, WebChannel, is_page, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ MENDS = {
 }
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An integration of PagerDuty. settings: `key`, its routing key (a secret), and optionally `url`."""
 
     DIGEST_LIMIT = 1

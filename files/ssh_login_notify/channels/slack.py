@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 
 from .. import wording
 from ..text import CUT, SEPARATOR
-from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, BaseChannel, Verdict, is_page, verdict
+from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, WebChannel, is_page, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ MENDS = {
 RATE_LIMITED = MENDS["rate_limited"]
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     TITLE = "Slack"

@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from .. import wording
 from ..text import SEPARATOR
 from ..transport import Answer
-from . import DELIVERED, BaseChannel, Verdict, is_page, layout
+from . import DELIVERED, Verdict, WebChannel, is_page, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ CLOSING = {
 REFUSING = ("TriggerInputSchemaMismatch", "InvalidRequestContent", "RequestEntityTooLarge")
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A workflow's webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as a card has room for."""
         room = CARD_LIMIT - BESIDE_BYTES
-        takes = lambda alert: size(self._line(alert, now)) + ELEMENT_BYTES  # noqa: E731
-        return layout.fitting(alerts[: self.DIGEST_LIMIT], room, takes)
+        first = alerts[: self.DIGEST_LIMIT]
+        return layout.fitting(first, room, lambda alert: size(self._line(alert, now)) + ELEMENT_BYTES)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message as a workflow takes it."""

@@ -15,7 +15,7 @@ import json
 
 from .. import wording
 from ..transport import Answer
-from . import DELIVERED, BaseChannel, Verdict, layout
+from . import DELIVERED, Verdict, WebChannel, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ CLOSING = {
 REFUSING = "bad request"
 
 
-class Channel(BaseChannel):
+class Channel(WebChannel):
     """A bot that writes to one chat. settings: `token`, `chat`, `topic`, `api_url`."""
 
     WAY = "check the way to Telegram's API: DNS, firewall, proxy, CA file"

@@ -14,6 +14,7 @@ _DIRECTORY = Path(__file__).parent / "page"
 FILES: dict[str, tuple[str, bytes]] = {
     "/": ("text/html; charset=utf-8", (_DIRECTORY / "index.html").read_bytes()),
     "/page.css": ("text/css; charset=utf-8", (_DIRECTORY / "page.css").read_bytes()),
+    "/looks.css": ("text/css; charset=utf-8", (_DIRECTORY / "looks.css").read_bytes()),
     "/page.js": ("text/javascript; charset=utf-8", (_DIRECTORY / "page.js").read_bytes()),
 }
 

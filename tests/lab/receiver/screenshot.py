@@ -52,12 +52,12 @@ def chromium(url: str, *arguments: str, timeout: float = 60.0) -> str:
     return done.stdout
 
 
-def take(page: str, output: Path, *, last: int = 1, width: int = WIDTH) -> None:
+def take(page: str, output: Path, *, last: int = 1, width: int = WIDTH, channel: str = "") -> None:
     """Write a picture (PNG) of the last messages on the receiver's page at `page`, cropped to them.
 
-    width: in CSS pixels; the picture has SCALE times as many.
+    width: in CSS pixels; the picture has SCALE times as many. channel: only this one, or this kind
     """
-    url = f"{page.rstrip('/')}/?picture&last={last}"
+    url = f"{page.rstrip('/')}/?picture&last={last}" + (f"&channel={channel}" if channel else "")
     height = re.search(r'data-height="(\d+)"', chromium(url, f"--window-size={width},1000", "--dump-dom"))
     if height is None:
         raise RuntimeError(f"{url} did not show its messages")
@@ -72,11 +72,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.lab.receiver.screenshot", description=__doc__)
     parser.add_argument("--of", metavar="URL", help="the page of a receiver that runs, such as http://127.0.0.1:8080/")
     parser.add_argument("--last", type=int, default=1, help="how many of its last messages to show (default 1)")
+    parser.add_argument("--channel", default="", help="only messages of this kind of channel, such as discord")
     parser.add_argument("--output", type=Path, default=Path("docs/images/alert.png"))
     options = parser.parse_args()
     try:
         if options.of:
-            take(options.of, options.output, last=options.last)
+            take(options.of, options.output, last=options.last, channel=options.channel)
         else:
             with tempfile.TemporaryDirectory() as state:
                 receiver = Receiver(Path(state))

@@ -461,10 +461,6 @@ def test_a_knock_signs_in_and_sends_nothing(secure_mail, certificates):
     assert channel.read(secure(secure_mail, certificates, password=ANOTHER).knock()).kind == CLOSED
 
 
-def test_a_dead_mans_switch_can_be_pinged(webhook):
-    channel = make(values={"heartbeat_ping_url": webhook.url})
-    assert channel.transport.to(webhook.url).get().text == "ok"
-
 
 def test_the_notifiers_own_messages_are_mail():
     for sent in (own(TEST, []), own(SELF_CHECK, ["The PAM line is missing: run the role again."])):

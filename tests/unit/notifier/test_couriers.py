@@ -291,3 +291,18 @@ def test_a_queue_that_is_out_of_its_limits_drops_and_says_so_for_its_channel_alo
     host.send(most_waiting=3)
     assert host.state("a").dropped == 2
     assert host.told("b") == ids(1, 2, 3, 4, 5) or host.state("b").dropped == 2
+
+
+def test_a_channel_that_can_not_be_used_keeps_its_alerts_and_holds_up_no_other(host, said):
+    sender = host.sender()
+    broken = sender._outlets[0]
+    broken.channel, broken.fault = None, "the CA file x can't be used (gone): correct it"
+    host.put(1)
+    assert sender.run(patient=False) is False
+    assert host.told("b") == ids(1)
+    assert host.waiting("a") == ids(1)
+    assert host.state("a").trouble["what"] == broken.fault
+    assert sender.last_answer == broken.fault
+    assert host.send() is True
+    assert host.told("a") == ids(1)
+    assert host.state("a").trouble is None

@@ -7,7 +7,7 @@ import os
 import stat
 
 import pytest
-from parts import alert, raw_alert
+from parts import WEBHOOK, alert, configuration, raw_alert
 from ssh_login_notify import outlets
 
 
@@ -102,3 +102,12 @@ def test_a_place_belongs_to_its_maker(spool):
     status = os.stat(spool.path("channels", "ops"))
     assert stat.S_ISDIR(status.st_mode)
     assert status.st_uid == os.geteuid()
+
+
+def test_a_channel_that_can_not_be_used_says_why_and_has_its_place(spool):
+    outlets.prepare(spool, ["ops"])
+    found = configuration(ca_file="/nonexistent")
+    outlet = outlets.Outlet(spool, {"name": "ops", "kind": "slack", "url": WEBHOOK}, found)
+    assert outlet.channel is None
+    assert "can't be used" in outlet.fault
+    assert "not-a-real-secret" not in outlet.fault

@@ -4,12 +4,15 @@
 
 """The notifier's channels send to the receiver over verified TLS: delivered, refused, limited, gone, out of order."""
 
+import re
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from tests.lab import chats
+from tests.lab.receiver.screenshot import chromium
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "files"))
 
@@ -79,6 +82,30 @@ def test_down_and_back(client, open_channel, kind):
     with client.away(), pytest.raises(TransportError):
         attempt(channel)
     assert attempt(channel).kind == DELIVERED
+
+
+ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+def test_the_page_shows_messages_as_they_are_and_nothing_in_them_does_anything(client, open_channel):
+    test = dict(own(TEST, []), host=ATTACK)
+    for kind in KINDS:
+        channel = open_channel(kind)
+        assert channel.read(channel.send(channel.message([test], test["time"]), [test])).kind == DELIVERED
+    dom = chromium(f"{client.url}/?picture", "--dump-dom")
+    assert re.findall(r'<article class="([^"]*)">', dom) == [f"look {kind}" for kind in KINDS]
+    titles = [unescape(title) for title in re.findall(r'<div class="title">(.*?)</div>', dom)]
+    assert titles == [message.header for message in client.messages()]
+    assert all(ATTACK in title for title in titles)
+    assert "owned</title>" not in dom
+    assert "<img" not in dom
+
+
+def test_the_page_shows_one_kind_of_channel_if_it_is_asked_to(client, open_channel):
+    assert attempt(open_channel("discord")).kind == DELIVERED
+    assert attempt(open_channel("ntfy")).kind == DELIVERED
+    dom = chromium(f"{client.url}/?picture&channel=discord/ops", "--dump-dom")
+    assert re.findall(r'<article class="([^"]*)">', dom) == ["look discord"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

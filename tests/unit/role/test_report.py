@@ -21,7 +21,9 @@ STATUS = {
     "version": "0.1.0",
     "state": "ok",
 }
+CHANNEL = {"kind": "slack", "host": "x", "waiting": 0, "failed": 0, "problems": []}
 HOSTILE = {
+    "channels": {"channels": {"chat": CHANNEL, "<script>alert(3)": {**CHANNEL, "problems": ["x"]}}},
     "no-number": {"last_delivery": {"delivered_at": "yesterday"}},
     "no-time": {"last_delivery": {"delivered_at": 1e300}},
     "unknown-state": {"state": "splendid"},
@@ -70,9 +72,11 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     records = {host["host"]: host for host in json.loads((tmp_path / "report" / "report.json").read_text())["hosts"]}
     assert set(records) == set(answers)
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "2 ok" in page
+    assert "3 ok" in page
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
+    assert "2 (with a problem: &lt;script&gt;alert(3))" in page
+    assert "2 channels, of which these have a problem: <script>alert(3)." in done.stdout
     assert (records["guest"]["state"], records["guest"]["sandbox_without"][0]) == ("ok", "namespaces")
     assert "Its services run without a part of their sandbox, which it refuses: namespaces" in done.stdout
     assert "namespaces, &lt;script&gt;alert(2)" in page
@@ -83,6 +87,6 @@ def test_hostile_hosts_spoil_nobodys_report(tmp_path):
     assert records["template-that-fails"]["problems"] == [f"critical: {template}."]
     assert "42055007" not in page
     assert "42055007" not in done.stdout
-    others = set(answers) - {"well", "guest", "terminal", "browser", "template", "template-that-fails"}
+    others = set(answers) - {"well", "guest", "channels", "terminal", "browser", "template", "template-that-fails"}
     assert {records[name]["state"] for name in others} == {"unknown"}
     assert all("understood" in records[name]["problems"][0] for name in others)

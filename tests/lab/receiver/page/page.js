@@ -115,9 +115,46 @@ function dayLine(seconds) {
   return element("div", "day", element("span", null, today ? "Today" : name));
 }
 
+// What a service writes beside the sender's name, by the kind of channel.
+const BADGES = { teams: "Workflows", mattermost: "BOT", telegram: "bot", google_chat: "App", discord: "APP" };
+const SHORT = 40;
+
+// The parts that the receiver has found in a message of another service than Slack (looks.py).
+const PARTS = {
+  title: (part) => element("div", "title", part.text),
+  field: (part) => {
+    const value = element("span", "value", part.text);
+    if (part.local !== null) value.append(" · ", element("span", "local", new Date(part.local * 1000).toLocaleString([], { dateStyle: "full", timeStyle: "short" })));
+    return element("div", part.text.length > SHORT || part.local !== null ? "pair long" : "pair", element("span", "label", part.label), value);
+  },
+  line: (part) => element("div", "line", part.text),
+  note: (part) => element("div", "note", part.text),
+  button: (part) => {
+    const link = element("a", "button", part.text);
+    if (/^https:\/\//.test(part.url)) link.href = part.url;
+    link.rel = "noreferrer noopener";
+    return link;
+  },
+};
+
+function asCard(look) {
+  const card = element("div", "card");
+  if (/^#[0-9a-f]{6}$/i.test(look.colour || "")) card.style.setProperty("--edge", look.colour);
+  for (const part of look.parts) card.append(PARTS[part.role](part));
+  return card;
+}
+
 function asPosted(message) {
-  const head = element("p", "head", element("span", "name", "loginwatch"), element("span", "badge", "APP"), time(message.received_at));
+  const kind = message.channel.split("/")[0];
+  const badge = message.look ? BADGES[kind] : "APP";
+  const head = element("p", "head", element("span", "name", "loginwatch"));
+  if (badge) head.append(element("span", "badge", badge));
+  head.append(time(message.received_at));
   const content = element("div", "content", head);
+  if (message.look) {
+    content.append(asCard(message.look));
+    return element("article", `look ${kind}`, avatar(), content);
+  }
   const blocks = message.payload.blocks || [];
   for (const block of blocks) {
     const make = BLOCKS[block.type];
@@ -163,6 +200,9 @@ function update(answer) {
   const atBottom = innerHeight + scrollY >= document.documentElement.scrollHeight - 40;
   forget(answer.cleared);
   let messages = answer.messages;
+  // One kind of channel, `discord`, or one channel, `discord/ops`.
+  const wanted = query.get("channel");
+  if (wanted) messages = messages.filter(({ channel }) => channel === wanted || channel.split("/")[0] === wanted);
   if (query.has("last")) messages = messages.filter((message) => message.delivered).slice(-Number(query.get("last")));
   messages.forEach(show);
   last = answer.last;
@@ -200,4 +240,5 @@ async function poll() {
 }
 
 document.body.classList.toggle("picture", picture);
+document.body.classList.toggle("of-channel", query.has("channel"));
 poll();

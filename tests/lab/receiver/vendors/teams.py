@@ -24,7 +24,7 @@ from ..verdict import JSON_ANSWER, Answer, Verdict, check_encoding, json_object
 PATH = re.compile(r"/.*(?:triggers|workflows)/.+/(?:invoke|run)")
 MOST_BYTES = 28 * 1024
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
-COLOURS = {"Default": "#8d949e", "Warning": "#9a6a00", "Attention": "#c4314b", "Good": "#237b4b", "Accent": "#6264a7"}
+COLOURS = {"Default": "#242424", "Warning": "#9a6a00", "Attention": "#c4314b", "Good": "#237b4b", "Accent": "#6264a7"}
 CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
 SPACING = one_of("None", "Small", "Default", "Medium", "Large", "ExtraLarge", "Padding")
 RUN = {

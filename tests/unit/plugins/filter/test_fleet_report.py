@@ -48,8 +48,15 @@ def test_a_host_that_is_well():
         "failed": 0,
         "real_login": "delivered",
         "problems": [],
+        "channels": [],
         "sandbox_without": [],
     }
+
+
+def test_its_channels_are_in_the_report():
+    channels = {"ops": {"kind": "discord", "host": "x", "waiting": 1, "failed": 0, "problems": ["alerts wait"]}}
+    ops = {"name": "ops", "kind": "discord", "waiting": 1, "failed": 0, "well": False}
+    assert record(known(channels=channels))["channels"] == [ops]
 
 
 def test_what_a_host_refuses_of_the_sandbox_is_no_problem_and_is_in_the_report():

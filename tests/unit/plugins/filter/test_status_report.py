@@ -25,6 +25,10 @@ STATUS = {
     "last_ping": None,
     "problems": ["1 alerts were refused, the last with 404 no_service"],
     "sandbox_without": ["namespaces"],
+    "channels": {
+        "chat": {"kind": "discord", "host": "x", "waiting": 2, "failed": 1, "problems": ["1 alert was refused"]},
+        "ops": {"kind": "email", "host": "x", "waiting": 0, "failed": 0, "problems": []},
+    },
     "version": "0.1.0",
     "state": "critical",
 }
@@ -43,6 +47,10 @@ def test_a_status_is_taken_as_it_is():
         "failed": 1,
         "problems": STATUS["problems"],
         "sandbox_without": ["namespaces"],
+        "channels": [
+            {"name": "chat", "kind": "discord", "waiting": 2, "failed": 1, "well": False},
+            {"name": "ops", "kind": "email", "waiting": 0, "failed": 0, "well": True},
+        ],
         "deliveries": [{"from": "203.0.113.50 port 45006", "time": 1763884800.5}],
         "ignored": [{"from": "203.0.113.50 port 45007", "time": 0.0, "rule": 2}],
         "folded": [{"from": "203.0.113.50 port 45008", "time": 1763884801.5}],
@@ -51,7 +59,8 @@ def test_a_status_is_taken_as_it_is():
 
 @pytest.mark.parametrize(
     ("missing", "key"),
-    [("recent_ignored", "ignored"), ("recent_folded", "folded"), ("sandbox_without", "sandbox_without")],
+    [("recent_ignored", "ignored"), ("recent_folded", "folded"), ("sandbox_without", "sandbox_without"),
+     ("channels", "channels")],
 )
 def test_an_older_notifier_leaves_out_what_came_later(missing, key):
     report = status_report(json.dumps({name: STATUS[name] for name in STATUS if name != missing}))
@@ -61,6 +70,18 @@ def test_an_older_notifier_leaves_out_what_came_later(missing, key):
 @pytest.mark.parametrize("parts", ["namespaces", [1], ["namespaces"] * 11])
 def test_a_sandbox_that_no_notifier_describes_is_not_understood(parts):
     assert not status_report(json.dumps(dict(STATUS, sandbox_without=parts)))["understood"]
+
+
+CHANNEL = STATUS["channels"]["ops"]
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [{"ops": {}}, {"ops": 5}, {"ops": dict(CHANNEL, waiting=-1)}, {"ops": dict(CHANNEL, failed=True)},
+     {"ops": dict(CHANNEL, kind=[1])}, {"ops": dict(CHANNEL, problems="x")}, {str(n): CHANNEL for n in range(101)}],
+)  # fmt: skip
+def test_channels_that_no_notifier_describes_are_not_understood(channels):
+    assert not status_report(json.dumps(dict(STATUS, channels=channels)))["understood"]
 
 
 def test_what_a_host_does_not_know_is_null():
@@ -93,7 +114,9 @@ def used(report):
         datetime.fromtimestamp(report["last_delivery"], timezone.utc).strftime("%Y-%m-%d %H:%M")
     for name in ("waiting", "failed"):
         assert report[name] is None or type(report[name]) is int
-    texts = [report["version"], report["label"], report["fault"], *report["problems"]]
+    assert all(type(channel[count]) is int for channel in report["channels"] for count in ("waiting", "failed"))
+    texts = [channel[name] for channel in report["channels"] for name in ("name", "kind")]
+    texts += [report["version"], report["label"], report["fault"], *report["problems"]]
     texts += [login["from"] for login in [*report["deliveries"], *report["ignored"], *report["folded"]]]
     assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"], *report["folded"]])
     assert all(type(login["rule"]) is int for login in report["ignored"])
@@ -123,6 +146,7 @@ def test_no_missing_key_spoils_it(name):
         "recent_ignored",
         "recent_folded",
         "sandbox_without",
+        "channels",
         "version",
     )
     assert report["understood"] is (name in used_by_nobody)

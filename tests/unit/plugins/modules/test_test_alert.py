@@ -35,8 +35,9 @@ if "exit" in answers:
     sys.stderr.write(answers["print"])
     sys.exit(answers["exit"])
 if sys.argv[1:3] == ["test", "--json"]:
-    print(json.dumps(answers["test"]))
-    sys.exit(0 if answers["test"]["delivered"] else 1)
+    only = sys.argv[4] if "--channel" in sys.argv else "test"
+    print(json.dumps(answers[only]))
+    sys.exit(0 if answers[only]["delivered"] else 1)
 assert sys.argv[1:] == ["status", "--json"]
 status = answers["status"]
 asked = open(os.path.join(here, "calls")).read().count("status")
@@ -47,6 +48,16 @@ if os.path.exists(os.path.join(here, "captured")) and answers.get("delivers", Tr
     other = dict(id="1.0-1", user="ada", delivered_at=2.0, status=200)
     status["recent_deliveries"] = [dict(other, **{{"from": "192.0.2.1 port 1"}})]
     status["recent_deliveries"].append(dict(other, id="2.0-2", **{{"from": address + " port " + port}}))
+if "channels" in answers and os.path.exists(os.path.join(here, "captured")):
+    address, port = json.load(open(os.path.join(here, "captured")))["SSH_CONNECTION"].split()[:2]
+    origin = address + " port " + port
+    status["channels"] = answers["channels"]
+    takers = [name for name in status["channels"] if status["channels"][name].pop("delivers", False)]
+    status["recent_deliveries"] = [dict(id="2.0-2", channel=name, status=200, **{{"from": origin}}) for name in takers]
+    status["recent_ignored"] = [] if takers else [dict(rule=0, **{{"from": origin}})] * answers.get("ignored", True)
+    for found in status["channels"].values():
+        if "last_answer" in found:
+            found["last_answer"]["from"] = origin
 if "refused" in answers and os.path.exists(os.path.join(here, "captured")):
     address, port = json.load(open(os.path.join(here, "captured")))["SSH_CONNECTION"].split()[:2]
     status["last_answer"] = dict({{"from": address + " port " + port}}, **answers["refused"])
@@ -98,6 +109,7 @@ def run(run_module, notifier):
 def test_arguments_are_checked(run):
     assert "value of path must be one of: direct, pam" in run(path="ssh")["msg"]
     assert "at least 1 second" in run(timeout=0)["msg"]
+    assert "the rules say where the alert of a PAM session goes" in run(path="pam", channel="ops")["msg"]
     assert "a PAM session uses the installed one" in run(path="pam", configuration="/root/candidate.conf")["msg"]
 
 
@@ -180,6 +192,37 @@ def test_a_webhook_in_the_answer_is_masked(run, notifier):
     assert "'https://hooks.slack.example/...'" in result["msg"]
 
 
+WELL = {"delivered": True, "status": 200, "answer": "ok", "mend": None, "seconds": 0.2}
+GONE = {"delivered": False, "status": 404, "answer": "no_service", "mend": "create a new webhook", "seconds": 0.1}
+
+
+def test_each_channel_is_tried_and_the_first_that_failed_is_named(run, notifier):
+    notifier.answers(test=dict(GONE, id="1-2", channels={"chat": WELL, "ops": GONE, "mail": GONE}))
+    result = run()
+    assert result["failed"] is True
+    assert result["msg"] == (
+        "The test alert was not delivered to the channel ops (404 no_service). Create a new webhook."
+    )
+    assert (result["channel"], result["channels"]) == ("ops", {"chat": WELL, "ops": GONE, "mail": GONE})
+    notifier.answers(test=dict(WELL, id="1-2", channels={"chat": WELL, "ops": WELL}))
+    result = run()
+    assert (result["delivered"], result["channel"]) == (True, None)
+    assert result["channels"] == {"chat": WELL, "ops": WELL}
+
+
+def test_one_channel_alone_is_tried(run, notifier):
+    notifier.answers(ops=dict(GONE, id="1-2", channels={"ops": GONE}))
+    result = run(channel="ops")
+    assert notifier.calls() == ["test --json --channel ops"]
+    assert result["msg"] == "The test alert was not delivered (404 no_service). Create a new webhook."
+
+
+def test_secrets_in_the_answers_of_channels_are_masked(run, notifier):
+    bad = dict(GONE, answer=f"cannot reach '{WEBHOOK}'", mend=f"look at {WEBHOOK}")
+    notifier.answers(test=dict(bad, id="1-2", channels={"chat": bad, "ops": WELL}))
+    assert SECRET not in json.dumps(run())
+
+
 # -- by a session of PAM ----------------------------------------------------------------------------------------------
 
 
@@ -209,6 +252,45 @@ def test_the_installed_line_is_tried_and_its_alert_awaited(run_pam, notifier):
     assert (seen["PAM_SERVICE"], seen["PAM_USER"]) == ("ssh-login-notify-test", "loginwatch-test")
     assert (seen["PAM_TTY"], seen["PAM_RHOST"], seen["PAM_TYPE"]) == ("ssh", "192.0.2.1", "open_session")
     assert re.match(r"192\.0\.2\.1 [0-9]+ 192\.0\.2\.2 22\Z", seen["SSH_CONNECTION"])
+
+
+@takes_confdir
+def test_of_several_channels_those_that_take_no_login_are_tried_directly(run_pam, notifier):
+    delivers = {"delivers": True, "waiting": 0}
+    channels = {"chat": delivers, "ops": {"waiting": 0}, "mail": dict(delivers, waiting=1)}
+    notifier.answers(channels=channels, ops=dict(WELL, id="1-2", channels={"ops": WELL}))
+    result = run_pam()
+    assert (result["delivered"], result["channel"], result["id"]) == (True, None, "2.0-2")
+    assert {name: found["delivered"] for name, found in result["channels"].items()} == dict.fromkeys(channels, True)
+    assert [call for call in notifier.calls() if call.startswith("test")] == ["test --json --channel ops"]
+
+
+@takes_confdir
+def test_a_session_that_no_channel_takes_is_no_failure(run_pam, notifier):
+    channels = {"chat": {"waiting": 0}, "ops": {"waiting": 0}}
+    well = dict(WELL, id="1-2", channels={})
+    notifier.answers(channels=channels, ops=well, chat=well)
+    assert run_pam()["delivered"] is True
+    notifier.answers(channels=channels, ignored=False, ops=well, chat=well)
+    assert "not delivered in time" in run_pam(timeout=1)["msg"]
+
+
+@takes_confdir
+@pytest.mark.parametrize("how", ["refused", "waits", "not tried"])
+def test_the_channel_that_did_not_deliver_is_named_with_its_answer(run_pam, notifier, how):
+    answer = {"status": 404 if how == "refused" else 503, "answer": "no_service", "mend": "create a new webhook"}
+    dead = {"waiting": 1, "last_answer": answer} if how != "not tried" else {"waiting": 0}
+    notifier.answers(
+        channels={"chat": {"delivers": True, "waiting": 0}, "ops": dead},
+        ops=dict(GONE, status=503, id="1-2", channels={"ops": GONE}),
+    )
+    result = run_pam(timeout=30 if how == "refused" else 1)
+    assert result["failed"] is True
+    assert "not delivered to the channel ops (" in result["msg"]
+    assert result["msg"].endswith(" no_service). Create a new webhook.")
+    assert result["channel"] == "ops"
+    assert result["channels"]["chat"]["delivered"] is True
+    assert result["channels"]["ops"]["delivered"] is False
 
 
 @takes_confdir
