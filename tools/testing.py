@@ -248,7 +248,7 @@ def test_notifier(version: str, python: Path) -> None:
     directory = STATE / "pythons" / version
     requirements = ROOT / "tests" / "unit" / "notifier" / "requirements.txt"
     environment.make_venv(directory, python, environment.locked(requirements), requirements.read_text())
-    # Most tests have the same outcome on every Python, and some of them take long: two Pythons are enough for these.
+    # Most cases have the same outcome on every Python: two Pythons are enough for these.
     options = () if version in (pythons.VERSIONS[0], pythons.VERSIONS[-1]) else ("--between",)
     python = directory / "bin" / "python"
     run(python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier", *options)
