@@ -157,6 +157,13 @@ def run_parts(words: list[str], jobs: int = JOBS) -> int:
     return report(run_all(list({check.name: check for check in checks}.values()), jobs))
 
 
+def run_selected(arguments: list[str]) -> int:
+    """Run what these arguments of pytest select, with the Python of .dev/venv; 0 if all of it holds, else Failure."""
+    environment.ensure()
+    pytest(*arguments)
+    return 0
+
+
 def run_all(checks: list[Check], jobs: int) -> list[Result]:
     """Run all of them, and return the outcome of each, in their order."""
     turns = {turn: [check for check in checks if check.turn is turn] for turn in Turn}
