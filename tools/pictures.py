@@ -9,7 +9,9 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from tests.lab import chats
 from tests.lab.containers import address
 from tests.lab.logins import Person
 from tests.lab.receiver.client import Message, Receiver
@@ -23,6 +25,9 @@ SPOOL = "/var/spool/ssh-login-notify"
 STATE, MUTES = f"{SPOOL}/state", f"{SPOOL}/mutes"
 PROGRAM = "ssh-login-notify"
 MESSAGE_SECONDS = 60.0
+# Of these forms of message there is a picture for each of these kinds of channel, too: `heavy-teams`.
+FORMS = ("alert", "heavy", "digest", "test", "self-check")
+CHANNELS = ("teams", "discord", "email")
 
 
 def take(names: list[str]) -> None:
@@ -31,23 +36,47 @@ def take(names: list[str]) -> None:
     if not engine.container_names("loginwatch=demo"):
         demo.start()
     receiver = Receiver(demo.page().rstrip("/"))
-    for name in names or list(PICTURES):
-        say(f"taking docs/images/{name}.png")
+    wanted = names or known()
+    for name in [name for name in PICTURES if name in wanted]:
+        take_one(receiver, name, [""])
+    for form in FORMS:
+        kinds = [kind for kind in CHANNELS if f"{form}-{kind}" in wanted]
+        if kinds:
+            with configured(channels=[entry(kind) for kind in kinds]):
+                take_one(receiver, form, kinds)
+
+
+def known() -> list[str]:
+    """Return the names of all pictures."""
+    return [*PICTURES, *(f"{form}-{kind}" for form in FORMS for kind in CHANNELS)]
+
+
+def take_one(receiver: Receiver, name: str, kinds: list[str]) -> None:
+    """Have one form of message come, and take its pictures: of the message in each of these kinds of channel.
+
+    kinds: "" for the webhook, which is Slack's
+    """
+    receiver.settle()
+    mark = receiver.last()
+    PICTURES[name](receiver)
+    for kind in kinds:
+        target = IMAGES / (f"{name}-{kind}.png" if kind else f"{name}.png")
+        say(f"taking docs/images/{target.name}")
+        of_channel = partial(is_of, kind or "slack")
+        receiver.wait_for(of_channel, after=mark, timeout=MESSAGE_SECONDS)
         receiver.settle()
-        mark = receiver.last()
-        PICTURES[name](receiver)
-        receiver.wait_for(after=mark, timeout=MESSAGE_SECONDS)
-        receiver.settle()
-        target = IMAGES / f"{name}.png"
-        run(
-            environment.program("python"),
-            "-m",
-            "tests.lab.receiver.screenshot",
-            "--of",
-            demo.page(),
-            "--output",
-            target,
-        )
+        program = (environment.program("python"), "-m", "tests.lab.receiver.screenshot")
+        run(*program, "--of", demo.page(), "--channel", kind, "--output", target)
+
+
+def is_of(kind: str, message: Message) -> bool:
+    """Tell whether a message is in a channel of this kind."""
+    return message.channel.partition("/")[0] == kind
+
+
+def entry(kind: str) -> dict[str, object]:
+    """Return a channel of this kind at the demo's receiver."""
+    return chats.settings(kind, "receiver:2525" if kind == "email" else "https://receiver:8443", f"the-{kind}")
 
 
 def alert(_receiver: Receiver) -> None:
@@ -186,7 +215,7 @@ def change(path: str, how: str) -> None:
 @contextmanager
 def configured(**values: object) -> Iterator[None]:
     """Other settings meanwhile."""
-    shell(f"cp -p {CONFIGURATION} /root/kept")
+    shell(f"cp -p {CONFIGURATION} /root/kept-by-configured")
     change(CONFIGURATION, f"found.update(json.loads({json.dumps(values)!r}))")
     yield
-    shell(f"mv /root/kept {CONFIGURATION}")
+    shell(f"mv /root/kept-by-configured {CONFIGURATION}")
