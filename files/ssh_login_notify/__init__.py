@@ -40,6 +40,12 @@ The way of a login, in the order of the modules:
     state             what the sender last did
     triage            which logins need a message
     judge             how heavy a login is, and why
+    lookups           what is looked up for an alert that gets a message
+    context           what was found, as an alert has it
+    ec2               which instance of EC2 this host is
+    instance_connect  who has sent a key of EC2 Instance Connect
+    reverse_dns       the name by DNS of a client's address
+    geo_database      the country and the network of an address, by files on this host
     memory            what was seen on this host before: keys, networks, types
     identity          what tells one login from another
     rules             whose key it is, and which logins need no message
@@ -71,8 +77,8 @@ What the collection's modules run, and the sender for a hint:
     authorized_keys   the lines of these files
 
 Leaves that the others share: build, paths, exit_codes, problem, text, journal, config, privileges, installation,
-labels, trust, units, and, linked with the collection's own, pam_stack, client_networks, certificate_patterns, settings,
-channel_settings, login_types, weights.
+labels, trust, units, boot, languages, and, linked with the collection's own, pam_stack, client_networks,
+certificate_patterns, settings, channel_settings, link_template, login_types, weights.
 """
 
 VERSION = "0.1.0"

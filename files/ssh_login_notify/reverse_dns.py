@@ -3,7 +3,7 @@
 """The name that the host's resolver gives for an address, and whether the name points back to it.
 
 Whoever has an address chooses its name, so it is a hint. A name that points back (RFC 1912, 2.1) belongs to somebody
-who also controls that name. The resolver knows no time limit that could be set from here (getnameinfo(3)), so a thread
+who also controls that name. The resolver knows no time limit that could be set from here (resolv.conf(5)), so a thread
 asks it, and is left behind where it takes too long. Then nothing more is asked in this run: one thread is stuck at
 most, and the process ends without it.
 """
@@ -61,7 +61,8 @@ def is_address(text: str) -> bool:
 
 def _ask(address: str, found: "Dict[str, Any]") -> None:
     try:
-        name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
+        # Not getnameinfo(3): Python holds its lock meanwhile (socketmodule.c), and no other thread could go on.
+        name = socket.gethostbyaddr(address)[0]
         found["name"] = printable(name, LONGEST)
         found["confirmed"] = _points_back(name, address)
     except Exception:  # no name, no resolver, or a name that Python can't take: then it has none
