@@ -18,6 +18,7 @@ examples:
   ./dev test                        everything that must hold: lint, unit tests, real servers
   ./dev test quick                  lint, three Pythons, two scenarios on one platform
   ./dev test unit receiver          only these parts
+  ./dev test unit -- FILE -k NAME   one test, by pytest's own arguments, with the Python of .dev/venv
   ./dev test faults outage          these scenarios on real servers
   ./dev shell                       a shell in which molecule and ansible-playbook are at hand
 
@@ -28,7 +29,10 @@ removes all of it. Debian packages, and a Docker engine that it had to install, 
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit code is 0 if it did what it should."""
-    options = parser().parse_args(arguments)
+    # Only `test` takes pytest's arguments; `bench` hands over all of its own.
+    end = arguments.index("--") if arguments[:1] == ["test"] and "--" in arguments else len(arguments)
+    options = parser().parse_args(arguments[:end])
+    options.pytest = arguments[end + 1 :]
     os.chdir(ROOT)
     try:
         return options.run(options) or 0
@@ -60,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     take.add_argument("name", nargs="*", help=f"{', '.join(pictures.PICTURES)} (default: all)")
 
     summary = "run the tests, or some parts of them"
-    test = command("test", lambda options: testing.run_parts(options.part, options.jobs), summary)
+    test = command("test", run_tests, summary)
     test.add_argument(
         "part", nargs="*", metavar="PART",
         help=f"{', '.join(testing.PARTS)}; quick; enforcing; of molecule, {', '.join(testing.SCENARIOS)} "
@@ -92,6 +96,15 @@ def parser() -> argparse.ArgumentParser:
     command("shell", shell, "open a shell with the virtual environment active")
     command("clean", clean, "remove everything that ./dev made")
     return top
+
+
+def run_tests(options: argparse.Namespace) -> int:
+    """Run parts of the tests, or what pytest's own arguments select of the unit tests."""
+    if not options.pytest:
+        return testing.run_parts(options.part, options.jobs)
+    if options.part != ["unit"]:
+        raise Failure("only `./dev test unit` takes arguments of pytest behind --")
+    return testing.run_selected(options.pytest)
 
 
 def shell(options: argparse.Namespace) -> None:

@@ -48,6 +48,6 @@ def tables(scenarios: list[dict], usual: dict, records: list[dict]) -> tuple[lis
     order = sorted(found, key=lambda host: (host[0], list(GROUPS).index(host[1])))
     tested = [["host", "what starts the sender"]]
     tested += [[f"Debian {debian}{GROUPS[group][0]}", GROUPS[group][1]] for debian, group in order]
-    by_hand = [["host", "foreign in it", "what was run", "what held", "when"]]
+    by_hand = [["host", "parts from elsewhere", "how it was run", "what passed", "when"]]
     by_hand += [[str(of[key]) for key in ("host", "foreign", "command", "held", "when")] for of in records]
     return tested, by_hand

@@ -157,6 +157,13 @@ def run_parts(words: list[str], jobs: int = JOBS) -> int:
     return report(run_all(list({check.name: check for check in checks}.values()), jobs))
 
 
+def run_selected(arguments: list[str]) -> int:
+    """Run what these arguments of pytest select, with the Python of .dev/venv; 0 if all of it holds, else Failure."""
+    environment.ensure()
+    pytest(*arguments)
+    return 0
+
+
 def run_all(checks: list[Check], jobs: int) -> list[Result]:
     """Run all of them, and return the outcome of each, in their order."""
     turns = {turn: [check for check in checks if check.turn is turn] for turn in Turn}
@@ -248,7 +255,7 @@ def test_notifier(version: str, python: Path) -> None:
     directory = STATE / "pythons" / version
     requirements = ROOT / "tests" / "unit" / "notifier" / "requirements.txt"
     environment.make_venv(directory, python, environment.locked(requirements), requirements.read_text())
-    # Most tests have the same outcome on every Python, and some of them take long: two Pythons are enough for these.
+    # Most cases have the same outcome on every Python: two Pythons are enough for these.
     options = () if version in (pythons.VERSIONS[0], pythons.VERSIONS[-1]) else ("--between",)
     python = directory / "bin" / "python"
     run(python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/notifier", *options)

@@ -40,6 +40,12 @@ CONFIGURATION_HEAD = """\
 Only the webhook, or another channel, has to be set. [The role's page](../roles/ssh_login_notify/README.md) has examples
 and says what stops a run. [rules.md](rules.md) describes rules."""
 CHANNELS = "ssh_login_notify_channels"
+# What the README has a table of. All others are in docs/configuration.md.
+MOST_USED = (
+    "ssh_login_notify_webhook_url", CHANNELS, "ssh_login_notify_people", "ssh_login_notify_ignore",
+    "ssh_login_notify_repeat_minutes", "ssh_login_notify_host_label", "ssh_login_notify_heartbeat_time",
+    "ssh_login_notify_heartbeat_ping_url", "ssh_login_notify_proxy",
+)  # fmt: skip
 # The types of an argument specification in other words. A secret and what may be one value or a list have the type raw.
 KINDS = {
     "str": "text", "bool": "true or false", "int": "a whole number", "raw": "text", "dict": "a mapping",
@@ -74,9 +80,12 @@ def main(arguments: list[str]) -> int:
 
 
 def readme(page: str, variables: dict[str, dict]) -> str:
-    """The collection's README, with a table that has one sentence for each variable: when to change it."""
-    rows = [["variable", "default", "why you would change it"]]
-    rows += [[f"`{name}`", f"`{default(of)}`", markdown(paragraphs(of)[-1])] for name, of in variables.items()]
+    """The collection's README, with a table of the variables that most people set: what it is, when to change it."""
+    rows = [["variable", "default", "what it is, and when to change it"]]
+    for name in MOST_USED:
+        first, *_others, last = paragraphs(variables[name])
+        link = f"[`{name}`](docs/configuration.md#{name})"
+        rows.append([link, f"`{default(variables[name])}`", markdown(f"{first_sentence(first)} {last}")])
     return between_markers(page, table(rows))
 
 
@@ -139,6 +148,11 @@ def paragraphs(of: dict) -> list[str]:
     """The paragraphs of a variable's description."""
     description = of["description"]
     return [description] if isinstance(description, str) else description
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a paragraph."""
+    return text.partition(". ")[0].rstrip(".") + "."
 
 
 def markdown(text: str) -> str:

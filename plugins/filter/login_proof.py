@@ -78,6 +78,10 @@ IGNORED = (
     "Rule {rule} of ssh_login_notify_ignore matches the login from {origin}, so it has no alert. To prove this host by"
     " a test alert instead, set -e {switch}=false."
 )
+NOT_TAKEN = (
+    "No channel in ssh_login_notify_channels takes the login from {origin}, so it has no alert. To prove this host by a"
+    " test alert instead, set -e {switch}=false."
+)
 CLOCK = re.compile(r"[0-9]{9,11}\Z", re.ASCII)
 # What an alert says instead of a port (peer.py on the host).
 BY_PAM = " (by PAM_RHOST, port not known)"
@@ -104,7 +108,9 @@ def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[s
         return {"settled": True, "rule": 0, "problem": ""}
     for ignored in report["ignored"]:
         if _is_this(ignored, words, clock):
-            problem = IGNORED.format(rule=ignored["rule"], origin=origin, switch=switch)
+            # The notifier says 0 where it is no rule of that setting.
+            text = IGNORED if ignored["rule"] else NOT_TAKEN
+            problem = text.format(rule=ignored["rule"], origin=origin, switch=switch)
             return {"settled": True, "rule": ignored["rule"], "problem": wrap_var(problem)}
     why = "; ".join(report["problems"]) or (
         "the notifier reports no problem" if report["understood"] else "the notifier gave no valid status"

@@ -122,11 +122,12 @@ def outcome_of_test(answer: Dict[str, Any]) -> Outcome:
     found = answer.get("channels")
     channels = {name: result_of(outcome_of_test(found[name])) for name in found} if isinstance(found, dict) else {}
     failed = [name for name, result in channels.items() if not result["delivered"]]
+    shown = found[failed[0]] if failed else answer
     return Outcome(
-        delivered=answer.get("delivered") is True,
-        status=answer.get("status"),
-        answer=without_secrets(answer.get("answer")) or "",
-        mend=without_secrets(answer.get("mend")),
+        delivered=answer.get("delivered") is True and not failed,
+        status=shown.get("status"),
+        answer=without_secrets(shown.get("answer")) or "",
+        mend=without_secrets(shown.get("mend")),
         seconds=answer.get("seconds"),
         id=without_secrets(answer.get("id")),
         channel=failed[0] if failed and len(channels) > 1 else None,

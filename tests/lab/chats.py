@@ -32,11 +32,16 @@ MORE = {
 def settings(kind, server, what="ops"):
     """Return a channel's entry of `ssh_login_notify_channels`, at the receiver.
 
-    server: `https://receiver:8443`. what: which of the receiver's channels of this kind
+    server: `https://receiver:8443`; for mail, the address and the port of its mail server.
+    what: which of the receiver's channels of this kind
     """
     base = f"{server}/{kind}/{what}"
     if kind == "telegram":
         return {"name": what, "kind": kind, "token": TOKEN, "chat": -1001234567890, "api_url": base}
+    if kind == "email":
+        host, _colon, port = server.rpartition("//")[2].rpartition(":")
+        more = {"host": host, "port": int(port), "tls": "starttls", "from": "web-3@example.com"}
+        return dict(more, name=what, kind=kind, to=[what + "@example.com"])
     if kind == "slack_app":
         api_url = base + "/api/chat.postMessage"
         return {"name": what, "kind": kind, "token": BOT_TOKEN, "channel": "C0123456789", "api_url": api_url}

@@ -37,7 +37,7 @@ SSHD = ("sh", "-c", "mkdir -p /run/sshd && cron && exec /usr/sbin/sshd -D -e")
 RECEIVER_OPTIONS = (
     "--hostname=receiver", "--network-alias=receiver", f"--volume={TESTS}:/opt/tests:ro", "--workdir=/opt",
 )  # fmt: skip
-RECEIVER = ("python3", "-B", "-m", "tests.lab.receiver", "--name", "receiver")
+RECEIVER = ("python3", "-B", "-m", "tests.lab.receiver", "--name", "receiver", "--smtp", "2525")
 
 
 def address(container: str) -> str:

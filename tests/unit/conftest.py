@@ -5,18 +5,22 @@
 
 
 def pytest_addoption(parser):
-    text = "for a Python or an Ansible beside those that have the whole run: each test with the first of its cases only"
+    text = "for a Python or an Ansible beside those that have the whole run: the first case of each test, no long one"
     parser.addoption("--between", action="store_true", help=text)
 
 
 def pytest_collection_modifyitems(config, items):
-    """With --between every test runs, but not every case: a case seldom differs by version, and all run on two."""
+    """With --between, leave out what two other versions run: all but the first case of a test, and the long tests.
+
+    A case seldom differs by version. A long test is marked `whole`, and is about rules of our own, such as how many
+    alerts may wait. What the interpreter has a part in is not marked: processes, TLS, the installed program.
+    """
     if not config.getoption("--between"):
         return
     kept, left_out, seen = [], [], set()
     for item in items:
         name = item.nodeid.partition("[")[0]
-        (left_out if name in seen else kept).append(item)
+        (left_out if name in seen or item.get_closest_marker("whole") else kept).append(item)
         seen.add(name)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept

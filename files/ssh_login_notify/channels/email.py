@@ -281,7 +281,9 @@ class Channel(BaseChannel):
         way = f"{self._host} port {self._port}"
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return f"{way} {NO_WAY_TO_SIGN_IN if NO_WAY_TO_SIGN_IN in str(error) else NO_STARTTLS}"
-        found = failure(error, way, self.configuration)
+        # smtplib takes what ends an exchange for a closed connection, also its own timeout.
+        ended = error.__context__ if isinstance(error, smtplib.SMTPServerDisconnected) else None
+        found = failure(ended if isinstance(ended, OSError) else error, way, self.configuration)
         if found:
             return found
         if isinstance(error, smtplib.SMTPServerDisconnected):

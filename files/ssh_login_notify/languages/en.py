@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""English. The forms of its lines and headlines are documented (docs/operating.md): programs may read them."""
+"""English. The forms of its lines and headlines are documented (docs/messages.md): programs may read them."""
 
 NAME_ENDS = (" as ", ": ")
 TEXTS = {

@@ -37,6 +37,7 @@ def main() -> int:
     add = parser.add_argument
     add("--http", type=address, default=address("8080"), help="page and interface of the tests (default 0.0.0.0:8080)")
     add("--https", type=address, default=address("8443"), help="the webhook (default 0.0.0.0:8443)")
+    add("--smtp", type=address, help="take mail there, too; nowhere by default")
     add("--bad-https", type=bad_port, action="append", default=[], metavar="KIND=HOST:PORT",
         help=f"a port with a certificate that must be refused: {', '.join(BAD_KINDS)}; may be repeated")  # fmt: skip
     add("--name", action="append", default=[], help="DNS name or address in the certificate; may be repeated")
@@ -48,7 +49,12 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         receiver = Receiver(
-            options.state, http=options.http, https=options.https, bad_https=dict(options.bad_https), names=options.name
+            options.state,
+            http=options.http,
+            https=options.https,
+            bad_https=dict(options.bad_https),
+            smtp=options.smtp,
+            names=options.name,
         )
     except (OSError, RuntimeError) as error:
         print(f"receiver: {error}", file=sys.stderr)

@@ -19,6 +19,7 @@ from typing import Any, Iterable, Mapping
 from .admin import Admin
 from .behaviour import Behaviour
 from .certificates import make_contexts
+from .mail import Mail
 from .misbehaviour import Connection
 from .store import Store
 from .webhook import Webhook
@@ -36,9 +37,10 @@ class Receiver:
         http: tuple[str, int] = ("127.0.0.1", 0),
         https: tuple[str, int] = ("127.0.0.1", 0),
         bad_https: Mapping[str, tuple[str, int]] | None = None,
+        smtp: tuple[str, int] | None = None,
         names: Iterable[str] = (),
     ) -> None:
-        """Bind every port (0: any free one). bad_https: further ports, by the kind of their certificate.
+        """Bind every port (0: any free one). bad_https: further ports, by the kind of their certificate. smtp: of mail.
 
         state: directory for messages and keys. names: what the certificates are made for.
         Raises OSError when a port is taken, RuntimeError when openssl fails.
@@ -51,8 +53,11 @@ class Receiver:
         self.handshake_failures: deque[dict[str, Any]] = deque(maxlen=1000)
         self.pings: deque[dict[str, Any]] = deque(maxlen=1000)
         self.ca, self.contexts = make_contexts(state, names)
-        wanted = {"http": http, "https": https, **(bad_https or {})}
-        self.listeners = {name: Listener(self, name, address) for name, address in wanted.items()}
+        wanted = {"http": http, "https": https, **(bad_https or {}), **({"smtp": smtp} if smtp else {})}
+        self.listeners = {name: self._listener(name, address) for name, address in wanted.items()}
+
+    def _listener(self, name: str, address: tuple[str, int]) -> Listener | Mail:
+        return Mail(self, name, address) if name == "smtp" else Listener(self, name, address)
 
     def address(self, name: str) -> tuple[str, int]:
         """Return host and port of a listener: `http`, `https` or a kind of bad certificate."""
@@ -76,7 +81,7 @@ class Receiver:
             for name, listener in self.listeners.items():
                 if name != "http" and listener.closed is wanted:
                     if wanted:
-                        self.listeners[name] = Listener(self, name, self.address(name))
+                        self.listeners[name] = self._listener(name, self.address(name))
                         self.listeners[name].start()
                     else:
                         listener.stop()

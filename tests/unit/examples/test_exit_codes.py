@@ -21,6 +21,7 @@ FUNCTIONS = {
     "test": {"cli": ["test"], "trial": ["run"]},
     "check": {"cli": ["check"]},
     "flush": {"cli": ["flush"]},
+    "mute": {"cli": ["mute", "_not_muted"]},
     "heartbeat": {"cli": ["beat"]},
     "send": {"sender": ["main", "_run", "_fail"]},
     "follow": {"follower": None},

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of what the notifier shows, by the forms that docs/operating.md gives and by nothing else."""
+"""Readers of what the notifier shows, by the forms that docs/messages.md gives and by nothing else."""
 
 import json
 import re

@@ -107,6 +107,7 @@ def test_what_strangers_choose_is_made_printable():
     assert found["address"] == ""
 
 
+@pytest.mark.whole
 @given(st.binary(max_size=300), st.sampled_from(["rsync", "unknown"]))
 def test_any_capture_makes_an_alert_that_comes_back_as_it_was(raw, kind):
     found = build(Capture(NAME, raw), kind)
@@ -185,6 +186,7 @@ def test_the_line_for_the_log_has_all_that_is_known_of_a_key():
     assert "auth=publickey,hostbased,gssapi-with-mic key=SHA256:a,SHA256:b service=sshd" in line
 
 
+@pytest.mark.whole
 @given(CHOSEN, CHOSEN, CHOSEN, CHOSEN, CHOSEN, st.lists(CHOSEN, max_size=3))
 def test_the_line_for_the_log_gives_back_what_strangers_chose(user, name, key_id, client_user, detail, notes):
     certificate = {"key_id": key_id, "serial": 7, "ca": "SHA256:ca"}

@@ -268,7 +268,6 @@ def test_nothing_is_run_to_ask(program):
     assert make(program("pass")).knock() is None
 
 
-
 @pytest.mark.parametrize("status", [2, 77, 126, 127, 255, 1000])
 def test_any_other_code_is_tried_again(program, status):
     assert make(program("pass")).read(Answer(status, "")).kind == FAILED

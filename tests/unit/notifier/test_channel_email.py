@@ -447,6 +447,15 @@ def test_a_server_that_is_silent_ends_at_the_deadline(mail, monkeypatch):
     assert str(error) == f"no answer from 127.0.0.1 port {mail.port} in time"
 
 
+def test_a_server_that_is_silent_at_a_step_is_no_closed_connection(mail, monkeypatch):
+    from ssh_login_notify.channels import email as module
+
+    monkeypatch.setattr(module, "STEP_SECONDS", 0.3)
+    reply = mail.reply
+    mail.reply = lambda connection, key, text: time.sleep(3) if key == "mail" else reply(connection, key, text)
+    assert str(failing(make(mail.port))) == f"no answer from 127.0.0.1 port {mail.port} in time"
+
+
 def test_nobody_there_is_said():
     server = MailServer()
     server.close()

@@ -278,6 +278,7 @@ def test_the_status_of_a_host_that_has_sent_nothing_yet(host):
     assert found["configuration"]["host_label"] == os.uname().nodename
 
 
+@pytest.mark.whole
 def test_the_status_names_a_rule_that_is_over_and_all_is_well_for_all_that(host):
     host.configure(ignore=[{"user": "x"}, {"user": "y", "until": "2020-01-31"}, {"user": "z", "until": "9999-12-31"}])
     code, found = host.json("status")
@@ -296,6 +297,7 @@ def figures_of(line):
     return {label: values.split(";") for label, _equals, values in (word.partition("=") for word in words)}
 
 
+@pytest.mark.whole
 def test_the_status_has_performance_data_for_monitoring(host):
     host.put(1)
     host.json("flush")
@@ -360,6 +362,7 @@ def test_alerts_that_have_waited_for_long_are_critical(host):
     assert 999 < found["oldest_waiting_seconds"] < 1010
 
 
+@pytest.mark.whole
 def test_a_capture_that_nobody_finishes_is_a_warning(host):
     host.put_now(age=5, directory="incoming", contents=b"x")
     assert host.json("status")[0] == OK
@@ -368,6 +371,7 @@ def test_a_capture_that_nobody_finishes_is_a_warning(host):
     assert (code, found["captured"]) == (WARNING, 2)
 
 
+@pytest.mark.whole
 def test_alerts_that_were_refused_are_critical_with_slacks_words(host):
     host.put(1)
     host.webhook.instructions.append(answer(400, "invalid_payload"))
@@ -377,6 +381,7 @@ def test_alerts_that_were_refused_are_critical_with_slacks_words(host):
     assert "400 invalid_payload: " in found["problems"][0]
 
 
+@pytest.mark.whole
 def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
     host.put_now()
     host.webhook.instructions.append(answer(404, "no_service"))

@@ -122,6 +122,7 @@ def test_a_channel_that_gives_no_answer_delays_no_other(host):
     host.webhooks["a"].instructions = [no_answer]
     host.put(1)
     sender = host.sender()
+
     def later():
         assert asked.wait(parts.LONGEST_WAIT)
         host.put(2)

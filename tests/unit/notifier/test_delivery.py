@@ -126,6 +126,7 @@ def test_what_was_delivered_is_remembered(queue):
     }  # fmt: skip
 
 
+@pytest.mark.whole
 def test_only_the_last_deliveries_are_remembered(queue):
     for start in range(0, RECENT + 40, 8):
         queue.put(*range(start, start + 8))
@@ -397,6 +398,7 @@ def each_minute(queue, monkeypatch, minutes):
         queue.send()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("numbers", [[1], [1, 2, 3], range(20)], ids=len)
 @pytest.mark.parametrize("lost", [reset, raw(b"", keep=False)], ids=["reset", "closed"])
 def test_what_no_answer_comes_to_is_repeated_once_an_hour_in_the_end(queue, slept, monkeypatch, numbers, lost):
@@ -421,6 +423,7 @@ def test_what_no_answer_came_to_goes_as_soon_as_slack_answers_again(queue, slept
     assert (queue.ids, queue.knocks) == ([ids(1)] * (FEW_TRIES + 1), 4)
 
 
+@pytest.mark.whole
 def test_what_no_answer_comes_to_although_slack_answers_is_stuck(spool, slept, monkeypatch):
     webhook = filtered(b"EICAR", reset)
     queue = Queue(spool, webhook)
@@ -710,6 +713,7 @@ def test_the_limit_in_bytes_counts_as_well_and_in_failed_too(queue, monkeypatch)
     assert State(queue.spool).untold == 16 - len(queue.names())
 
 
+@pytest.mark.whole
 def test_ten_thousand_may_wait_and_no_more(queue):
     for number in range(10003):
         parts.Path(queue.spool.path("outgoing", f"{1763884800 + number}.5-1")).touch()

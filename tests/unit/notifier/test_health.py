@@ -304,6 +304,7 @@ def systemd(monkeypatch, tmp_path):
     return says
 
 
+@pytest.mark.whole
 def test_a_unit_that_is_not_active_is_critical(host, systemd):
     systemd("active", "active")
     assert host.problems() == {}

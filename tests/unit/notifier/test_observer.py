@@ -82,6 +82,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.whole
 @takes_bash
 def test_many_connections_at_once_are_told_apart_by_one_observer(installation, tmp_path):
     programs = tmp_path / "programs"
@@ -154,6 +155,7 @@ def getsid(pid):
         return 0
 
 
+@pytest.mark.whole
 def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(installation):
     installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 3.0")
     installation.run({"PAM_USER": "first"})
@@ -630,6 +632,7 @@ def test_an_observer_begins_to_look_without_loading_what_takes_long(installation
     assert DEAR.intersection(done.stdout.decode().split()) == set()
 
 
+@pytest.mark.whole
 def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatch, tmp_path):
     """The rest of the PAM stack comes after the hook, and may take longer than all the patience, 0.1 s here."""
     proc = parts.FakeProc(tmp_path / "proc")

@@ -154,6 +154,7 @@ COPIES = (
 )  # fmt: skip
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_a_copy_is_nobodys_service_and_is_neither_edited_nor_a_reason_to_stop(host, state):
     host.pam("sshd", WITH_LINE)

@@ -203,9 +203,7 @@ RULES = st.lists(
 def test_a_channel_takes_what_its_rules_say(only, ignore, user, weights):
     """The rules once more, written as the documentation has them."""
     ignore = [rule for rule in ignore if "user" in rule]
-    kept_away = any(
-        rule["user"] == user and (not weights or set(weights) == {rule.get("weight")}) for rule in ignore
-    )
+    kept_away = any(rule["user"] == user and (not weights or set(weights) == {rule.get("weight")}) for rule in ignore)
     picked = not only or any(
         rule.get("user", user) == user and ("weight" not in rule or rule["weight"] in weights) for rule in only
     )

@@ -483,6 +483,7 @@ def is_named(rule, login, weights):
     return heavy <= said(rule, "weight") and all(found[key] & said(rule, key) for key in rule if key != "weight")
 
 
+@pytest.mark.whole
 @settings(max_examples=settings().max_examples * 5)
 @given(rules_and_logins())
 def test_no_login_that_a_rule_does_not_name_in_full_is_ever_ignored(case):
@@ -500,6 +501,7 @@ def test_no_login_that_a_rule_does_not_name_in_full_is_ever_ignored(case):
         assert re.search(r"\\|…", str(login["methods"][0]["certificate"]))
 
 
+@pytest.mark.whole
 @given(rules_and_logins())
 def test_a_message_mentions_somebody_only_by_a_rule_that_names_the_login_in_full(case):
     rule, login, weights = case

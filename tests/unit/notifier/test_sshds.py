@@ -9,7 +9,7 @@ import pytest
 from parts import needs_root
 from ssh_login_notify import paths, sshd_start, sshds, trust
 
-pytestmark = needs_root
+pytestmark = [needs_root, pytest.mark.whole]
 
 # Answers as sshd 9.2 does: it says what it was asked, and takes UsePAM and the ports from its options.
 OLD = """

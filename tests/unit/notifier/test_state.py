@@ -64,6 +64,7 @@ def test_only_the_last_ignored_logins_are_kept_and_what_is_no_such_entry_is_not_
     assert write(spool, ignored=None).ignored == []
 
 
+@pytest.mark.whole
 def test_only_the_last_folded_logins_are_kept_and_what_is_no_such_entry_is_not_believed(spool):
     form = {"from": "192.0.2.1 port 5", "into": "1-1", "at": 5.0, "user": "ada", "address": "", "key": "", "type": "x"}
     entries = [dict(form, id=f"{number}-1") for number in range(RECENT + 5)]

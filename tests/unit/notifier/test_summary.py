@@ -169,6 +169,7 @@ def test_whatever_is_in_the_file_that_is_readable_is_bounded_and_printable(spool
     assert (found.ids, found.message) == ([name(1)], "")
 
 
+@pytest.mark.whole
 def test_a_host_with_very_many_rules_counts_all_of_them_in_little_room(spool):
     for number in range(300):
         count(spool, name(number), IGNORED, f"rule {number} " + "x" * 500)

@@ -95,6 +95,7 @@ def test_a_value_comes_back_as_it_was_and_ends_where_it_ends(text, ends):
     assert shown.isprintable()
 
 
+@pytest.mark.whole
 def test_beyond_ascii_only_letters_that_are_written_from_left_to_right_stand_for_themselves():
     standing = []
     for character in map(chr, range(0x20, 0x20000)):

@@ -42,7 +42,7 @@ def running(tmp_path_factory):
     """A receiver in this process, with a port for each kind of bad certificate."""
     kinds = ("expired", "wrong-name", "unknown-ca")
     state = tmp_path_factory.mktemp("receiver")
-    receiver = Receiver(state, bad_https=dict.fromkeys(kinds, LOOPBACK), names=["receiver", "192.0.2.7"])
+    receiver = Receiver(state, bad_https=dict.fromkeys(kinds, LOOPBACK), smtp=LOOPBACK, names=["receiver", "192.0.2.7"])
     receiver.start()
     yield receiver
     receiver.stop()

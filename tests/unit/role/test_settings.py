@@ -118,17 +118,21 @@ def test_secrets_in_vault_are_checked_and_never_shown(tmp_path):
 
 
 def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifier_wants(tmp_path):
-    variables = yaml.safe_dump(
-        {
-            "mine": {"most": 20, "hours": 26, "no": False, "name": "Ada Lovelace"},
-            "ssh_login_notify_webhook_url": "{{ secret }}",
-            "ssh_login_notify_most_waiting": "{{ mine.most }}",
-            "ssh_login_notify_longest_silence": "{{ mine['hours'] }}",
-            "ssh_login_notify_heartbeat_message": "{{ mine.no }}",
-            "ssh_login_notify_allow_http": "yes",
-            "ssh_login_notify_people": {"SHA256:" + "x" * 43: "{{ mine.name }}"},
-        }
-    ) + vaulted("secret", WEBHOOK, tmp_path) + vaulted_channels(tmp_path)
+    variables = (
+        yaml.safe_dump(
+            {
+                "mine": {"most": 20, "hours": 26, "no": False, "name": "Ada Lovelace"},
+                "ssh_login_notify_webhook_url": "{{ secret }}",
+                "ssh_login_notify_most_waiting": "{{ mine.most }}",
+                "ssh_login_notify_longest_silence": "{{ mine['hours'] }}",
+                "ssh_login_notify_heartbeat_message": "{{ mine.no }}",
+                "ssh_login_notify_allow_http": "yes",
+                "ssh_login_notify_people": {"SHA256:" + "x" * 43: "{{ mine.name }}"},
+            }
+        )
+        + vaulted("secret", WEBHOOK, tmp_path)
+        + vaulted_channels(tmp_path)
+    )
     # As the role writes it: to be tried, and to stay.
     done = play(
         tmp_path,

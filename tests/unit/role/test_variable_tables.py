@@ -46,7 +46,10 @@ def test_tables_and_defaults_are_up_to_date():
 @pytest.mark.parametrize("name", MADE)
 def test_an_edited_file_is_found_and_made_anew(checkout, name):
     path = checkout / name
-    path.write_text(path.read_text(encoding="utf-8").replace("10000", "20000"), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    edited = text.replace("robots", "people")
+    assert edited != text
+    path.write_text(edited, encoding="utf-8")
     checked = generate(checkout, "--check")
     assert checked.returncode == 1
     assert checked.stdout.splitlines() == [f"{name}: not up to date, run ./dev docs"]
@@ -58,14 +61,24 @@ def test_a_new_sentence_reaches_every_place(checkout):
     path = checkout / SPECIFICATION
     specification = yaml.safe_load(path.read_text(encoding="utf-8"))
     options = specification["argument_specs"]["main"]["options"]
-    options["ssh_login_notify_proxy"]["description"] = ["The way out.", "Set it to C(a|b\\)), or V(none)."]
+    options["ssh_login_notify_proxy"]["description"] = ["The way out. And more.", "Set it to C(a|b\\)), or V(none)."]
     path.write_text(yaml.safe_dump(specification, sort_keys=False), encoding="utf-8")
     assert generate(checkout).returncode == 0
     texts = [(checkout / name).read_text(encoding="utf-8") for name in MADE]
-    assert "| `ssh_login_notify_proxy` | `''` | Set it to `a\\|b)`, or `none`. |" in texts[0]
-    assert "| `ssh_login_notify_proxy` | `''` | The way out. Set it to `a\\|b)`, or `none`. |" in texts[1]
-    assert "# The way out. Set it to `a|b)`, or `none`.\nssh_login_notify_proxy: ''\n" in texts[2]
-    assert "## `ssh_login_notify_proxy`\n\nThe way out.\n\nSet it to `a|b)`, or `none`.\n\nType: text. " in texts[3]
+    assert "ssh_login_notify_proxy) | `''` | The way out. Set it to `a\\|b)`, or `none`. |" in texts[0]
+    assert "| `ssh_login_notify_proxy` | `''` | The way out. And more. Set it to `a\\|b)`, or `none`. |" in texts[1]
+    assert "# The way out. And more. Set it to `a|b)`, or `none`.\nssh_login_notify_proxy: ''\n" in texts[2]
+    section = "The way out. And more.\n\nSet it to `a|b)`, or `none`.\n\nType: text. "
+    assert "## `ssh_login_notify_proxy`\n\n" + section in texts[3]
+
+
+def test_the_readme_has_a_few_variables_and_the_page_of_the_settings_has_all():
+    readme, page = (PROJECT / "README.md").read_text(encoding="utf-8"), (PROJECT / MADE[3]).read_text(encoding="utf-8")
+    options = yaml.safe_load((PROJECT / SPECIFICATION).read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    linked = re.findall(r"^\| \[`(\w+)`\]\(docs/configuration\.md#\1\) \|", readme, re.M)
+    assert 0 < len(linked) <= 10
+    assert set(linked) <= set(options)
+    assert re.findall(r"^## `(\w+)`$", page, re.M) == list(options)
 
 
 def test_the_page_of_the_settings_has_each_key_of_a_rule():

@@ -116,7 +116,7 @@ function dayLine(seconds) {
 }
 
 // What a service writes beside the sender's name, by the kind of channel.
-const BADGES = { teams: "Workflows", mattermost: "BOT", telegram: "bot", google_chat: "App", discord: "APP" };
+const BADGES = { email: "mail", teams: "Workflows", mattermost: "BOT", telegram: "bot", google_chat: "App", discord: "APP" };
 const SHORT = 40;
 
 // The parts that the receiver has found in a message of another service than Slack (looks.py).
@@ -147,11 +147,12 @@ function asCard(look) {
 function asPosted(message) {
   const kind = message.channel.split("/")[0];
   const badge = message.look ? BADGES[kind] : "APP";
-  const head = element("p", "head", element("span", "name", "loginwatch"));
+  const head = element("p", "head", element("span", "name", kind === "email" ? message.payload.From : "loginwatch"));
   if (badge) head.append(element("span", "badge", badge));
   head.append(time(message.received_at));
   const content = element("div", "content", head);
   if (message.look) {
+    if (message.subject) content.append(element("p", "subject", message.subject));
     content.append(asCard(message.look));
     return element("article", `look ${kind}`, avatar(), content);
   }

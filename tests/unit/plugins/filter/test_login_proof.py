@@ -48,6 +48,12 @@ def test_a_rule_that_matches_is_named_and_settles_it():
     assert found["problem"].endswith("set -e verify_real_login=false.")
 
 
+def test_a_login_that_no_channel_takes_is_settled_too():
+    found = proof(recent_ignored=[{"from": "192.0.2.1 port 50001", "rule": 0}])
+    assert (found["settled"], found["rule"]) == (True, 0)
+    assert found["problem"].startswith("No channel in ssh_login_notify_channels takes the login from 192.0.2.1 port")
+
+
 CLOCK = 1763884862
 
 

@@ -5,9 +5,11 @@
 
 import copy
 import itertools
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.loginwatch.pam.plugins.module_utils import channel_settings, settings
 
 PROJECT = Path(__file__).resolve().parents[4]
@@ -266,6 +268,15 @@ def test_generated_pairs_of_faults_are_one_problem_an_entry():
     for one, other in itertools.combinations(faults, 2):
         for kind in ("slack", "teams", "discord", "google_chat", "mattermost", "ntfy", "json"):
             only({**entry(kind), **one, **other})
+
+
+def test_the_example_in_the_docs_has_no_problem():
+    text = (PROJECT / "docs" / "examples" / "channels.yml").read_text(encoding="utf-8")
+    secrets = {f"vault_{kind}_{key}": str(GOOD[kind][key]) for kind in GOOD for key in GOOD[kind]}
+    text = re.sub(r"\{\{ (vault_\w+)[^}]*\}\}", lambda match: secrets[match[1]], text)
+    example = yaml.safe_load(text)["ssh_login_notify_channels"]
+    assert problems(*example) == []
+    assert len(example) == 4
 
 
 def test_an_entry_is_completed_with_the_defaults_of_its_kind():

@@ -197,13 +197,15 @@ GONE = {"delivered": False, "status": 404, "answer": "no_service", "mend": "crea
 
 
 def test_each_channel_is_tried_and_the_first_that_failed_is_named(run, notifier):
-    notifier.answers(test=dict(GONE, id="1-2", channels={"chat": WELL, "ops": GONE, "mail": GONE}))
+    # The program's answer has the names in the order of the alphabet, and at its top what the settings have first.
+    other = dict(GONE, status=403, answer="closed")
+    notifier.answers(test=dict(other, id="1-2", channels={"chat": WELL, "ops": GONE, "zzz": other}))
     result = run()
     assert result["failed"] is True
     assert result["msg"] == (
         "The test alert was not delivered to the channel ops (404 no_service). Create a new webhook."
     )
-    assert (result["channel"], result["channels"]) == ("ops", {"chat": WELL, "ops": GONE, "mail": GONE})
+    assert (result["channel"], result["channels"]) == ("ops", {"chat": WELL, "ops": GONE, "zzz": other})
     notifier.answers(test=dict(WELL, id="1-2", channels={"chat": WELL, "ops": WELL}))
     result = run()
     assert (result["delivered"], result["channel"]) == (True, None)
