@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import channels, wording
 from ssh_login_notify.alert import HEARTBEAT, MUTE, SELF_CHECK, SUMMARY, TEST, own
-from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE
+from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE, layout
 from ssh_login_notify.text import CUT, printable
 from ssh_login_notify.transport import Answer
 from ssh_login_notify.weights import ROOT, UNKNOWN_KEY
@@ -307,6 +307,15 @@ def test_every_answer_can_be_read(kind, status, body):
     assert (found.mend == "") == (found.kind == DELIVERED)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [("-1", 0), ("0.5", 0.5), ("1e9", 3600), ("NaN", 0), ("Infinity", 3600), ("9" * 400, 3600)]
+)
+def test_no_pause_is_longer_than_an_hour_or_odd(seconds, asked):
+    bodies = {"discord": '{"retry_after": %s}', "telegram": '{"ok": false, "parameters": {"retry_after": %s}}'}
+    for kind, body in bodies.items():
+        assert make(kind).read(Answer(429, body % seconds)) == (LIMITED, layout.LATER, asked)
+
+
 DONE = {
     "teams": (202, ""), "discord": (200, '{"id": "1"}'), "google_chat": (200, '{"name": "spaces/A/messages/B"}'),
     "telegram": (200, '{"ok":true,"result":{}}'), "mattermost": (200, "ok"), "ntfy": (200, '{"id": "x"}'),
@@ -369,3 +378,11 @@ def test_a_knock_posts_nothing_and_gets_an_answer_in_the_services_words(kind):
     verdict = found.vendor.judge("POST", found.path, HEADERS, body)
     assert not verdict.shown.get("header")
     assert channel.read(Answer(verdict.status, verdict.answer)).kind in OWN_WORDS
+
+
+def test_the_knock_at_a_workflow_is_a_message_with_no_card():
+    """It starts a run, which fails for anything else than a message; and a workflow that fails is switched off."""
+    channel = make("teams")
+    channel.transport = Way(Answer(202, ""))
+    channel.knock()
+    assert json.loads(channel.transport.bodies[0]) == {"type": "message", "attachments": []}
