@@ -4,25 +4,22 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 from tests.lab import chats
 from tests.lab.containers import address
 from tests.lab.logins import Person
 from tests.lab.receiver.client import Message, Receiver
+from tests.lab.settings import CONFIGURATION, STATE, change, configured
 
 from . import demo, engine, environment, system
 from .command import ROOT, output, run, say
 
 IMAGES = ROOT / "docs" / "images"
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
-SPOOL = "/var/spool/ssh-login-notify"
-STATE, MUTES = f"{SPOOL}/state", f"{SPOOL}/mutes"
+MUTES = "/var/spool/ssh-login-notify/mutes"
 PROGRAM = "ssh-login-notify"
 MESSAGE_SECONDS = 60.0
 # Of these forms of message there is a picture for each of these kinds of channel, too: `heavy-teams`.
@@ -42,7 +39,7 @@ def take(names: list[str]) -> None:
     for form in FORMS:
         kinds = [kind for kind in CHANNELS if f"{form}-{kind}" in wanted]
         if kinds:
-            with configured(channels=[entry(kind) for kind in kinds]):
+            with configured(shell, channels=[entry(kind) for kind in kinds]):
                 take_one(receiver, form, kinds)
 
 
@@ -105,12 +102,12 @@ def follow_up(receiver: Receiver) -> None:
 
 def repeats(receiver: Receiver) -> None:
     """The last of several logins of an editor."""
-    with configured(repeat_minutes=5):
+    with configured(shell, repeat_minutes=5):
         told(receiver, lambda: ada().command())
         for _login in range(12):
             ada().command()
         time.sleep(5)
-        change(f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]")
+        shell(change(f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]"))
         told(receiver, lambda: shell(f"{PROGRAM} flush"))
 
 
@@ -142,11 +139,11 @@ def unmute(_receiver: Receiver) -> None:
 def summary(receiver: Receiver) -> None:
     """What had no message of its own since yesterday."""
     rule = {"user": "deploy", "type": "SSH (interactive)", "reason": "the nightly backup"}
-    with configured(ignore=[rule]):
+    with configured(shell, ignore=[rule]):
         for _login in range(4):
             ada().interactive()
         time.sleep(5)
-    change(f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)")
+    shell(change(f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)"))
     look()
 
 
@@ -204,18 +201,3 @@ def look() -> None:
     for path in (f"{STATE}/watch.json", CONFIGURATION, "/usr/local/lib/ssh-login-notify/manifest.json"):
         shell(f"test ! -e {path} || touch -d '-10min' {path}")
     shell("systemctl start --wait ssh-login-notify.service")
-
-
-def change(path: str, how: str) -> None:
-    """Change a JSON file on the server: `how` is Python, with `found` for its content."""
-    program = f"import json; found = json.load(open({path!r})); {how}; json.dump(found, open({path!r}, 'w'))"
-    shell(f"python3 -c {shlex.quote(program)}")
-
-
-@contextmanager
-def configured(**values: object) -> Iterator[None]:
-    """Other settings meanwhile."""
-    shell(f"cp -p {CONFIGURATION} /root/kept-by-configured")
-    change(CONFIGURATION, f"found.update(json.loads({json.dumps(values)!r}))")
-    yield
-    shell(f"mv /root/kept-by-configured {CONFIGURATION}")
