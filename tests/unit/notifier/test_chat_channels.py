@@ -123,6 +123,7 @@ def test_a_hostile_text_is_shown_as_it_is_and_does_nothing(kind, name):
     assert_shows(make(kind, {"host_label": text, "people": {FINGERPRINT: text}}), alert())
 
 
+@pytest.mark.whole
 @every_kind
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_hostile_text_in_a_digest_is_shown_as_it_is(kind, name):
@@ -136,6 +137,7 @@ def test_a_hostile_text_in_a_digest_is_shown_as_it_is(kind, name):
         assert found["header"] == wording.digest_headline(alerts, channel.configuration)
 
 
+@pytest.mark.whole
 @every_kind
 @given(st.data())
 def test_whatever_a_stranger_chooses_is_shown_as_it_is(kind, data):
@@ -296,6 +298,7 @@ def test_what_others_say_settles_nothing(kind, status, body, kind_of_answer):
     assert found.asked == (9 if status == 429 else None)
 
 
+@pytest.mark.whole
 @given(st.sampled_from(KINDS), st.integers(200, 599), st.one_of(st.text(max_size=30), st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
     lambda inside: st.lists(inside, max_size=2) | st.dictionaries(
