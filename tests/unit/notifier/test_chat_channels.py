@@ -189,6 +189,15 @@ def test_a_digest_has_as_many_logins_as_fit_and_each_of_them_is_there(kind, chan
 
 
 @every_kind
+def test_another_language(kind):
+    channel = make(kind, {"language": "ja"})
+    assert_shows(channel, alert(weights=[ROOT], reasons=["\u65e5\u672c\u8a9e"]))
+    found = shown(channel, [alert(1), alert(2)], dropped=3)
+    if found:
+        assert wording.dropped(3, channel.configuration.say) in found["notes"]
+
+
+@every_kind
 def test_one_alert_always_fits(kind):
     channel = make(kind)
     assert channel.fitting([alert(**LONGEST)], NOW) == [alert(**LONGEST)]
