@@ -58,6 +58,7 @@ def of(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[str,
         found["related"]["user"] = [entry["user"]]
         found["process"] = {"name": entry["service"]}
         _add_source(found, entry["source"])
+    _add_context(found, entry["context"])
     return found
 
 
@@ -69,6 +70,24 @@ def _add_source(found: "Dict[str, Any]", source: "Dict[str, Any]") -> None:
         found["source"]["port"] = source["port"]
     if address:
         found["related"]["ip"] = [address]
+
+
+def _add_context(found: "Dict[str, Any]", known: "Dict[str, Any]") -> None:
+    """Add what is known of the host and the address where the schema has a field for it."""
+    if "labels" in known:
+        found["labels"] = known["labels"]
+    if "instance" in known:
+        instance = {name: known["instance"][name] for name in ("id", "name") if known["instance"][name]}
+        found["cloud"] = {"provider": "aws", "instance": instance, "region": known["instance"]["region"]}
+        found["cloud"]["account"] = {"id": known["instance"]["account"]}
+    network = known.get("network", {})
+    source = found.setdefault("source", {}) if network else {}
+    if network.get("country"):
+        source["geo"] = {"country_name": network["country"]}
+    if network.get("number"):
+        source["as"] = {"number": network["number"]}
+        if network["owner"]:
+            source["as"]["organization"] = {"name": network["owner"]}
 
 
 def ip(text: str) -> str:

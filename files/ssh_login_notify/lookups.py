@@ -3,11 +3,12 @@
 """What the sender looks up for an alert beside the login itself (context.py): once for the host, or for each address.
 
 It is made by root, who loads and opens what is configured, and nothing else. Then it is asked without root, for alerts
-that get a message, never while a login waits. Each look-up has a limit of half a second, and one that fails is left
-out: no alert waits for it, or fails by it.
+that get a message, never while a login waits. Each look-up has a limit of half a second, and all of a run together
+have one as well, so that a backlog is not late by them. One that fails is left out: no alert fails by it.
 """
 
 import re
+import time
 
 from .alert import is_own
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     # From a fingerprint and the time of a login: who has sent the key (instance_connect.py).
     Senders = Callable[[str, float], Optional[str]]
 
+# For all that is looked up in one run of the sender.
+RUN_SECONDS = 10.0
 # What the hypervisor says of itself, and the forms by which EC2 is known ("Determine whether your instance is an EC2
 # instance"): Nitro's vendor, its asset tag, which is the instance's id; of Xen, the BIOS, and the id of the domain.
 # Everybody may read these, and ProtectKernelTunables= hides none. They cost nothing where they are missing.
@@ -49,6 +52,7 @@ class Lookups:
         self._networks: Optional[Any] = None
         self._is_ec2 = looks_like_ec2()
         self._is_asked = False
+        self._left = RUN_SECONDS
         if self._is_ec2:
             from . import ec2, instance_connect
 
@@ -82,10 +86,17 @@ class Lookups:
         return self._instance
 
     def _add_of_the_login(self, alert: "Alert", found: "Dict[str, Any]") -> None:
-        if self._names:
-            found["reverse_dns"] = self._names.of(alert["address"]) or {}
         if self._networks:
             found["network"] = self._networks.of(alert["address"]) or {}
+        if self._left > 0:
+            began = time.monotonic()
+            self._ask_about(alert, found)
+            self._left -= time.monotonic() - began
+
+    def _ask_about(self, alert: "Alert", found: "Dict[str, Any]") -> None:
+        """Add what others have to be asked for."""
+        if self._names:
+            found["reverse_dns"] = self._names.of(alert["address"]) or {}
         keys = [method["fingerprint"] for method in alert["methods"] if method.get("fingerprint")]
         if self._senders and keys:
             principal = self._senders(keys[0], alert["time"])

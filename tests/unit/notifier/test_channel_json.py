@@ -165,6 +165,9 @@ ECS = {
     "host.hostname": str, "observer.product": str, "observer.vendor": str, "observer.version": str,
     "source.address": str, "source.ip": "ip", "source.domain": str, "source.port": int, "related.ip": ["ip"],
     "related.user": [str], "related.hosts": [str], "user.name": str, "process.name": str,
+    "labels.environment": str, "cloud.provider": {"aws"}, "cloud.region": str,
+    "cloud.instance.id": str, "cloud.instance.name": str, "cloud.account.id": str, "source.geo.country_name": str,
+    "source.as.number": int, "source.as.organization.name": str,
 }  # fmt: skip
 
 
@@ -201,10 +204,33 @@ def check_ecs(event):
     return custom
 
 
-@pytest.mark.parametrize("sent", [LOGIN, HEAVY, alert(3, weights=[], address="fe80::1%eth0"), *OWN])
+CONTEXT = {
+    "labels": {"environment": "production"},
+    "instance": {"id": "i-0123456789abcdef0", "name": "web", "region": "eu-central-1", "account": "123456789012"},
+    "network": {"country": "Germany", "number": 64496, "owner": "Example Net"},
+}
+IN_CONTEXT = [
+    alert(4, weights=[], context=CONTEXT),
+    alert(5, weights=[], context={"network": {"owner": "Example Net"}}),
+    alert(6, weights=[], address="", port=0, context={"network": {"number": 64496}}),
+]
+
+
+@pytest.mark.parametrize("sent", [LOGIN, HEAVY, alert(3, weights=[], address="fe80::1%eth0"), *IN_CONTEXT, *OWN])
 def test_an_event_of_ecs_has_fields_of_ecs(sent):
     (event,) = body(make(format="ecs"), dict({"weights": []}, **sent))
     assert check_ecs(event)["id"] == sent["id"]
+
+
+def test_an_event_of_ecs_says_where_it_is():
+    (event,) = body(make(format="ecs"), IN_CONTEXT[0])
+    assert event["labels"] == {"environment": "production"}
+    assert event["cloud"] == {
+        "provider": "aws", "region": "eu-central-1", "account": {"id": "123456789012"},
+        "instance": {"id": "i-0123456789abcdef0", "name": "web"},
+    }  # fmt: skip
+    assert event["source"]["geo"] == {"country_name": "Germany"}
+    assert event["source"]["as"] == {"number": 64496, "organization": {"name": "Example Net"}}
 
 
 def test_an_event_of_ecs_says_what_it_is():

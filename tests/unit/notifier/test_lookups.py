@@ -5,8 +5,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 
 import parts
 import pytest
@@ -63,6 +65,28 @@ def test_labels_are_in_every_message(spool):
     made = lookups.Lookups(configuration(labels=labels), spool, None)
     for told in (alert(), own(HEARTBEAT, [])):
         assert made.add(told)["context"]["labels"] == labels
+
+
+def test_a_backlog_is_late_by_no_more_than_the_limit_of_a_run(spool, monkeypatch):
+    asked = []
+
+    def slow(address):
+        asked.append(address)
+        time.sleep(0.2)
+        return address + ".example", [], [address]
+
+    def nothing(*_words):
+        raise socket.gaierror(socket.EAI_NONAME, "no address")
+
+    monkeypatch.setattr(socket, "gethostbyaddr", slow)
+    monkeypatch.setattr(socket, "getaddrinfo", nothing)
+    monkeypatch.setattr(lookups, "RUN_SECONDS", 0.5)
+    made = lookups.Lookups(configuration(reverse_dns=True), spool, None)
+    began = time.monotonic()
+    told = [made.add(alert(number, address=f"203.0.113.{number}")) for number in range(1, 100)]
+    assert time.monotonic() - began < 5
+    assert 1 <= len(asked) <= 3
+    assert context.of(told[0]) != context.of(told[-1]) == {}
 
 
 class Asked:

@@ -68,6 +68,14 @@ def test_marks_are_shown_as_slack_shows_them(client, post, shown):
     assert 'href="https://a.example"' in dom
 
 
+def test_a_time_is_shown_as_the_readers_clock_has_it(client, post, shown):
+    known = "<!date^1763884801^{date_num} {time_secs} your time|08:00 UTC>"
+    unknown = "<!date^1^{ago}|long &lt;b&gt; ago>"
+    post(json={"text": f"{known} {unknown}"})
+    text = visible(shown())
+    assert re.search(r"2025-11-2[234] \d{1,2}:\d\d:\d\d( [AP]M)? your time long <b> ago", text.replace("\u202f", " "))
+
+
 @pytest.mark.parametrize("escaped", [True, False])
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_a_hostile_message_does_nothing(client, post, shown, attack, escaped):

@@ -42,6 +42,19 @@ function unescape(text) {
 }
 
 // One of Slack's <…>: a link, a mention, a date.
+// A time as the clock of this reader has it, in the tokens that alerts use; else what the message says instead.
+function dateOf(target, instead) {
+  const [, seconds, format = ""] = target.split("^");
+  const date = new Date(seconds * 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  const tokens = {
+    date_num: `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`,
+    time_secs: date.toLocaleTimeString([], { hour: "numeric", minute: "2-digit", second: "2-digit" }),
+  };
+  const isKnown = [...format.matchAll(/\{(\w+)\}/g)].every(([, name]) => name in tokens);
+  return isKnown ? unescape(format).replace(/\{(\w+)\}/g, (_, name) => tokens[name]) : instead;
+}
+
 function angled(inside) {
   const [target, label] = inside.split("|", 2);
   if (/^(https?:\/\/|mailto:)/.test(target)) {
@@ -50,7 +63,7 @@ function angled(inside) {
     link.rel = "noreferrer noopener";
     return link;
   }
-  if (/^!date\^/.test(target)) return unescape(label || "");
+  if (/^!date\^/.test(target)) return dateOf(target, unescape(label || ""));
   return element("span", "mention", unescape(label || target.replace(/^!(subteam\^)?/, "@")));
 }
 
