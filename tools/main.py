@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     take = command(
         "picture", lambda options: pictures.take(options.name), "take the docs' pictures, of real logins to the demo"
     )
-    take.add_argument("name", nargs="*", help=f"{', '.join(pictures.PICTURES)} (default: all)")
+    take.add_argument("name", nargs="*", help=f"{', '.join(pictures.known())} (default: all)")
 
     summary = "run the tests, or some parts of them"
     test = command("test", run_tests, summary)

@@ -4,25 +4,27 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
+from tests.lab import chats
 from tests.lab.containers import address
 from tests.lab.logins import Person
 from tests.lab.receiver.client import Message, Receiver
+from tests.lab.settings import CONFIGURATION, STATE, change, configured
 
 from . import demo, engine, environment, system
 from .command import ROOT, output, run, say
 
 IMAGES = ROOT / "docs" / "images"
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
-SPOOL = "/var/spool/ssh-login-notify"
-STATE, MUTES = f"{SPOOL}/state", f"{SPOOL}/mutes"
+MUTES = "/var/spool/ssh-login-notify/mutes"
 PROGRAM = "ssh-login-notify"
 MESSAGE_SECONDS = 60.0
+# Of these forms of message there is a picture for each of these kinds of channel, too: `heavy-teams`.
+FORMS = ("alert", "heavy", "digest", "test", "self-check")
+CHANNELS = ("teams", "discord", "email")
 
 
 def take(names: list[str]) -> None:
@@ -31,23 +33,47 @@ def take(names: list[str]) -> None:
     if not engine.container_names("loginwatch=demo"):
         demo.start()
     receiver = Receiver(demo.page().rstrip("/"))
-    for name in names or list(PICTURES):
-        say(f"taking docs/images/{name}.png")
+    wanted = names or known()
+    for name in [name for name in PICTURES if name in wanted]:
+        take_one(receiver, name, [""])
+    for form in FORMS:
+        kinds = [kind for kind in CHANNELS if f"{form}-{kind}" in wanted]
+        if kinds:
+            with configured(shell, channels=[entry(kind) for kind in kinds]):
+                take_one(receiver, form, kinds)
+
+
+def known() -> list[str]:
+    """Return the names of all pictures."""
+    return [*PICTURES, *(f"{form}-{kind}" for form in FORMS for kind in CHANNELS)]
+
+
+def take_one(receiver: Receiver, name: str, kinds: list[str]) -> None:
+    """Have one form of message come, and take its pictures: of the message in each of these kinds of channel.
+
+    kinds: "" for the webhook, which is Slack's
+    """
+    receiver.settle()
+    mark = receiver.last()
+    PICTURES[name](receiver)
+    for kind in kinds:
+        target = IMAGES / (f"{name}-{kind}.png" if kind else f"{name}.png")
+        say(f"taking docs/images/{target.name}")
+        of_channel = partial(is_of, kind or "slack")
+        receiver.wait_for(of_channel, after=mark, timeout=MESSAGE_SECONDS)
         receiver.settle()
-        mark = receiver.last()
-        PICTURES[name](receiver)
-        receiver.wait_for(after=mark, timeout=MESSAGE_SECONDS)
-        receiver.settle()
-        target = IMAGES / f"{name}.png"
-        run(
-            environment.program("python"),
-            "-m",
-            "tests.lab.receiver.screenshot",
-            "--of",
-            demo.page(),
-            "--output",
-            target,
-        )
+        program = (environment.program("python"), "-m", "tests.lab.receiver.screenshot")
+        run(*program, "--of", demo.page(), "--channel", kind, "--output", target)
+
+
+def is_of(kind: str, message: Message) -> bool:
+    """Tell whether a message is in a channel of this kind."""
+    return message.channel.partition("/")[0] == kind
+
+
+def entry(kind: str) -> dict[str, object]:
+    """Return a channel of this kind at the demo's receiver."""
+    return chats.settings(kind, "receiver:2525" if kind == "email" else "https://receiver:8443", f"the-{kind}")
 
 
 def alert(_receiver: Receiver) -> None:
@@ -76,12 +102,12 @@ def follow_up(receiver: Receiver) -> None:
 
 def repeats(receiver: Receiver) -> None:
     """The last of several logins of an editor."""
-    with configured(repeat_minutes=5):
+    with configured(shell, repeat_minutes=5):
         told(receiver, lambda: ada().command())
         for _login in range(12):
             ada().command()
         time.sleep(5)
-        change(f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]")
+        shell(change(f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]"))
         told(receiver, lambda: shell(f"{PROGRAM} flush"))
 
 
@@ -113,11 +139,11 @@ def unmute(_receiver: Receiver) -> None:
 def summary(receiver: Receiver) -> None:
     """What had no message of its own since yesterday."""
     rule = {"user": "deploy", "type": "SSH (interactive)", "reason": "the nightly backup"}
-    with configured(ignore=[rule]):
+    with configured(shell, ignore=[rule]):
         for _login in range(4):
             ada().interactive()
         time.sleep(5)
-    change(f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)")
+    shell(change(f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)"))
     look()
 
 
@@ -175,18 +201,3 @@ def look() -> None:
     for path in (f"{STATE}/watch.json", CONFIGURATION, "/usr/local/lib/ssh-login-notify/manifest.json"):
         shell(f"test ! -e {path} || touch -d '-10min' {path}")
     shell("systemctl start --wait ssh-login-notify.service")
-
-
-def change(path: str, how: str) -> None:
-    """Change a JSON file on the server: `how` is Python, with `found` for its content."""
-    program = f"import json; found = json.load(open({path!r})); {how}; json.dump(found, open({path!r}, 'w'))"
-    shell(f"python3 -c {shlex.quote(program)}")
-
-
-@contextmanager
-def configured(**values: object) -> Iterator[None]:
-    """Other settings meanwhile."""
-    shell(f"cp -p {CONFIGURATION} /root/kept")
-    change(CONFIGURATION, f"found.update(json.loads({json.dumps(values)!r}))")
-    yield
-    shell(f"mv /root/kept {CONFIGURATION}")

@@ -3,8 +3,9 @@
 """All checks, in parts that can be run alone; a table at the end says what held and how long it took.
 
 Most scenarios wait most of their time. So several checks run at a time, and at most one of them is of those that keep a
-processor busy, for as long as there are others. The output of each comes in one piece when it has ended. Beside the few
-tests that are marked `timed` nothing runs; they come last, on servers that their scenario's other tests have left.
+processor busy, for as long as there are others. They begin while the images of the servers are still being made. The
+output of each comes in one piece when it has ended. Beside the few tests that are marked `timed` nothing runs; they
+come last, on servers that their scenario's other tests have left.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from . import enforcing, environment, images, lint, pythons, system
 from .command import PRINTED, ROOT, STATE, Failure, NotRun, run, say
@@ -51,7 +52,7 @@ PRINTING = Lock()
 class Turn(Enum):
     """When a check runs, and what may run beside it."""
 
-    FIRST = 1  # before all others, which need what it provides
+    FIRST = 1  # before those that need what it provides: all that wait, and some that work
     WORKS = 2  # keeps a processor busy: one at a time, beside those that wait
     WAITS = 3  # waits most of its time: several at a time
     ALONE = 4  # at the end, and nothing beside it
@@ -64,6 +65,7 @@ class Check:
     name: str
     run: Callable[[], object]
     turn: Turn = Turn.WORKS
+    needs_first: bool = False  # of those that work: it has to wait for the checks whose turn is first
 
 
 @dataclass
@@ -87,17 +89,18 @@ def unit(versions: Iterable[str] = pythons.VERSIONS, cores: Iterable[str] = CORE
         else:
             say(f"unit: notifier, Python {version}: not tested, there is no such interpreter here")
     yield Check("shells", provide_shells, Turn.FIRST)
-    yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"))
+    yield Check("unit: what shells run", lambda: pytest("tests/unit/shells"), needs_first=True)
     others = [*(f"tests/unit/{name}" for name in ("plugins", "role", "examples")), "bench/tests"]
     yield Check("unit: plugins, role, examples, bench", lambda: pytest(*others))
     for name in cores:
-        yield Check(f"unit: plugins, role, ansible-core {CORES[name][0]}", partial(test_with_ansible, name))
+        title = f"unit: plugins, role, ansible-core {CORES[name][0]}"
+        yield Check(title, partial(test_with_ansible, name), needs_first=True)
 
 
 def receiver() -> Iterator[Check]:
     """The stand-in for Slack; a real browser shows its page."""
     yield Check("browser", provide_browser, Turn.FIRST)
-    yield Check("receiver", lambda: pytest("tests/unit/receiver"))
+    yield Check("receiver", lambda: pytest("tests/unit/receiver"), needs_first=True)
 
 
 def molecule(scenarios: tuple[str, ...] = SCENARIOS, one_platform: bool = False) -> Iterator[Check]:
@@ -167,32 +170,47 @@ def run_selected(arguments: list[str]) -> int:
 def run_all(checks: list[Check], jobs: int) -> list[Result]:
     """Run all of them, and return the outcome of each, in their order."""
     turns = {turn: [check for check in checks if check.turn is turn] for turn in Turn}
-    results = {check: attempt(check) for check in turns[Turn.FIRST]}
     beside = turns[Turn.WAITS] + turns[Turn.WORKS]
     if jobs == 1 or len(beside) == 1:
-        results.update((check, attempt(check)) for check in beside)
+        results = {check: attempt(check) for check in turns[Turn.FIRST] + beside}
     else:
-        results.update(run_side_by_side(turns[Turn.WORKS], turns[Turn.WAITS], jobs))
+        results = run_side_by_side(turns[Turn.FIRST], turns[Turn.WORKS], turns[Turn.WAITS], jobs)
     results.update((check, attempt(check)) for check in turns[Turn.ALONE])
     return [results[check] for check in checks]
 
 
-def run_side_by_side(works: list[Check], waits: list[Check], jobs: int) -> dict[Check, Result]:
-    """Run so many checks at a time, of those that keep a processor busy one, until nothing else is left."""
+def run_side_by_side(first: list[Check], works: list[Check], waits: list[Check], jobs: int) -> dict[Check, Result]:
+    """Run so many checks at a time, of those that keep a processor busy one, until nothing else is left.
+
+    While one worker runs the first checks, the others need not be idle: they run what works and needs none of these.
+    """
     working, waiting = deque(works), deque(waits)
     results: dict[Check, Result] = {}
+    provided = Event()
 
-    def work(first: deque[Check], second: deque[Check]) -> None:
+    def provide() -> None:
+        try:
+            results.update((check, printed_at_end(check)) for check in first)
+        finally:
+            provided.set()
+        work(waiting, working)
+
+    def work(mine: deque[Check], others: deque[Check]) -> None:
         while True:
-            try:
-                check = first.popleft() if first else second.popleft()
-            except IndexError:
+            queue = next(filter(None, (mine, others) if provided.is_set() else (working, waiting)), None)
+            if queue is None:
                 return
+            try:
+                check = queue.popleft()
+            except IndexError:
+                continue  # another worker was faster
+            if check.turn is Turn.WAITS or check.needs_first:
+                provided.wait()
             results[check] = printed_at_end(check)
 
     with ThreadPoolExecutor(jobs) as pool:
-        workers = [pool.submit(work, working, waiting)]
-        workers += [pool.submit(work, waiting, working) for _job in range(jobs - 1)]
+        workers = [pool.submit(provide), pool.submit(work, working, waiting)]
+        workers += [pool.submit(work, waiting, working) for _job in range(jobs - 2)]
         try:
             for worker in workers:
                 worker.result()
@@ -296,9 +314,9 @@ def provide_ansible(name: str) -> Path:
 def test_with_ansible(name: str) -> None:
     """The unit tests of plugins and role, with one of CORES."""
     python = provide_ansible(name) / "bin" / "python"
-    # What differs by core shows with the oldest, which differs most from the one in .dev/venv.
-    options = () if name == "oldest" else ("--between",)
-    pytest("tests/unit/plugins", "tests/unit/role", *options, python=python)
+    # A module's cases are about hosts. What a core makes of a role differs most with the oldest.
+    pytest("tests/unit/plugins", "--between", python=python)
+    pytest("tests/unit/role", *(() if name == "oldest" else ("--between",)), python=python)
 
 
 def pytest(*words: str, python: Path | None = None) -> None:

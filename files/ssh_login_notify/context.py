@@ -76,6 +76,21 @@ def _text(part: "Dict[str, Any]", name: str) -> str:
     return printable(value, LONGEST) if isinstance(value, str) else ""
 
 
+def of(alert: "Alert") -> "Dict[str, Any]":
+    """Return all that is known, for programs: the parts named above, without those that are unknown or of no form."""
+    this, principal = instance(alert), instance_connect(alert)
+    name, is_confirmed = reverse_name(alert)
+    country, number, owner = network(alert)
+    known = {
+        "labels": labels(alert),
+        "instance": dict(this._asdict()) if this else None,
+        "instance_connect": None if principal is None else {"principal": principal},
+        "reverse_dns": {"name": name, "confirmed": is_confirmed} if name else None,
+        "network": {"country": country, "number": number, "owner": owner} if country or number or owner else None,
+    }
+    return {part: value for part, value in known.items() if value}
+
+
 def labels(alert: "Alert") -> "Dict[str, str]":
     """Return the administrator's labels of the host."""
     part = _part(alert, "labels")

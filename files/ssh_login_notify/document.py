@@ -10,7 +10,7 @@ import hashlib
 from datetime import datetime, timezone
 
 from . import VERSION as PROGRAM_VERSION
-from . import rules, wording
+from . import context, rules, wording
 from .text import printable
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def entry(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[s
         people=[printable(person) for person in rules.people(alert, configuration)],
         weights=list(alert.get("weights", ())),
         reasons=wording.reasons(alert, configuration.say),
-        context=dict(alert.get("context") or {}),
+        context=context.of(alert),
         links=[{"title": title, "url": url} for title, url in wording.links(alert, configuration)],
         headline=headline(alert, configuration, now),
         text=wording.text(alert, configuration, now),

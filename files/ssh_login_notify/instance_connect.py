@@ -32,7 +32,7 @@ PROVIDING = re.compile(
 # A key is valid for 60 seconds, and login follows at once. A login has LoginGraceTime, which is two minutes.
 BEFORE_SECONDS = 180
 AFTER_SECONDS = 1
-READ_SECONDS = 0.5
+READ_SECONDS = 0.4
 MOST_BYTES = 1 << 18
 
 

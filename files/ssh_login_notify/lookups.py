@@ -83,9 +83,9 @@ class Lookups:
 
     def _add_of_the_login(self, alert: "Alert", found: "Dict[str, Any]") -> None:
         if self._names:
-            found["reverse_dns"] = self._names.of(alert["address"])
+            found["reverse_dns"] = self._names.of(alert["address"]) or {}
         if self._networks:
-            found["network"] = self._networks.of(alert["address"])
+            found["network"] = self._networks.of(alert["address"]) or {}
         keys = [method["fingerprint"] for method in alert["methods"] if method.get("fingerprint")]
         if self._senders and keys:
             principal = self._senders(keys[0], alert["time"])

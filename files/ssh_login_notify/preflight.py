@@ -509,14 +509,27 @@ def out_of_reach(path: str) -> str:
 
 
 def last_delivery() -> int:
-    """Return when an alert was last delivered, in seconds since the epoch; 0 if that is unknown."""
-    path = os.path.join(SPOOL, "state", "sender.json")
+    """Return when an alert was last delivered, in seconds since the epoch; 0 if that is unknown.
+
+    Also 0 while one of several channels does not deliver
+    """
+    # With several channels, the state of the spool's own queue is about what was handed over to them.
+    several = glob.glob(os.path.join(SPOOL, "channels", "*", "state", "sender.json"))
+    found = [_last_delivery(path) for path in several or [os.path.join(SPOOL, "state", "sender.json")]]
+    return 0 if several and None in found else max(at or 0 for at in found)
+
+
+def _last_delivery(path: str) -> "Optional[int]":
+    """Return when an alert was last delivered by a file of the sender's state, 0 for never; None if it has trouble."""
     try:
         # The sender's account can write there, so only a plain file is read.
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return 0
-        return int(json.loads(text_of(path))["recent"][-1]["delivered_at"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
+        state = json.loads(text_of(path))
+        if state.get("trouble"):
+            return None
+        return int(state["recent"][-1]["delivered_at"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return 0
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # How long the sender waits for an answer, and for one about a whole day. The child gives up a little earlier.
 ANSWER_SECONDS = 1.0
 DAY_ANSWER_SECONDS = 12.0
+# For what an alert can do without (lookups.py).
+LOOKUP_ANSWER_SECONDS = 0.5
 
 
 class RootReader:
@@ -89,7 +91,7 @@ class RootReader:
 
     def sender_of_key(self, fingerprint: str, at: float) -> "Optional[str]":
         """Return who has sent a key by EC2 Instance Connect (instance_connect.py); None if nobody has."""
-        answer = self._ask(["sender_of_key", fingerprint, at], ANSWER_SECONDS)
+        answer = self._ask(["sender_of_key", fingerprint, at], LOOKUP_ANSWER_SECONDS)
         return answer if isinstance(answer, str) else None
 
     def close(self) -> None:

@@ -50,7 +50,8 @@ def uninstall(changes: Changes, params: Dict[str, Any]) -> List[str]:
         remove(changes, Path(params["package"]["path"]))
     for directory in reversed(params["directories"]):
         path = Path(directory["path"])
-        if all(is_empty(path / name) for name in directory["keep_while_filled"]):
+        filled = [path.glob(name) if "*" in name else [path / name] for name in directory["keep_while_filled"]]
+        if all(is_empty(inner) for found in filled for inner in found):
             remove(changes, path)
         else:
             kept.append(str(path))

@@ -119,8 +119,9 @@ def parse_answer(command: str, code: int, output: bytes) -> Dict[str, Any]:
 
 def outcome_of_test(answer: Dict[str, Any]) -> Outcome:
     """Return the outcome from the answer of `test --json`."""
-    found = answer.get("channels")
-    channels = {name: result_of(outcome_of_test(found[name])) for name in found} if isinstance(found, dict) else {}
+    kept = answer.get("channels")
+    found = kept if isinstance(kept, dict) else {}  # type: Dict[str, Any]
+    channels = {name: result_of(outcome_of_test(found[name])) for name in found}
     failed = [name for name, result in channels.items() if not result["delivered"]]
     shown = found[failed[0]] if failed else answer
     return Outcome(

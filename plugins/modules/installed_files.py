@@ -98,6 +98,7 @@ options:
       keep_while_filled:
         description:
           - With O(state=absent) the whole directory is kept as long as one of these subdirectories is not empty.
+          - C(*) in a path stands for any name, as in C(channels/*/outgoing).
         type: list
         elements: str
         default: []

@@ -103,6 +103,9 @@ class Channel(BaseChannel):
         why = self._unsafe()
         if why:
             raise TransportError(why)
+        # Whoever started this process may ignore the signal, which is inherited; the kernel then keeps no exit code of
+        # a child (wait(2), NOTES), and Python takes that for 0.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             process = subprocess.Popen(  # noqa: S603 - the administrator's own words, without a shell
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",

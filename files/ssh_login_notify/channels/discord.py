@@ -134,7 +134,7 @@ def escape(text: str) -> str:
 
 def size(text: str) -> int:
     """Return how many characters a plain text takes; those beyond the Basic Multilingual Plane count twice."""
-    return len(escape(text).encode("utf-16-le", "surrogatepass")) // 2
+    return layout.units(escape(text))
 
 
 def _address(url: str) -> str:

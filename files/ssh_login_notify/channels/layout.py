@@ -42,6 +42,11 @@ def gravity(alerts: "List[Alert]") -> int:
     return ODD if weights or is_trouble else QUIET
 
 
+def units(text: str) -> int:
+    """Return the length of a text in UTF-16 code units. Its codec would be loaded late, when root is given up."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
 def cut(text: str, room: int, size: "Size") -> str:
     """Return the text, or its longest beginning that has room, and an ellipsis."""
     if size(text) <= room:

@@ -133,7 +133,7 @@ def size(text: str) -> int:
 
 
 def _plain_size(text: str) -> int:
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-16-le", "surrogatepass")) // 2
+    return layout.units(json.dumps(text, ensure_ascii=False))
 
 
 def _field(label: str, value: str) -> "Dict[str, Any]":

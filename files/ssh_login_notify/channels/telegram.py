@@ -16,6 +16,7 @@ import json
 from .. import wording
 from ..transport import Answer
 from . import DELIVERED, Verdict, WebChannel, layout
+from .layout import units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,8 +155,3 @@ class _Text:
         if kind:
             self.entities.append(dict(more, type=kind, offset=units(self.text), length=units(text)))
         self.text += text
-
-
-def units(text: str) -> int:
-    """Return the length of a text in UTF-16 code units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2

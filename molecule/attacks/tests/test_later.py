@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
 
 from tests.lab.logins import Person
+from tests.lab.settings import configured
 
 testinfra_hosts = ["ansible://systemd"]
 
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 HARMLESS = ["Tunnel (no session)", "SFTP or SCP"]
 SPOOL = "/var/spool/ssh-login-notify"
 REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
@@ -25,16 +24,9 @@ ALERT_SECONDS = 20.0
 @pytest.fixture
 def harmless_is_ignored(host):
     """Have tunnels and transfers need no message."""
-    former = host.check_output(f"cat {CONFIGURATION}")
     rules = [{"type": kind, "weight": "first", "reason": "a test"} for kind in HARMLESS]
-    write(host, json.dumps({**json.loads(former), "ignore": rules}))
-    yield
-    write(host, former)
-
-
-def write(host, text: str) -> None:
-    """Change the configuration, which keeps its owner and mode."""
-    host.run_expect([0], "printf %%s %s > %s", text, CONFIGURATION)
+    with configured(host.check_output, ignore=rules):
+        yield
 
 
 def wait_until_reported(host) -> None:

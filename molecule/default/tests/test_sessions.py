@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
+
+from tests.lab.settings import configured
 
 testinfra_hosts = ["ansible://servers"]
 
 REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
 LATER_SECONDS = 20.0
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 SPOOL = "/var/spool/ssh-login-notify"
 
 
@@ -108,11 +108,8 @@ def test_after_a_kill_another_goes_on_with_it(host, ada, told):
 @pytest.fixture
 def tunnels_are_ignored(host):
     """Have tunnels need no message."""
-    former = host.check_output(f"cat {CONFIGURATION}")
-    ignoring = json.dumps({**json.loads(former), "ignore": [{"type": "Tunnel (no session)", "weight": "first"}]})
-    host.run_expect([0], "printf %%s %s > %s", ignoring, CONFIGURATION)
-    yield
-    host.run_expect([0], "printf %%s %s > %s", former, CONFIGURATION)
+    with configured(host.check_output, ignore=[{"type": "Tunnel (no session)", "weight": "first"}]):
+        yield
 
 
 @pytest.mark.usefixtures("tunnels_are_ignored")

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -17,24 +16,16 @@ import pytest
 from tests.lab.containers import address
 from tests.lab.logins import Login, Person
 from tests.lab.people import PASSWORD
+from tests.lab.settings import CONFIGURATION, STATE, change, configured
 
 testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-default"]
 
-CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
-STATE = "/var/spool/ssh-login-notify/state"
 MANIFEST = "/usr/local/lib/ssh-login-notify/manifest.json"
 SILENT_SECONDS = 20.0
 TRIES = 5
 # What a shell is reported as, also where it was over too fast.
 SHELLS = ["SSH (interactive)", "SSH (with a terminal, over at once)", "unknown"]
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
-# Changes a JSON file in place. What is written is Python, with `found` for the file's content.
-CHANGE = "import json; file = open({path!r}, 'r+'); found = json.load(file); {how}; file.seek(0); file.truncate()"
-
-
-def change(host, path: str, how: str) -> None:
-    program = CHANGE.format(path=path, how=how) + "; json.dump(found, file)"
-    host.check_output(f"python3 -c {shlex.quote(program)}")
 
 
 def make_key(directory: Path, comment: str) -> tuple[Path, str]:
@@ -48,13 +39,8 @@ def make_key(directory: Path, comment: str) -> tuple[Path, str]:
 @pytest.fixture
 def configure(host):
     """Change settings of the installed configuration, as the role would write them."""
-    host.check_output(f"cp -p {CONFIGURATION} /root/as-deployed.conf")
-
-    def settings(**values: object) -> None:
-        change(host, CONFIGURATION, f"found.update({values!r})")
-
-    yield settings
-    host.check_output(f"mv /root/as-deployed.conf {CONFIGURATION}")
+    with configured(host.check_output) as configure:
+        yield configure
 
 
 @pytest.fixture
@@ -144,7 +130,7 @@ def test_a_rule_makes_silent_what_it_names_in_full_and_the_summary_says_how_many
         assert entry["id"] in host.check_output("journalctl --quiet --identifier ssh-login-notify --since -10min")
     assert "rule 1 of ssh_login_notify_ignore ended on 2020-01-31" in host.run("ssh-login-notify status").stdout
     # The next morning, when the host is checked.
-    change(host, f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)")
+    host.check_output(change(f"{STATE}/summary.json", "found.update(since=found['since'] - 2 * 86400)"))
     host.check_output(f"touch -d '1 hour ago' {CONFIGURATION} {MANIFEST} {STATE}/watch.json")
     host.check_output("ssh-login-notify send")
     (message,) = receiver.wait_for(lambda message: (message.header or "").startswith("Daily summary from "), after=mark)
@@ -184,7 +170,8 @@ def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, re
     (another_type,) = alerts(ada.sftp())
     assert (other.fields["User"], another_type.fields["Type"]) == ("rita", "SFTP or SCP")
     # The minutes are over.
-    change(host, f"{STATE}/repeats.json", "[entry.update(began=entry['began'] - 600) for entry in found.values()]")
+    earlier = "[entry.update(began=entry['began'] - 600) for entry in found.values()]"
+    host.check_output(change(f"{STATE}/repeats.json", earlier))
     host.check_output("ssh-login-notify flush")
     (message,) = receiver.wait_for(lambda message: "again" in (message.header or ""), after=mark)
     assert message.header.startswith("Ada Lovelace as deploy logged in again on ")

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from .fault import CONFIGURATION, LIBRARY, PROGRAM, SPOOL, Fault, Written, of_file
+from ..settings import CONFIGURATION, change
+from .fault import LIBRARY, PROGRAM, SPOOL, Fault, Written, of_file
 
 # None of them lets the program say its version, which takes the package too.
 DOES_NOT_RUN = f"! {PROGRAM} --version"
@@ -33,8 +34,7 @@ def of_configuration(name: str, damage: str, code: int = 2) -> Fault:
 
 def changed(setting: str) -> str:
     """Set a value in the configuration, as Python."""
-    change = f"values = json.load(open(path)); values.update({setting}); json.dump(values, open(path, 'w'))"
-    return f"python3 -c \"import json; path = '{CONFIGURATION}'; {change}\""
+    return change(CONFIGURATION, f"found.update({setting})")
 
 
 NOTIFIER = [

@@ -32,13 +32,22 @@ METHODS = [
     {"method": "gssapi-with-mic", "principal": "alice@EXAMPLE.ORG"},
     {"method": "keyboard-interactive/pam", "detail": "<!channel>"},
 ]
+REASONS = [{"key": "failures", "count": 12}]
+CONTEXT = {
+    "labels": {"environment": "production"},
+    "instance": {"id": "i-0123456789abcdef0", "name": "", "region": "eu-central-1", "account": "123456789012"},
+    "instance_connect": {"principal": ""},
+    "reverse_dns": {"name": "client.example.net", "confirmed": False},
+    "network": {"country": "Germany", "number": 64496, "owner": "Example Net"},
+}
 ALERTS = {
     "a light login": alert(1),
-    "a heavy one": alert(2, weights=list(WEIGHTS), reasons=["a reason"], notes=["a note"], methods=METHODS),
+    "a heavy one": alert(2, weights=list(WEIGHTS), reasons=REASONS, notes=["a note"], methods=METHODS),
     "a follow-up": alert(3, follows=alert(1)["id"], was="Tunnel (no session)"),
     "repeats": alert(4, about="repeats", follows=alert(1)["id"], notes=["2 more logins"]),
     "another service": alert(5, service="login", type="PAM session", address="", port=0, terminal="tty1", methods=[]),
-    "with context": alert(6, context={"region": "eu-central-1"}),
+    "with context": alert(6, context=CONTEXT),
+    "with little of it": alert(7, context={"labels": CONTEXT["labels"], "reverse_dns": {}, "network": None}),
     **{about: own(about, ["a note"]) for about in (TEST, HEARTBEAT, MUTE, SELF_CHECK, SUMMARY)},
 }
 

@@ -264,6 +264,14 @@ def test_an_alarm_of_the_sender_is_not_its_own(program):
     signal.signal(signal.SIGPIPE, before)
 
 
+def test_an_exit_code_counts_also_where_children_are_ignored(program):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert send(make(program("sys.exit(75)"))).status == 75
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_nothing_is_run_to_ask(program):
     assert make(program("pass")).knock() is None
 

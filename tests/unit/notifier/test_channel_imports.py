@@ -45,7 +45,15 @@ KINDS = {
     "ocsf": ({"kind": "json", "format": "ocsf"}, "", 204),
     "email": ({"host": "127.0.0.1", "tls": "none", "from": "a@example.com", "to": ["b@example.com"]}, "", 0),
     "command": ({"command": ["/bin/cat"]}, "", 0),
+    "teams": ({}, "", 202),
+    "discord": ({}, '{"id": "1"}', 200),
+    "google_chat": ({}, '{"name": "spaces/A/messages/B"}', 200),
+    "telegram": ({"token": "1:not-a-real-token", "chat": "-1"}, '{"ok": true}', 200),
+    "mattermost": ({}, "ok", 200),
+    "ntfy": ({"token": "not-a-real-token"}, '{"id": "1"}', 200),
 }
+# They share how they lay a message out.
+CHATS = ("teams", "discord", "google_chat", "telegram", "mattermost", "ntfy")
 
 
 def run(settings, alerts):
@@ -77,4 +85,5 @@ def test_a_kind_loads_nothing_late_and_nothing_of_another(name, webhook, mail):
     expected = {settings["kind"]}
     expected |= {"slack_app": {"slack"}, "json": {"document", "ecs", "ocsf"}}.get(settings["kind"], set())
     expected |= {"email": {"document"}, "command": {"document"}}.get(settings["kind"], set())
+    expected |= {"layout"} if name in CHATS else set()
     assert ours == expected

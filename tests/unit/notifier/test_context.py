@@ -152,3 +152,15 @@ def test_labels_are_taken():
     labels = {"environment": "production", "region": "Zürich", "tier-1": "yes"}
     assert settings.problems({"webhook_url": parts.WEBHOOK, "labels": labels}) == []
     assert context.labels(alert(context={"labels": labels})) == labels
+
+
+def test_programs_get_what_is_known_and_nothing_else():
+    assert context.of(alert(context=WHOLE)) == WHOLE
+    assert context.of(alert()) == context.of(alert(context={"reverse_dns": {}, "network": None, "x": 1})) == {}
+
+
+@given(THINGS)
+def test_programs_get_the_parts_of_the_published_form_alone(thing):
+    found = context.of(alert(context=thing))
+    assert set(found) <= {"labels", "instance", "instance_connect", "reverse_dns", "network"}
+    assert json.loads(json.dumps(found)) == found

@@ -614,6 +614,26 @@ def test_a_proof_is_due_until_an_alert_was_delivered_since_the_last_change(host,
     assert host.examine()["delivered"] == delivered
 
 
+@pytest.mark.parametrize(
+    ("states", "delivered"),
+    [
+        ({"chat": {"recent": [{"delivered_at": 4e9}], "trouble": None}, "picky": {"recent": []}}, True),
+        ({"chat": {"recent": [{"delivered_at": 4e9}]}, "dead": {"recent": [], "trouble": {"what": "503"}}}, False),
+        ({"chat": {"recent": [{"delivered_at": 1.5}]}}, False),
+        ({"chat": {"recent": []}, "picky": {}}, False),
+        ({"chat": [], "picky": {"recent": [{"delivered_at": 4e9}]}}, True),
+    ],
+)
+def test_with_several_channels_one_has_to_have_delivered_and_none_may_have_trouble(host, states, delivered):
+    """The state of the spool's own queue has what was handed over to them, in the form of deliveries."""
+    (host.root / "spool" / "state" / "sender.json").write_text('{"recent": [{"delivered_at": 4e9}]}')
+    for name, state in states.items():
+        path = host.root / "spool" / "channels" / name / "state" / "sender.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(state))
+    assert host.examine()["delivered"] == delivered
+
+
 @pytest.mark.parametrize("name", ["sender.py", "channels/slack.py"])
 def test_a_proof_is_due_once_a_module_was_changed(host, name):
     (host.root / "spool" / "state" / "sender.json").write_text('{"recent": [{"delivered_at": 4e9}]}')

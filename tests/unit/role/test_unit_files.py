@@ -91,3 +91,13 @@ def test_a_comment_stays_with_its_settings():
 def test_a_setting_that_nobody_has_looked_up_is_an_error():
     with pytest.raises(KeyError, match="PrivateBPF"):
         fitted("[Service]\nPrivateBPF=yes\n", NEWEST)
+
+
+def test_cron_looks_into_the_queue_of_each_channel_every_minute():
+    lines = (ROLE / "templates" / "cron.j2").read_text(encoding="utf-8").splitlines()
+    (every_minute,) = [line for line in lines if line.startswith("* * * * * root ")]
+    looked_at = every_minute.partition("for alert in ")[2].partition(";")[0].split("{{ ")[1:]
+    spool, channels, overflow = (words.strip() for words in looked_at)
+    assert spool == "__ssh_login_notify_spool }}/outgoing/[0-9]*"
+    assert channels == "__ssh_login_notify_spool }}/channels/*/outgoing/[0-9]*"
+    assert overflow == "__ssh_login_notify_overflow }}/[0-9]*"

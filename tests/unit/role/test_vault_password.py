@@ -20,16 +20,23 @@ HOST = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeo
 
 @pytest.fixture
 def run(tmp_path):
-    """Run a playbook with a webhook in the vault: run("deploy", password="…"), and return its code and its output."""
+    """Run a playbook with a webhook and a channel's URL in the vault: run("deploy", password="…").
+
+    Returns its code and its output.
+    """
     for name in ("right", "wrong"):
         (tmp_path / name).write_text(f"the-{name}-one")
-    encrypted = subprocess.run(  # noqa: S603
-        [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", tmp_path / "right",
-         "--name", "ssh_login_notify_webhook_url", "https://hooks.slack.example/services/T0/B0/" + SECRET],
-        capture_output=True, text=True, check=True, timeout=60,
-    ).stdout  # fmt: skip
+    webhook, url = (
+        subprocess.run(  # noqa: S603
+            [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", tmp_path / "right",
+             "--name", name, "https://hooks.slack.example/services/T0/B0/" + SECRET],
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout
+        for name in ("ssh_login_notify_webhook_url", "url")
+    )  # fmt: skip
     (tmp_path / "group_vars").mkdir()
-    (tmp_path / "group_vars" / "all.yml").write_text(encrypted)
+    channels = f"\nssh_login_notify_channels:\n  - name: ops\n    kind: discord\n    {url}"
+    (tmp_path / "group_vars" / "all.yml").write_text(webhook + channels)
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"web": HOST}}}))
 
     def played(playbook, password):
@@ -50,7 +57,8 @@ def run(tmp_path):
 def test_nothing_is_begun_without_the_right_password(run, playbook, password):
     code, output = run(playbook, password)
     assert code == 2
-    assert "Nothing was changed. ssh_login_notify_webhook_url cannot be decrypted: give the right password" in output
+    for name in ("Nothing was changed. ssh_login_notify_webhook_url", ". ssh_login_notify_channels"):
+        assert f"{name} cannot be decrypted: give the right password" in output
     assert "could not be restored" not in output
     assert "unreachable=0" in output, "the host was asked for something"
 

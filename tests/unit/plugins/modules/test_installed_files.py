@@ -274,16 +274,18 @@ def test_what_is_removed_is_not_shown(program):
     assert "not-a-real-secret" not in str(result["diff"])
 
 
-def test_a_directory_in_which_something_waits_is_kept(program):
+@pytest.mark.parametrize("where", ["outgoing", "channels/ops/outgoing"])
+def test_a_directory_in_which_something_waits_is_kept(program, where):
     spool = program.library.parent / "spool"
-    directory = dict(ME, path=str(spool), keep_while_filled=["outgoing"])
-    for name in ("outgoing", "state"):
+    directory = dict(ME, path=str(spool), keep_while_filled=["outgoing", "channels/*/outgoing"])
+    (spool / "channels" / "chat" / "outgoing").mkdir(parents=True)
+    for name in (where, "state", "channels/ops/state"):
         (spool / name).mkdir(parents=True)
         (spool / name / "file").write_text("", encoding="utf-8")
     result = program.remove(directories=[directory])
     assert result["kept"] == [str(spool)]
     assert (spool / "state" / "file").exists()
-    (spool / "outgoing" / "file").unlink()
+    (spool / where / "file").unlink()
     assert program.remove(directories=[directory])["kept"] == []
     assert not spool.exists()
 
