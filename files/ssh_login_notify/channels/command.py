@@ -103,13 +103,13 @@ class Channel(BaseChannel):
         why = self._unsafe()
         if why:
             raise TransportError(why)
-        # Whoever started this process may ignore the signal, which is inherited; the kernel then keeps no exit code of
+        # Whoever started this process may ignore the signal, which is inherited. The kernel then keeps no exit code of
         # a child (wait(2), NOTES), and Python takes that for 0.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             process = subprocess.Popen(  # noqa: S603 - the administrator's own words, without a shell
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",
-                env=ENVIRONMENT, start_new_session=True,
+                env=ENVIRONMENT, start_new_session=True, preexec_fn=_unblock,
             )  # fmt: skip
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "its arguments are wrong"
@@ -137,6 +137,11 @@ class Channel(BaseChannel):
     def knock(self) -> None:
         """Return None: a program can't be asked without running it."""
         return
+
+
+def _unblock() -> None:
+    """Let the program have all signals: it would inherit that the sender blocks some, and Go's runtime needs SIGURG."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def _talk(process: "subprocess.Popen[bytes]", message: bytes, until: float) -> bytes:

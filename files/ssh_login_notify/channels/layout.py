@@ -112,8 +112,8 @@ def word(found: "Any", key: str) -> str:
 
 
 def limited(seconds: "Any") -> Verdict:
-    """Return the verdict about too many messages, with the pause that the body asks for."""
-    return Verdict(LIMITED, LATER, float(min(max(seconds, 0), LONGEST_ASKED_SECONDS)))
+    """Return the verdict about too many messages, with the pause that the body asks for, which may be any number."""
+    return Verdict(LIMITED, LATER, float(min(seconds, LONGEST_ASKED_SECONDS)) if seconds > 0 else 0.0)
 
 
 def settled(

@@ -15,7 +15,8 @@ from attacks.setup import usual_notifier
 
 from tests.lab.logins import Login
 
-testinfra_hosts = ["ansible://systemd"]
+# What counts is the command line, and the unit tests read these on each Python.
+testinfra_hosts = ["ansible://debian12-attacks"]
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 # Each ends by itself after a while; long enough for everybody to have a look.

@@ -256,12 +256,13 @@ def test_it_runs_as_who_the_sender_is():
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_an_alarm_of_the_sender_is_not_its_own(program):
-    """A blocked signal would stay blocked; a handler does not survive."""
-    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    text = "sys.stdin.read(); print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)"
-    assert send(make(program(text))).text == "True"
-    signal.signal(signal.SIGPIPE, before)
+def test_the_program_has_all_signals(program):
+    """The sender blocks one that it waits for, and Python ignores another."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
+    text = "print(list(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    assert send(make(program(text))).text == "[]"
+    assert signal.SIGURG in signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert send(make("/bin/sh", "-c", "yes | head -n 1; kill -PIPE $$; echo alive")).status == 128 + signal.SIGPIPE
 
 
 def test_an_exit_code_counts_also_where_children_are_ignored(program):

@@ -470,7 +470,6 @@ def test_a_knock_signs_in_and_sends_nothing(secure_mail, certificates):
     assert channel.read(secure(secure_mail, certificates, password=ANOTHER).knock()).kind == CLOSED
 
 
-
 def test_the_notifiers_own_messages_are_mail():
     for sent in (own(TEST, []), own(SELF_CHECK, ["The PAM line is missing: run the role again."])):
         message = read(make().message([sent], NOW))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import channels, wording
 from ssh_login_notify.alert import HEARTBEAT, MUTE, SELF_CHECK, SUMMARY, TEST, own
-from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE
+from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE, layout
 from ssh_login_notify.text import CUT, printable
 from ssh_login_notify.transport import Answer
 from ssh_login_notify.weights import ROOT, UNKNOWN_KEY
@@ -123,6 +123,7 @@ def test_a_hostile_text_is_shown_as_it_is_and_does_nothing(kind, name):
     assert_shows(make(kind, {"host_label": text, "people": {FINGERPRINT: text}}), alert())
 
 
+@pytest.mark.whole
 @every_kind
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_hostile_text_in_a_digest_is_shown_as_it_is(kind, name):
@@ -136,6 +137,7 @@ def test_a_hostile_text_in_a_digest_is_shown_as_it_is(kind, name):
         assert found["header"] == wording.digest_headline(alerts, channel.configuration)
 
 
+@pytest.mark.whole
 @every_kind
 @given(st.data())
 def test_whatever_a_stranger_chooses_is_shown_as_it_is(kind, data):
@@ -184,6 +186,15 @@ def test_a_digest_has_as_many_logins_as_fit_and_each_of_them_is_there(kind, chan
     if found:
         assert found["ids"] == [one["id"] for one in chosen]
         assert "7 older alerts were dropped" in "".join(found["notes"])
+
+
+@every_kind
+def test_another_language(kind):
+    channel = make(kind, {"language": "ja"})
+    assert_shows(channel, alert(weights=[ROOT], reasons=["\u65e5\u672c\u8a9e"]))
+    found = shown(channel, [alert(1), alert(2)], dropped=3)
+    if found:
+        assert wording.dropped(3, channel.configuration.say) in found["notes"]
 
 
 @every_kind
@@ -296,6 +307,7 @@ def test_what_others_say_settles_nothing(kind, status, body, kind_of_answer):
     assert found.asked == (9 if status == 429 else None)
 
 
+@pytest.mark.whole
 @given(st.sampled_from(KINDS), st.integers(200, 599), st.one_of(st.text(max_size=30), st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
     lambda inside: st.lists(inside, max_size=2) | st.dictionaries(
@@ -305,6 +317,15 @@ def test_every_answer_can_be_read(kind, status, body):
     found = make(kind).read(Answer(status, body))
     assert found.asked is None or 0 <= found.asked <= 3600
     assert (found.mend == "") == (found.kind == DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [("-1", 0), ("0.5", 0.5), ("1e9", 3600), ("NaN", 0), ("Infinity", 3600), ("9" * 400, 3600)]
+)
+def test_no_pause_is_longer_than_an_hour_or_odd(seconds, asked):
+    bodies = {"discord": '{"retry_after": %s}', "telegram": '{"ok": false, "parameters": {"retry_after": %s}}'}
+    for kind, body in bodies.items():
+        assert make(kind).read(Answer(429, body % seconds)) == (LIMITED, layout.LATER, asked)
 
 
 DONE = {
@@ -369,3 +390,11 @@ def test_a_knock_posts_nothing_and_gets_an_answer_in_the_services_words(kind):
     verdict = found.vendor.judge("POST", found.path, HEADERS, body)
     assert not verdict.shown.get("header")
     assert channel.read(Answer(verdict.status, verdict.answer)).kind in OWN_WORDS
+
+
+def test_the_knock_at_a_workflow_is_a_message_with_no_card():
+    """It starts a run, which fails for anything else than a message; and a workflow that fails is switched off."""
+    channel = make("teams")
+    channel.transport = Way(Answer(202, ""))
+    channel.knock()
+    assert json.loads(channel.transport.bodies[0]) == {"type": "message", "attachments": []}

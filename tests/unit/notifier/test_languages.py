@@ -170,7 +170,6 @@ def test_what_status_shows_stays_english():
     assert wording.origin(alert()) == "203.0.113.50 port 45006"
 
 
-
 @pytest.mark.parametrize("kind", [*CHATS, "slack", "pagerduty"])
 @pytest.mark.parametrize("code", settings.LANGUAGES)
 def test_each_channel_speaks_the_language_and_shows_the_context(kind, code):

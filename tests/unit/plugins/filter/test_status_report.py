@@ -59,8 +59,12 @@ def test_a_status_is_taken_as_it_is():
 
 @pytest.mark.parametrize(
     ("missing", "key"),
-    [("recent_ignored", "ignored"), ("recent_folded", "folded"), ("sandbox_without", "sandbox_without"),
-     ("channels", "channels")],
+    [
+        ("recent_ignored", "ignored"),
+        ("recent_folded", "folded"),
+        ("sandbox_without", "sandbox_without"),
+        ("channels", "channels"),
+    ],
 )
 def test_an_older_notifier_leaves_out_what_came_later(missing, key):
     report = status_report(json.dumps({name: STATUS[name] for name in STATUS if name != missing}))

@@ -169,7 +169,7 @@ def test_a_text_that_stands_for_a_value_becomes_it(name, value, becomes):
 @pytest.mark.parametrize(
     ("name", "setting"),
     [
-        ("host_lable", "host_label"), ("label", "host_label"), ("webhook", "webhook_url"),
+        ("host_lable", "host_label"), ("label", "labels"), ("webhook", "webhook_url"),
         ("pam_service", "pam_services"),
         ("ca_flie", "ca_file"), ("ignored", "ignore"), ("remove_spol", "remove_spool"),
     ],
@@ -181,11 +181,11 @@ def test_a_misspelled_name_is_refused_with_the_one_that_was_meant(name, setting,
 
 
 def test_a_variable_that_a_setting_uses_is_its_user_s_own():
-    own = {"slack_webhook_url": WEBHOOK, "labels": {"web": "x"}}
+    own = {"slack_webhook_url": WEBHOOK, "hosts_label": {"web": "x"}}
     assert len(problems(**own)) == 2
     template = {
         "webhook_url": "{{ ssh_login_notify_slack_webhook_url }}",
-        "accept": ["{{ ssh_login_notify_labels.web }}"],
+        "accept": ["{{ ssh_login_notify_hosts_label.web }}"],
     }
     evaluated = {"webhook_url": WEBHOOK, "accept": ["managed_file"]}
     assert problems(template=lambda value: {**value, **{name: evaluated[name] for name in value if name in evaluated}},
