@@ -30,7 +30,7 @@ SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
 # A login's line in a digest. Nothing in it holds the separator.
 LINE = re.compile(
     WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?:Attention: (?P<Attention>[^·]*) · )?(?P<Type>[^·]*)"
-    " · from (?P<From>[^·]*) · (?P<Time>[^·]*) · (?P<Key>[^·]*) · id [^·]*"
+    " · from (?P<From>[^·]*)(?: · hint: (?P<Hint>[^·]*))? · (?P<Time>[^·]*) · (?P<Key>[^·]*) · id [^·]*"
 )
 
 

@@ -472,6 +472,15 @@ def test_the_time_is_also_told_as_the_readers_clock_has_it():
         assert last == {"type": "mrkdwn", "text": shown, "verbatim": True}
 
 
+@given(CHOSEN, CHOSEN, CHOSEN)
+def test_the_receiver_reads_a_hint_out_of_the_line(name, country, owner):
+    known = {"reverse_dns": {"name": name, "confirmed": True}, "network": {"country": country, "owner": owner}}
+    found = alert(context=known)
+    line = uncut(slack._digest_line(found, configuration(), NOW))
+    if view:
+        assert of_line(line).get("Hint", "") == wording.hint(found)
+
+
 def test_links_are_titles_that_only_the_notifier_writes():
     message = slack.single(alert(user="><!here>|x"), configuration(link="https://x.example/?u={user}&i={id}"), NOW)
     assert message["blocks"][-2] == {
