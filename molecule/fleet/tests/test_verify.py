@@ -131,4 +131,4 @@ def test_the_page_shows_it_in_a_browser_and_runs_nothing_of_what_it_shows_and_fi
     buttons = " [...document.querySelectorAll('th button')].filter(b => b.checkVisibility()).length].join()"
     for width in (500, 900, 1100, 1400):
         shown = shown_after(tmp_path, page, size + buttons, f"--window-size={width},900")
-        assert "<title>true,9</title>" in shown, width
+        assert "<title>true,10</title>" in shown, width
