@@ -404,13 +404,14 @@ def test_an_end_is_the_same_alert_after_a_kill(host, monkeypatch, said, place):
 def test_the_end_by_a_reboot_is_the_same_alert_after_a_kill(host, monkeypatch, said):
     """Even if another process has the same pid and start time by then."""
     host.reported(INTERACTIVE, tells_end=True)
-    with monkeypatch.context() as rebooted:
-        rebooted.setattr(open_connections, "boot_id", lambda: "another")
-        rebooted.setattr(OpenConnections, "remove", raise_read_only)
+    monkeypatch.setattr(open_connections, "boot_id", lambda: "another")
+    with monkeypatch.context() as killed:
+        killed.setattr(OpenConnections, "remove", raise_read_only)
         host.look()
-        host.follower = Follower(host.spool)
-        host.look(2)
-    assert len(host.alerts) == 1
+    assert (len(host.alerts), host.spool.names("open")) == (1, [NAME])
+    host.follower = Follower(host.spool)
+    host.look(2)
+    assert (len(host.alerts), host.spool.names("open")) == (1, [])
 
 
 def test_an_end_on_a_disk_that_can_not_be_changed_is_the_same_alert_every_time(host, monkeypatch, said):
