@@ -268,7 +268,7 @@ def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch,
     sshd = subprocess.Popen(["sleep", "60"])
     try:
         stat = parts.Path(f"/proc/{sshd.pid}/stat").read_bytes()
-        record = Record(parts.alert(id=NAME, type=TUNNEL), sshd.pid, start_time(stat), "0:")
+        record = Record(parts.alert(id=NAME, type=TUNNEL), sshd.pid, start_time(stat), "0:", tells_end=True)
         OpenConnections(spool).keep(record)
         follower.start(spool)
         parts.wait_for(lambda: followers(spool))
@@ -286,6 +286,8 @@ def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch,
         sshd.wait()
     parts.wait_for(lambda: not followers(spool))
     assert spool.names("open") == []
+    (told,) = (json.loads(spool.read("outgoing", name).decode()) for name in spool.names("outgoing"))
+    assert (told["about"], told["follows"]) == ("logout", NAME)
 
 
 def close(host):
