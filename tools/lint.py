@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from . import environment, lock, pythons
@@ -13,6 +14,8 @@ from .command import ROOT, STATE, Failure, NotRun, output, run
 
 # The words that mark something left open; in pieces, so that this file holds none.
 OPEN_ENDS = re.compile(r"\b({})\b".format("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"])))
+# On the oldest and the newest Python that ansible-test knows.
+IMPORTING = ("3.8", "3.13")
 SANITY = STATE / "ansible-test"
 TREE = SANITY / "ansible_collections" / "loginwatch" / "pam"
 
@@ -49,15 +52,22 @@ def sanity() -> None:
     run("git", "init", "-q", TREE)
     run("git", "-C", TREE, "add", "--all")
     # The real interpreters, ahead of pyenv's shims for them, which answer only for the version in use.
-    path = ":".join([str(environment.VENV / "bin"), *(str(python.parent) for python in pythons.find().values())])
+    found = pythons.find()
+    path = ":".join([str(environment.VENV / "bin"), *(str(python.parent) for python in found.values())])
     variables = environment.variables()
     variables.update(HOME=str(home_for_sanity()), PATH=f"{path}:{variables['PATH']}")
-    # It makes ten environments, each with a pip of its own, and uses each once: to compile them takes two thirds of its
-    # time. 0 turns this switch of pip's on (User Guide, "Environment Variables": falsy for options that begin with no).
+    # It makes several environments, each with a pip of its own, and uses each once: to compile them takes two thirds of
+    # its time. 0 turns this switch of pip's on (User Guide, "Environment Variables": falsy for options that begin with
+    # no).
     variables["PIP_NO_COMPILE"] = "0"
     # The role's files are the collection's, by a link that ansible-galaxy packs and installs well: no test against it.
-    arguments = ("--local", "--requirements", "--color", "no", "--skip-test", "symlinks")
-    program("ansible-test", "sanity", *arguments, cwd=TREE, env=variables)
+    options = ("--local", "--requirements", "--color", "no")
+    sanity = partial(program, "ansible-test", "sanity", *options, cwd=TREE, env=variables)
+    sanity("--skip-test", "symlinks", "--skip-test", "import")
+    # All Pythons have compiled the files in that run. To import them there takes an environment, or two, for each.
+    for version in IMPORTING:
+        if version in found:
+            sanity("--test", "import", "--python", version)
 
 
 def home_for_sanity() -> Path:

@@ -35,6 +35,7 @@ The way of a login, in the order of the modules:
     outlets           where there are several channels: the place of each in the spool
     routing           which alert goes to which of them
     couriers          a process for each of them that delivers
+    child             a function at work in such a process
     queue             the alerts that wait, in the spool and outside
     retries           the alerts that have failed, and when each is due
     state             what the sender last did

@@ -8,12 +8,13 @@ A full disk may leave a channel's queue without room for an alert. The courier t
 one channel has delivered it, it leaves the spool: else each run would send it again, since nothing could be noted.
 """
 
-import json
 import os
 import signal
 import time
+from functools import partial
 
 from . import journal
+from .child import Child
 from .delivery import LONGEST_RUN_SECONDS, MAKE_WAY, Delivery
 from .queue import Queue
 from .routing import Routed
@@ -21,7 +22,7 @@ from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set
+    from typing import Any, Callable, Dict, List, Optional, Set
 
     from .config import Configuration
     from .heartbeat import Switch
@@ -38,26 +39,24 @@ NOTHING = {"settled": False, "delivered": 0, "released": [], "answer": "the proc
 
 
 class Courier:
-    """One process at work for a channel, seen from the sender."""
+    """One process at work for a channel, seen from the sender.
 
-    def __init__(self, outlet: "Outlet", held: "Dict[str, bytes]", pid: int, pipe: int) -> None:
+    held: the alerts that it holds alone
+    """
+
+    def __init__(self, outlet: "Outlet", held: "Dict[str, bytes]", work: "Callable[[], Report]") -> None:
+        """Start it."""
         self.outlet = outlet
         self.held = held
-        self._pid = pid
-        self._pipe = pipe
+        self._child = Child(work)
 
     def report(self) -> "Optional[Report]":
         """Return what it has done, None while it is at work."""
-        pid, _status = os.waitpid(self._pid, os.WNOHANG)
-        if not pid:
-            return None
-        with os.fdopen(self._pipe, "rb") as pipe:
-            said = pipe.read()
-        return dict(NOTHING, **json.loads(said.decode("ascii"))) if said else dict(NOTHING)
+        return dict(NOTHING, **(self._child.result() or {})) if self._child.is_over() else None
 
     def make_way(self) -> None:
         """Have it end in its next pause."""
-        os.kill(self._pid, MAKE_WAY)
+        os.kill(self._child.pid, MAKE_WAY)
 
 
 class Couriers:
@@ -134,7 +133,8 @@ class Couriers:
                 self._report_fault(outlet)
             elif outlet.name not in self._working and new & {*outlet.spool.names("outgoing"), *held}:
                 new.clear()
-                self._working[outlet.name] = self._start(outlet, dict(held), patient, until)
+                work = partial(self._work, outlet, dict(held), patient, until)
+                self._working[outlet.name] = Courier(outlet, dict(held), work)
 
     def _report_fault(self, outlet: "Outlet") -> None:
         """Say why nothing is sent to a channel, once a run."""
@@ -144,21 +144,9 @@ class Couriers:
             State(outlet.spool).troubled(outlet.fault, "nothing is sent there until then")
             journal.trouble(f"The channel {outlet.name}: {outlet.fault}")
 
-    def _start(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> Courier:
-        pipe, its_end = os.pipe()
-        pid = os.fork()
-        if pid:
-            os.close(its_end)
-            return Courier(outlet, held, pid, pipe)
-        try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            with os.fdopen(its_end, "wb") as answer:
-                answer.write(json.dumps(self._work(outlet, held, patient, until)).encode("ascii"))
-        finally:
-            os._exit(0)
-
     def _work(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> "Report":
         """Deliver, in the courier's process, and return its report."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         if outlet.channel is None or not outlet.lock.take():
             return dict(NOTHING, answer="the courier of a sender that was killed is at work")
         queue = Queue(outlet.spool)

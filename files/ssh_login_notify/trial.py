@@ -3,9 +3,11 @@
 """The trial: a test alert that is sent to each channel at once, without the spool, and the results."""
 
 import time
+from functools import partial
 
 from . import alert, channels, config, exit_codes, outlets
 from .channels import DELIVERED
+from .child import Child
 from .config import ConfigurationError
 from .privileges import PrivilegeError, give_up
 from .spool import Lock, Spool
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
 # How long to wait where a channel has asked this host for a pause.
 PAUSE_SECONDS = 30.0
+# Of a trial whose process has broken down.
+NO_RESULT = {
+    "delivered": False, "status": None, "answer": "the trial broke down", "mend": "that is a defect, please report it",
+    "seconds": 0.0,
+}  # fmt: skip
 
 
 class Trial:
@@ -93,7 +100,7 @@ def run(path: str, channel: str = "") -> "Tuple[int, Result]":
     try:
         trials = _prepare(path, channel)
         give_up()
-        results = {trial.name: trial.run(test) for trial in trials}
+        results = _run_all(trials, test)
         failed = [name for name in results if not results[name]["delivered"]]
         found.update(results[(failed or list(results))[0]], channels=results)
         if not any(trial.fault for trial in trials):
@@ -102,6 +109,16 @@ def run(path: str, channel: str = "") -> "Tuple[int, Result]":
         found["answer"], _colon, found["mend"] = str(error).partition(": ")
     found["seconds"] = round(time.time() - began, 3)
     return code, found
+
+
+def _run_all(trials: "List[Trial]", test: "Alert") -> "Dict[str, Result]":
+    """Run the trials at the same time, so that all take as long as the slowest; return the results by name."""
+    if len(trials) == 1:
+        return {trials[0].name: trials[0].run(test)}
+    children = [Child(partial(trial.run, test)) for trial in trials]
+    for child in children:
+        child.wait()
+    return {trial.name: child.result() or dict(NO_RESULT) for trial, child in zip(trials, children)}
 
 
 def _prepare(path: str, only: str) -> "List[Trial]":

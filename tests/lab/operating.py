@@ -70,6 +70,8 @@ def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[st
         "ansible_user": "deploy",
         "ansible_ssh_private_key_file": str(KEY),
         "ansible_ssh_args": OPTIONS,
+        # To find it takes two round trips in each run.
+        "ansible_python_interpreter": "/usr/bin/python3",
         "ssh_login_notify_webhook_url": url(SECRET),
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
         # Tests log in many times in the same way, and wait for each alert.

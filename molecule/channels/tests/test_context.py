@@ -25,7 +25,6 @@ NAMES = [entry["name"] for entry in CHANNELS if entry["name"] not in ("picky", "
 @pytest.fixture
 def in_context(host, lab, ada):
     """The host with labels, a link, Japanese, and a database with the client's address, read by the real library."""
-    host.check_output("apt-get update -qq && apt-get install -y -qq python3-maxminddb")
     record = {
         "country": {"iso_code": "XX", "names": {"ja": "試験国"}},
         "autonomous_system_number": 64496,

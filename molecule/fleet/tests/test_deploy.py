@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,8 +23,10 @@ from tests.lab.operating import (
     PROGRAM,
     SCENARIO,
     STRANGERS,
+    Run,
     make_bare,
 )
+from tests.lab.receiver.client import Message
 
 PAM = "/etc/pam.d/sshd"
 FOOTPRINT = "sh /root/footprint.sh"
@@ -43,28 +46,6 @@ def _bare(servers):
     """Each test begins, and the last one ends, with servers on which nobody has deployed."""
     yield
     make_bare(servers.values())
-
-
-def test_each_host_proves_a_real_login_before_the_next_batch_begins(play, servers, receiver):
-    mark = receiver.last()
-    # As many inventories have it; then sudo would take away what the login is known by.
-    run = play("deploy", debian13={"ansible_become": True})
-    assert run.status == 0, run.output
-    assert all(deployed(server) for server in servers.values())
-    receiver.settle()
-    messages = receiver.messages(after=mark)
-    order = [
-        (message.fields["Server"], "test" if "Test alert" in message.text else message.fields["User"])
-        for message in messages
-    ]
-    for name in servers:
-        assert (name, "test") in order
-        assert order.index((name, "deploy")) > order.index((name, "test")), "when all is installed, Ansible logs in"
-    last = max(place for place, entry in enumerate(order) if entry[0] == "debian12")
-    assert last < order.index(("debian13", "test")), "the first host has proven itself before the next is touched"
-    waits = run.results_of("Wait for the alert of this login")
-    assert len(waits) == len(servers), "one at a time: a tenth of three is one"
-    assert ["ok: [" in wait for wait in waits] == [True] * len(servers)
 
 
 def test_check_mode_changes_nothing_and_logs_nobody_in(play, servers, receiver):
@@ -107,16 +88,26 @@ def test_all_hosts_of_a_batch_have_the_same_time(play):
     assert retries[1:] == [0, 0]
 
 
+# A variable that is omitted in the inventory has its default.
+OMITTED = {
+    f"ssh_login_notify_{name}": "{{ nowhere | default(omit) }}"
+    for name in (
+        "host_label", "pam_services", "people", "offline", "heartbeat_time", "adopt_commands", "accept", "state",
+    )
+}  # fmt: skip
+
+
 def test_where_hosts_are_not_reached_by_ssh_a_pam_session_is_the_proof(play, servers, receiver):
     """Also where no test alert is wanted, since logins are proven."""
     mark = receiver.last()
     by_docker = {"ansible_connection": "community.docker.docker", "ansible_host": f"debian12-{SCENARIO}"}
     extra = ("-e", "target=debian12", "-e", "ssh_login_notify_send_test_alert=false")
-    run = play("deploy", extra, debian12=by_docker)
+    run = play("deploy", extra, debian12={**by_docker, **OMITTED})
     assert run.status == 0, run.output
     receiver.settle()
     assert ["Test alert" in message.text for message in receiver.messages(after=mark)] == [True]
-    assert deployed(servers["debian12"])
+    found = json.loads(servers["debian12"].check_output(f"cat {CONFIGURATION}"))
+    assert (found["host_label"], found["pam_services"], found["people"]) == ("", ["sshd"], {})
 
 
 def test_the_roll_out_stops_at_a_host_whose_login_is_not_told(play, servers):
@@ -182,16 +173,6 @@ def test_a_login_that_does_not_say_which_it_is_proves_nothing(play, servers):
     assert not deployed(servers["debian12"])
 
 
-def test_without_root_nothing_is_begun(play, servers):
-    """As an inventory may have it, which counts for more than the playbook's own word."""
-    run = play("deploy", ("-e", "target=debian12"), debian12={"ansible_become": False})
-    assert run.status != 0
-    told = " ".join(run.output.split())
-    assert "Ansible is not root: set become: true, and check ansible_become" in told
-    assert "Nothing was changed on debian12." in told
-    assert not deployed(servers["debian12"])
-
-
 def test_wrong_settings_stop_the_roll_out_before_a_host_is_touched(play, servers):
     wrong: dict[str, object] = {"ssh_login_notify_host_lable": "x"}
     run = play("deploy", ("-e", '{"deploy_batches": [2, 1]}'), debian13=wrong)
@@ -202,42 +183,30 @@ def test_wrong_settings_stop_the_roll_out_before_a_host_is_touched(play, servers
     assert "Hosts that were not reached yet: debian12-plain." in told
 
 
-def test_omit_in_the_inventory_is_the_default(play, servers):
-    omitted = "{{ nowhere | default(omit) }}"
-    names = ("host_label", "pam_services", "people", "offline", "heartbeat_time", "adopt_commands", "accept", "state")
-    values: dict[str, object] = {f"ssh_login_notify_{name}": omitted for name in names}
-    run = play("deploy", ("-e", "target=debian12"), debian12=values)
-    assert run.status == 0, run.output
-    found = json.loads(servers["debian12"].check_output(f"cat {CONFIGURATION}"))
-    assert (found["host_label"], found["pam_services"], found["people"]) == ("", ["sshd"], {})
+def test_each_host_that_nothing_was_begun_on_is_told_in_its_own_words(play, servers):
+    """One has no room for whole copies to put back, the PAM file of one is no file, and on one Ansible is not root.
 
-
-def test_without_whole_copies_to_put_back_nothing_is_begun(play, servers):
-    server = servers["debian12"]
-    server.check_output("mount -t tmpfs -o size=4k tmpfs /root/ && head -c 4096 /dev/zero > /root/full")
+    The last as an inventory may have it, which counts for more than the playbook's own word. Nothing is told as "One or
+    more items failed", and not as if something had been installed.
+    """
+    full, linked = servers["debian12"], servers["debian13"]
+    full.check_output("mount -t tmpfs -o size=4k tmpfs /root/ && head -c 4096 /dev/zero > /root/full")
+    linked.check_output(f"mv {PAM} /root/sshd.pam && ln -s /root/sshd.pam {PAM}")
     try:
-        run = play("deploy")
+        run = play("deploy", AT_ONCE, debian12_plain={"ansible_become": False})
     finally:
-        server.check_output("umount /root/")
+        full.check_output("umount /root/")
+        linked.check_output(f"mv /root/sshd.pam {PAM}")
     assert run.status != 0
-    assert "/etc/pam.d/sshd could not be copied to /root/ssh-login-notify-kept." in run.output
-    assert "Nothing was changed on debian12." in run.output
-    assert not deployed(server)
-
-
-def test_a_refused_pam_file_is_told_in_its_own_words(play, servers):
-    """Not as "One or more items failed", and not as if something had been installed."""
-    server = servers["debian12"]
-    server.check_output(f"mv {PAM} /root/sshd.pam && ln -s /root/sshd.pam {PAM}")
-    try:
-        run = play("deploy", ("-e", "target=debian12"))
-    finally:
-        server.check_output(f"mv /root/sshd.pam {PAM}")
-    assert run.status != 0
+    assert not any(deployed(server) for server in servers.values())
     told = " ".join(run.output.split())
+    assert f"{PAM} could not be copied to /root/ssh-login-notify-kept." in told
     assert f"Nothing was changed. {PAM} was left unchanged: " in told
-    assert "One or more items failed" not in told
     assert "symbolic link" in told
+    assert "Ansible is not root: set become: true, and check ansible_become" in told
+    for name in ("debian12", "debian12-plain"):
+        assert f"Nothing was changed on {name}." in told
+    assert "One or more items failed" not in told
     assert "removed from" not in told
 
 
@@ -268,11 +237,35 @@ class TestWhereItIsAtWork:
     """On a fleet that was deployed to before."""
 
     @pytest.fixture(autouse=True, scope="class")
-    def _bare(self, play, servers):
-        run = play("deploy", AT_ONCE)
+    def rolled_out(self, play, servers, receiver) -> Iterator[tuple[Run, list[Message]]]:
+        """The first run, and what came of it in the channel."""
+        mark = receiver.last()
+        # As many inventories have it; then sudo would take away what the login is known by.
+        run = play("deploy", debian13={"ansible_become": True, "ansible_python_interpreter": "auto"})
         assert run.status == 0, run.output
-        yield
+        receiver.settle()
+        yield run, receiver.messages(after=mark)
         make_bare(servers.values())
+
+    @pytest.fixture(autouse=True, scope="class")
+    def _bare(self) -> None:
+        """Each test finds what the one before has left."""
+
+    def test_each_host_proves_a_real_login_before_the_next_batch_begins(self, rolled_out, servers):
+        run, messages = rolled_out
+        assert all(deployed(server) for server in servers.values())
+        order = [
+            (message.fields["Server"], "test" if "Test alert" in message.text else message.fields["User"])
+            for message in messages
+        ]
+        for name in servers:
+            assert (name, "test") in order
+            assert order.index((name, "deploy")) > order.index((name, "test")), "when all is installed, Ansible logs in"
+        last = max(place for place, entry in enumerate(order) if entry[0] == "debian12")
+        assert last < order.index(("debian13", "test")), "the first host has proven itself before the next is touched"
+        waits = run.results_of("Wait for the alert of this login")
+        assert len(waits) == len(servers), "one at a time: a tenth of three is one"
+        assert ["ok: [" in wait for wait in waits] == [True] * len(servers)
 
     def test_a_second_run_changes_nothing(self, play, servers):
         run = play("deploy", AT_ONCE)

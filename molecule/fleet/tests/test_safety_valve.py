@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.lab.operating import EVERYWHERE, wait_for
@@ -16,6 +18,8 @@ PROGRAM = "/usr/local/bin/ssh-login-notify"
 # Longer than a run that was cut off can go on for, and shorter than anybody wants to wait.
 SWITCH_SECONDS = 30
 START_SECONDS = 60
+# Ends as soon as the program is broken. The host itself waits: asked again and again, it would often answer too late.
+BROKEN = f"until [ $(stat -c %a {PROGRAM}) = 0 ]; do sleep 0.02; done"
 
 
 def mode(server) -> int:
@@ -29,28 +33,24 @@ def switches(server) -> str:
 
 
 def test_a_login_works_while_the_program_can_not_be_run(play, servers):
+    """What an earlier run has left broken is mended, and not taken for the state to go back to.
+
+    One host at a time, so that a mistake costs one of them its alerts.
+    """
+    servers["debian12"].check_output(f"chmod 000 {PROGRAM}")
     run = play("safety_valve", EVERYWHERE)
     assert run.status == 0, run.output
     for name, server in servers.items():
         assert mode(server) == 0o755
         assert run.recap(name)["changed"] == 2, "taken away and given back"
         assert switches(server) == ""
-
-
-def test_what_an_earlier_run_has_left_broken_is_mended(play, servers):
-    """And not taken for the state to go back to. One host at a time, so that a mistake costs one of them its alerts."""
-    server = servers["debian12"]
-    server.check_output(f"chmod 000 {PROGRAM}")
-    run = play("safety_valve", ("-e", "target=debian12,debian13"))
-    assert run.status == 0, run.output
-    assert mode(server) == 0o755
-    assert run.output.count("TASK [Disarm the switch]") == 2
+    assert run.output.count("TASK [Disarm the switch]") == len(servers)
 
 
 def test_cut_off_in_between_the_host_mends_itself(start, servers):
     for name, server in servers.items():
         with start("safety_valve", ("-e", f"safety_valve_seconds={SWITCH_SECONDS}", "-e", f"target={name}")) as kill:
-            wait_for(lambda server=server: mode(server) == 0, START_SECONDS)
+            server.check_output(f"timeout {START_SECONDS} sh -c {shlex.quote(BROKEN)}")
             kill()
         assert mode(server) == 0, "it was cut off before it could mend anything"
         assert switches(server)

@@ -75,7 +75,8 @@ def run(host, directory: Path, **settings) -> str:
 
 
 def test_all_that_sshd_writes_to_is_labelled(host):
-    below = [f"{SPOOL}/{name}" for name in ("incoming", "outgoing", "failed", "state", "open", "ballast", "mutes")]
+    names = ("incoming", "outgoing", "failed", "state", "open", "ballast", "mutes", "channels")
+    below = [f"{SPOOL}/{name}" for name in names]
     assert labels(host, "-type d") == dict.fromkeys([SPOOL, *below, OVERFLOW], LABEL)
 
 

@@ -30,7 +30,9 @@ for sent in alerts, alerts[:1]:
     channel.delivered(sent, answer)
 channel.knock()
 channel.close()
-print(json.dumps([kind, sorted(set(sys.modules) - before), sorted(before - without)]))
+# What is built into Python is read from no file: subprocess loads gc late, up to Python 3.6.
+late = set(sys.modules) - before - set(sys.builtin_module_names)
+print(json.dumps([kind, sorted(late), sorted(before - without)]))
 """
 USER = "\u65e5\u672c <!channel>"
 ALERTS = [

@@ -879,3 +879,77 @@ def test_a_configuration_can_be_checked_before_it_is_installed(host, tmp_path, v
     assert (found["problem"] or "").startswith(problem or "")
     assert host.run("check")[:2] == (OK, "the configuration is valid\n")
     assert host.webhook.requests == []
+
+
+@pytest.fixture
+def other():
+    server = parts.Webhook()
+    yield server
+    server.close()
+
+
+def several(host, other, **values):
+    """Configure the webhook, and a channel `b` beside it."""
+    os.makedirs(host.spool.path("channels"), exist_ok=True)
+    host.configure(channels=[{"name": "b", "kind": "slack", "url": other.url}], **values)
+
+
+def test_a_test_tries_every_channel_at_the_same_time(host, other):
+    several(host, other)
+    both = threading.Barrier(2, timeout=parts.LONGEST_WAIT)
+
+    def after_the_other(connection):
+        both.wait()
+        return parts.OK(connection)
+
+    host.webhook.instructions = [after_the_other]
+    other.instructions = [after_the_other]
+    code, found = host.json("test")
+    assert (code, found["delivered"], list(found["channels"])) == (OK, True, ["b", "webhook"])
+    other.instructions = [answer(404, "no_service")]
+    code, found = host.json("test")
+    assert (code, found["delivered"], found["status"]) == (WARNING, False, 404)
+    assert {name: result["delivered"] for name, result in found["channels"].items()} == {"webhook": True, "b": False}
+    other.instructions = [answer(404, "no_service")]
+    webhook, b = host.run("test")[1].splitlines()
+    assert webhook.startswith("webhook: delivered in ")
+    assert b.startswith("b: not delivered. 404 no_service: ")
+
+
+def test_a_test_of_one_channel_leaves_the_others_alone(host, other):
+    several(host, other)
+    code, found = host.json("test", "--channel", "b")
+    assert (code, found["delivered"], list(found["channels"])) == (OK, True, ["b"])
+    assert host.webhook.requests == []
+    code, found = host.json("test", "--channel", "c")
+    assert (code, found["mend"]) == (CRITICAL, "use one of webhook, b")
+
+
+def test_a_channel_that_can_not_be_used_fails_a_test_alone(host, other):
+    several(host, other)
+    found = json.loads(host.path.read_text())
+    found["channels"].append({"name": "own", "kind": "command", "command": ["/nonexistent"]})
+    host.path.write_text(json.dumps(found))
+    code, found = host.json("test")
+    assert (code, found["delivered"]) == (CRITICAL, False)
+    delivered = {name: result["delivered"] for name, result in found["channels"].items()}
+    assert delivered == {"webhook": True, "b": True, "own": False}
+    assert "/nonexistent" in found["answer"]
+
+
+def test_the_status_shows_each_channel_apart(host, other):
+    several(host, other)
+    other.instructions = [answer(404, "no_service")] * 50
+    host.put_now()
+    host.run("flush")
+    code, found = host.json("status")
+    assert code == CRITICAL
+    assert {name: (channel["waiting"], channel["failed"]) for name, channel in found["channels"].items()} == {
+        "webhook": (0, 0), "b": (1, 0),
+    }  # fmt: skip
+    assert found["waiting"] == 1
+    (problem,) = found["problems"]
+    assert problem.startswith("channel b: alerts wait: 404 no_service: ")
+    assert found["last_delivery"]["channel"] == "webhook"
+    assert SECRET not in json.dumps(found)
+    assert "2 channels: webhook, b" in host.run("status")[1]
