@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     Alert = Dict[str, Any]
 
 VERSION = 1
-# What an alert can be about: a login, repeats of one (repeats.py), or the notifier itself.
-LOGIN, REPEATS, TEST, HEARTBEAT, SELF_CHECK = "login", "repeats", "test", "heartbeat", "self-check"
+# What an alert can be about: a login, repeats of one (repeats.py), the end of its connection, or the notifier itself.
+LOGIN, REPEATS, LOGOUT = "login", "repeats", "logout"
+TEST, HEARTBEAT, SELF_CHECK = "test", "heartbeat", "self-check"
 # Or the beginning or the end of a mute (mutes.py), or the daily summary (summary.py).
 MUTE, SUMMARY = "mute", "summary"
+# A connection that was seen open so shortly before it was found closed was watched until its end.
+WATCHED_SECONDS = 15.0
 # The event in the log of what a connection has opened since it was reported.
 FOLLOWUP = "followup"
 # The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
@@ -52,6 +55,9 @@ FIELDS: "Dict[str, Any]" = {
 }
 # Earlier versions did not write these fields; their alerts may wait in the spool during an upgrade.
 ADDED: "Dict[str, Any]" = {"about": LOGIN, "follows": "", "was": "", "terminal": "", "requester": ""}
+# Only of the end of a connection, in seconds since the epoch: the login's time, and when the connection was last seen
+# open. The alert's `time` is when it was found closed.
+OF_A_LOGOUT: "Dict[str, Any]" = {"began": (int, float), "seen": (int, float)}
 # They said by the service what an alert is about.
 ABOUT_BY_SERVICE = {
     TEST_SERVICE: TEST,
@@ -101,6 +107,34 @@ def following(reported: "Alert", login_type: str) -> "Alert":
     )
 
 
+def ended(reported: "Alert", seen: float) -> "Alert":
+    """Return the alert of a connection that was reported, and that has just been found closed.
+
+    seen: when it was last seen open, in seconds since the epoch
+    """
+    now = time.time()
+    first = reported["follows"] or reported["id"]
+    began = float(first.partition("-")[0])
+    return dict(
+        reported,
+        id=f"{now:017.6f}-{os.getpid()}",
+        about=LOGOUT,
+        time=now,
+        follows=first,
+        was="",
+        notes=[],
+        began=began,
+        # The clock may have been set meanwhile.
+        seen=min(max(seen, began), now),
+    )
+
+
+def seconds_open(logout: "Alert") -> "Tuple[int, int]":
+    """Return how long a connection was open, at least and at most. The two differ if nothing watched it for a while."""
+    least, most = (max(0, int(logout[name] - logout["began"])) for name in ("seen", "time"))
+    return (least, most) if logout["time"] - logout["seen"] > WATCHED_SECONDS else (most, most)
+
+
 def own(about: str, notes: "List[str]") -> "Alert":
     """Return an alert about the notifier itself, not about a login.
 
@@ -130,7 +164,7 @@ def own(about: str, notes: "List[str]") -> "Alert":
 
 def is_own(alert: "Alert") -> bool:
     """Tell whether an alert is about the notifier itself."""
-    return alert["about"] not in (LOGIN, REPEATS)
+    return alert["about"] not in (LOGIN, REPEATS, LOGOUT)
 
 
 def subject(alert: "Alert") -> str:
@@ -158,7 +192,8 @@ def checked(alert: "Any") -> "Alert":
         raise ValueError(f"not an alert of this version ({VERSION})")
     complete: Alert = dict(ADDED, about=ABOUT_BY_SERVICE.get(str(alert.get("service")), ADDED["about"]))
     complete.update(alert)
-    wrong = [name for name in sorted(FIELDS) if not isinstance(complete.get(name), FIELDS[name])]
+    fields = dict(FIELDS, **OF_A_LOGOUT) if complete["about"] == LOGOUT else FIELDS
+    wrong = [name for name in sorted(fields) if not isinstance(complete.get(name), fields[name])]
     if wrong:
         raise ValueError("damaged: " + ", ".join(wrong))
     return complete
@@ -167,8 +202,8 @@ def checked(alert: "Any") -> "Alert":
 def log_line(alert: "Alert") -> str:
     """Return the alert as one structured line for the system's own log: the event, then logfmt.
 
-    The event is `login`; `followup`, for what a connection that was reported has opened since; or `test`, which has no
-    user and no address. What is not known is left out.
+    The event is `login`; `followup`, for what a connection that was reported has opened since; `logout`, for its end;
+    or `test`, which has no user and no address. What is not known is left out.
     """
     pairs = [("type", alert["type"])]
     if not is_own(alert):
@@ -183,12 +218,15 @@ def log_line(alert: "Alert") -> str:
         ]
     pairs += [("service", alert["service"]), ("terminal", alert["terminal"]), ("by", alert["requester"])]
     pairs += [("id", alert["id"])]
+    if alert["about"] == LOGOUT:
+        pairs += [("seconds", "-".join(map(str, sorted(set(seconds_open(alert))))))]
     pairs += [("follows", alert["follows"]), ("was", alert["was"]), ("note", "; ".join(alert["notes"]))]
     if not is_own(alert):
         # Last, because they are long, and logs cut lines.
         pairs += [pair for method in alert["methods"] for pair in _said(method)]
     shown = [f"{name}={_logged(value)}" for name, value in pairs if value != ""]
-    return " ".join([FOLLOWUP if alert["follows"] else alert["about"], *shown])
+    event = FOLLOWUP if alert["follows"] and alert["about"] != LOGOUT else alert["about"]
+    return " ".join([event, *shown])
 
 
 def _logged(value: "str | int") -> str:

@@ -194,6 +194,10 @@ class Connection:
         self._processes.let_go(self._monitor)
         self._processes.let_go(self._pid)
 
+    def has_ended(self) -> bool:
+        """Tell whether the connection is closed, by the smallest look that shows it."""
+        return self._is_over()
+
     def is_opening(self, now: float, seconds: float) -> bool:
         """Tell whether the client opened a session in the last `seconds`: its program may appear at any moment."""
         return self._opened is not None and now - self._opened < seconds

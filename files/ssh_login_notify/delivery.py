@@ -300,7 +300,7 @@ class Delivery:
             self._state.pinged(self._switch.ping())
 
     def _load(self, name: str, before: "List[Alert]") -> "Optional[Alert]":
-        """Return an alert to send, weighed; set aside one that can't be read, remove one that needs no message.
+        """Return an alert to send, weighed; set aside one that can't be read, remove one that gets no message.
 
         before: earlier alerts of the same message
         """
@@ -309,6 +309,9 @@ class Delivery:
             if found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message:
                 self._queue.remove(name)
                 self._ping(found)
+                return None
+            if not self._channel.wants(found, before):
+                self._queue.remove(name)
                 return None
             weighed = self._triage.weigh(found, before)
             self._channel.message([weighed], time.time())

@@ -135,7 +135,7 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, login_type: str,
 
 def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered: str) -> bool:
     """Return False if there is no space for the alert. A capture in the spool then stays for a later attempt."""
-    from . import alert, outbox
+    from . import alert, outbox, units
     from .capture import Capture
 
     try:
@@ -145,9 +145,10 @@ def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered
         _log_unfinished(name, error)
         return True
     queued = True
-    if remembered:
+    tells_end = found["about"] == alert.LOGIN and _has_an_end(capture) and units.Installed().logouts
+    if remembered or tells_end:
         # Before the alert leaves: after a kill in between, the capture is finished again and the record made again.
-        _record_open_connection(spool, capture, found, remembered)
+        _record_open_connection(spool, capture, found, remembered, tells_end)
     try:
         outbox.put(spool, name, alert.to_json(found))
     except OSError as error:
@@ -158,15 +159,21 @@ def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered
     return queued
 
 
-def _record_open_connection(spool: Spool, capture: "Capture", found: "Alert", remembered: str) -> None:
-    """Have the follower watch the connection while it is open."""
+def _has_an_end(capture: "Capture") -> bool:
+    """Tell whether it is a connection of sshd's whose process is known, so that its end can be seen."""
+    return capture.is_sshds and bool(capture.parent and capture.parent_start)
+
+
+def _record_open_connection(spool: Spool, capture: "Capture", found: "Alert", remembered: str, tells_end: bool) -> None:
+    """Have the follower watch the connection while it is open. tells_end: and report its end"""
     from .open_connections import OpenConnections, Record
 
     try:
-        record = Record(found, capture.parent, capture.parent_start or 0, remembered)
+        record = Record(found, capture.parent, capture.parent_start or 0, remembered, tells_end)
         OpenConnections(spool).keep(record)
     except OSError as error:
-        trouble(f"Later sessions over the connection of login {capture.name} will not be reported: {error}.")
+        what = "The end and later sessions of" if tells_end else "Later sessions over"
+        trouble(f"{what} the connection of login {capture.name} will not be reported: {error}.")
 
 
 def start_follower(spool: Spool) -> None:

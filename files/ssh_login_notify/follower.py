@@ -5,7 +5,7 @@
 One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM sees only the first. So a connection
 that was reported as a tunnel can open a shell an hour later. One process per host watches all these connections, while
 there are any. If one opens something more serious than was reported, the follower makes a second alert that refers to
-the first.
+the first. Where a channel wants to know, it makes another one at the end of the connection.
 
 systemd starts it when there is a record, and restarts it within a minute after a kill. Elsewhere each login's finisher
 and cron's sender start it. It may be killed at any point: the records in open/ stay.
@@ -26,10 +26,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Set, Tuple
 
+    from .alert import Alert
     from .open_connections import Record
 
 # The pause between two looks at a connection. A look at a sleeping one costs a single small file of /proc.
 PACE_SECONDS = 0.5
+# While ends are to be reported, how often it is noted that all these connections were seen open: so a follower that
+# comes after a kill can tell how long nothing has watched them.
+NOTE_SECONDS = 5.0
 # Rest at least this many times as long as the last looks took, to use at most a twentieth of a processor.
 REST_FACTOR = 20.0
 MOST_DESCRIPTORS = 4096
@@ -139,6 +143,9 @@ class Follower:
         self._processes = Processes(keeping=("stat",))
         self._followed: Dict[str, Followed] = {}
         self._done = set(done or ())
+        # Until when the follower before this one has watched, in seconds since the epoch, and when it was noted.
+        self._watched_until = self._noted()
+        self._noted_at = 0.0
         self._listed: List[List[int]] = []  # when the directories had been changed, at the last two listings
 
     def run(self) -> "Set[str]":
@@ -166,11 +173,11 @@ class Follower:
             self._followed.pop(name).close()
         for name in sorted(names - set(self._followed)):
             try:
-                self._followed[name] = Followed(self._processes, self._records.read(name))
+                self._followed[name] = Followed(self._processes, self._records.read(name), self._watched_until)
             except FileNotFoundError:
                 pass
-            except OfAnotherBootError:
-                self._remove(name)
+            except OfAnotherBootError as error:
+                self._end(name, error.record, self._watched_until)
             except (OSError, ValueError, RecursionError) as error:
                 trouble(f"The record {name} of an open connection can't be used and is removed: {error}.")
                 self._remove(name)
@@ -184,18 +191,49 @@ class Follower:
                 self._report(followed, login_type)
             if followed.is_done():
                 self._followed.pop(name).close()
-                self._remove(name)
+                self._end(name, followed.record, followed.seen)
             elif followed.has_changed():
                 self._keep(followed.record)
+        self._note(now)
+
+    def _end(self, name: str, record: "Record", seen: float) -> None:
+        """Report the end of a connection if that is wanted, and remove its record. seen: when it was last seen open"""
+        if record.tells_end:
+            if record.reported["about"] != alert.LOGOUT:
+                record.reported = alert.ended(record.reported, seen)
+                # Before it is queued: whoever goes on after a kill queues the same alert, not another one.
+                self._keep(record)
+                login(alert.log_line(record.reported))
+            self._queue(record.reported)
+        self._remove(name)
+
+    def _noted(self) -> float:
+        try:
+            return os.stat(self._spool.path(FOLLOWER_LOCK)).st_mtime
+        except OSError:
+            return 0.0
+
+    def _note(self, now: float) -> None:
+        """Note that these connections have just been seen open, as the time of the lock's file."""
+        is_due = now - self._noted_at >= NOTE_SECONDS
+        if is_due and any(followed.record.tells_end for followed in self._followed.values()):
+            self._noted_at = now
+            try:
+                os.utime(self._spool.path(FOLLOWER_LOCK))
+            except OSError:
+                pass  # a read-only disk
 
     def _report(self, followed: "Followed", login_type: str) -> None:
         found = alert.following(followed.record.reported, login_type)
         followed.record.reported = found
+        self._queue(found)
+        login(alert.log_line(found))
+
+    def _queue(self, found: "Alert") -> None:
         try:
             outbox.put(self._spool, found["id"], alert.to_json(found))
         except OSError as error:
             trouble("The alert {} was not queued for sending: {}.".format(found["id"], error))
-        login(alert.log_line(found))
 
     def _keep(self, record: "Record") -> None:
         try:
@@ -211,16 +249,26 @@ class Follower:
 
 
 class Followed:
-    """One open connection."""
+    """One open connection. seen: when it was last seen open, in seconds since the epoch."""
 
-    def __init__(self, processes: Processes, record: "Record") -> None:
+    def __init__(self, processes: Processes, record: "Record", seen: float) -> None:
         self.record = record
+        self.seen = seen
         self._kept = self._account()
         self._connection = Connection(processes, record.monitor, record.start, processes.name(record.monitor))
         self._connection.resume(record.remembered)
 
     def look(self, now: float) -> "Optional[str]":
         """Return the connection's current type if it is more serious than the one that was reported, else None."""
+        login_type = self._look(now)
+        if not self._connection.over:
+            self.seen = time.time()
+        return login_type
+
+    def _look(self, now: float) -> "Optional[str]":
+        if self._is_reported_whole():
+            self._connection.has_ended()
+            return None
         if self._connection.is_quiet():
             return None
         shown = self._connection.look(now)
@@ -232,8 +280,13 @@ class Followed:
         return login_type if login_type and seriousness(login_type) > reported else None
 
     def is_done(self) -> bool:
-        """Tell whether the connection is over, or can't become more serious."""
-        return self._connection.over or self.record.reported["type"] == INTERACTIVE
+        """Tell whether the connection is over, or nothing more of it is to be reported."""
+        if self.record.reported["about"] == alert.LOGOUT:
+            return True  # by a follower that was killed before it had removed the record
+        return self._connection.over or (self._is_reported_whole() and not self.record.tells_end)
+
+    def _is_reported_whole(self) -> bool:
+        return bool(self.record.reported["type"] == INTERACTIVE)
 
     def has_changed(self) -> bool:
         """Tell whether the record has changed since the last call.

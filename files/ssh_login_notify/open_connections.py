@@ -3,7 +3,8 @@
 """The connections that were reported and are still open: a record of each in open/, for the follower (follower.py).
 
 A record consists of the alert and the identity of the connection's process. It is removed when the connection is over
-or has shown the most serious type. If the spool's disk is full, the record is in /run.
+or, if nobody wants to know of its end, has shown the most serious type. If the spool's disk is full, the record is in
+/run.
 """
 
 import errno
@@ -11,7 +12,7 @@ import json
 import os
 
 from . import alert, paths
-from .spool import Spool
+from .spool import Spool, is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,21 +30,27 @@ FIELDS: "Dict[str, Any]" = {"boot": str, "monitor": int, "start": int, "remember
 
 
 class OfAnotherBootError(Exception):
-    """The host has been rebooted since then: the connection is over."""
+    """The host has been rebooted since then: the connection is over. record: the one that was read."""
+
+    def __init__(self, record: "Record") -> None:
+        super().__init__(record.first)
+        self.record = record
 
 
 class Record:
     """One open connection.
 
     reported: its last alert. first: the id of its first alert. monitor, start: pid and start time of its sshd process.
-    remembered: see Connection.resume.
+    remembered: see Connection.resume. tells_end: whether the end of the connection is reported. Once that is certain,
+    `reported` is the alert of the end, so that another follower queues the same one.
     """
 
-    def __init__(self, reported: "Alert", monitor: int, start: int, remembered: str) -> None:
+    def __init__(self, reported: "Alert", monitor: int, start: int, remembered: str, tells_end: bool = False) -> None:
         self.reported = reported
         self.monitor = monitor
         self.start = start
         self.remembered = remembered
+        self.tells_end = tells_end
 
     @property
     def first(self) -> str:
@@ -57,6 +64,7 @@ class Record:
             "monitor": self.monitor,
             "start": self.start,
             "remembered": self.remembered,
+            "tells_end": self.tells_end,
             "alert": self.reported,
         }
         return json.dumps(kept).encode("ascii")
@@ -67,9 +75,14 @@ def from_json(raw: bytes) -> Record:
     kept = json.loads(raw.decode("utf-8"))
     if not isinstance(kept, dict) or not all(isinstance(kept.get(name), FIELDS[name]) for name in FIELDS):
         raise ValueError("not a record of an open connection")
+    # Earlier versions did not write it.
+    tells_end = kept.get("tells_end") is True
+    record = Record(alert.checked(kept["alert"]), kept["monitor"], kept["start"], kept["remembered"], tells_end)
+    if not is_name(record.first):
+        raise ValueError("not the alert of a login")
     if kept["boot"] != boot_id():
-        raise OfAnotherBootError
-    return Record(alert.checked(kept["alert"]), kept["monitor"], kept["start"], kept["remembered"])
+        raise OfAnotherBootError(record)
+    return record
 
 
 def boot_id() -> str:
@@ -97,10 +110,11 @@ class OpenConnections:
 
     def read(self, name: str) -> Record:
         """Return a record; raise OfAnotherBootError, and OSError or ValueError if it is gone or damaged."""
+        spool, memory = self._places
         try:
-            return from_json(self._places[0].read(DIRECTORY, name))
-        except FileNotFoundError:
-            return from_json(self._places[1].read(DIRECTORY, name))
+            return from_json(memory.read(DIRECTORY, name))  # where there is one, it is newer than the one on the disk
+        except (FileNotFoundError, NotADirectoryError):
+            return from_json(spool.read(DIRECTORY, name))
 
     def keep(self, record: Record) -> None:
         """Store a record in place of the connection's former one; raise OSError if no place accepts it."""
@@ -112,6 +126,11 @@ class OpenConnections:
             if os.lstat(memory.path()).st_uid != os.geteuid():
                 raise
             _write(memory, record)
+            return
+        try:
+            memory.remove(DIRECTORY, record.first)
+        except OSError:
+            pass  # seldom there
 
     def remove(self, name: str) -> None:
         """Remove a record if it exists; raise OSError if that is impossible."""

@@ -34,8 +34,11 @@ def takes(entry: "Dict[str, Any]", routed: "Alert", configuration: "Configuratio
     """Tell whether a channel takes an alert.
 
     entry: the channel's of the setting. routed: weighed (judge.py). A message about the notifier itself goes to every
-    channel with `notices`; for all else, a rule of `ignore` keeps it away, and one of `only` has to pick it
+    channel with `notices`, the end of a connection to every one with `logouts`, which knows whether it has told of the
+    login; for all else, a rule of `ignore` keeps it away, and one of `only` has to pick it
     """
+    if routed["about"] == alert.LOGOUT:
+        return bool(entry.get("logouts"))
     if alert.is_own(routed):
         return bool(entry.get("notices", True))
     weights = routed["weights"]
@@ -119,7 +122,7 @@ class Router:
             # Later logins of the same kind are folded into it, although it may wait still: it is not lost any more.
             entry = {"id": found["id"], "user": alert.subject(found), "from": origin, "login_time": found["time"]}
             self._triage.state.routed(dict(facts, **entry, delivered_at=now, status=0))
-        else:
+        elif found["about"] != alert.LOGOUT:
             if found["about"] == alert.LOGIN:
                 summary.count(self._queue.spool, found["id"], summary.IGNORED, NOWHERE)
             self._triage.state.ignore([{"id": found["id"], "from": origin, "rule": 0, "at": now}])

@@ -8,7 +8,7 @@ and the command: the numeric address, no DNS name. What can't be found out does 
 """
 
 from . import certificate_patterns, client_networks, groups, login_times, login_types
-from .alert import is_own
+from .alert import LOGOUT, is_own
 from .config import Configuration
 from .login_rules import named
 from .weights import ANOMALY
@@ -70,9 +70,10 @@ def ignoring_rule(
 def mentions(alert: "Alert", configuration: Configuration, weights: "Iterable[str]") -> "List[str]":
     """Return whom the message about a login mentions, as Slack writes it, each once, in the order of the rules.
 
-    weights: those of the login. A rule with `weight` mentions somebody if the login has one of those that it names.
+    weights: those of the login. A rule with `weight` mentions somebody if the login has one of those that it names. The
+    end of a connection mentions nobody.
     """
-    if is_own(alert):
+    if is_own(alert) or alert["about"] == LOGOUT:
         return []
     found = [rule["mention"] for rule in configuration.mentions if selects(rule, alert, configuration, weights)]
     return list(dict.fromkeys(found))

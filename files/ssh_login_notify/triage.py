@@ -9,7 +9,7 @@ settles it once more. It is remembered as one that was seen (memory.py), as one 
 import time
 
 from . import identity, rules, summary, wording
-from .alert import LOGIN
+from .alert import LOGIN, LOGOUT
 from .journal import trouble
 from .judge import Judge
 from .memory import Memory
@@ -58,8 +58,11 @@ class Triage:
         return dict(weighed, mentions=rules.mentions(alert, self._configuration, weighed["weights"]))
 
     def in_context(self, alert: "Alert") -> "Alert":
-        """Return an alert that gets a message, with what is looked up for it (context.py)."""
-        return self._lookups.add(alert) if self._lookups else alert
+        """Return an alert that gets a message, with what is looked up for it (context.py).
+
+        The message of the login has that already when its connection ends.
+        """
+        return self._lookups.add(alert) if self._lookups and alert["about"] != LOGOUT else alert
 
     def settle(self, alert: "Alert") -> bool:
         """Note a login that needs no message, and return True; return False for every other alert.

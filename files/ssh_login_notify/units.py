@@ -18,17 +18,19 @@ class Installed:
     """The role's record of how it set up this host.
 
     scheduler: what starts the sender, `systemd`, `cron` or `none`; empty if unknown. sandbox_without: the parts of the
-    units' sandbox that the host refuses.
+    units' sandbox that the host refuses. logouts: whether a channel tells of the ends of connections.
     """
 
     def __init__(self) -> None:
         self.scheduler = ""
         self.sandbox_without: List[str] = []
+        self.logouts = False
         try:
             with open(paths.HOST, "rb") as file:
                 found = json.loads(file.read(1 << 16).decode("utf-8"))
             self.scheduler = str(found["scheduler"])
             self.sandbox_without = list(map(str, found["sandbox_without"]))
+            self.logouts = found.get("logouts") is True  # earlier versions did not write it
         except (OSError, ValueError, LookupError, TypeError):
             pass  # status reports the file, because the role installed it
 

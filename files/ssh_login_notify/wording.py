@@ -19,7 +19,19 @@ from collections import namedtuple
 from datetime import datetime, timezone
 
 from . import context, link_template, rules
-from .alert import HEARTBEAT, LOGIN, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, is_own, subject
+from .alert import (
+    HEARTBEAT,
+    LOGIN,
+    LOGOUT,
+    MUTE,
+    REPEATS,
+    SELF_CHECK,
+    SUMMARY,
+    TEST,
+    is_own,
+    seconds_open,
+    subject,
+)
 from .config import Configuration
 from .languages import ENGLISH
 from .login_types import (
@@ -78,6 +90,8 @@ OPENED = {
     TUNNEL: "opened.tunnel",
     UNKNOWN: "opened.unknown",
 }
+# The end of a shorter connection than this is not noticed more precisely.
+FEW_SECONDS = 5
 # After that long a message says that it is late.
 LATE_SECONDS = 120
 
@@ -121,6 +135,8 @@ def links(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]
     Each value in an address is percent-encoded, so an address holds no character that a markup language reads.
     """
     found = []
+    if alert["about"] == LOGOUT:
+        return []
     if configuration.link and not is_own(alert):
         found.append(("link", link_template.fill(configuration.link, _link_values(alert, configuration))))
     instance = context.instance(alert)
@@ -166,9 +182,10 @@ def headline(alert: "Alert", configuration: Configuration, short: bool = False) 
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     who_it_was = "" if is_own(alert) else who(alert, configuration, short)
-    return configuration.say(
-        _headline_key(alert, configuration), server=server, who=who_it_was, count=len(alert["notes"])
-    )
+    values = {"server": server, "who": who_it_was, "count": len(alert["notes"])}
+    if alert["about"] == LOGOUT:
+        values["duration"] = _time_open(alert, configuration.say)
+    return configuration.say(_headline_key(alert, configuration), **values)
 
 
 def _headline_key(alert: "Alert", configuration: Configuration) -> str:
@@ -181,6 +198,8 @@ def _headline_key(alert: "Alert", configuration: Configuration) -> str:
         return {TEST: "headline.test", SUMMARY: "headline.summary", MUTE: "headline.mute"}[about]
     if about == REPEATS:
         return "headline.repeats"
+    if about == LOGOUT:
+        return "headline.logout"
     if alert["follows"]:
         return "headline.followup"
     return "headline.person" if _people(alert, configuration) else "headline.login"
@@ -228,7 +247,11 @@ def _name(text: str, configuration: Configuration) -> str:
 
 def login(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return an alert as one line of a digest, without its id."""
-    return f"{who(alert, configuration)}: {line(alert, configuration, now)}"
+    shown = line(alert, configuration, now)
+    if alert["about"] == LOGOUT:
+        duration = _time_open(alert, configuration.say)
+        shown = configuration.say("line.logout", duration=duration) + SEPARATOR + shown
+    return f"{who(alert, configuration)}: {shown}"
 
 
 def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Field]":
@@ -248,6 +271,8 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Fi
         "Time": _time(alert["time"]),
         "Key": authentication(alert, say),
     }
+    if alert["about"] == LOGOUT:
+        del found["Key"]  # the message of the login has it
     shown = [_field(name, value, say) for name, value in found.items() if value or name not in OPTIONAL]
     return shown + _context_fields(alert, say)
 
@@ -313,7 +338,10 @@ def _notes(alert: "Alert", now: float, say: "Language") -> "List[str]":
     notes = list(alert["notes"])
     if alert["about"] == REPEATS:
         return notes
-    if alert["follows"]:
+    if alert["about"] == LOGOUT:
+        if len(set(seconds_open(alert))) > 1:
+            notes.append(say("note.logout", first=_time(alert["seen"]), last=_time(alert["time"])))
+    elif alert["follows"]:
         was, opened = _opened(alert["was"], say), _opened(alert["type"], say)
         notes.insert(0, say("note.followup", id=alert["follows"], was=was, opened=opened))
     if now - alert["time"] > LATE_SECONDS:
@@ -451,3 +479,23 @@ def _duration(seconds: float, say: "Language") -> str:
     if minutes < 120:
         return say("duration.minutes", count=minutes)
     return say("duration.hours", count=minutes // 60)
+
+
+def _time_open(logout: "Alert", say: "Language") -> str:
+    """Return how long a connection was open, or at least and at most."""
+    least, most = (_lasting(seconds, say) for seconds in seconds_open(logout))
+    return most if least == most else say("lasting.between", least=least, most=most)
+
+
+def _lasting(seconds: int, say: "Language") -> str:
+    """Return how long something lasted, in its two largest units."""
+    if seconds < FEW_SECONDS:
+        return say("lasting.few")
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if not minutes:
+        return say("lasting.seconds", seconds=seconds)
+    if not hours:
+        return say("lasting.minutes", minutes=minutes, seconds=seconds % 60)
+    if not days:
+        return say("lasting.hours", hours=hours, minutes=minutes % 60)
+    return say("lasting.days", days=days, hours=hours % 24)

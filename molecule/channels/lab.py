@@ -53,6 +53,11 @@ class Lab:
         where = at_receiver(entry)
         return [message.raw["body"] for message in self._receiver.messages() if message.channel == where]
 
+    def replies(self) -> list[dict[str, Any]]:
+        """The replies in threads of the Slack app, each as it was sent."""
+        lines = self._host.run("cat /var/lib/sink/slack_app.replies").stdout.splitlines()
+        return [json.loads(json.loads(line)) for line in lines]
+
     def wait_for(self, condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
         """Wait until this is true, and return it."""
         deadline = time.monotonic() + seconds

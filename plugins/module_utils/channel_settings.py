@@ -385,7 +385,17 @@ def _pagerduty_problem(channel: str, entry: "Mapping[str, Any]", _values: "Mappi
     return f"{channel} has no rules in only, so each login would be an incident: {mend}"
 
 
-CROSS_CHECKS = {"email": _email_problem, "pagerduty": _pagerduty_problem}  # type: Dict[str, Any]
+def _slack_app_problem(channel: str, entry: "Mapping[str, Any]", _values: "Mapping[str, Any]") -> str:
+    if entry.get("logouts") is not True or entry.get("threads") is not False:
+        return ""
+    return f"{channel} has logouts, which stand in threads, and threads: false: write threads: true, or remove logouts"
+
+
+CROSS_CHECKS = {
+    "email": _email_problem,
+    "pagerduty": _pagerduty_problem,
+    "slack_app": _slack_app_problem,
+}  # type: Dict[str, Any]
 
 _PRINTABLE = "write printable ASCII, in quotes"
 
@@ -411,6 +421,12 @@ KINDS = {
         ),
         "threads": _shown(
             _flag, "Whether what belongs to an earlier message goes into its thread.", default=True, of=(bool,)
+        ),
+        "logouts": _shown(
+            _flag,
+            "Whether the end of a connection is told in the thread of its login, with how long it lasted.",
+            default=False,
+            of=(bool,),
         ),
         "api_url": _shown(
             _url(_bare), "Another URL of the method C(chat.postMessage).", "https://slack.com/api/chat.postMessage"

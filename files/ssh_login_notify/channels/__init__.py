@@ -12,12 +12,13 @@ import time
 from collections import namedtuple
 from email.utils import parsedate_to_datetime
 
+from ..alert import LOGOUT
 from ..config import ConfigurationError
 from ..transport import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Optional, Sequence
 
     from ..alert import Alert
     from ..config import Configuration
@@ -62,6 +63,13 @@ class BaseChannel:
         self.settings = settings
         self.configuration = configuration
         self.spool = spool
+
+    def wants(self, alert: "Alert", before: "Sequence[Alert]" = ()) -> bool:
+        """Tell whether an alert gets a message here. The end of a connection gets none, unless a kind says otherwise.
+
+        before: earlier alerts that are told in the same message
+        """
+        return bool(alert["about"] != LOGOUT)
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as one message can tell of: at least one."""

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Slack app with a bot token: the messages of slack.py by `chat.postMessage`, with threads.
 
-A connection's follow-ups and the repeats of a login are replies to the message of their login. A heavy one is shown in
-the channel as well (`reply_broadcast`). Which message has told of which login is kept in a file, since the sender ends
-when nothing is left to send.
+A connection's follow-ups, its end and the repeats of a login are replies to the message of their login. A heavy one is
+shown in the channel as well (`reply_broadcast`). Which message has told of which login is kept in a file, since the
+sender ends when nothing is left to send.
 
 Slack answers 200 to nearly everything: what happened is in `ok` and `error` (docs.slack.dev, "Using the Slack Web
 API", "chat.postMessage": Errors, "Rate limits").
@@ -21,7 +21,7 @@ from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, is_p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Optional, Sequence
 
     from ..alert import Alert
     from ..config import Configuration
@@ -32,8 +32,8 @@ URL = "https://slack.com/api/chat.postMessage"
 KNOCK = "auth.test"
 # The answer repeats the message, which has up to DIGEST_CHARACTERS of blocks, with each character as an escape.
 LARGEST_ANSWER_BYTES = 256 << 10
-# Logins whose message is known. A follow-up of an older one stands in the channel.
-MOST_THREADS = 1000
+# Logins and replies whose message is known, so twice the logins. A follow-up of an older one stands in the channel.
+MOST_THREADS = 2000
 FILE = "channel.json"
 # An entry is two short texts.
 LARGEST_FILE_BYTES = MOST_THREADS * 100
@@ -90,7 +90,10 @@ ESSENTIAL = ("ok", "error", "ts", "needed")
 
 
 class Channel(slack.Channel):
-    """A Slack app. settings: `token` (a secret), `channel` (its id or #name), and optionally `threads`, `api_url`."""
+    """A Slack app.
+
+    settings: `token` (a secret), `channel` (its id or #name), and optionally `threads`, `logouts`, `api_url`
+    """
 
     LARGEST_ANSWER_BYTES = LARGEST_ANSWER_BYTES
     WAY = "check the way to Slack: DNS, firewall, proxy, CA file"
@@ -108,6 +111,13 @@ class Channel(slack.Channel):
     def headers(self, message: bytes) -> "Dict[str, str]":
         """Return the header with the token (RFC 6750, 2.1)."""
         return {"Authorization": "Bearer " + self.settings["token"]}
+
+    def wants(self, alert: "Alert", before: "Sequence[Alert]" = ()) -> bool:
+        """See BaseChannel. The end of a connection is told where its login was, once."""
+        if super().wants(alert, before):
+            return True
+        is_told = bool(self._threads.of(alert)) or any(other["id"] == alert["follows"] for other in before)
+        return bool(self.settings.get("logouts")) and is_told and not self._threads.has(alert)
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as fit and belong in the same thread."""
@@ -181,6 +191,10 @@ class Threads:
     def of(self, alert: "Alert") -> str:
         """Return the timestamp of the thread that an alert belongs in, "" for none."""
         return self._threads().get(alert["follows"], "") if alert["follows"] else ""
+
+    def has(self, alert: "Alert") -> bool:
+        """Tell whether a message has told of this very alert."""
+        return alert["id"] in self._threads()
 
     def remember(self, alerts: "List[Alert]", timestamp: object) -> None:
         """Note a message that was delivered. timestamp: as Slack has answered; a reply's is that of its thread"""

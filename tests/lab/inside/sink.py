@@ -6,7 +6,8 @@
 
 sink DIRECTORY
 
-http://127.0.0.1:8025/KIND/… answers as the kind's service does, and appends the body as one line to DIRECTORY/KIND.
+http://127.0.0.1:8025/KIND/… answers as the kind's service does, and appends the body as one line to DIRECTORY/KIND;
+a reply in a thread of Slack to DIRECTORY/KIND.replies, since it does not stand in the channel.
 127.0.0.1:8026 is a mail server without TLS; a mail becomes one line of DIRECTORY/email. Whatever the vendors' answers
 and limits are is tested elsewhere, against their documentation.
 """
@@ -46,7 +47,8 @@ class Web(BaseHTTPRequestHandler):
         kind = self.path.split("/")[1]
         status, answer = ANSWERS.get(kind, (404, None))
         if status != 404:
-            keep(kind, body)
+            is_reply = kind == "slack_app" and "thread_ts" in json.loads(body)
+            keep(kind + ".replies" if is_reply else kind, body)
         text = json.dumps(answer).encode() if answer else b""
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

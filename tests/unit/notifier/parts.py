@@ -117,6 +117,14 @@ def alert(number=1, **changes):
     return values
 
 
+def logout(number=9, seconds=120, unwatched=0.0, **changes):
+    """The alert of the end of the connection of alert(1), watched until its end, or not for so many seconds."""
+    login = alert(1)
+    time = login["time"] + seconds
+    more = {"about": "logout", "follows": login["id"], "time": time, "began": login["time"], "seen": time - unwatched}
+    return alert(number, **dict(more, **changes))
+
+
 def raw_alert(number=1, **changes):
     """The same, as a file of the spool."""
     return to_json(alert(number, **changes))

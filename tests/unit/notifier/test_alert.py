@@ -5,6 +5,7 @@
 
 import json
 import os
+import time
 
 import forms
 import parts
@@ -21,11 +22,13 @@ from ssh_login_notify.alert import (
     TEST,
     TEST_SERVICE,
     build,
+    ended,
     following,
     from_json,
     is_own,
     log_line,
     own,
+    seconds_open,
     subject,
     to_json,
 )
@@ -163,6 +166,48 @@ def test_what_a_connection_opens_later_is_no_login_in_the_log():
     line = log_line(parts.alert(follows="1.1-1", was="Tunnel (no session)"))
     assert line.startswith("followup user=deploy from=203.0.113.50 ")
     assert line.endswith(' follows=1.1-1 was="Tunnel (no session)"')
+
+
+def test_the_end_of_a_connection_tells_of_its_login_and_how_long_it_lasted():
+    login = parts.alert(type="Tunnel (no session)", notes=["one"])
+    for reported in (login, following(login, "SSH (interactive)")):
+        found = ended(reported, time.time())
+        assert (found["about"], found["follows"], found["was"], found["notes"]) == ("logout", login["id"], "", [])
+        assert (found["user"], found["type"]) == ("deploy", reported["type"])
+        assert found["id"] == f"{found['time']:017.6f}-{os.getpid()}"
+        assert found["began"] == login["time"]
+        assert not is_own(found)
+        assert from_json(to_json(found)) == found
+
+
+@pytest.mark.parametrize("wrong", [{"began": None}, {"seen": "now"}])
+def test_the_end_of_a_connection_without_its_times_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        from_json(json.dumps(parts.logout(**wrong)).encode())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unwatched", "expected"),
+    [(7, 0.5, (7, 7)), (7, 7, (7, 7)), (3600, 5, (3600, 3600)), (3600, 60, (3540, 3600)), (-5, 0, (0, 0))],
+)
+def test_how_long_a_connection_lasted_is_said_as_exactly_as_it_is_known(seconds, unwatched, expected):
+    assert seconds_open(parts.logout(seconds=seconds, unwatched=unwatched)) == expected
+
+
+def test_a_clock_that_was_set_makes_no_impossible_times():
+    login = parts.alert(id=f"{time.time() + 1000:017.6f}-1")
+    assert seconds_open(ended(login, time.time() + 5000)) == (0, 0)
+    login = parts.alert(id=f"{time.time() - 1000:017.6f}-1")
+    found = ended(login, time.time() + 5000)
+    assert found["began"] <= found["seen"] <= found["time"]
+    assert ended(login, 5.0)["seen"] == found["began"], "it was open when the user logged in"
+
+
+def test_the_end_of_a_connection_is_an_event_of_its_own_in_the_log():
+    line = log_line(parts.logout(seconds=120))
+    assert line.startswith('logout user=deploy from=203.0.113.50 port=45006 type="SSH (interactive)" ')
+    assert line.endswith(f"id={parts.alert(9)['id']} seconds=120 follows={parts.alert(1)['id']}")
+    assert " seconds=60-120 " in log_line(parts.logout(seconds=120, unwatched=60))
 
 
 def test_the_line_for_the_log_leaves_out_what_is_not_known():

@@ -11,7 +11,7 @@ import pytest
 from forms import CHOSEN
 from hypothesis import given
 from hypothesis import strategies as st
-from parts import alert, answer, configuration
+from parts import alert, answer, configuration, logout
 from ssh_login_notify import channels
 from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, slack, slack_app
 from ssh_login_notify.channels.slack_app import MOST_THREADS, Threads
@@ -235,6 +235,51 @@ def test_a_knock_trusts_what_the_channel_trusts(secure_webhook, certificates):
     secure_webhook.certificate = "unknown"
     with pytest.raises(TransportError, match="is not accepted"):
         channel.knock()
+
+
+LOGOUT = logout()
+
+
+def test_the_end_of_a_connection_is_a_reply_to_the_message_of_its_login_once(spool):
+    channel = make(spool, logouts=True)
+    assert not channel.wants(LOGOUT), "no message has told of the login"
+    channel.delivered([LOGIN], Answer(200, json.dumps({"ok": True, "ts": FIRST})))
+    assert channel.wants(LOGOUT)
+    found = message(channel, dict(LOGOUT, weights=[]))
+    assert (found["thread_ts"], found["reply_broadcast"]) == (FIRST, False)
+    channel.delivered([LOGOUT], Answer(200, json.dumps({"ok": True, "ts": SECOND})))
+    assert not make(spool, logouts=True).wants(LOGOUT), "a follower that was killed has queued it once more"
+
+
+def test_the_end_of_a_connection_is_told_beside_its_login_in_a_message_of_many(spool):
+    channel = make(spool, logouts=True)
+    assert channel.wants(LOGOUT, [alert(3), LOGIN])
+    assert not channel.wants(LOGOUT, [alert(3)])
+    assert channel.fitting([LOGIN, LOGOUT], NOW) == [LOGIN, LOGOUT]
+
+
+@pytest.mark.parametrize("more", [{}, {"logouts": False}])
+def test_without_logouts_no_end_is_told(spool, more):
+    channel = make(spool, **more)
+    channel.delivered([LOGIN], Answer(200, json.dumps({"ok": True, "ts": FIRST})))
+    assert not channel.wants(LOGOUT)
+    assert all(channel.wants(other) for other in (LOGIN, FOLLOW_UP, alert(3, about="test")))
+
+
+@pytest.mark.parametrize("logouts", [True, False])
+def test_a_run_tells_the_ends_that_are_wanted_and_removes_the_others(api, spool, logouts):
+    api.instructions = [posted(), posted(SECOND)]
+    waiting = [alert(1, time=time.time()), logout(), logout(10, follows=alert(5)["id"])]
+    for found in waiting:
+        spool.write("outgoing", found["id"], json.dumps(found).encode(), 0o640)
+    rule = {"user": "deploy", "mention": "<!here>"}
+    values = configuration(mentions=[rule])
+    assert Delivery(Queue(spool), values, make(spool, api.api, logouts=logouts), Triage(spool, values)).run()
+    assert spool.names("outgoing") == []
+    found = [json.loads(request.body.decode()) for request in api.requests]
+    assert [body.get("thread_ts") for body in found] == [None, FIRST][: 1 + logouts]
+    assert ["<!here>" in json.dumps(body) for body in found] == [True, False][: 1 + logouts]
+    assert "deploy logged out of web-3 after 2 min 0 s" in found[-1]["text"] or not logouts
 
 
 WITHOUT_STATE = make()

@@ -183,6 +183,51 @@ def test_a_capture_from_memory_becomes_an_alert_as_one_from_the_spool(spool, sai
     assert spool.names("outgoing") == [NAME]
 
 
+def sees(monkeypatch, tmp_path, **more):
+    """Have the role's file say what a host with systemd is."""
+    host = tmp_path / "host.json"
+    host.write_text(json.dumps(dict({"scheduler": "systemd", "sandbox_without": []}, **more)))
+    monkeypatch.setattr(paths, "HOST", str(host))
+
+
+def served(service=b"sshd", parent=4242, start=777):
+    fields = b" ".join([b"S"] + [b"0"] * 18 + [b"%d" % start])
+    header = b"capture=1\0parent=%d\0parent_stat=%d (sshd) %s\0\0" % (parent, parent, fields)
+    return header + b"PAM_USER=deploy\0PAM_SERVICE=" + service + b"\0"
+
+
+def kept(spool):
+    return [json.loads(spool.read("open", name).decode()) for name in spool.names("open")]
+
+
+@pytest.mark.parametrize("more", [{}, {"logouts": False}, {"logouts": "yes"}])
+def test_where_nobody_wants_to_know_of_ends_only_what_may_become_more_is_watched(spool, monkeypatch, tmp_path, more):
+    sees(monkeypatch, tmp_path, **more)
+    finish(spool, {NAME: served()}, NAME, "SSH (interactive)")
+    assert kept(spool) == []
+    finish(spool, {LATER: served()}, LATER, "rsync", "0:")
+    assert [record["tells_end"] for record in kept(spool)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "remembered"), [("SSH (interactive)", ""), ("SSH (command: id)", ""), ("rsync", "0:")]
+)
+def test_where_somebody_does_every_connection_is_watched(spool, monkeypatch, tmp_path, kind, remembered):
+    sees(monkeypatch, tmp_path, logouts=True)
+    finish(spool, {NAME: served()}, NAME, kind, remembered)
+    (record,) = kept(spool)
+    assert (record["tells_end"], record["monitor"], record["start"]) == (True, 4242, 777)
+    assert (record["remembered"], record["alert"]["id"]) == (remembered, NAME)
+    assert spool.names("outgoing") == [NAME]
+
+
+@pytest.mark.parametrize("capture", [served(b"login"), served(b"ssh-login-notify-test"), served(start=0), CAPTURE])
+def test_what_has_no_connection_has_no_end(spool, monkeypatch, tmp_path, capture):
+    sees(monkeypatch, tmp_path, logouts=True)
+    finish(spool, {NAME: capture}, NAME, "PAM session")
+    assert (kept(spool), spool.names("outgoing")) == ([], [NAME])
+
+
 def test_the_observer_does_not_wait_for_it(spool, capture, monkeypatch):
     monkeypatch.setattr(finisher, "finish", lambda *_: signal.pause())
     child = Finisher(spool, {})

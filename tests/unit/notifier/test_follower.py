@@ -48,8 +48,8 @@ class Host:
         self.serve("@notty")
         self.proc.add(more.pop("pid", CHILD), SERVER, arguments[0].strip("-"), *arguments, **more)
 
-    def reported(self, kind=TUNNEL, remembered="0:", start=START):
-        record = Record(parts.alert(id=NAME, type=kind), MONITOR, start, remembered)
+    def reported(self, kind=TUNNEL, remembered="0:", start=START, tells_end=False):
+        record = Record(parts.alert(id=NAME, type=kind), MONITOR, start, remembered, tells_end)
         OpenConnections(self.spool).keep(record)
 
     def look(self, times=1):
@@ -167,7 +167,10 @@ def test_the_next_follower_goes_on_after_a_kill(host):
     assert host.types == [INTERACTIVE]
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff", b"[" * 100000])
+OF_NOBODY = json.dumps({"boot": "", "monitor": 1, "start": 1, "remembered": "", "alert": parts.alert(id="x")}).encode()
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff", b"[" * 100000, OF_NOBODY])
 def test_a_damaged_record_is_removed_and_logged(host, said, raw, without_garbage):
     host.spool.write("open", NAME, raw, 0o600)
     host.look()
@@ -265,7 +268,7 @@ def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch,
     sshd = subprocess.Popen(["sleep", "60"])
     try:
         stat = parts.Path(f"/proc/{sshd.pid}/stat").read_bytes()
-        record = Record(parts.alert(id=NAME, type=TUNNEL), sshd.pid, start_time(stat), "0:")
+        record = Record(parts.alert(id=NAME, type=TUNNEL), sshd.pid, start_time(stat), "0:", tells_end=True)
         OpenConnections(spool).keep(record)
         follower.start(spool)
         parts.wait_for(lambda: followers(spool))
@@ -283,6 +286,163 @@ def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch,
         sshd.wait()
     parts.wait_for(lambda: not followers(spool))
     assert spool.names("open") == []
+    (told,) = (json.loads(spool.read("outgoing", name).decode()) for name in spool.names("outgoing"))
+    assert (told["about"], told["follows"]) == ("logout", NAME)
+
+
+def close(host):
+    """End the connection: its pid is another process's."""
+    host.proc.remove(SERVER)
+    host.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]", start=START + 1)
+
+
+@pytest.mark.parametrize("kind", [TUNNEL, RSYNC, INTERACTIVE])
+def test_the_end_of_a_connection_is_told_once_if_that_is_wanted(host, said, kind):
+    host.reported(kind, tells_end=True)
+    host.look(3)
+    assert (host.alerts, host.spool.names("open")) == ([], [NAME])
+    close(host)
+    before = time.time()
+    host.look(3)
+    (found,) = host.alerts
+    assert (found["about"], found["follows"], found["type"]) == ("logout", NAME, kind)
+    assert (found["user"], found["address"], found["began"]) == ("deploy", "203.0.113.50", 1763884862.123456)
+    assert before - 1 < found["seen"] <= found["time"] <= time.time()
+    assert [sentence.split()[0] for _, sentence in said] == ["logout"]
+    assert host.spool.names("open") == []
+    assert os.path.exists(host.spool.path("state", "wake"))
+
+
+def test_a_connection_is_watched_to_its_end_after_the_most_serious_that_it_can_open(host):
+    host.reported(tells_end=True)
+    host.run("-bash")
+    host.look(3)
+    assert (host.types, host.spool.names("open")) == ([INTERACTIVE], [NAME])
+    close(host)
+    host.look(2)
+    assert [found["about"] for found in host.alerts] == ["login", "logout"]
+    assert [found["type"] for found in host.alerts] == [INTERACTIVE, INTERACTIVE]
+
+
+def test_a_record_of_an_earlier_version_tells_no_end(host, said):
+    host.reported()
+    record = json.loads(host.spool.read("open", NAME).decode())
+    del record["tells_end"]
+    host.spool.write("open", NAME, json.dumps(record).encode(), 0o600)
+    host.look()
+    close(host)
+    host.look()
+    assert (host.alerts, host.spool.names("open"), said) == ([], [], [])
+
+
+def noted(host, seconds_ago):
+    """Have the follower before have watched until then."""
+    lock = host.spool.path("follower.lock")
+    parts.Path(lock).touch()
+    os.utime(lock, (time.time() - seconds_ago,) * 2)
+
+
+@pytest.mark.parametrize("boot", ["this", "another"])
+def test_the_next_follower_says_since_when_nothing_watched(host, monkeypatch, boot):
+    noted(host, 60)
+    host.reported(INTERACTIVE, tells_end=True)
+    close(host)
+    if boot == "another":
+        monkeypatch.setattr(open_connections, "boot_id", lambda: "another")
+    host.follower = Follower(host.spool)
+    host.look(2)
+    (found,) = host.alerts
+    assert found["about"] == "logout"
+    assert found["time"] - found["seen"] == pytest.approx(60, abs=2)
+    assert host.spool.names("open") == []
+
+
+def test_a_login_that_nothing_has_watched_was_open_when_it_began(host):
+    noted(host, 1e9)  # long before the login
+    host.reported(INTERACTIVE, tells_end=True)
+    close(host)
+    host.follower = Follower(host.spool)
+    host.look()
+    (found,) = host.alerts
+    assert found["seen"] == found["began"]
+
+
+@pytest.mark.parametrize("tells_end", [True, False])
+def test_it_notes_that_it_watches_only_where_an_end_is_to_be_told(host, tells_end):
+    noted(host, 60)
+    host.reported(tells_end=tells_end)
+    host.look(2)
+    age = time.time() - os.stat(host.spool.path("follower.lock")).st_mtime
+    assert age == pytest.approx(0 if tells_end else 60, abs=2)
+
+
+@pytest.mark.parametrize("place", ["queue", "remove"])
+def test_an_end_is_the_same_alert_after_a_kill(host, monkeypatch, said, place):
+    """So the queue has it once, and a channel can tell that it has told of it."""
+    host.reported(INTERACTIVE, tells_end=True)
+    host.look()
+    close(host)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        if place == "queue":
+            killed.setattr(follower.outbox, "put", kill)
+        else:
+            killed.setattr(OpenConnections, "remove", kill)
+        with pytest.raises(KeyboardInterrupt):
+            host.look()
+    told = json.loads(host.spool.read("open", NAME).decode())["alert"]["id"]
+    for name in host.spool.names("outgoing"):
+        host.spool.remove("outgoing", name)
+    host.follower = Follower(host.spool)
+    host.look(2)
+    assert [found["id"] for found in host.alerts] == [told]
+    assert host.spool.names("open") == []
+    assert [sentence.split()[0] for _, sentence in said] == ["logout"]
+
+
+def test_the_end_by_a_reboot_is_the_same_alert_after_a_kill(host, monkeypatch, said):
+    """Even if another process has the same pid and start time by then."""
+    host.reported(INTERACTIVE, tells_end=True)
+    monkeypatch.setattr(open_connections, "boot_id", lambda: "another")
+    with monkeypatch.context() as killed:
+        killed.setattr(OpenConnections, "remove", raise_read_only)
+        host.look()
+    assert (len(host.alerts), host.spool.names("open")) == (1, [NAME])
+    host.follower = Follower(host.spool)
+    host.look(2)
+    assert (len(host.alerts), host.spool.names("open")) == (1, [])
+
+
+def test_an_end_on_a_disk_that_can_not_be_changed_is_the_same_alert_every_time(host, monkeypatch, said):
+    host.reported(INTERACTIVE, tells_end=True)
+    monkeypatch.setattr(OpenConnections, "remove", raise_read_only)
+    write = Spool.write
+    read_only = lambda spool, *rest, **more: (  # noqa: E731
+        raise_read_only() if spool.root == host.spool.root and rest[0] == "open" else write(spool, *rest, **more)
+    )
+    monkeypatch.setattr(Spool, "write", read_only)
+    close(host)
+    for _time in range(3):
+        host.follower = Follower(host.spool)
+        host.look(2)
+    assert len(host.alerts) == 1
+    assert [sentence.split()[0] for _, sentence in said] == ["logout"]
+
+
+def test_a_record_on_the_disk_replaces_the_one_in_memory(host, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(open_connections, "MOST_RECORDS", 1)
+        OpenConnections(host.spool).keep(Record(parts.alert(1), MONITOR, START, "0:"))
+        write = open_connections._write
+        refusing = lambda place, record: raise_read_only() if place is host.spool else write(place, record)  # noqa: E731
+        full.setattr(open_connections, "_write", refusing)
+        OpenConnections(host.spool).keep(Record(parts.alert(1, user="in memory"), MONITOR, START, "0:"))
+    assert OpenConnections(host.spool).read(parts.alert(1)["id"]).reported["user"] == "in memory"
+    OpenConnections(host.spool).keep(Record(parts.alert(1, user="on the disk"), MONITOR, START, "0:"))
+    assert OpenConnections(host.spool).read(parts.alert(1)["id"]).reported["user"] == "on the disk"
 
 
 def test_as_systemds_service_it_ends_well_once_nothing_is_left(host):

@@ -14,7 +14,7 @@ import parts
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parts import FILES, FINGERPRINT, alert, configuration
+from parts import FILES, FINGERPRINT, alert, configuration, logout
 from ssh_login_notify import channels, languages, settings, wording
 from ssh_login_notify.alert import HEARTBEAT, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, own
 from ssh_login_notify.channels import slack
@@ -77,6 +77,8 @@ def every_message():
     yield alert(**login)
     yield alert(about=REPEATS, notes=["3 more logins"])
     yield alert(2, follows="1.1-1", was="rsync", type="SSH (interactive)")
+    yield logout()
+    yield from (logout(seconds=seconds, unwatched=20) for seconds in (50, 500, 50000, 500000))
     yield alert(user="", address="", port=0, methods=[])
     yield alert(type="PAM session", service="login", terminal="tty1", requester="ada", address="", port=0)
     yield from (own(about, []) for about in (TEST, HEARTBEAT, SELF_CHECK))

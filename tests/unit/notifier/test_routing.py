@@ -9,9 +9,10 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parts import Outlet, alert, configuration, raw_alert
+from parts import Outlet, alert, configuration, logout, raw_alert
 from ssh_login_notify import alert as alerts
 from ssh_login_notify import outlets, routing
+from ssh_login_notify.memory import Memory
 from ssh_login_notify.queue import Queue
 from ssh_login_notify.routing import Routed, Router, takes
 from ssh_login_notify.state import State
@@ -106,6 +107,30 @@ def test_what_a_channel_takes(entry, weights, user, expected):
 def test_a_message_about_the_notifier_goes_by_notices_alone(about):
     notice = dict(alerts.own(about, ["x"]), weights=[], reasons=[], mentions=[])
     assert [takes(entry, notice, configuration()) for entry in (ALL, ROOTS, QUIET, HEAVY)] == [True, True, True, False]
+
+
+def test_the_end_of_a_connection_goes_to_channels_that_tell_of_it_and_is_no_login(spool):
+    """Rules do not count: a channel knows itself whether it has told of the login."""
+    told = {"name": "told", "kind": "slack_app", "logouts": True, "only": [{"user": "root"}]}
+    host = Host(spool, ALL, told, dict(told, name="not", logouts=False))
+    ended = logout()
+    spool.write("outgoing", ended["id"], alerts.to_json(ended), 0o640)
+    host.route()
+    assert host.queues() == {"all": [], "told": [ended["id"]], "not": []}
+    found = json.loads(host.outlets[1].spool.read("outgoing", ended["id"]).decode())
+    assert (found["weights"], found["mentions"], "context" in found) == ([], [], False)
+    assert not os.path.exists(spool.path("state", "summary.json"))
+    assert Memory(spool).knows("deploy") is False
+
+
+def test_the_end_of_a_connection_that_no_channel_tells_of_is_gone_without_a_trace(spool):
+    host = Host(spool, ALL, ROOTS)
+    ended = logout(notes=[])
+    spool.write("outgoing", ended["id"], alerts.to_json(ended), 0o640)
+    host.route()
+    assert (host.queues(), spool.names("outgoing")) == ({"all": [], "roots": []}, [])
+    assert (State(spool).ignored, State(spool).recent) == ([], [])
+    assert not os.path.exists(spool.path("state", "summary.json"))
 
 
 def test_a_login_that_no_channel_takes_is_noted_and_counted(spool):

@@ -7,14 +7,14 @@ import json
 import os
 
 import pytest
-from parts import FINGERPRINT, OK, alert, answer, configuration, delivery
+from parts import FINGERPRINT, OK, alert, answer, configuration, delivery, logout
 from ssh_login_notify import identity
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.delivery import DIGEST_FROM
 from ssh_login_notify.memory import Memory
 from ssh_login_notify.mutes import Mutes
 from ssh_login_notify.state import State
-from ssh_login_notify.triage import heaviest_first
+from ssh_login_notify.triage import Triage, heaviest_first
 
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
 
@@ -132,3 +132,17 @@ def test_a_login_that_a_window_names_is_muted_counted_and_remembered(host):
     assert Mutes(host.spool).counts(window) == {"SSH (interactive)": 1}
     keys = Memory(host.spool).keys()
     assert [key["count"] for key in keys if key["user"] == "deploy"] == [4]
+
+
+def test_nothing_is_looked_up_nor_weighed_for_the_end_of_a_connection(spool):
+    class Lookups:
+        def add(self, found):
+            return dict(found, context={"labels": {"team": "web"}})
+
+    rule = {"user": "deploy", "mention": "<!here>"}
+    triage = Triage(spool, configuration(mentions=[rule]), Lookups())
+    ended = triage.weigh(logout(user="root", follows=alert()["id"]), [])
+    assert (ended["weights"], ended["reasons"], ended["mentions"]) == ([], [], [])
+    assert not triage.settle(ended)
+    assert "context" not in triage.in_context(ended)
+    assert "context" in triage.in_context(triage.weigh(alert(), []))

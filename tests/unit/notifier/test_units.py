@@ -54,6 +54,16 @@ def test_the_roles_file_says_who_starts_the_sender_and_nobody_looks_for_units(mo
     assert units.systemd_starts_the_sender() is starts
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"), [({}, False), ({"logouts": False}, False), ({"logouts": 1}, False), ({"logouts": True}, True)]
+)
+def test_the_roles_file_says_whether_a_channel_tells_of_ends(monkeypatch, tmp_path, said, expected):
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(dict(said, scheduler="systemd", sandbox_without=[])))
+    monkeypatch.setattr(paths, "HOST", str(path))
+    assert units.Installed().logouts is expected
+
+
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"scheduler": "systemd"}', '{"scheduler": ""}'])
 @pytest.mark.parametrize("is_there", [True, False])
 def test_without_that_file_it_looks_itself(monkeypatch, tmp_path, text, is_there):

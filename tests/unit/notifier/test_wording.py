@@ -8,7 +8,7 @@ import time
 from collections import namedtuple
 
 import pytest
-from parts import FINGERPRINT, alert, configuration
+from parts import FINGERPRINT, alert, configuration, logout
 from ssh_login_notify import wording
 from ssh_login_notify.alert import HEARTBEAT, SELF_CHECK, TEST, own
 from ssh_login_notify.weights import WEIGHTS
@@ -63,6 +63,45 @@ def test_a_headline_has_one_form_that_no_account_can_imitate(people, changes, he
     assert message.text.startswith(headline + ": ")
     line = wording.login(alert(**changes), configuration(people=people), NOW)
     assert line.startswith(re.sub("( logged in| opened more)? on web-3", "", headline) + ": ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "a few seconds"), (4, "a few seconds"), (5, "5 s"), (59, "59 s"), (61, "1 min 1 s"), (3599, "59 min 59 s"),
+     (3600, "1 h 0 min"), (86399, "23 h 59 min"), (93600, "1 d 2 h"), (8640000, "100 d 0 h")],
+)  # fmt: skip
+def test_the_end_of_a_connection_says_who_it_was_and_how_long_it_lasted(seconds, words):
+    found = logout(seconds=seconds)
+    message = told(found, configuration(**PEOPLE, link="https://wiki.example/{user}"), found["time"])
+    assert message.headline == f"Ada Lovelace as deploy logged out of web-3 after {words}"
+    assert list(message.fields) == ["Type", "From", "Time"]
+    assert wording.links(found, configuration(link="https://wiki.example/{user}")) == []
+
+
+def test_an_end_in_a_message_of_many_is_no_login():
+    found = logout(seconds=7980)
+    line = wording.login(found, configuration(**PEOPLE), found["time"])
+    assert line.startswith(
+        "Ada Lovelace as deploy: logged out after 2 h 13 min · SSH (interactive) · from 203.0.113.50 "
+    )
+    found = logout(seconds=90100, unwatched=30)
+    line = wording.login(found, configuration(language="ja"), found["time"])
+    assert line.startswith("deploy: ログアウト (接続時間 1 日 1 時間) · 注意: ")
+    assert wording.digest_headline([alert(), found], configuration()) == "2 messages from web-3"
+
+
+def test_an_end_that_nothing_watched_says_between_which_times_it_was():
+    found = logout(seconds=3700, unwatched=60)
+    message = told(found, configuration(), found["time"])
+    assert message.headline == "deploy logged out of web-3 after 1 h 0 min to 1 h 1 min"
+    start, end = (wording._time(found[name]) for name in ("seen", "time"))
+    note = f"the connection ended between {start} and {end}, when the notifier was not running"
+    assert message.fields["Note"] == note
+    assert (
+        message.text == f"{message.headline}: Note: {note} · SSH (interactive) · from 203.0.113.50 port 45006 · {end}"
+    )
+    late = told(found, configuration(), found["time"] + 600)
+    assert late.fields["Note"] == note + "; sent 10 minutes late"
 
 
 def test_a_long_user_and_a_long_person_leave_room_for_the_server_in_the_headline():

@@ -88,6 +88,11 @@ ssh_login_notify_channels:
     url: "{{{{ secret }}}}"
     headers:
       {headers}
+  - name: threads
+    kind: slack_app
+    token: xoxb-not-a-real-token
+    channel: C0123456789
+    logouts: "{{{{ not mine.no }}}}"
   - name: mail
     kind: email
     port: "{{{{ mine.most }}}}"
@@ -122,6 +127,7 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
         yaml.safe_dump(
             {
                 "mine": {"most": 20, "hours": 26, "no": False, "name": "Ada Lovelace"},
+                "ssh_login_notify_host": {"scheduler": "systemd", "sandbox_without": []},
                 "ssh_login_notify_webhook_url": "{{ secret }}",
                 "ssh_login_notify_most_waiting": "{{ mine.most }}",
                 "ssh_login_notify_longest_silence": "{{ mine['hours'] }}",
@@ -139,7 +145,9 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
         [{"ansible.builtin.template": {"dest": str(tmp_path / "made"), "mode": "0600",
                                        "src": str(ROLE / "templates" / "ssh-notify.conf.j2")}, "diff": False},
          {"loginwatch.pam.installed_files": {"files": [{"path": str(tmp_path / "installed"), "mode": "0600",
-                                       "secret_variable": "__ssh_login_notify_configuration_text"}]}}],
+                                       "secret_variable": "__ssh_login_notify_configuration_text"}]}},
+         {"ansible.builtin.copy": {"dest": str(tmp_path / "host"), "mode": "0600",
+                                   "content": "{{ __ssh_login_notify_host_files[0].content }}"}}],
         variables,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
@@ -157,9 +165,14 @@ def test_the_configuration_of_templates_and_vault_has_the_types_that_the_notifie
     assert made["channels"] == [
         {"name": "chat", "kind": "discord", "url": HARD_SECRET + "/discord"},
         {"name": "relay", "kind": "json", "url": WEBHOOK, "headers": {"X-Key": HARD_SECRET}},
+        {"name": "threads", "kind": "slack_app", "token": "xoxb-not-a-real-token", "channel": "C0123456789",
+         "logouts": True},
         {"name": "mail", "kind": "email", "port": 20, "password": HARD_SECRET, "notices": False,
          "only": [{"user": "ada", "until": "2027-03-31"}]},
     ]  # fmt: skip
+    # One of them tells of the ends of connections, so the host has to watch them.
+    host = json.loads((tmp_path / "host").read_text())
+    assert host == {"scheduler": "systemd", "sandbox_without": [], "logouts": True}
     assert HARD_SECRET not in done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr
 

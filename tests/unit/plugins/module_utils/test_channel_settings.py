@@ -141,7 +141,7 @@ def test_a_value_of_the_wrong_type_or_out_of_its_limits_is_one_problem_by_key_an
     """Whatever YAML makes of what somebody writes."""
     of = channel_settings.KINDS[kind][key]
     for value in TYPES:
-        if type(value) in of.types and (key in ("chat", "topic", "headers", "threads")):
+        if type(value) in of.types and (key in ("chat", "topic", "headers", "threads", "logouts")):
             continue  # any such value is right
         problem = only(entry(kind, **{key: value}))
         assert f"{key} of the channel ops of ssh_login_notify_channels " in problem, (value, problem)
@@ -219,6 +219,13 @@ def test_a_user_and_a_password_go_together(key):
 def test_an_incident_is_never_what_every_login_is():
     for found in (without(entry("pagerduty"), "only"), entry("pagerduty", only=[])):
         assert "each login would be an incident" in only(found)
+
+
+def test_a_logout_has_a_thread_to_stand_in():
+    assert problems(entry("slack_app", threads=True, logouts=True)) == []
+    assert problems(without(entry("slack_app", logouts=True), "threads")) == []
+    assert problems(entry("slack_app", threads=False, logouts=False)) == []
+    assert "has logouts, which stand in threads, and threads: false" in only(entry("slack_app", logouts=True))
 
 
 @pytest.mark.parametrize("key", ["only", "ignore"])
