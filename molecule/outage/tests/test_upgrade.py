@@ -19,9 +19,9 @@ def test_what_waits_survives_an_upgrade(host, tmp_path, server, ada, receiver, o
     with receiver.misbehaving({"mode": "status", "status": 503}):
         logins = [ada.command(), ada.command()]
         server.wait_for_waiting(2)
-        server.run(f"sed -i '1i # an older version' {PACKAGE}/slack.py")
+        server.run(f"sed -i '1i # an older version' {PACKAGE}/channels/slack.py")
         with deployed(host, tmp_path, host_label=LABEL):
-            assert "older version" not in server.run(f"head -n 1 {PACKAGE}/slack.py")
+            assert "older version" not in server.run(f"head -n 1 {PACKAGE}/channels/slack.py")
             logins.append(ada.command())
             server.wait_for_waiting(3)
             server.stop_sender()

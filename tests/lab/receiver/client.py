@@ -41,7 +41,7 @@ class Alert:
 
     @classmethod
     def of_line(cls, id_: str, line: str) -> Alert:
-        """The login of a digest's line (files/ssh_login_notify/slack.py). Raises ValueError for another line."""
+        """The login of a digest's line (wording.py). Raises ValueError for another line."""
         return cls.of_fields(id_, view.of_line(line))
 
     @classmethod

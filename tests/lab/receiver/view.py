@@ -19,7 +19,7 @@ ID = re.compile(r"[\w.-]*\d[\w.-]*")
 # At the end of a digest's line, where nothing that a stranger chose can follow.
 LINE_ID = re.compile(r" · id ([\w.-]*\d[\w.-]*)$")
 
-# The forms of files/ssh_login_notify/slack.py. A name that is not one plain word may be a JSON string.
+# The forms of files/ssh_login_notify/wording.py. A name that is not one plain word may be a JSON string.
 STRING = r'"(?:[^"\\]|\\.)*"'
 WEIGHT = r"(?:(?P<Weight>[\U0001f534\U0001f7e0] [^·]*) · )?"
 WHO = WEIGHT + rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
