@@ -16,7 +16,7 @@ from functools import partial
 from . import journal
 from .child import Child
 from .delivery import LONGEST_RUN_SECONDS, MAKE_WAY, Delivery
-from .queue import Queue
+from .queue import Queue, enforce_limits
 from .routing import Routed
 from .state import State
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .heartbeat import Switch
     from .outlets import Outlet
     from .routing import Router
+    from .spool import Spool
 
     Report = Dict[str, Any]
 
@@ -59,6 +60,16 @@ class Courier:
         os.kill(self._child.pid, MAKE_WAY)
 
 
+def _waiting(outlet: "Outlet") -> "List[str]":
+    """Return what waits at a channel. A place that can't be read is this channel's fault alone."""
+    try:
+        return outlet.spool.names("outgoing")
+    except OSError as error:
+        outlet.channel = None
+        outlet.fault = f"its part of the spool can't be used ({error}): remove it and run the role again"
+        return []
+
+
 class Couriers:
     """One run of the sender over the queues of several channels. It has what sender.py asks of a Delivery.
 
@@ -84,7 +95,7 @@ class Couriers:
         # What a channel's queue had no room for, by the channel, then by the alert's name.
         self._held: Dict[str, Dict[str, bytes]] = {outlet.name: {} for outlet in outlets}
         # What no courier of a channel has surely seen. One that is at work may have looked for the last time.
-        self._new: Dict[str, Set[str]] = {outlet.name: set(outlet.spool.names("outgoing")) for outlet in outlets}
+        self._new: Dict[str, Set[str]] = {outlet.name: set(_waiting(outlet)) for outlet in outlets}
         self._unsettled: Set[str] = set()
         self.delivered = 0
         self.last_answer = ""
@@ -98,6 +109,7 @@ class Couriers:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         until = time.monotonic() + LONGEST_RUN_SECONDS
         goes_on = True
+        self._router.pass_on_dropped()
         try:
             while True:
                 if goes_on:
@@ -105,15 +117,16 @@ class Couriers:
                 if not self._working:
                     return not self._unsettled and goes_on
                 said = signal.sigtimedwait([signal.SIGCHLD, MAKE_WAY], LOOK_SECONDS)
-                if said and said.si_signo == MAKE_WAY:
+                is_asked = said is not None and said.si_signo == MAKE_WAY
+                if is_asked or (goes_on and time.monotonic() > until):
                     for courier in self._working.values():
                         courier.make_way()
-                    goes_on = False
-                elif time.monotonic() > until and goes_on:
-                    self._queue.wake()
+                    if not is_asked:
+                        self._queue.wake()
                     goes_on = False
                 self._take_reports()
         finally:
+            self._keep_to_limits(self._queue.spool)
             self._router.close()
 
     def is_due(self) -> bool:
@@ -129,12 +142,21 @@ class Couriers:
         for outlet in self._outlets:
             held, new = self._held[outlet.name], self._new[outlet.name]
             new |= arrived
+            due = new & {*_waiting(outlet), *held}
             if outlet.channel is None:
                 self._report_fault(outlet)
-            elif outlet.name not in self._working and new & {*outlet.spool.names("outgoing"), *held}:
+            elif due and outlet.name not in self._working:
                 new.clear()
                 work = partial(self._work, outlet, dict(held), patient, until)
                 self._working[outlet.name] = Courier(outlet, dict(held), work)
+
+    def _keep_to_limits(self, spool: "Spool") -> None:
+        """Drop what is too much, of a queue that no courier looks after."""
+        most, most_mib = self._configuration.most_waiting, self._configuration.most_waiting_mib
+        try:
+            enforce_limits(spool, State(spool), most, most_mib)
+        except OSError as error:
+            journal.trouble(f"The queue in {spool.root} can't be kept to its limits: {error}.")
 
     def _report_fault(self, outlet: "Outlet") -> None:
         """Say why nothing is sent to a channel, once a run."""
@@ -142,6 +164,7 @@ class Couriers:
             self._unsettled.add(outlet.name)
             self.last_answer = outlet.fault
             State(outlet.spool).troubled(outlet.fault, "nothing is sent there until then")
+            self._keep_to_limits(outlet.spool)
             journal.trouble(f"The channel {outlet.name}: {outlet.fault}")
 
     def _work(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> "Report":

@@ -310,7 +310,8 @@ class Delivery:
                 self._queue.remove(name)
                 self._ping(found)
                 return None
-            if not self._channel.wants(found, before):
+            # A login that waits still is told later; its end then stands by itself.
+            if not self._channel.wants(found, before) and found["follows"] not in self._queue.names():
                 self._queue.remove(name)
                 return None
             weighed = self._triage.weigh(found, before)

@@ -10,21 +10,28 @@ Root creates the directories and owns them, so the service user can't put links 
 takes everything there are none: the spool's own queue is that channel's.
 """
 
+import json
 import os
 
 from . import channels
 from .config import ConfigurationError
-from .spool import CHANNELS, Lock, Spool, is_name
+from .journal import trouble
+from .spool import CHANNELS, Lock, Spool
+from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Optional, Set
 
     from .channels import BaseChannel
     from .config import Configuration
 
 DIRECTORIES = ("outgoing", "failed", "state")
 LOCK = "sender.lock"
+ANSWER = ".answer"
+CHANNEL_STATE = "channel.json"
+# In an alert that was routed: the names of the channels that were given it.
+ROUTED = "routed"
 # What keeps something from a channel.
 FILTERS = ("only", "ignore")
 
@@ -69,11 +76,14 @@ def names(spool: Spool) -> "List[str]":
         return []
 
 
-def prepare(spool: Spool, wanted: "List[str]") -> None:
+def prepare(spool: Spool, wanted: "List[str]", configured: "Optional[List[str]]" = None) -> None:
     """Create the places of these channels, and give up those of others. For root; raise OSError.
 
-    What waits at a channel that is gone goes back to the spool's own queue, and from there to the channels that there
-    are. The role creates the directory `channels` itself, setgid, so that what is made in it has the service's group.
+    What waits at a channel that is gone goes back to the spool's own queue, unless a channel that is left was given it
+    as well. The role creates the directory `channels` itself, setgid, so that what is made in it has the service's
+    group.
+
+    configured: the names of all channels that there are, None for those that are wanted: one alone needs no place
     """
     before = os.umask(0o007)
     try:
@@ -84,7 +94,10 @@ def prepare(spool: Spool, wanted: "List[str]") -> None:
     finally:
         os.umask(before)
     for name in set(names(spool)) - set(wanted):
-        _give_up(spool, name)
+        try:
+            _give_up(spool, name, wanted if configured is None else configured)
+        except OSError as error:  # the others must not wait for it
+            trouble(f"The place of the channel {name} in the spool can't be given up ({error}): remove it by hand.")
 
 
 def _make(path: str, mode: int) -> None:
@@ -94,20 +107,37 @@ def _make(path: str, mode: int) -> None:
         pass
 
 
-def _give_up(spool: Spool, name: str) -> None:
+def _give_up(spool: Spool, name: str, configured: "List[str]") -> None:
     there = place(spool, name)
+    State(spool).owe(State(there).untold)
+    for directory in ("outgoing", "failed"):
+        for alert_name in there.names(directory):
+            if name not in configured and _others(there, directory, alert_name) & set(configured):
+                there.forget(directory, alert_name)
+            else:
+                os.rename(there.path(directory, alert_name), spool.path(directory, alert_name))
+                _move_if_there(there.path(directory, alert_name + ANSWER), spool.path(directory, alert_name + ANSWER))
+    if name in configured:  # it is the only one that is left
+        _move_if_there(there.path("state", CHANNEL_STATE), spool.path("state", CHANNEL_STATE))
     for directory in DIRECTORIES:
-        try:
-            found = os.listdir(there.path(directory))
-        except FileNotFoundError:
-            continue
-        for entry in found:
-            path = there.path(directory, entry)
-            alert_name = entry[: -len(".answer")] if entry.endswith(".answer") else entry
-            if directory != "state" and is_name(alert_name):
-                os.rename(path, spool.path(directory, entry))
-            elif not os.path.isdir(path) or os.path.islink(path):
-                os.unlink(path)
+        for entry in os.listdir(there.path(directory)):
+            there.remove(directory, entry)
         os.rmdir(there.path(directory))
     there.remove("", LOCK)
     os.rmdir(there.path())
+
+
+def _others(there: Spool, directory: str, alert_name: str) -> "Set[str]":
+    """Return the channels that were given the same alert, as its file says."""
+    try:
+        found = json.loads(there.read(directory, alert_name).decode("utf-8"))
+        return {str(name) for name in found[ROUTED]}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return set()
+
+
+def _move_if_there(source: str, target: str) -> None:
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        pass

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Repairs that a sender makes before it sends, while it is root: after kills and full disks."""
 
-from . import ballast, overflow
+from . import ballast, outlets, overflow
 from .finisher import start_follower
 from .journal import trouble
 from .observer import recover_orphans
@@ -15,6 +15,11 @@ def recover(spool: Spool) -> None:
     Raise OSError where the spool can't be used.
     """
     spool.clear_unfinished()
+    for name in outlets.names(spool):
+        try:
+            outlets.place(spool, name).clear_unfinished(outlets.DIRECTORIES)
+        except OSError as error:
+            trouble(f"The place of the channel {name} in the spool can't be read: {error}.")
     try:
         overflow.bring_back(spool)
     except OSError as error:

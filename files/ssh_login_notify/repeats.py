@@ -74,6 +74,8 @@ class Repeats:
         facts = identity.facts_of(alert)
         for entry in reversed(recent):
             passed = alert["time"] - entry["login_time"]
+            if entry["id"] == alert["id"]:
+                return None  # a sender was killed before the alert had left the queue
             if any(entry[name] != facts[name] for name in SAME) or not 0 <= passed < minutes * 60:
                 continue
             if entry["delivered_at"] <= max(config.changed_at(), installed_at()) or is_over(

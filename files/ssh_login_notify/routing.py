@@ -10,6 +10,7 @@ import time
 
 from . import alert, identity, rules, summary, wording
 from .journal import trouble
+from .outlets import ROUTED
 from .spool import ALERT_MODE
 from .state import State
 
@@ -89,12 +90,14 @@ class Router:
         except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
             self._queue.set_aside_damaged(name, error)
             return
-        contents = alert.to_json(found)
-        full = [outlet for outlet in takers if not self._hand_over(outlet, name, contents)]
-        for outlet in full:
-            held.setdefault(outlet.name, {})[name] = contents
-        if not full:
+        contents = alert.to_json(dict(found, **{ROUTED: [outlet.name for outlet in takers]}))
+        if all(self._hand_over(outlet, name, contents) for outlet in takers):
             self._done(found, bool(takers))
+            return
+        for outlet in takers:  # none of them keeps a copy: a run after this one could not tell who has sent it
+            if name not in self._sent[outlet.name]:
+                outlet.spool.remove("outgoing", name)
+                held.setdefault(outlet.name, {})[name] = contents
 
     def _takers(self, found: "Alert") -> "List[Outlet]":
         if found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message:
@@ -109,7 +112,7 @@ class Router:
             if name not in outlet.spool.names("failed"):
                 outlet.spool.write("outgoing", name, contents, ALERT_MODE, durable=True)
         except OSError as error:
-            trouble(f"The queue of the channel {outlet.name} took no alert ({error}): {name} is sent without it.")
+            trouble(f"The queue of the channel {outlet.name} has no room ({error}): {name} is sent from memory.")
             return False
         return True
 
@@ -134,6 +137,12 @@ class Router:
             self._done(self._triage.weigh(self._queue.load(name), ()), is_taken=True)
         except (OSError, ValueError):
             pass  # it is gone
+
+    def pass_on_dropped(self) -> None:
+        """Have every channel report what was dropped before it was routed: no message comes from this queue itself."""
+        count = self._triage.state.pass_on()
+        for outlet in self._outlets if count else []:
+            State(outlet.spool).owe(count)
 
     def close(self) -> None:
         """Save what is not saved yet."""

@@ -113,7 +113,7 @@ class Dispatcher:
         self._channel: Optional[BaseChannel] = None
         self._outlets: List[Outlet] = []
         if outlets.is_one(entries):
-            outlets.prepare(queue.spool, [])
+            outlets.prepare(queue.spool, [], [entries[0]["name"]])
             self._channel = channels.load(entries[0], self._configuration, queue.spool)
         else:
             from . import couriers, routing  # noqa: F401 - most hosts have one channel

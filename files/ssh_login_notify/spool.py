@@ -291,9 +291,9 @@ class Spool:
 
     # After kills.
 
-    def clear_unfinished(self) -> None:
+    def clear_unfinished(self, directories: "Tuple[str, ...]" = (*DIRECTORIES, BALLAST, MUTES)) -> None:
         """Remove the unfinished files of killed writers."""
-        for directory in (*DIRECTORIES, BALLAST, MUTES):
+        for directory in directories:
             if directory not in DIRECTORIES and not os.path.isdir(self.path(directory)):
                 continue  # a spool of an older version
             for entry in os.listdir(self.path(directory)):

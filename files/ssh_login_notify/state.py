@@ -163,6 +163,19 @@ class State:
         self.untold += count
         self._keep()
 
+    def owe(self, count: int) -> None:
+        """Take over from another queue the report of alerts that were dropped there, and are counted there."""
+        if count:
+            self.untold += count
+            self._keep()
+
+    def pass_on(self) -> int:
+        """Return how many dropped alerts no message has reported yet, for another queue to report them (owe)."""
+        count, self.untold = self.untold, 0
+        if count:
+            self._keep()
+        return count
+
     def pinged(self, ping: "Entry") -> None:
         """Remember the result of a ping of the dead man's switch (PING)."""
         self.last_ping = ping

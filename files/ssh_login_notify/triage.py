@@ -10,10 +10,11 @@ import time
 
 from . import identity, rules, summary, wording
 from .alert import LOGIN, LOGOUT
-from .journal import trouble
+from .journal import defect, trouble
 from .judge import Judge
 from .memory import Memory
 from .mutes import Mutes
+from .outlets import ROUTED
 from .repeats import Repeats
 from .state import State
 from .text import plain_or_quoted
@@ -54,6 +55,8 @@ class Triage:
 
         before: earlier logins that are told in the same message
         """
+        if ROUTED in alert:  # once: its channel is gone, and it was remembered then
+            return alert
         weighed = self._judge.weigh(alert, before)
         return dict(weighed, mentions=rules.mentions(alert, self._configuration, weighed["weights"]))
 
@@ -62,14 +65,20 @@ class Triage:
 
         The message of the login has that already when its connection ends.
         """
-        return self._lookups.add(alert) if self._lookups and alert["about"] != LOGOUT else alert
+        if not self._lookups or alert["about"] == LOGOUT:
+            return alert
+        try:
+            return self._lookups.add(alert)
+        except Exception as error:  # whatever goes wrong with a look-up, the alert does not wait for it
+            trouble(f"Nothing was looked up for the alert {alert['id']}: {defect(error)}")
+            return alert
 
     def settle(self, alert: "Alert") -> bool:
         """Note a login that needs no message, and return True; return False for every other alert.
 
         alert: weighed
         """
-        if alert["about"] != LOGIN:
+        if alert["about"] != LOGIN or ROUTED in alert:
             return False
         if not (self._is_ignored(alert) or self._is_muted(alert) or self._is_folded(alert)):
             return False

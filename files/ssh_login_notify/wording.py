@@ -354,7 +354,8 @@ def _fitting_notes(notes: "List[str]", say: "Language") -> str:
     shown: List[str] = []
     for number, note in enumerate(notes):
         if len("; ".join([*shown, note])) > LINE_NOTE_LIMIT:
-            return "; ".join([*shown, say("note.more", count=len(notes) - number)])
+            more = len(notes) - number
+            return "; ".join([*shown, say("note.more.one" if more == 1 else "note.more.many", count=more)])
         shown.append(note)
     return "; ".join(shown)
 

@@ -37,6 +37,8 @@ TIMEOUT_SECONDS = 30
 LARGEST_OUTPUT_BYTES = 4096
 # Bytes that are written or read at a time: a pipe takes as many whenever it is ready (pipe(7), PIPE_BUF).
 PIECE_BYTES = 4096
+# A killed program ends at once, unless a disk holds it.
+LONGEST_KILL_SECONDS = 5
 # How often to look whether the program has ended, while it says nothing.
 LOOK_SECONDS = 0.1
 TEXT = "text"
@@ -119,8 +121,7 @@ class Channel(BaseChannel):
         finally:
             is_over = process.poll() is not None
             if not is_over:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+                _kill(process)
             for pipe in (process.stdin, process.stdout):
                 if pipe:
                     pipe.close()
@@ -142,6 +143,15 @@ class Channel(BaseChannel):
 def _unblock() -> None:
     """Let the program have all signals: it would inherit that the sender blocks some, and Go's runtime needs SIGURG."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a program with all that it has started. One that has become another user can't be ended, nor waited for."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LONGEST_KILL_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        pass
 
 
 def _talk(process: "subprocess.Popen[bytes]", message: bytes, until: float) -> bytes:

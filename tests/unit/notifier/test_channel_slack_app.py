@@ -282,6 +282,18 @@ def test_a_run_tells_the_ends_that_are_wanted_and_removes_the_others(api, spool,
     assert "deploy logged out of web-3 after 2 min 0 s" in found[-1]["text"] or not logouts
 
 
+def test_the_end_of_a_connection_whose_login_waits_still_is_not_lost(api, spool):
+    """Slack refuses the login for now, and the end is tried to find out whether the way is open."""
+    api.instructions = [answer(503, "")] * 40
+    login = alert(1, time=time.time())
+    for found in (login, logout()):
+        spool.write("outgoing", found["id"], json.dumps(found).encode(), 0o640)
+    values = configuration()
+    for _run in range(6):
+        Delivery(Queue(spool), values, make(spool, api.api, logouts=True), Triage(spool, values)).run(patient=False)
+    assert spool.names("outgoing") == sorted([login["id"], logout()["id"]])
+
+
 WITHOUT_STATE = make()
 
 

@@ -5,6 +5,7 @@
 
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from parts import OK, Outlet, alert, answer, configuration, raw_alert, reset
 from ssh_login_notify import alert as alerts
 from ssh_login_notify import channels, couriers, delivery, outlets
+from ssh_login_notify.child import Child
 from ssh_login_notify.couriers import Couriers
 from ssh_login_notify.heartbeat import Switch
 from ssh_login_notify.queue import Queue
@@ -307,3 +309,37 @@ def test_a_channel_that_can_not_be_used_keeps_its_alerts_and_holds_up_no_other(h
     assert host.send() is True
     assert host.told("a") == ids(1)
     assert host.state("a").trouble is None
+
+
+def test_the_queue_of_a_channel_that_can_not_be_used_keeps_to_its_limits(host, said):
+    sender = host.sender(most_waiting=2)
+    sender._outlets[0].channel, sender._outlets[0].fault = None, "gone"
+    host.put(1, 2, 3, 4, 5)
+    sender.run(patient=False)
+    for number in range(6, 9):
+        host.put(number)
+        sender = host.sender(most_waiting=2)
+        sender._outlets[0].channel, sender._outlets[0].fault = None, "gone"
+        sender.run(patient=False)
+    assert len(host.waiting("a")) <= 3
+    assert host.state("a").untold > 0
+
+
+def test_a_place_that_can_not_be_read_is_the_fault_of_its_channel_alone(host, said):
+    sender = host.sender()
+    shutil.rmtree(outlets.place(host.spool, "a").path("outgoing"))
+    host.put(1)
+    assert sender.run(patient=False) is False
+    assert host.told("b") == ids(1)
+    assert "part of the spool can't be used" in sender.last_answer
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 16, 1 << 20])
+def test_a_child_may_have_much_to_say(size):
+    for ask in (lambda child: parts.wait_for(child.is_over), lambda child: child.wait()):
+        child = Child(lambda: "x" * size)
+        ask(child)
+        assert child.result() == "x" * size
+    dead = Child(lambda: os._exit(1))
+    dead.wait()
+    assert dead.result() is None

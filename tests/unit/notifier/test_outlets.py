@@ -9,6 +9,7 @@ import stat
 import pytest
 from parts import WEBHOOK, alert, configuration, raw_alert
 from ssh_login_notify import outlets
+from ssh_login_notify.state import State
 
 
 def everything(spool):
@@ -111,3 +112,63 @@ def test_a_channel_that_can_not_be_used_says_why_and_has_its_place(spool):
     assert outlet.channel is None
     assert "can't be used" in outlet.fault
     assert "not-a-real-secret" not in outlet.fault
+
+
+def put(spool, channel, number, directory="outgoing", **more):
+    outlets.place(spool, channel).write(directory, alert(number)["id"], raw_alert(number, **more), 0o640)
+
+
+def waiting(spool):
+    return spool.names("outgoing")
+
+
+def ids(*numbers):
+    return [alert(number)["id"] for number in numbers]
+
+
+def test_what_a_channel_that_is_left_was_given_as_well_does_not_come_back(spool):
+    """It has it in its own queue, or has sent it."""
+    outlets.prepare(spool, ["ops", "audit", "pager"])
+    put(spool, "ops", 1, routed=["ops", "audit"])
+    put(spool, "ops", 2, routed=["ops"])
+    put(spool, "ops", 3, routed=["ops", "pager"], directory="failed")
+    outlets.prepare(spool, ["audit"])
+    assert waiting(spool) == ids(2)
+    assert spool.names("failed") == ids(3), "the other one is gone, too"
+
+
+def test_the_only_channel_that_is_left_gets_what_waits_for_it_and_nothing_twice(spool):
+    outlets.prepare(spool, ["webhook", "ops"])
+    put(spool, "webhook", 2, routed=["webhook", "ops"])
+    for number in (1, 2, 3):
+        put(spool, "ops", number, routed=["webhook", "ops"])
+    outlets.place(spool, "webhook").write("state", "channel.json", b"{}", 0o640)
+    outlets.prepare(spool, [], ["webhook"])
+    assert waiting(spool) == ids(2), "it has sent the others"
+    assert spool.read("state", "channel.json") == b"{}"
+    assert outlets.names(spool) == []
+
+
+@pytest.mark.parametrize("contents", [b"", b"[]", b'{"routed": 1}', b"\xff"])
+def test_a_damaged_alert_comes_back_and_is_dealt_with_there(spool, contents):
+    outlets.prepare(spool, ["ops", "audit"])
+    outlets.place(spool, "ops").write("outgoing", ids(1)[0], contents, 0o640)
+    outlets.prepare(spool, ["audit"])
+    assert waiting(spool) == ids(1)
+
+
+def test_what_it_had_dropped_is_still_reported(spool):
+    outlets.prepare(spool, ["ops", "audit"])
+    State(outlets.place(spool, "ops")).dropping(3)
+    outlets.prepare(spool, ["audit"])
+    assert (State(spool).untold, State(spool).dropped) == (3, 0)
+
+
+def test_a_place_that_can_not_be_given_up_holds_up_no_other(spool, said):
+    outlets.prepare(spool, ["ops", "old"])
+    put(spool, "old", 1)
+    os.mkdir(spool.path("channels", "old", "state", "sender.json"))
+    outlets.prepare(spool, ["audit"])
+    assert waiting(spool) == ids(1)
+    assert outlets.names(spool) == ["audit", "old"]
+    assert any("The place of the channel old" in sentence for _priority, sentence in said)

@@ -140,6 +140,12 @@ def test_whatever_is_different_or_heavy_is_told(spool, changes):
     assert Repeats(spool).target(dict(weighed(50), **changes), recent, MINUTES) is None
 
 
+def test_a_login_is_no_repeat_of_itself(spool):
+    """A sender was killed after it had noted the login, and before the alert had left the queue."""
+    found = weighed(50)
+    assert Repeats(spool).target(found, [delivery(login(100)), delivery(found)], MINUTES) is None
+
+
 def test_what_tells_certificates_apart_counts(spool):
     def signed(**changes):
         details = dict({"key_id": "ada", "principals": [], "serial": "1", "ca": OTHER}, **changes)

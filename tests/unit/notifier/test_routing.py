@@ -167,10 +167,8 @@ def test_what_has_no_room_stays_in_the_queue_and_is_handed_over_in_memory(spool,
     full = host.outlets[1].spool
     monkeypatch.setattr(full, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     held = host.route()
-    assert list(held) == ["quiet"]
     assert json.loads(held["quiet"][ids(1)[0]].decode())["user"] == "deploy"
     assert spool.names("outgoing") == ids(1)
-    assert host.queues()["all"] == ids(1)
 
 
 @pytest.mark.parametrize("contents", [b"", b"{}", b"\xff", b'{"version": 1}'])
@@ -234,3 +232,34 @@ def test_a_channel_takes_what_its_rules_say(only, ignore, user, weights):
     )
     entry = {"only": only, "ignore": ignore}
     assert takes(entry, alert(user=user, weights=weights), configuration()) is (picked and not kept_away)
+
+
+def test_without_room_no_channel_keeps_a_copy_and_all_get_it_from_memory(spool, monkeypatch):
+    host = Host(spool, ALL, QUIET)
+    host.put(1)
+    full = host.outlets[1].spool
+    monkeypatch.setattr(full, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert sorted(host.route()) == ["all", "quiet"]
+    assert host.queues() == {"all": [], "quiet": []}
+
+
+def test_what_was_dropped_before_it_was_routed_is_reported_by_every_channel(spool):
+    host = Host(spool, ALL, QUIET)
+    State(spool).dropping(2)
+    triage = Triage(spool, host.found)
+    Router(Queue(spool), host.found, host.outlets, triage).pass_on_dropped()
+    assert (State(spool).dropped, State(spool).untold) == (2, 0)
+    assert [(State(outlet.spool).dropped, State(outlet.spool).untold) for outlet in host.outlets] == [(0, 2), (0, 2)]
+
+
+def test_an_alert_of_a_channel_that_was_renamed_goes_where_it_would_have_gone(spool):
+    """It was remembered when it was routed first, so its user is not new any more."""
+    first = {"name": "pager", "kind": "slack", "only": [{"weight": FIRST}]}
+    host = Host(spool, first, ROOTS)
+    host.put(1, user="ada")
+    host.put(2, user="eve")
+    host.route()
+    assert host.queues() == {"pager": ids(1, 2), "roots": []}
+    host = Host(spool, dict(first, name="oncall"), ROOTS, ignore=[{"user": "eve", "weight": FIRST}])
+    host.route()
+    assert host.queues() == {"oncall": ids(1, 2), "roots": []}

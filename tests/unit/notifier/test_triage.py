@@ -146,3 +146,13 @@ def test_nothing_is_looked_up_nor_weighed_for_the_end_of_a_connection(spool):
     assert not triage.settle(ended)
     assert "context" not in triage.in_context(ended)
     assert "context" in triage.in_context(triage.weigh(alert(), []))
+
+
+def test_whatever_a_look_up_does_the_alert_goes_on(spool, said):
+    class Broken:
+        def add(self, _alert):
+            raise RuntimeError("can't start new thread")
+
+    found = Triage(spool, configuration(), Broken())
+    assert found.in_context(alert(1)) == alert(1)
+    assert any("Nothing was looked up" in sentence for _priority, sentence in said)
