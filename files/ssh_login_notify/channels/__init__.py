@@ -9,6 +9,7 @@ and escapes it.
 
 import importlib
 import time
+from abc import ABC, abstractmethod
 from collections import namedtuple
 from email.utils import parsedate_to_datetime
 
@@ -42,7 +43,7 @@ HTML = ("<!doctype", "<html", "<head", "<body", "<?xml")
 Verdict = namedtuple("Verdict", ("kind", "mend", "asked"))
 
 
-class BaseChannel:
+class BaseChannel(ABC):
     """A channel. Its module has one class of this kind, named `Channel`."""
 
     # Whose channel it is, in messages to the operator.
@@ -71,27 +72,28 @@ class BaseChannel:
         """
         return bool(alert["about"] != LOGOUT)
 
+    @abstractmethod
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
         """Return the first of these alerts, as many as one message can tell of: at least one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
         """Return the message about one alert, or about several that fit.
 
         now: seconds since the epoch. dropped: how many older alerts a limit has dropped, which the message says
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self, message: bytes, alerts: "List[Alert]") -> "Answer":
         """Send a message about these alerts, and return the answer; raise TransportError if none comes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, answer: "Answer") -> Verdict:
         """Return what an answer means."""
-        raise NotImplementedError
 
     def delivered(self, alerts: "List[Alert]", answer: "Answer") -> None:
         """Take note that a message was delivered, for a channel that remembers."""
+        return
 
     def knock(self) -> "Optional[Answer]":
         """Ask for an answer in the channel's own words, and post nothing; raise TransportError if none comes.
@@ -102,6 +104,7 @@ class BaseChannel:
 
     def close(self) -> None:
         """Close the connection, if there is one."""
+        return
 
 
 class WebChannel(BaseChannel):
