@@ -40,15 +40,10 @@ NOTHING = {"settled": False, "delivered": 0, "released": [], "answer": "the proc
 
 
 class Courier:
-    """One process at work for a channel, seen from the sender.
+    """One process at work for a channel, seen from the sender."""
 
-    held: the alerts that it holds alone
-    """
-
-    def __init__(self, outlet: "Outlet", held: "Dict[str, bytes]", work: "Callable[[], Report]") -> None:
+    def __init__(self, work: "Callable[[], Report]") -> None:
         """Start it."""
-        self.outlet = outlet
-        self.held = held
         self._child = Child(work)
 
     def report(self) -> "Optional[Report]":
@@ -148,7 +143,7 @@ class Couriers:
             elif due and outlet.name not in self._working:
                 new.clear()
                 work = partial(self._work, outlet, dict(held), patient, until)
-                self._working[outlet.name] = Courier(outlet, dict(held), work)
+                self._working[outlet.name] = Courier(work)
 
     def _keep_to_limits(self, spool: "Spool") -> None:
         """Drop what is too much, of a queue that no courier looks after."""
@@ -203,9 +198,9 @@ class Couriers:
             else:
                 self._unsettled.add(name)
                 self.last_answer = report["answer"] or self.last_answer
-            self._release(name, courier, report["released"])
+            self._release(name, report["released"])
 
-    def _release(self, channel: str, courier: Courier, released: "List[str]") -> None:
+    def _release(self, channel: str, released: "List[str]") -> None:
         """Settle what a courier held alone: what one channel has delivered leaves the spool."""
         for name in released:
             self._held[channel].pop(name, None)
