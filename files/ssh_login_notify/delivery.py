@@ -229,7 +229,7 @@ class Delivery:
         self._is_open = True
         self._probes = []
         self.delivered += len(alerts)
-        self._state.delivered([_delivery(sent, answer.status) for sent in alerts], forgive=not self._failed)
+        self._state.delivered([entry_of(sent, answer.status) for sent in alerts], forgive=not self._failed)
         self._triage.delivered(alerts)
         self._channel.delivered(alerts, answer)
         for sent in alerts:
@@ -356,7 +356,8 @@ class Delivery:
         return seconds <= 0 or signal.sigtimedwait([MAKE_WAY], seconds) is None
 
 
-def _delivery(sent: "Alert", status: int) -> "Entry":
+def entry_of(sent: "Alert", status: int) -> "Entry":
+    """Return what is remembered of an alert that was delivered now (state.DELIVERY)."""
     # Only a login can be repeated.
     facts = identity.facts_of(sent) if sent["about"] == alert.LOGIN else dict.fromkeys(("address", "key", "type"), "")
     return {

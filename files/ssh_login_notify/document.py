@@ -50,7 +50,7 @@ def entry(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[s
     found: Dict[str, Any] = {name: alert[name] for name in COPIED}
     found.update(
         time=iso(alert["time"]),
-        host={"name": server(alert, configuration), "hostname": alert["host"]},
+        host={"name": wording.server_name(alert, configuration), "hostname": alert["host"]},
         source={name: alert[name] for name in SOURCE},
         methods=[_method(method, configuration) for method in alert["methods"]],
         people=[printable(person) for person in rules.people(alert, configuration)],
@@ -76,11 +76,6 @@ def _method(method: "Dict[str, Any]", configuration: "Configuration") -> "Dict[s
 def headline(alert: "Alert", configuration: "Configuration", now: float) -> str:
     """Return the headline of the message about an alert."""
     return str(wording.single(alert, configuration, now, lambda _text: True)[0])
-
-
-def server(alert: "Alert", configuration: "Configuration") -> str:
-    """Return the server's name: its label, or else its own name."""
-    return printable(configuration.host_label) or str(alert["host"])
 
 
 def iso(seconds: float) -> str:

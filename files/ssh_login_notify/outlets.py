@@ -16,7 +16,7 @@ import os
 from . import channels
 from .config import ConfigurationError
 from .journal import trouble
-from .spool import CHANNELS, Lock, Spool
+from .spool import CHANNEL_STATE, CHANNELS, COMPANIONS, Lock, Spool
 from .state import State
 
 TYPE_CHECKING = False
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 DIRECTORIES = ("outgoing", "failed", "state")
 LOCK = "sender.lock"
-ANSWER = ".answer"
-CHANNEL_STATE = "channel.json"
 # In an alert that was routed: the names of the channels that were given it.
 ROUTED = "routed"
 # What keeps something from a channel.
@@ -116,7 +114,8 @@ def _give_up(spool: Spool, name: str, configured: "List[str]") -> None:
                 there.forget(directory, alert_name)
             else:
                 os.rename(there.path(directory, alert_name), spool.path(directory, alert_name))
-                _move_if_there(there.path(directory, alert_name + ANSWER), spool.path(directory, alert_name + ANSWER))
+                answer = alert_name + COMPANIONS["failed"]
+                _move_if_there(there.path(directory, answer), spool.path(directory, answer))
     if name in configured:  # it is the only one that is left
         _move_if_there(there.path("state", CHANNEL_STATE), spool.path("state", CHANNEL_STATE))
     for directory in DIRECTORIES:

@@ -6,9 +6,11 @@ An alert is weighed and settled once (triage.py), then written into the queue of
 from the spool's own queue. A kill in between routes it once more; a channel that has it, or has sent it, is left out.
 """
 
+import os
 import time
 
-from . import alert, identity, rules, summary, wording
+from . import alert, rules, summary, wording
+from .delivery import entry_of
 from .journal import trouble
 from .outlets import ROUTED
 from .spool import ALERT_MODE
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 # How the daily summary counts a login that goes nowhere.
 NOWHERE = "no channel takes it"
-# What a message that is no login's lacks, and can't be repeated by (identity.facts_of).
-LOGINS_ALONE = ("address", "key", "type")
 
 
 def takes(entry: "Dict[str, Any]", routed: "Alert", configuration: "Configuration") -> bool:
@@ -109,7 +109,7 @@ class Router:
         if name in self._sent[outlet.name]:
             return True
         try:
-            if name not in outlet.spool.names("failed"):
+            if not os.path.lexists(outlet.spool.path("failed", name)):
                 outlet.spool.write("outgoing", name, contents, ALERT_MODE, durable=True)
         except OSError as error:
             trouble(f"The queue of the channel {outlet.name} has no room ({error}): {name} is sent from memory.")
@@ -117,18 +117,15 @@ class Router:
         return True
 
     def _done(self, found: "Alert", is_taken: bool) -> None:
-        now = time.time()
-        origin = wording.origin(found)
         if is_taken:
             self._triage.delivered([found])
-            facts = identity.facts_of(found) if found["about"] == alert.LOGIN else dict.fromkeys(LOGINS_ALONE, "")
             # Later logins of the same kind are folded into it, although it may wait still: it is not lost any more.
-            entry = {"id": found["id"], "user": alert.subject(found), "from": origin, "login_time": found["time"]}
-            self._triage.state.routed(dict(facts, **entry, delivered_at=now, status=0))
+            self._triage.state.routed(entry_of(found, 0))
         elif found["about"] != alert.LOGOUT:
             if found["about"] == alert.LOGIN:
                 summary.count(self._queue.spool, found["id"], summary.IGNORED, NOWHERE)
-            self._triage.state.ignore([{"id": found["id"], "from": origin, "rule": 0, "at": now}])
+            entry = {"id": found["id"], "from": wording.origin(found), "rule": 0, "at": time.time()}
+            self._triage.state.ignore([entry])
         self._queue.remove(found["id"])
 
     def sent_without_room(self, name: str) -> None:

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
 BALLAST, MUTES, CHANNELS = "ballast", "mutes", "channels"
 FOLLOWER_LOCK = "follower.lock"
+# What a channel keeps itself.
+CHANNEL_STATE = "channel.json"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
 STATE_FILES = (
-    "wake", "sender.json", "channel.json", "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json",
+    "wake", "sender.json", CHANNEL_STATE, "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json",
     "ec2.json",
 )  # fmt: skip
 # The ending of a file that lies beside an alert or a capture.

@@ -52,6 +52,11 @@ def printable(raw: "bytes | str", longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + CUT
 
 
+def escape(text: str) -> str:
+    """Return the text with the three characters escaped that mean something to Slack, and in HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def quoted(text: str, longest: int = LONGEST_SHOWN) -> str:
     """Return the text as a JSON string of printing characters. What would be longer is cut, and ends in an ellipsis."""
     shown = []

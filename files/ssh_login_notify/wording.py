@@ -125,7 +125,7 @@ def text(alert: "Alert", configuration: Configuration, now: float) -> str:
     """Return all of a message about one alert in one line, for a notification or a phone."""
     # The line of a problem or a mute begins with what its headline says.
     is_sentence = alert["about"] in SENTENCES and alert["notes"]
-    start = _name(_server(alert, configuration), configuration) if is_sentence else headline(alert, configuration)
+    start = _name(server_name(alert, configuration), configuration) if is_sentence else headline(alert, configuration)
     return f"{start}: {line(alert, configuration, now)}"
 
 
@@ -152,7 +152,7 @@ def _link_values(alert: "Alert", configuration: Configuration) -> "Dict[str, obj
     return {
         **{name: alert[name] for name in ("user", "address", "type", "id")},
         "port": alert["port"] or "",
-        "host": _server(alert, configuration),
+        "host": server_name(alert, configuration),
         "time": datetime.fromtimestamp(alert["time"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "time_ms": int(alert["time"] * 1000),
         **({"instance": instance.id, "region": instance.region, "account": instance.account} if instance else {}),
@@ -163,7 +163,7 @@ def digest_headline(alerts: "List[Alert]", configuration: Configuration) -> str:
     """Return the headline of one message for several alerts."""
     are_logins = all(alert["about"] == LOGIN for alert in alerts)
     key = "headline.logins" if are_logins else "headline.messages"
-    return configuration.say(key, count=len(alerts), server=_name(_server(alerts[0], configuration), configuration))
+    return configuration.say(key, count=len(alerts), server=_name(server_name(alerts[0], configuration), configuration))
 
 
 def more(count: int, configuration: Configuration) -> str:
@@ -178,7 +178,7 @@ def dropped(count: int, say: "Language") -> str:
 
 def headline(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
     """Return the headline of a message about one alert. short: one of at most 150 characters"""
-    server = _name(_server(alert, configuration), configuration)
+    server = _name(server_name(alert, configuration), configuration)
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
     who_it_was = "" if is_own(alert) else who(alert, configuration, short)
@@ -264,7 +264,7 @@ def fields(alert: "Alert", configuration: Configuration, now: float) -> "List[Fi
         "Attention": "; ".join(reasons(alert, say)),
         "Person": _people(alert, configuration),
         "User": plain_or_quoted(alert["user"]) if alert["user"] else say("unknown"),
-        "Server": _server(alert, configuration),
+        "Server": server_name(alert, configuration),
         "Type": _type(alert),
         "From": origin(alert, say),
         "Hint": hint(alert, say),
@@ -382,7 +382,7 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Field]":
         pairs.append(("Summary", "; ".join(alert["notes"])))
     elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or say("problem.none")))
-    pairs.append(("Server", _server(alert, configuration)))
+    pairs.append(("Server", server_name(alert, configuration)))
     if alert["about"] == TEST:
         pairs.append(("Type", say("type.test_by_pam" if alert["address"] else "type.test")))
     elif alert["about"] == HEARTBEAT:
@@ -460,7 +460,8 @@ def _chosen(method: "Dict[str, Any]") -> "List[Tuple[str, str]]":
     return [(name, found[name]) for name in CHOSEN if name in found]
 
 
-def _server(alert: "Alert", configuration: Configuration) -> str:
+def server_name(alert: "Alert", configuration: Configuration) -> str:
+    """Return the name of the server, as every message has it."""
     return printable(configuration.host_label) or alert["host"]
 
 

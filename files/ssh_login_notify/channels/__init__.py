@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from email.utils import parsedate_to_datetime
+from json import loads  # the name json belongs to the kind, once that is loaded
 
 from ..alert import LOGOUT
 from ..config import ConfigurationError
@@ -156,6 +157,15 @@ def verdict(kind: str, mend: str, answer: "Answer") -> Verdict:
     """Return a verdict with the pause that the answer's header Retry-After asks for."""
     is_there = kind == DELIVERED
     return Verdict(kind, "" if is_there else mend, None if is_there else retry_after(answer.retry_after))
+
+
+def parsed(answer: "Answer") -> "Dict[str, Any]":
+    """Return the JSON object of an answer, an empty one if it is something else."""
+    try:
+        found = loads(answer.text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_page(text: str) -> bool:

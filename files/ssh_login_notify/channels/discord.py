@@ -16,7 +16,7 @@ import re
 from datetime import datetime, timezone
 
 from .. import wording
-from . import DELIVERED, Verdict, WebChannel, layout
+from . import DELIVERED, Verdict, WebChannel, layout, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Channel(WebChannel):
 
     def read(self, answer: "Answer") -> Verdict:
         """Return what Discord's answer means."""
-        found = layout.parsed(answer)
+        found = parsed(answer)
         if answer.status == 204 or (answer.status == 200 and "id" in found):
             return Verdict(DELIVERED, "", None)
         seconds = found.get("retry_after")

@@ -14,7 +14,8 @@ Notifications and other places that show no card have `fallbackText`, which is p
 import json
 
 from .. import wording
-from . import DELIVERED, Verdict, WebChannel, layout
+from ..text import escape
+from . import DELIVERED, Verdict, WebChannel, layout, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,16 +92,11 @@ class Channel(WebChannel):
 
     def read(self, answer: "Answer") -> Verdict:
         """Return what Google's answer means."""
-        found = layout.parsed(answer)
+        found = parsed(answer)
         if answer.status == 200 and str(found.get("name", "")).startswith("spaces/"):
             return Verdict(DELIVERED, "", None)
         said = WRONG_KEY if WRONG_KEY in answer.text else layout.word(layout.inner(found, "error"), "status")
         return layout.settled(answer, [said], CLOSING, REFUSING, "Google Chat")
-
-
-def escape(text: str) -> str:
-    """Return a plain text as a card's HTML that shows it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def size(text: str) -> int:

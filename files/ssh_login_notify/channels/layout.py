@@ -6,8 +6,6 @@ Every limit here is a size, and `size` is the channel's own: it takes a plain te
 the message, in whatever the channel's limit counts, with all escapes. So no escape is ever cut in two.
 """
 
-import json
-
 from .. import wording
 from ..alert import SELF_CHECK
 from ..text import CUT, SEPARATOR
@@ -88,15 +86,6 @@ def fitting(alerts: "List[Alert]", room: int, takes: "Callable[[Alert], int]") -
         if number and room < 0:
             return alerts[:number]
     return alerts
-
-
-def parsed(answer: "Answer") -> "Dict[str, Any]":
-    """Return the JSON object of an answer, an empty one if it is something else."""
-    try:
-        found = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def inner(found: "Any", key: str) -> "Dict[str, Any]":

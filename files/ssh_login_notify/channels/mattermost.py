@@ -18,7 +18,7 @@ import json
 import re
 
 from .. import wording
-from . import DELIVERED, Verdict, WebChannel, layout
+from . import DELIVERED, Verdict, WebChannel, layout, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Channel(WebChannel):
 
     def read(self, answer: "Answer") -> Verdict:
         """Return what the server's answer means."""
-        found = layout.parsed(answer)
+        found = parsed(answer)
         if answer.status == 200 and (answer.text == "ok" or found.get("success") is True):
             return Verdict(DELIVERED, "", None)
         said = [layout.word(found, key) for key in ("id", "error", "errorType")]

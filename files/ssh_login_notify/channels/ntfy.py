@@ -14,7 +14,7 @@ import json
 import re
 
 from .. import wording
-from . import DELIVERED, Verdict, WebChannel, layout
+from . import DELIVERED, Verdict, WebChannel, layout, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Channel(WebChannel):
 
     def read(self, answer: "Answer") -> Verdict:
         """Return what the server's answer means."""
-        found = layout.parsed(answer)
+        found = parsed(answer)
         if answer.status == 200 and "id" in found:
             return Verdict(DELIVERED, "", None)
         return layout.settled(answer, [layout.word(found, "code")], CLOSING, REFUSING, "ntfy")

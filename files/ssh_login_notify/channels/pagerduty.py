@@ -15,14 +15,14 @@ from datetime import datetime, timezone
 
 from .. import wording
 from ..alert import HEARTBEAT, REPEATS, SELF_CHECK, TEST
-from ..text import CUT, printable
+from ..text import CUT
 from ..transport import TransportError
 from ..weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY
-from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, WebChannel, is_page, verdict
+from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, WebChannel, is_page, parsed, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List
+    from typing import Any, List
 
     from ..alert import Alert
     from ..transport import Answer
@@ -84,7 +84,7 @@ class Channel(WebChannel):
             details["Dropped"] = wording.dropped(dropped, self.configuration.say)
         payload = {
             "summary": _cut(wording.text(alert, self.configuration, now), SUMMARY_LIMIT),
-            "source": printable(self.configuration.host_label) or alert["host"] or "unknown",
+            "source": wording.server_name(alert, self.configuration) or "unknown",
             "severity": severity(alert),
             "timestamp": datetime.fromtimestamp(alert["time"], timezone.utc).isoformat(timespec="milliseconds"),
             "component": alert["service"] or "ssh-login-notify",
@@ -115,7 +115,7 @@ class Channel(WebChannel):
 
 
 def _meaning(answer: "Answer") -> str:
-    document = _document(answer)
+    document = parsed(answer)
     if answer.status == 202 and document.get("status") == "success":
         return DELIVERED
     if answer.status == 429:
@@ -127,15 +127,6 @@ def _meaning(answer: "Answer") -> str:
         if document["status"] == INVALID:
             return REFUSED
     return UNSURE if 200 <= answer.status < 300 and not is_page(answer.text) else FAILED
-
-
-def _document(answer: "Answer") -> "Dict[str, Any]":
-    """Return the JSON object of an answer, an empty one for anything else."""
-    try:
-        found = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _is_well(alert: "Alert") -> bool:

@@ -16,7 +16,7 @@ import json
 from datetime import datetime, timezone
 
 from .. import wording
-from ..text import CUT, SEPARATOR
+from ..text import CUT, SEPARATOR, escape
 from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, WebChannel, is_page, verdict
 
 TYPE_CHECKING = False
@@ -148,11 +148,6 @@ def mend(status: int, answer: str) -> str:
         "something other than Slack answered; look for a proxy, a filter or a portal on the way to the webhook's host, "
         "and check that the address is a webhook's; it is tried again"
     )
-
-
-def escape(text: str) -> str:
-    """Escape the three characters that Slack requires to be escaped."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def single(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[str, Any]":

@@ -15,9 +15,9 @@ import re
 from itertools import takewhile
 
 from ..journal import trouble
-from ..spool import ALERT_MODE, is_name
+from ..spool import ALERT_MODE, CHANNEL_STATE, is_name
 from ..transport import Answer
-from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, is_page, slack, verdict
+from . import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, Verdict, is_page, parsed, slack, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ KNOCK = "auth.test"
 LARGEST_ANSWER_BYTES = 256 << 10
 # Logins and replies whose message is known, so twice the logins. A follow-up of an older one stands in the channel.
 MOST_THREADS = 2000
-FILE = "channel.json"
 # An entry is two short texts.
 LARGEST_FILE_BYTES = MOST_THREADS * 100
 # The id of a message within its channel, a time (docs.slack.dev, "Retrieving messages").
@@ -138,7 +137,7 @@ class Channel(slack.Channel):
     def send(self, message: bytes, alerts: "List[Alert]") -> Answer:
         """Send a message; to the channel if its thread is gone. Return what is essential of the answer."""
         answer = _essential(super().send(message, alerts))
-        if _document(answer).get("error") in THREADLESS and self._threads.of(alerts[0]):
+        if parsed(answer).get("error") in THREADLESS and self._threads.of(alerts[0]):
             self._threads.forget(self._threads.of(alerts[0]))
             unthreaded = json.loads(message.decode("ascii"))
             for name in ("thread_ts", "reply_broadcast"):
@@ -148,11 +147,11 @@ class Channel(slack.Channel):
 
     def delivered(self, alerts: "List[Alert]", answer: Answer) -> None:
         """Remember which message has told of these alerts, for their follow-ups."""
-        self._threads.remember(alerts, _document(answer).get("ts"))
+        self._threads.remember(alerts, parsed(answer).get("ts"))
 
     def read(self, answer: Answer) -> Verdict:
         """Return what Slack's answer means."""
-        document = _document(answer)
+        document = parsed(answer)
         error = document.get("error")
         if 200 <= answer.status < 300 and document.get("ok") is True:
             return verdict(DELIVERED, "", answer)
@@ -223,7 +222,7 @@ class Threads:
         if self._spool is None:
             return {}
         try:
-            kept = json.loads(self._spool.read("state", FILE, LARGEST_FILE_BYTES).decode("ascii"))
+            kept = json.loads(self._spool.read("state", CHANNEL_STATE, LARGEST_FILE_BYTES).decode("ascii"))
             threads = kept["threads"] if kept["channel"] == self._channel else {}
             return {name: found for name, found in threads.items() if is_name(name) and TIMESTAMP.match(found)}
         except FileNotFoundError:
@@ -236,23 +235,14 @@ class Threads:
         contents = json.dumps({"channel": self._channel, "threads": self._threads()}).encode("ascii")
         try:
             if self._spool is not None:
-                self._spool.write("state", FILE, contents, ALERT_MODE)
+                self._spool.write("state", CHANNEL_STATE, contents, ALERT_MODE)
         except OSError as error:
             trouble(f"Slack's threads could not be noted: {error}.")
 
 
-def _document(answer: Answer) -> "Dict[str, Any]":
-    """Return the JSON object of an answer, an empty one for anything else."""
-    try:
-        found = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _essential(answer: Answer) -> Answer:
     """Return an answer of Slack's without the message that it repeats; any other as it is."""
-    document = _document(answer)
+    document = parsed(answer)
     if not isinstance(document.get("ok"), bool):
         return answer
     kept = {name: document[name] for name in ESSENTIAL if isinstance(document.get(name), (bool, str))}

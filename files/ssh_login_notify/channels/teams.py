@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from .. import wording
 from ..text import SEPARATOR
 from ..transport import Answer
-from . import DELIVERED, Verdict, WebChannel, is_page, layout
+from . import DELIVERED, Verdict, WebChannel, is_page, layout, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Channel(WebChannel):
         """Return what the service's answer means."""
         if answer.status == 202 and not is_page(answer.text):
             return Verdict(DELIVERED, "", None)
-        code = layout.word(layout.inner(layout.parsed(answer), "error"), "code")
+        code = layout.word(layout.inner(parsed(answer), "error"), "code")
         return layout.settled(answer, [code], CLOSING, REFUSING, "the workflow")
 
 

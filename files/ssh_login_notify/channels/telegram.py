@@ -15,7 +15,7 @@ import json
 
 from .. import wording
 from ..transport import Answer
-from . import DELIVERED, Verdict, WebChannel, layout
+from . import DELIVERED, Verdict, WebChannel, layout, parsed
 from .layout import units
 
 TYPE_CHECKING = False
@@ -123,7 +123,7 @@ class Channel(WebChannel):
     def send(self, message: bytes, alerts: "List[Alert]") -> Answer:
         """Send a message, and once more to the new chat of a group that has become a supergroup."""
         answer = super().send(message, alerts)
-        chat = layout.inner(layout.parsed(answer), "parameters").get("migrate_to_chat_id")
+        chat = layout.inner(parsed(answer), "parameters").get("migrate_to_chat_id")
         if isinstance(chat, int) and answer.status == 400:
             self.settings = dict(self.settings, chat=chat)
             again = dict(json.loads(message.decode("ascii")), chat_id=chat)
@@ -132,7 +132,7 @@ class Channel(WebChannel):
 
     def read(self, answer: Answer) -> Verdict:
         """Return what Telegram's answer means."""
-        found = layout.parsed(answer)
+        found = parsed(answer)
         if answer.status == 200 and found.get("ok") is True:
             return Verdict(DELIVERED, "", None)
         seconds = layout.inner(found, "parameters").get("retry_after")
