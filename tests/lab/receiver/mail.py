@@ -10,15 +10,14 @@ A message to `ops@…` is one of the channel `email/ops`. Of the rules, `refused
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
 import time
-from socketserver import StreamRequestHandler, ThreadingTCPServer
+from socketserver import StreamRequestHandler
 from typing import TYPE_CHECKING
 
 from .behaviour import Rule
 from .misbehaviour import Connection
+from .port import Port
 from .vendors import CLOSED, HOW, email
 
 if TYPE_CHECKING:
@@ -30,27 +29,11 @@ IDLE_SECONDS = 120.0
 REPLIES = {"MAIL": "250 2.1.0 Ok", "RSET": "250 2.0.0 Ok", "NOOP": "250 2.0.0 Ok", "AUTH": "235 2.7.0 Welcome"}
 
 
-class Mail(ThreadingTCPServer):
+class Mail(Port):
     """The port of the mail server; it has what server.Listener has for others."""
 
-    daemon_threads = True
-    allow_reuse_address = True
-
     def __init__(self, receiver: Receiver, name: str, address: tuple[str, int]) -> None:
-        self.receiver = receiver
-        self.name = name
-        self.closed = False
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        super().__init__(address, Session)
-
-    def start(self) -> None:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-
-    def stop(self) -> None:
-        """Let nobody in any more. A connection that is kept ends at its next command."""
-        self.closed = True
-        self.shutdown()
-        self.server_close()
+        super().__init__(receiver, name, address, Session)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no news."""

@@ -21,6 +21,7 @@ from .behaviour import Behaviour
 from .certificates import make_contexts
 from .mail import Mail
 from .misbehaviour import Connection
+from .port import Port
 from .store import Store
 from .webhook import Webhook
 
@@ -87,27 +88,13 @@ class Receiver:
                         listener.stop()
 
 
-class Listener(ThreadingHTTPServer):
+class Listener(Port, ThreadingHTTPServer):
     """One port. Each connection has a thread; its TLS handshake happens there, so that a slow one delays nobody."""
 
-    daemon_threads = True
     request_queue_size = 1024
 
     def __init__(self, receiver: Receiver, name: str, address: tuple[str, int]) -> None:
-        self.receiver = receiver
-        self.name = name
-        self.closed = False
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        super().__init__(address, Admin if name == "http" else Webhook)
-
-    def start(self) -> None:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-
-    def stop(self) -> None:
-        """Let nobody in any more. A connection that is kept ends at its next request (see Webhook.serve)."""
-        self.closed = True
-        self.shutdown()
-        self.server_close()
+        super().__init__(receiver, name, address, Admin if name == "http" else Webhook)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         if self.name == "http":

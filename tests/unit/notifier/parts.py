@@ -130,6 +130,21 @@ def raw_alert(number=1, **changes):
     return to_json(alert(number, **changes))
 
 
+def make_journal(root, monkeypatch, program):
+    """Have a directory in place of a machine's journal, and a journalctl that runs this program."""
+    from ssh_login_notify import failures
+
+    (root / "machine-id").write_text("abc\n")
+    (root / "journals" / "abc").mkdir(parents=True)
+    (root / "journals" / "abc" / "system.journal").write_text("")
+    journalctl = root / "journalctl"
+    journalctl.write_text(f"#!{sys.executable} -ISB\n{program}")
+    journalctl.chmod(0o755)
+    monkeypatch.setattr(failures, "JOURNALCTL", (str(root / "missing"), str(journalctl)))
+    monkeypatch.setattr(failures, "MACHINE_ID", str(root / "machine-id"))
+    monkeypatch.setattr(failures, "JOURNALS", (str(root / "none"), str(root / "journals")))
+
+
 def wait_for(condition, seconds=LONGEST_WAIT):
     """Return what the condition returns as soon as that is true; fail when it takes too long."""
     until = time.monotonic() + seconds

@@ -4,9 +4,9 @@
 
 import json
 import os
-import sys
 import time
 
+import parts
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,12 +76,7 @@ def _now(monkeypatch):
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
     """A journal, and a journalctl that prints it and notes what it was asked."""
-    (tmp_path / "machine-id").write_text("abc\n")
-    (tmp_path / "journals" / "abc").mkdir(parents=True)
-    (tmp_path / "journals" / "abc" / "system.journal").write_text("")
-    program = tmp_path / "journalctl"
-    program.write_text(
-        f"#!{sys.executable} -ISB\n"
+    program = (
         "import os, sys, time\n"
         f"os.chdir({str(tmp_path)!r})\n"
         "open('calls', 'a').write(' '.join(sys.argv[1:]) + '\\n')\n"
@@ -90,10 +85,7 @@ def journal(tmp_path, monkeypatch):
         "time.sleep(float(open('hangs').read()) if os.path.exists('hangs') else 0)\n"
         "sys.exit(int(open('fails').read()) if os.path.exists('fails') else 0)\n"
     )
-    program.chmod(0o755)
-    monkeypatch.setattr(failures, "JOURNALCTL", (str(tmp_path / "missing"), str(program)))
-    monkeypatch.setattr(failures, "MACHINE_ID", str(tmp_path / "machine-id"))
-    monkeypatch.setattr(failures, "JOURNALS", (str(tmp_path / "none"), str(tmp_path / "journals")))
+    parts.make_journal(tmp_path, monkeypatch, program)
     monkeypatch.setattr(failures, "LOG_FILES", ())
     return Written(tmp_path)
 

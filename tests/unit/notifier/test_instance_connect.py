@@ -5,9 +5,9 @@
 
 import json
 import pwd
-import sys
 from collections import namedtuple
 
+import parts
 import pytest
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import context, ec2, failures, instance_connect, lookups
@@ -27,19 +27,12 @@ def entry(message, uid=UID, transport="syslog"):
 
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
-    (tmp_path / "machine-id").write_text("abc\n")
-    (tmp_path / "journals" / "abc").mkdir(parents=True)
-    (tmp_path / "journals" / "abc" / "system.journal").write_text("")
-    program = tmp_path / "journalctl"
-    program.write_text(
-        f"#!{sys.executable} -ISB\nimport sys\n"
+    program = (
+        "import sys\n"
         f"open({str(tmp_path / 'asked')!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
         f"print(open({str(tmp_path / 'entries')!r}).read(), end='')\n"
     )
-    program.chmod(0o755)
-    monkeypatch.setattr(failures, "JOURNALCTL", (str(program),))
-    monkeypatch.setattr(failures, "MACHINE_ID", str(tmp_path / "machine-id"))
-    monkeypatch.setattr(failures, "JOURNALS", (str(tmp_path / "journals"),))
+    parts.make_journal(tmp_path, monkeypatch, program)
     monkeypatch.setattr(pwd, "getpwnam", lambda name: {instance_connect.USER: Account(UID)}[name])
 
     def holds(*entries):

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.lab import chats
 from tests.lab.receiver.client import Receiver as Client
 from tests.lab.receiver.server import Receiver
 
 ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT / "files"))
 PATH = "/services/T00000000/B00000000/not-a-real-secret"
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -79,3 +81,26 @@ def post(running, ca_file):
             return session.post(f"https://{host}:{port}{PATH}", **arguments)
 
         yield send
+
+
+@pytest.fixture
+def open_channel(running, ca_file, tmp_path):
+    """A channel of the notifier at the receiver: open_channel("json", "ops"); more: other settings of its entry."""
+    from ssh_login_notify import channels
+    from ssh_login_notify.config import Configuration
+    from ssh_login_notify.spool import Spool
+
+    opened = []
+    (tmp_path / "state").mkdir()
+
+    def of(kind, what="ops", **more):
+        server = "https://{}:{}".format(*running.address("https"))
+        place = "{}:{}".format(*running.address("smtp")) if kind == "email" else server
+        entry = dict(chats.settings(kind, place, what), **more)
+        configuration = Configuration({"ca_file": str(ca_file), "webhook_url": server + chats.PATHS["slack"]})
+        opened.append(channels.load(entry, configuration, Spool(str(tmp_path))))
+        return opened[-1]
+
+    yield of
+    for channel in opened:
+        channel.close()

@@ -5,42 +5,18 @@
 """The notifier's channels send to the receiver over verified TLS: delivered, refused, limited, gone, out of order."""
 
 import re
-import sys
 from html import unescape
-from pathlib import Path
 
 import pytest
+from ssh_login_notify.alert import TEST, own
+from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED
+from ssh_login_notify.transport import TransportError
 
 from tests.lab import chats
 from tests.lab.receiver.screenshot import chromium
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "files"))
-
-from ssh_login_notify import channels
-from ssh_login_notify.alert import TEST, own
-from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED
-from ssh_login_notify.config import Configuration
-from ssh_login_notify.transport import TransportError
-
 CHATS = ("teams", "discord", "google_chat", "telegram", "mattermost", "ntfy")
 KINDS = (*CHATS, "email")
-
-
-@pytest.fixture
-def open_channel(running, ca_file):
-    """A channel of the notifier at the receiver: open_channel("discord", "ops")."""
-    opened = []
-
-    def of(kind, what="ops"):
-        server = "https://{}:{}".format(*running.address("https"))
-        entry = chats.settings(kind, "{}:{}".format(*running.address("smtp")) if kind == "email" else server, what)
-        configuration = Configuration({"ca_file": str(ca_file), "webhook_url": server + chats.PATHS["slack"]})
-        opened.append(channels.load(entry, configuration, None))
-        return opened[-1]
-
-    yield of
-    for channel in opened:
-        channel.close()
 
 
 def attempt(channel):

@@ -5,21 +5,13 @@
 """The channels of services send to the receiver over verified TLS, which knows their vendors' rules."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-from tests.lab import chats
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "files"))
-
-from ssh_login_notify import channels
 from ssh_login_notify.alert import TEST, own
 from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED
-from ssh_login_notify.config import Configuration
-from ssh_login_notify.spool import Spool
 from ssh_login_notify.transport import TransportError
+
+from tests.lab import chats
 
 KINDS = ("slack_app", "pagerduty", "json")
 LOGIN = dict(
@@ -28,24 +20,6 @@ LOGIN = dict(
 )  # fmt: skip
 TOO_SHORT = "xoxb-"
 HOSTILE = '<!channel> <https://evil.example|x> @everyone [a](https://evil.example) <b>\u202e", "weights": []'
-
-
-@pytest.fixture
-def open_channel(running, ca_file, tmp_path):
-    """A channel of the notifier at the receiver: open_channel("json", "ops")."""
-    opened = []
-    (tmp_path / "state").mkdir()
-
-    def of(kind, what="ops", **more):
-        server = "https://{}:{}".format(*running.address("https"))
-        entry = dict(chats.settings(kind, server, what), **more)
-        configuration = Configuration({"ca_file": str(ca_file), "webhook_url": server + chats.PATHS["slack"]})
-        opened.append(channels.load(entry, configuration, Spool(str(tmp_path))))
-        return opened[-1]
-
-    yield of
-    for channel in opened:
-        channel.close()
 
 
 def attempt(channel, *alerts):
