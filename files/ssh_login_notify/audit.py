@@ -1,0 +1,318 @@
+# Copyright: (c) 2026, the loginwatch founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The audit: compares the logins in sshd's log with those that the notifier knows of (known.py).
+
+A login in the log matches one in the ledger if both have the same process, address and port, within two minutes. A
+login in the log without a match is missed, unless one of the DOUBTS explains it (suspects.py). Doubtful logins are
+counted, and raise no alarm. A PAM session of sshd is a login too: sshd can be configured not to log `Accepted`
+(`LogLevel QUIET`, even for single users), but that silences no PAM module.
+
+Root reads and compares. Nothing that a user or the service user can write makes a missed login look known.
+"""
+
+from . import ledger, sshd_lines, suspects
+from .known import APART_SECONDS, FATES, UNSETTLED, Known
+from .problem import counted
+from .spool import SKEW_SECONDS, Spool, written_at
+from .sshd_log import NAMES, OF_SSHD
+from .suspects import EVIDENCE_SECONDS, ORDER_SECONDS, Context, Missed, Suspect, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Set, Tuple
+
+    from .sshd_history import Entry as LogEntry
+    from .sshd_history import History
+
+# Reasons not to call a login missed.
+DOUBTS = suspects.DOUBTS
+# A younger login may not be in the ledger yet: an observer takes at most half a minute, and the capture of a killed
+# observer waits for a minute.
+YOUNG_SECONDS = 120.0
+# sshd's line about a known login can be a little later than the time in the ledger.
+MARGIN_SECONDS = 5.0
+# How many missed logins are described. The others are only counted.
+MOST_MISSED = 100
+# For how many suspects the log is searched at once.
+MOST_PENDING = 1000
+# How many processes that opened a session according to the log are remembered, and how many known logins that the log
+# does not have.
+MOST_OPENED = 20000
+MOST_UNLOGGED = 1000
+MOST_UNITS = 100
+# After this many lines, a comparison that ran out of time settles a suspect anyway, so that the audit makes progress.
+ENOUGH_LINES = 1000
+
+
+class Result:
+    """The result of an audit.
+
+    since, until: the period that was compared. source: where sshd's lines are. cursor: where the next audit continues.
+    accepted: how many logins the log has. fates: how many of them by FATES. doubts: how many of them by DOUBTS. missed:
+    the first missed logins; missed_count: how many there are; last_missed: when the last one was, 0 for never. gaps:
+    clauses about what the log does not show. unlogged: how many known logins the log does not have. hosts: the names of
+    this host in the log lines of known logins. is_whole: whether the whole period was compared.
+    """
+
+    def __init__(self, since: float, until: float, source: str, cursor: str = "") -> None:
+        self.since = since
+        self.until = until
+        self.source = source
+        self.cursor = cursor
+        self.accepted = 0
+        self.fates: Dict[str, int] = dict.fromkeys(FATES, 0)
+        self.doubts: Dict[str, int] = dict.fromkeys(DOUBTS, 0)
+        self.missed: List[Missed] = []
+        self.missed_count = 0
+        self.last_missed = 0.0
+        self.gaps: List[str] = []
+        self.unlogged = 0
+        self.hosts: Set[str] = set()
+        self.is_whole = True
+
+    def copy(self, cursor: str, until: float) -> "Result":
+        """Return the findings so far, as the result of a period that ends at `until`."""
+        copied = Result(self.since, until, self.source, cursor)
+        copied.accepted, copied.missed_count, copied.last_missed = self.accepted, self.missed_count, self.last_missed
+        copied.fates, copied.doubts, copied.missed = dict(self.fates), dict(self.doubts), list(self.missed)
+        copied.hosts = set(self.hosts)
+        return copied
+
+    @property
+    def known(self) -> int:
+        """Return how many logins in the log are known."""
+        return sum(self.fates.values())
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Return whether the result is unproven, even if no login was missed."""
+        return bool(self.gaps or self.unlogged or self.fates[UNSETTLED] or not self.is_whole)
+
+    def as_json(self) -> "Dict[str, Any]":
+        """Return the result for JSON."""
+        return {
+            "since": self.since, "until": self.until, "source": self.source, "accepted": self.accepted,
+            "known": self.known, "fates": self.fates, "doubts": self.doubts, "missed": self.missed_count,
+            "missed_logins": [missed.as_json() for missed in self.missed], "gaps": self.gaps,
+            "not_in_the_log": self.unlogged, "whole": self.is_whole,
+        }  # fmt: skip
+
+
+def compare(
+    spool: Spool, history: "History", context: Context, since: float, until: float, deadline: float, cursor: str = "",
+    tail: "Optional[Dict[str, Any]]" = None,
+) -> "Tuple[Result, Dict[str, Any]]":  # fmt: skip
+    """Compare a period, and return the result, and the state that the next comparison needs.
+
+    cursor: where to continue in the log, instead of at `since`. tail: the state that the last comparison returned.
+    deadline: as time.monotonic(). Raise OSError if the log or the spool can't be read.
+    """
+    comparison = Comparison(spool, history, context, Result(since, until, history.name, cursor), tail)
+    is_taking = True
+    for entry in history.entries(since, cursor, deadline):
+        # Lines after a young login are left to the next audit. A time far in the future is not a young login: the clock
+        # was set back after it.
+        is_taking = is_taking and not until < entry.at <= until + YOUNG_SECONDS + SKEW_SECONDS
+        if not is_taking and entry.at > until + EVIDENCE_SECONDS:
+            break
+        comparison.listen(entry)
+        if is_taking:
+            comparison.take(entry)
+    return comparison.close()
+
+
+class Comparison:
+    """One comparison: takes the log's lines one by one."""
+
+    def __init__(
+        self, spool: Spool, history: "History", context: Context, result: Result, tail: "Optional[Dict[str, Any]]"
+    ) -> None:
+        """Read the known logins. Raise OSError if the spool can't be read."""
+        kept = tail or {"used": [], "unlogged": [], "opened": [], "with_pam": []}
+        self._history = history
+        self._context = context
+        self._result = result
+        self._is_first = tail is None
+        self._known = Known(spool, result.since, kept["used"], kept["unlogged"])
+        self._unlogged: List[str] = list(kept["unlogged"])
+        # The processes of the last two minutes that have a login: the host as in the log line, the pid, and the time.
+        self._opened: Dict[Tuple[str, int], float] = {(host, pid): at for host, pid, at in kept["opened"]}
+        self._room = MOST_OPENED
+        # The newest suspect of each process, and all of them in the order of the log.
+        self._suspects: Dict[int, Suspect] = {}
+        self._pending: List[Suspect] = []
+        self._units: Set[str] = set()
+        # Units whose sshd has opened a PAM session since it last read its configuration.
+        self._with_pam: Set[str] = set(kept["with_pam"])
+        self._last = result.since
+        # The result before the oldest suspect, and the logins that were matched after it.
+        self._mark: Optional[Tuple[Result, Dict[Tuple[str, int], float]]] = None
+        self._since_mark: List[str] = []
+        self._heard = 0
+
+    def listen(self, entry: "LogEntry") -> None:
+        """Use a line, even one after the period, as evidence about a suspect."""
+        self._learn(entry)
+        if entry.booted and self._pending:
+            self._context.boots.add(round(entry.booted, -1))  # rounded, because corrections of the clock change it
+        # After EVIDENCE_SECONDS its process logs no more evidence.
+        while self._pending and not -ORDER_SECONDS <= entry.at - self._pending[0].entry.at <= EVIDENCE_SECONDS:
+            self._settle_first()
+        self._heard += 1
+        if entry.pid in self._suspects:
+            self._suspects[entry.pid].take(entry)
+
+    def _learn(self, entry: "LogEntry") -> None:
+        """Learn whether the sshd of a unit uses PAM.
+
+        Units with an sshd for each connection (`@`) are left out: each of these reads the configuration anew.
+        """
+        if entry.unit and "@" not in entry.unit:
+            if sshd_lines.is_start(entry.message):
+                self._with_pam.discard(entry.unit)
+            elif sshd_lines.is_opened(entry.message):
+                self._with_pam.add(entry.unit)
+
+    def take(self, entry: "LogEntry") -> None:
+        """Take a line of the period that is compared."""
+        result = self._result
+        before = result.cursor, self._last
+        result.cursor, self._last = entry.cursor, entry.at
+        login = self._login(entry)
+        if login is None:
+            return
+        self._units.add(entry.unit)
+        key = entry.host, entry.pid
+        earlier = self._opened.get(key)
+        self._note_opened(entry)
+        found, is_near = self._known.find(login, entry)
+        if found and self._pending:
+            self._since_mark.append(found)
+        if found and is_near:
+            result.accepted += 1
+            result.fates[self._known.fate(found)] += 1
+            if login.origins and entry.host:
+                result.hosts.add(suspects.short(entry.host))
+            return
+        doubt = "clock" if found else suspects.doubt_at_once(entry, self._context)
+        if not doubt and self._known.day(entry.at).is_full:
+            doubt = "full"
+        if not doubt and not self._pending:
+            opened = dict(self._opened)
+            if earlier is None:
+                del opened[key]
+            self._mark, self._since_mark, self._heard = (result.copy(*before), opened), [], 0
+        result.accepted += 1
+        if doubt:
+            result.doubts[doubt] += 1
+            return
+        self._suspects[entry.pid] = Suspect(entry, entry.unit in self._with_pam)
+        self._history.suspects.add(entry.pid)
+        self._pending.append(self._suspects[entry.pid])
+        if len(self._pending) > MOST_PENDING:
+            self._settle_first()
+
+    def _login(self, entry: "LogEntry") -> "Optional[sshd_lines.Accepted]":
+        """Return the login that this line is the first to report, None for any other line."""
+        login = sshd_lines.accepted(entry.message)
+        if login is None and entry.name in NAMES and sshd_lines.is_opened(entry.message):
+            at = self._opened.get((entry.host, entry.pid))
+            if at is None or abs(entry.at - at) > APART_SECONDS:
+                login = sshd_lines.Accepted("", "", [])
+        return login
+
+    def _note_opened(self, entry: "LogEntry") -> None:
+        if len(self._opened) >= self._room:
+            self._opened = {key: at for key, at in self._opened.items() if abs(entry.at - at) <= APART_SECONDS}
+            self._room = max(MOST_OPENED, 2 * len(self._opened))
+        self._opened[(entry.host, entry.pid)] = entry.at
+
+    def _settle_first(self) -> None:
+        """Settle the oldest suspect, and stop collecting evidence about its process."""
+        suspect = self._pending.pop(0)
+        if self._suspects.get(suspect.entry.pid) is suspect:
+            del self._suspects[suspect.entry.pid]
+            self._history.suspects.discard(suspect.entry.pid)
+        result, at = self._result, suspect.entry.at
+        if self._context.hosts:
+            self._context.hosts.update(result.hosts)
+        doubt = suspects.doubt(suspect, self._context)
+        if doubt:
+            result.doubts[doubt] += 1
+            return
+        result.missed_count += 1
+        result.last_missed = max(result.last_missed, at)
+        if len(result.missed) < MOST_MISSED:
+            result.missed.append(Missed(suspect.entry, suspects.reason(suspect, self._context)))
+
+    def close(self) -> "Tuple[Result, Dict[str, Any]]":
+        """Finish the comparison. Return the result, and the state for the next one, as `compare` does."""
+        history = self._history
+        if not history.is_whole and self._pending and self._mark and self._heard < ENOUGH_LINES:
+            # The evidence about the suspects has not been read yet, so the next comparison begins with them.
+            self._result, self._opened = self._mark
+            self._last, self._pending = self._result.until, []
+            self._known.used.difference_update(self._since_mark)
+        while self._pending:
+            self._settle_first()
+        result = self._result
+        result.is_whole = history.is_whole
+        result.until = result.until if result.is_whole else min(self._last, result.until)
+        begin = result.since + (MARGIN_SECONDS if self._is_first else -MARGIN_SECONDS)
+        begin = max(begin, self._context.began, history.begins or 0.0)
+        unlogged = self._known.unlogged(begin, result.until - MARGIN_SECONDS)
+        result.unlogged = len(unlogged)
+        result.gaps = self._gaps()
+        edge = result.until - APART_SECONDS
+        tail = {
+            "used": [name for name in self._known.used if written_at(name) > edge],
+            "unlogged": (self._unlogged + unlogged)[-MOST_UNLOGGED:],
+            "opened": [[host, pid, at] for (host, pid), at in self._opened.items() if at > edge][-MOST_OPENED:],
+            "with_pam": sorted(self._with_pam)[:MOST_UNITS],
+        }
+        return result, tail
+
+    def _gaps(self) -> "List[str]":
+        history, result = self._history, self._result
+        begin, gaps = max(result.since, self._context.began), []
+        if history.begins is None:
+            gaps.append(f"{history.name} has no entries whose time can be read")
+        elif history.begins > begin + 1:
+            gaps.append(f"{history.name} begins at {shown(history.begins)}, so earlier logins are unknown")
+        units = {unit for unit in history.suppressed if OF_SSHD.match(unit) or unit in self._units}
+        dropped = sum(history.suppressed[unit] for unit in units)
+        if dropped:
+            said = counted(dropped, "message")
+            gaps.append(f"journald dropped {said} of sshd's unit (RateLimitBurst= in journald.conf)")
+        gaps += history.unreadable
+        if result.unlogged:
+            known = f"{counted(result.unlogged, 'login')} that the notifier knows of"
+            gaps.append(f"{history.name} lacks {known}, and may lack others (check sshd's LogLevel, and rate limits)")
+        for doubt in suspects.UNPROVEN:
+            if result.doubts[doubt]:
+                gaps.append(f"{counted(result.doubts[doubt], 'login')} {DOUBTS[doubt]}")
+        return gaps
+
+
+def lines(result: Result) -> "List[str]":
+    """Return the result as lines for people."""
+    said = [f"{counted(result.accepted, 'login')} accepted, {result.fates[ledger.REPORTED]} reported."]
+    said.append(f"From {shown(result.since)} to {shown(result.until)}, by {result.source}.")
+    for word, number in result.fates.items():
+        if number and word != ledger.REPORTED:
+            said.append(f"  {number:6}  {word}")
+    for doubt, number in result.doubts.items():
+        if number:
+            said.append(f"  {number:6}  {DOUBTS[doubt]}")
+    if result.unlogged:
+        said.append(f"  {result.unlogged:6}  known, but not in the log")
+    if result.missed_count:
+        said.append(f"  {result.missed_count:6}  MISSED")
+    for missed in result.missed:
+        said += ["", missed.line, "  " + missed.reason]
+    if result.missed_count > len(result.missed):
+        said.append(f"and {result.missed_count - len(result.missed)} more")
+    said += ["Not proven: " + gap + "." for gap in result.gaps]
+    if not result.is_whole:
+        said.append("Not proven: the time ran out before the end of the log.")
+    return said

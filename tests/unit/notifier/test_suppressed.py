@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, the loginwatch founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""suppressed: journald's report of how many of sshd's lines it has dropped."""
+
+import json
+import os
+
+import parts
+import pytest
+from ssh_login_notify import sshd_log, suppressed
+
+
+def says(root, monkeypatch, *entries):
+    """Set up a journal with these entries, for a query for journald's own about dropped messages of the last hour."""
+    lines = [json.dumps({"MESSAGE": text, "__REALTIME_TIMESTAMP": str(at)}) for text, at in entries]
+    needed = ["MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e", "_TRANSPORT=driver"]
+    program = f"import sys\nassert set({needed}) <= set(sys.argv)\nassert any(w[:8] == '--since=' for w in sys.argv)\n"
+    parts.make_journal(root, monkeypatch, program + f"print({chr(10).join(lines)!r})\n")
+
+
+def test_all_that_was_dropped_is_counted(tmp_path, monkeypatch):
+    first, second = "Suppressed 12 messages from ssh.service", "Suppressed 30 messages from sshd@3.service"
+    says(tmp_path, monkeypatch, (first, 5), (second, 9))
+    found = suppressed.lately()
+    assert (found.count, found.unit, found.last) == (42, "sshd@3.service", 9)
+
+
+def test_a_quick_look_reads_only_what_journald_writes_to_now(tmp_path, monkeypatch):
+    program = (
+        "import json, sys\n"
+        "text = 'Suppressed %d messages from ssh.service' % len([word for word in sys.argv if word[:7] == '--file='])\n"
+        "print(json.dumps({'MESSAGE': text, '__REALTIME_TIMESTAMP': '5'}))\n"
+    )
+    parts.make_journal(tmp_path, monkeypatch, program)
+    assert suppressed.lately(is_quick=True).count == 1
+    assert suppressed.lately() is None, "of no file, which is all of them"
+    os.unlink(str(tmp_path / "journals" / "abc" / "system.journal"))
+    assert suppressed.lately(is_quick=True) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Suppressed 12 messages from cron.service", "Suppressed 12 messages from ssh-login-notify.service",
+        "Suppressed 12 messages from /system.slice/ssh-login-notify.service",
+        "Suppressed 12 messages from ssh.service and more", "Suppressed many messages from ssh.service", "",
+    ],
+)  # fmt: skip
+def test_other_units_and_other_words_count_for_nothing(tmp_path, monkeypatch, text):
+    says(tmp_path, monkeypatch, (text, 5))
+    assert suppressed.lately() is None
+
+
+def test_a_journalctl_that_prints_all_fields_is_understood(tmp_path, monkeypatch):
+    """Before systemd 236, as on Amazon Linux 2, it has no --output-fields, and journald names control groups."""
+    text = "Suppressed 12 messages from /system.slice/sshd.service"
+    line = json.dumps({"MESSAGE": text, "__REALTIME_TIMESTAMP": "5", "_PID": "1"})
+    refuses = "import sys\nif any(word.startswith('--output-fields') for word in sys.argv):\n    raise SystemExit(1)\n"
+    parts.make_journal(tmp_path, monkeypatch, refuses + f"print({line!r})\n")
+    found = suppressed.lately()
+    assert (found.count, found.unit) == (12, "sshd.service")
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit(3)", "import time\ntime.sleep(60)"])
+def test_a_journal_that_fails_or_takes_too_long_does_not_say_that_nothing_was_dropped(tmp_path, monkeypatch, program):
+    parts.make_journal(tmp_path, monkeypatch, program)
+    monkeypatch.setattr(suppressed, "ANSWER_SECONDS", 0.3)
+    with pytest.raises(OSError, match=r"has failed|timed out"):
+        suppressed.lately()
+
+
+def test_without_a_journal_nothing_was_dropped(tmp_path, monkeypatch):
+    parts.make_journal(tmp_path, monkeypatch, "raise SystemExit(3)")
+    monkeypatch.setattr(sshd_log, "JOURNALS", ())
+    assert suppressed.lately() is None
+
+
+def test_damaged_entries_are_left_out(tmp_path, monkeypatch):
+    parts.make_journal(tmp_path, monkeypatch, "print('[]')\nprint('x')\nprint('{\"MESSAGE\": [1]}')")
+    assert suppressed.lately() is None
