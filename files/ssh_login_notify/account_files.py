@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files that an account may own and sshd reads, such as authorized_keys, read as sshd reads them.
 
-They are opened with the rights of their account, as by sshd (uidswap.c, temporarily_use_uid): a link leads root to
-nothing that the account could not read, and to no device. Only regular files are read, and no open waits
-(auth2-pubkeyfile.c, auth_openfile). Whether StrictModes refuses one is said (misc.c, safe_path). Nothing is written.
+They are opened with the rights of their account, as sshd does (uidswap.c, temporarily_use_uid). So a link can't lead
+root to a file that the account could not read, nor to a device. Only regular files are read, and opening one never
+blocks (auth2-pubkeyfile.c, auth_openfile). The result says whether StrictModes refuses a file (misc.c, safe_path).
+Nothing is written.
 """
 
 import contextlib
@@ -23,20 +24,20 @@ if TYPE_CHECKING:
     Account = pwd.struct_passwd
 
 NONE = "none"
-# What is read of one file, and of one line. sshd knows no limit.
+# The limits for reading one file and one line. sshd has none.
 LARGEST_FILE_BYTES = 1 << 24
 LARGEST_LINE_BYTES = 1 << 17
-# Lines of one file that are neither empty nor a comment.
+# The most lines that are read from one file, not counting empty lines and comments.
 MOST_LINES = 5000
-# Its sshd takes a file that a private group can write (its patch user-group-modes).
+# Debian's sshd accepts a file that a private group can write (its patch user-group-modes).
 DEBIAN = "/etc/debian_version"
 
 
 class File:
-    """A file with lines, as far as sshd would read it.
+    """The lines of a file, as far as sshd would read it.
 
-    problem: why nothing of it could be read, or not all of it; "" for nothing. unsafe: why sshd would refuse it with
-    StrictModes, "" if it would not. lines: numbers and contents.
+    problem: why the file, or a part of it, could not be read; "" if there was no problem. unsafe: why sshd would refuse
+    it with StrictModes, "" if it would not. lines: numbers and contents.
     """
 
     def __init__(self) -> None:
@@ -46,9 +47,9 @@ class File:
 
 
 def read(path: str, account: "Optional[Account]" = None, largest: int = LARGEST_FILE_BYTES) -> File:
-    """Return the lines of a file with the rights of an account, or as root. It never waits, and never fails.
+    """Return the lines of a file, read with the rights of an account, or as root. It never blocks, and never fails.
 
-    largest: bytes that are read. A file that does not exist is one without lines and without a problem.
+    largest: how many bytes are read. A file that does not exist has no lines and no problem.
     """
     file = File()
     try:
@@ -65,7 +66,7 @@ def read(path: str, account: "Optional[Account]" = None, largest: int = LARGEST_
             finally:
                 os.close(number)
     except (FileNotFoundError, NotADirectoryError):
-        pass  # the second below a home of /dev/null
+        pass  # NotADirectoryError: the home is /dev/null
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "its path holds a NUL"
         file.problem = f"it could not be opened with the rights of the account: {what}"
@@ -90,7 +91,7 @@ def _read_lines(opened: "IO[bytes]", file: File, largest: int) -> None:
             file.problem = f"it is larger than {largest} bytes, and what follows line {number - 1} was not examined"
             return
         content = line.lstrip()
-        # A key can follow a great many blanks.
+        # Many blanks can precede a key.
         if (content or not is_whole) and not content.startswith(b"#"):
             if len(file.lines) == MOST_LINES:
                 file.problem = (
@@ -102,7 +103,7 @@ def _read_lines(opened: "IO[bytes]", file: File, largest: int) -> None:
 
 @contextlib.contextmanager
 def rights_of(account: "Optional[Account]") -> "Iterator[None]":
-    """Do something with the rights of an account, if root does it."""
+    """Run the body with the rights of an account, if the process is root's."""
     if account is None or account.pw_uid == 0 or os.geteuid() != 0:
         yield
         return
@@ -119,7 +120,7 @@ def rights_of(account: "Optional[Account]") -> "Iterator[None]":
 
 
 def _unsafe(path: str, status: "os.stat_result", account: "Account") -> str:
-    """Return why StrictModes refuses a file, "" if it does not: who else could write it, or a directory above it."""
+    """Return why StrictModes refuses a file, "" if it does not: others can write the file or a directory above it."""
     real, home = os.path.realpath(path), os.path.realpath(account.pw_dir)
     if not _is_safe(status, account.pw_uid):
         return f"bad ownership or modes for file {printable(real)}"
@@ -138,7 +139,7 @@ def _is_safe(status: "os.stat_result", uid: int) -> bool:
 
 
 def _is_private(status: "os.stat_result", uid: int) -> bool:
-    """Tell whether a file's group has only its owner in it (Debian's secure_permissions)."""
+    """Return whether a file's group has only its owner in it (Debian's secure_permissions)."""
     try:
         group, owner = grp.getgrgid(status.st_gid), pwd.getpwuid(status.st_uid).pw_name
     except KeyError:
@@ -148,7 +149,7 @@ def _is_private(status: "os.stat_result", uid: int) -> bool:
 
 
 def expanded(pattern: str, account: "Account") -> str:
-    """Return the path that a pattern of AuthorizedKeysFile stands for, "" if it stands for none."""
+    """Return the path for a pattern of AuthorizedKeysFile, "" if it is `none` or has an unknown token."""
     values = {"%%": "%", "%h": account.pw_dir, "%u": account.pw_name, "%U": str(account.pw_uid)}
     if pattern.lower() == NONE or set(re.findall(r"%.?", pattern)) - set(values):
         return ""

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which keys open which accounts of this host, by the settings that each of its sshds has for each account.
 
-As sshd decides it (OpenSSH, auth2-pubkey.c, user_key_allowed; auth.c, expand_authorized_keys and allowed_user). Nothing
-is written, and no command of AuthorizedKeysCommand is run. Where it can't be told whether sshd accepts a key, it counts
-as accepted.
+The decisions are those of sshd (OpenSSH, auth2-pubkey.c, user_key_allowed; auth.c, expand_authorized_keys and
+allowed_user). Nothing is written, and no AuthorizedKeysCommand is run. A key counts as accepted if it is unclear
+whether sshd accepts it.
 """
 
 import contextlib
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 
 # servconf.c, fill_default_server_options.
 USUAL_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
-# Keys and malformed lines of one host.
+# The limit for keys and malformed lines of one host.
 MOST_ROWS = 20000
-# Connections for which an sshd with Match blocks is asked.
+# For how many connections an sshd with Match blocks is asked for its settings.
 MOST_CONNECTIONS = 12
-# What is read of one file to find a comment, which is no more than a hint.
+# How much of one file is read to find a comment, which is only a hint.
 LARGEST_HINT_BYTES = 1 << 20
-# Since this version of OpenSSH, AuthorizedKeysFile and AuthorizedPrincipalsFile may be patterns.
+# The OpenSSH version from which AuthorizedKeysFile and AuthorizedPrincipalsFile can be glob patterns.
 PATTERNS_SINCE = (10, 0)
-# The criteria of Match that a connection answers, and how sshd's option -C calls them (sshd(8)).
+# The criteria of Match that depend on the connection, and their names in sshd's option -C (sshd(8)).
 CRITERIA = {"address": "addr", "host": "host", "localaddress": "laddr", "localport": "lport", "rdomain": "rdomain"}
 CONNECTION = {"host": "localhost", "addr": "127.0.0.1", "laddr": "127.0.0.1", "lport": "22"}
-# The beginning of a binary list of revoked keys (PROTOCOL.krl).
+# The first bytes of a binary list of revoked keys (PROTOCOL.krl).
 KRL = b"SSHKRL\n\0"
 
 
 def comment_of(fingerprint: str, user: str) -> "Optional[str]":
     """Return the comment of the line by which a key opens an account, None if there is none or it can't be found.
 
-    Only a hint: the account's owner chooses it. It is printable, and at most text.LONGEST characters long. For root.
-    fingerprint: as `ssh-keygen -lf` prints it. At most LARGEST_HINT_BYTES of a file are read; sshd is asked for other
-    files only if the usual ones do not have the key.
+    The comment is only a hint, because the account's owner chooses it. It is printable, and at most text.LONGEST
+    characters long. Needs root. fingerprint: as `ssh-keygen -lf` prints it. At most LARGEST_HINT_BYTES of a file are
+    read. sshd is asked for other files only if the usual ones do not have the key.
     """
     try:
         account = pwd.getpwnam(user)
@@ -70,19 +70,19 @@ def comment_of(fingerprint: str, user: str) -> "Optional[str]":
 
 
 def examine(users: "Optional[List[str]]" = None) -> "Dict[str, Any]":
-    """Return what opens the accounts of this host, for JSON. For root.
+    """Return what opens the accounts of this host, for JSON. Needs root.
 
     users: names of the accounts, None for all that can be enumerated (getpwent(3)).
 
-    `accounts` is the number of them. `authorized_keys`, `malformed`, `principals`, `files` and `commands` are rows, as
-    the module authorized_key_info documents them. `sshds` are titles, `notes` what is not listed, and why, in whole
-    sentences.
+    `accounts` is their number. `authorized_keys`, `malformed`, `principals`, `files` and `commands` are rows, as the
+    module authorized_key_info documents them. `sshds` are titles. `notes` are whole sentences about what is not listed,
+    and why.
     """
     return _Examination(users).result()
 
 
 def _likely_patterns(user: str) -> "Iterator[str]":
-    """Yield the usual patterns of AuthorizedKeysFile, and the others that the usual sshd has for an account."""
+    """Yield the usual patterns of AuthorizedKeysFile, then the other ones that the usual sshd has for an account."""
     yield from USUAL_FILES
     for sshd in sshds.usual():
         for pattern in _words(_parsed(sshd.answer(_connection(user, {}))), "authorizedkeysfile"):
@@ -106,14 +106,14 @@ class _Asked:
         self._connections = _connections(matches)
         if len(self._connections) > MOST_CONNECTIONS:
             notes.append(
-                f"{self.title} has more than {MOST_CONNECTIONS} Match blocks for connections, and the files of the last"
+                f"{self.title} has more than {MOST_CONNECTIONS} Match blocks for connections, so the files of the last"
                 " ones are not listed."
             )
             del self._connections[MOST_CONNECTIONS:]
         self._always: List[Tuple[str, Settings]] = []
 
     def settings(self, user: str) -> "List[Tuple[str, Settings]]":
-        """Return the settings for an account, each with what the connection must be like for them."""
+        """Return the settings for an account, each with a description of the connection that they apply to."""
         if self._depends and re.match(r"[^,=]+\Z", user):
             return [(_like(changed), self._ask(user, changed)) for changed in self._connections]
         if not self._always:
@@ -125,7 +125,7 @@ class _Asked:
         if found:
             return found
         note = (
-            f"{self.title} does not say its settings, and those of its file that are in no Match block were taken. Run"
+            f"{self.title} does not print its settings, so those in its file outside Match blocks were used. Run"
             " `sshd -T` on the host to see why."
         )
         if note not in self._notes:
@@ -143,9 +143,9 @@ def _connection(user: str, changed: "Dict[str, str]") -> str:
 
 
 def _connections(matches: "List[str]") -> "List[Dict[str, str]]":
-    """Return what the connections must be like that Match lines tell apart, the usual one first.
+    """Return the connections that Match lines distinguish, the usual one first.
 
-    Of each list of patterns the first that is not negated stands for all.
+    Of each list of patterns, the first that is not negated is used as the example.
     """
     found: List[Dict[str, str]] = [{}]
     for match in matches:
@@ -185,13 +185,13 @@ def _parsed(answer: str) -> "Settings":
 
 
 def _words(settings: "Settings", keyword: str) -> "List[str]":
-    """Return the words of a setting, none where it is none or not known."""
+    """Return the words of a setting; an empty list if it is `none` or unknown."""
     words = [word for value in settings.get(keyword, []) for word in value.split()]
     return [] if [word.lower() for word in words] == [NONE] else words
 
 
 def _value(settings: "Settings", keyword: str, default: str = "") -> str:
-    """Return the first value of a setting; the default where it is none or not known."""
+    """Return the first value of a setting; the default if it is `none` or unknown."""
     value = settings.get(keyword, [default])[0]
     return default if value.lower() == NONE else value
 
@@ -200,7 +200,7 @@ def _value(settings: "Settings", keyword: str, default: str = "") -> str:
 
 
 def _closed(account: "Account", settings: "Settings") -> str:
-    """Return why sshd lets nobody into an account by a key, "" if it may (auth.c, allowed_user)."""
+    """Return why sshd accepts no key at all for an account, "" if it can accept one (auth.c, allowed_user)."""
     methods = _words(settings, "authenticationmethods")
     if _value(settings, "pubkeyauthentication", "yes") == "no":
         return "sshd accepts no keys here (PubkeyAuthentication no)"
@@ -215,9 +215,9 @@ def _closed(account: "Account", settings: "Settings") -> str:
 
 
 def _listed(account: "Account", settings: "Settings") -> str:
-    """Return which list of accounts or groups keeps an account out, "" if none does for each client."""
+    """Return which list (AllowUsers, DenyGroups, …) keeps an account out for every client, "" if none does."""
     allowed, denied = _words(settings, "allowusers"), _words(settings, "denyusers")
-    # USER@HOST holds for some clients only.
+    # USER@HOST matches some clients only.
     if any("@" not in pattern and is_like(account.pw_name, pattern) for pattern in denied):
         return "sshd does not let it in (DenyUsers)"
     if allowed and not any(is_like(account.pw_name, pattern.rpartition("@")[0] or pattern) for pattern in allowed):
@@ -240,7 +240,7 @@ def _groups(account: "Account") -> "List[str]":
 
 
 def _refused(key: "Key", account: "Account", settings: "Settings", revoked: "List[str]") -> str:
-    """Return why sshd accepts nothing by a key, "" if it may."""
+    """Return why sshd refuses a key, "" if it can accept it."""
     is_authority = key.has(AUTHORITY)
     least = _value(settings, "requiredrsasize")
     signatures = _value(settings, "pubkeyacceptedalgorithms") or _value(settings, "pubkeyacceptedkeytypes")
@@ -252,7 +252,7 @@ def _refused(key: "Key", account: "Account", settings: "Settings", revoked: "Lis
     if is_commands_only and not is_authority and not key.has("command"):
         return "root needs the option command (PermitRootLogin forced-commands-only)"
     if key.bits and key.name == "ssh-rsa" and least.isdigit() and key.bits < int(least):
-        return f"sshd refuses RSA keys of less than {least} bits (RequiredRSASize)"
+        return f"sshd refuses RSA keys with fewer than {least} bits (RequiredRSASize)"
     names = [key.name, "rsa-sha2-256", "rsa-sha2-512"] if key.name == "ssh-rsa" else [key.name]
     if signatures and not any(is_like(name, pattern) for name in names for pattern in signatures.split(",")):
         return "sshd does not accept keys of this type"
@@ -263,7 +263,7 @@ def _refused(key: "Key", account: "Account", settings: "Settings", revoked: "Lis
 
 
 class _Examination:
-    """What opens the accounts, gathered over all sshds."""
+    """Everything that opens the accounts, gathered over all sshds."""
 
     def __init__(self, users: "Optional[List[str]]") -> None:
         self._now = time.time()
@@ -300,7 +300,7 @@ class _Examination:
 
     def _chosen(self, users: "Optional[List[str]]") -> "List[Account]":
         if users is None:
-            # A name that stands twice is that of the first entry, as for sshd (getpwnam).
+            # Of several entries with one name, sshd uses the first (getpwnam).
             return list({account.pw_name: account for account in reversed(pwd.getpwall())}.values())[::-1]
         found = []
         for user in users:
@@ -311,7 +311,7 @@ class _Examination:
         return found
 
     def _examine(self, account: "Account", settings: "Settings", title: str, takes_patterns: bool) -> None:
-        """Add what opens an account by these settings."""
+        """Add everything that opens an account by these settings."""
         closed = _closed(account, settings)
         revoked = self._revoked(settings)
         is_strict = _value(settings, "strictmodes", "yes") != "no"
@@ -392,7 +392,7 @@ class _Examination:
                     yield number, found
 
     def _file(self, path: str, account: "Optional[Account]") -> File:
-        """Return a file, and list it if it is there."""
+        """Return a file. List it if it has lines other than comments, a problem, or unsafe modes."""
         cached = (path, None if account is None else account.pw_uid)
         if cached not in self._read:
             self._read[cached] = account_files.read(path, account)
@@ -419,7 +419,7 @@ class _Examination:
                 self._note(f"sshd's pattern {printable(pattern)} for files has an unknown token after %.")
 
     def _revoked(self, settings: "Settings") -> "List[str]":
-        """Return the fingerprints of revoked keys, as far as they are a list of keys."""
+        """Return the fingerprints of revoked keys, if the file is a list of keys."""
         path = _value(settings, "revokedkeys")
         if not path:
             return []

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The finished alert: what is known of one login, in the form in which it waits in the spool (JSON).
+"""The finished alert: the facts about one login, in the form in which it waits in the spool (JSON).
 
-Everything in it that came from outside has passed text.printable, so whoever shows it only has to escape it. What
-depends on the configuration (the server's label, the people's names) is added when it is sent.
+Everything from outside has passed text.printable, so code that shows an alert only has to escape it. Whatever depends
+on the configuration (the server's label, the people's names) is added when the alert is sent.
 """
 
 import json
@@ -24,15 +24,19 @@ VERSION = 1
 # What an alert can be about: a login, repeats of one (repeats.py), the end of its connection, or the notifier itself.
 LOGIN, REPEATS, LOGOUT = "login", "repeats", "logout"
 TEST, HEARTBEAT, SELF_CHECK = "test", "heartbeat", "self-check"
-# Or the beginning or the end of a mute (mutes.py), or the daily summary (summary.py).
+# Also the beginning or the end of a mute (mutes.py), or the daily summary (summary.py).
 MUTE, SUMMARY = "mute", "summary"
-# A connection that was seen open so shortly before it was found closed was watched until its end.
+# A field of a self-check that found a problem, never of a login: who was logged in then, in words (logged_in.py).
+LOGGED_IN = "logged_in"
+# Also logins that sshd accepted and the notifier never saw (proof.py).
+MISSED = "missed"
+# A connection that was seen open at most this long before it was found closed counts as watched until its end.
 WATCHED_SECONDS = 15.0
-# The event in the log of what a connection has opened since it was reported.
+# The event in the log for a session that a reported connection opened later.
 FOLLOWUP = "followup"
-# The PAM service of a test that goes all the way (the module test_alert, `path: pam`).
+# The PAM service of an end-to-end test (the module test_alert, `path: pam`).
 TEST_SERVICE = "ssh-login-notify-test"
-# Instead of a login's methods, where the hook was not given them.
+# Stands for a login's methods if the hook did not get them.
 WITHHELD = {"method": "too-long-to-show"}
 FIELDS: "Dict[str, Any]" = {
     "version": int,
@@ -48,17 +52,17 @@ FIELDS: "Dict[str, Any]" = {
     "type": str,
     "methods": list,
     "notes": list,
-    "follows": str,  # the id of the connection's first alert; empty for that one
-    "was": str,  # the type that was reported of it before
-    "terminal": str,  # PAM_TTY and PAM_RUSER, of other services than sshd: where, and who asked for it
+    "follows": str,  # the id of the connection's first alert; empty for the first alert itself
+    "was": str,  # the type that was reported earlier for the same connection
+    "terminal": str,  # PAM_TTY and PAM_RUSER, for services other than sshd: where, and who requested it
     "requester": str,
 }
-# Earlier versions did not write these fields; their alerts may wait in the spool during an upgrade.
+# Earlier versions did not write these fields. Their alerts can be in the spool during an upgrade.
 ADDED: "Dict[str, Any]" = {"about": LOGIN, "follows": "", "was": "", "terminal": "", "requester": ""}
-# Only of the end of a connection, in seconds since the epoch: the login's time, and when the connection was last seen
-# open. The alert's `time` is when it was found closed.
+# Only for the end of a connection, in seconds since the epoch: the time of the login, and when the connection was last
+# seen open. The alert's `time` is when it was found closed.
 OF_A_LOGOUT: "Dict[str, Any]" = {"began": (int, float), "seen": (int, float)}
-# They said by the service what an alert is about.
+# In earlier versions, the service said what an alert is about.
 ABOUT_BY_SERVICE = {
     TEST_SERVICE: TEST,
     "ssh-login-notify-heartbeat": HEARTBEAT,
@@ -78,11 +82,12 @@ def build(capture: Capture, login_type: str) -> "Alert":
         "time": capture.time,
         "host": printable(os.uname().nodename),
         "service": service,
-        # A test's user is made up, so no message shows it.
+        # The user of a test does not exist, so no message shows it.
         "user": printable(capture.get(b"PAM_USER")) if about == LOGIN else "",
         "address": printable(address, 80),
         "port": port,
-        # With `UseDNS yes` sshd gives the name that the peer's DNS claims: shown beside the address, never instead.
+        # With `UseDNS yes` sshd passes the name that the client's DNS claims. It is shown beside the address, never
+        # instead of it.
         "name": printable(name),
         "type": login_type,
         "methods": [WITHHELD] if capture.is_withheld else authinfo.parse(capture.get(AUTHENTICATION)),
@@ -95,7 +100,7 @@ def build(capture: Capture, login_type: str) -> "Alert":
 
 
 def following(reported: "Alert", login_type: str) -> "Alert":
-    """Return the alert of a connection that was reported, and has shown a more serious type since."""
+    """Return the alert for a connection that was reported, and has since shown a more serious type."""
     now = time.time()
     return dict(
         reported,
@@ -108,7 +113,7 @@ def following(reported: "Alert", login_type: str) -> "Alert":
 
 
 def ended(reported: "Alert", seen: float) -> "Alert":
-    """Return the alert of a connection that was reported, and that has just been found closed.
+    """Return the alert for a connection that was reported, and has just been found closed.
 
     seen: when it was last seen open, in seconds since the epoch
     """
@@ -124,13 +129,13 @@ def ended(reported: "Alert", seen: float) -> "Alert":
         was="",
         notes=[],
         began=began,
-        # The clock may have been set meanwhile.
+        # The clock may have been changed in between.
         seen=min(max(seen, began), now),
     )
 
 
 def seconds_open(logout: "Alert") -> "Tuple[int, int]":
-    """Return how long a connection was open, at least and at most. The two differ if nothing watched it for a while."""
+    """Return how long a connection was open, at least and at most. They differ if nothing watched it for a while."""
     least, most = (max(0, int(logout[name] - logout["began"])) for name in ("seen", "time"))
     return (least, most) if logout["time"] - logout["seen"] > WATCHED_SECONDS else (most, most)
 
@@ -138,7 +143,7 @@ def seconds_open(logout: "Alert") -> "Tuple[int, int]":
 def own(about: str, notes: "List[str]") -> "Alert":
     """Return an alert about the notifier itself, not about a login.
 
-    about: TEST, HEARTBEAT, SELF_CHECK, MUTE or SUMMARY. notes: sentences that say what is wrong, or what was silent
+    about: TEST, HEARTBEAT, SELF_CHECK, MUTE, SUMMARY or MISSED. notes: its sentences, such as what is wrong or muted
     """
     now = time.time()
     return {
@@ -162,23 +167,34 @@ def own(about: str, notes: "List[str]") -> "Alert":
     }
 
 
+def missed(count: int, notes: "List[str]") -> "Alert":
+    """Return an alert about logins that were not reported. notes: sentences about the first of them"""
+    return dict(own(MISSED, notes), count=count)
+
+
+def missed_count(alert: "Alert") -> int:
+    """Return how many logins were not reported."""
+    count = alert.get("count")
+    return count if isinstance(count, int) else len(alert["notes"])
+
+
 def is_own(alert: "Alert") -> bool:
-    """Tell whether an alert is about the notifier itself."""
+    """Return whether an alert is about the notifier itself."""
     return alert["about"] not in (LOGIN, REPEATS, LOGOUT)
 
 
 def subject(alert: "Alert") -> str:
-    """Return whom an alert is about: the login's user, empty if unknown; or what it is about, if not a login."""
+    """Return the user of a login, empty if unknown. For an alert about the notifier itself, return `about`."""
     return str(alert["about"] if is_own(alert) else alert["user"])
 
 
 def to_json(alert: "Alert") -> bytes:
-    """Return the alert as it waits in the spool."""
+    """Return the alert in the form that waits in the spool."""
     return json.dumps(alert, sort_keys=True).encode("ascii") + b"\n"
 
 
 def from_json(raw: bytes) -> "Alert":
-    """Return an alert from the spool; raise ValueError, in words for a person, for anything else."""
+    """Return an alert from the spool. Raise ValueError, with a reason for people, if it is not one."""
     try:
         alert = json.loads(raw.decode("utf-8"))
     except ValueError:
@@ -187,7 +203,7 @@ def from_json(raw: bytes) -> "Alert":
 
 
 def checked(alert: "Any") -> "Alert":
-    """Return an alert with all its fields; raise ValueError, in words for a person, for anything else."""
+    """Return an alert with all its fields. Raise ValueError, with a reason for people, if it is not one."""
     if not isinstance(alert, dict) or alert.get("version") != VERSION:
         raise ValueError(f"not an alert of this version ({VERSION})")
     complete: Alert = dict(ADDED, about=ABOUT_BY_SERVICE.get(str(alert.get("service")), ADDED["about"]))
@@ -202,8 +218,8 @@ def checked(alert: "Any") -> "Alert":
 def log_line(alert: "Alert") -> str:
     """Return the alert as one structured line for the system's own log: the event, then logfmt.
 
-    The event is `login`; `followup`, for what a connection that was reported has opened since; `logout`, for its end;
-    or `test`, which has no user and no address. What is not known is left out.
+    The event is `login`; `followup` for a session that a reported connection opened later; `logout` for the end of a
+    connection; or `test`, which has no user and no address. Unknown values are left out.
     """
     pairs = [("type", alert["type"])]
     if not is_own(alert):
@@ -222,7 +238,7 @@ def log_line(alert: "Alert") -> str:
         pairs += [("seconds", "-".join(map(str, sorted(set(seconds_open(alert))))))]
     pairs += [("follows", alert["follows"]), ("was", alert["was"]), ("note", "; ".join(alert["notes"]))]
     if not is_own(alert):
-        # Last, because they are long, and logs cut lines.
+        # Last, because they are long, and logs truncate lines.
         pairs += [pair for method in alert["methods"] for pair in _said(method)]
     shown = [f"{name}={_logged(value)}" for name, value in pairs if value != ""]
     event = FOLLOWUP if alert["follows"] and alert["about"] != LOGOUT else alert["about"]
@@ -234,7 +250,7 @@ def _logged(value: "str | int") -> str:
 
 
 def _said(method: "Dict[str, Any]") -> "Iterator[Tuple[str, Any]]":
-    """Yield what else is known of a method. Several methods with the same fact each have it, in their order."""
+    """Yield the other facts about a method. If several methods have the same fact, each is listed, in their order."""
     certificate = method.get("certificate", {})
     for name in ("serial", "ca", "key_id"):
         yield name, certificate.get(name, "")

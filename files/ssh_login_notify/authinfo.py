@@ -1,26 +1,27 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the user authenticated, and with which key: what sshd says in SSH_AUTH_INFO_0.
+"""How the user authenticated, and with which key: the content of SSH_AUTH_INFO_0.
 
-One line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info): the method and, behind
-a slash, its device; the key as a type and a blob; and what else sshd recorded (auth2_record_info: auth2-pubkey.c,
-auth2-hostbased.c, monitor.c). These are all forms that exist:
+It has one line for each method that was needed, in order (OpenSSH, auth2.c, auth2_update_session_info). A line has the
+method, with its device after a slash; the key, as a type and a blob; and anything else that sshd recorded
+(auth2_record_info: auth2-pubkey.c, auth2-hostbased.c, monitor.c). These are all the forms that exist:
 
     publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…
     publickey sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9w… signature count = 17
     hostbased ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… client user "alice", client host "node1.example.org"
-    gssapi-with-mic alice@EXAMPLE.ORG      and gssapi-keyex, where a distribution has added it
+    gssapi-with-mic alice@EXAMPLE.ORG      and gssapi-keyex, if the distribution has added it
     keyboard-interactive/pam               or /bsdauth
     password
     none                                   an empty password (mm_answer_authpassword), with PermitEmptyPasswords
 
-sshd sets the variable since OpenSSH 7.6 (commit 94bc1e7ff). Before, nothing says how the user authenticated.
+sshd sets the variable since OpenSSH 7.6 (commit 94bc1e7ff). Earlier versions do not show how the user authenticated.
 
-sshd 9.2 and 10.0 keep nothing of what follows a key (seen with real logins): the monitor forgets it between the message
-that asks for the key and the one that verifies the signature (monitor.c, monitor_child_preauth). Other versions may.
+sshd 9.2 and 10.0 drop everything after the key (seen with real logins): the monitor forgets it between the message
+that asks for the key and the one that verifies the signature (monitor.c, monitor_child_preauth). Other versions may
+keep it.
 
-Blobs are of the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys, PROTOCOL.u2f). A key
-is named only when its blob could be read to the last byte.
+Blobs have the SSH wire format (RFC 4251, section 5; RFC 4253, 6.6; OpenSSH, PROTOCOL.certkeys, PROTOCOL.u2f). A key is
+named only if its blob could be read to the last byte.
 """
 
 import binascii
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
 CERTIFICATE = b"-cert-v01@openssh.com"
-# Part of the name of every certificate type. The fingerprint is that of the key in it, so its form must be known.
+# Part of the name of every certificate type. The fingerprint is that of the key inside, so the format must be known.
 ANY_CERTIFICATE = b"-cert-"
-# How many fields follow a public key's type; in a certificate, between the nonce and the serial number.
+# How many fields follow the type in a public key; in a certificate, how many are between nonce and serial number.
 KEY_FIELDS = {
     b"ssh-rsa": 2,
     b"ssh-dss": 4,
@@ -48,7 +49,7 @@ KEY_FIELDS = {
     b"ssh-mldsa44-ed25519@openssh.com": 1,
     b"ssh-xmss@openssh.com": 2,
 }
-# As `ssh-keygen -lf` prints them (sshkey.c, the keytypes' short names).
+# The names that `ssh-keygen -lf` prints (sshkey.c, the keytypes' short names).
 SHORT_NAMES = {
     b"ssh-rsa": "RSA",
     b"ssh-dss": "DSA",
@@ -61,26 +62,26 @@ SHORT_NAMES = {
     b"ssh-mldsa44-ed25519@openssh.com": "MLDSA44-ED25519",
     b"ssh-xmss@openssh.com": "XMSS",
 }
-# The types of their certificates have `@openssh.com` only once, at the end.
+# The names of certificate types have `@openssh.com` only once, at the end.
 PLAIN_TYPES = {name.replace(b"@openssh.com", b"") + CERTIFICATE: name for name in KEY_FIELDS}
 SIGNATURE_COUNT = re.compile(rb"signature count = ([0-9]{1,10})\Z")
-# The methods that have a key. What sshd says about other methods is not one, even if a principal's name looks like one.
+# The methods that have a key. The text after another method is not a key, even if a principal's name looks like one.
 METHODS_WITH_A_KEY = (b"publickey", b"hostbased")
-# Those for which sshd records the name that the user has proven to have, such as a Kerberos principal
-# (monitor.c, mm_answer_gss_userok).
+# The methods for which sshd records the name that the user has proven to own, such as a Kerberos principal (monitor.c,
+# mm_answer_gss_userok).
 METHODS_WITH_A_PRINCIPAL = (b"gssapi-with-mic", b"gssapi-keyex")
 CLIENT_USER, CLIENT_HOST, CLIENT_END = b'client user "', b'", client host "', b'"'
 
 
 def parse(text: bytes) -> "List[Dict[str, Any]]":
-    """Return a dictionary for each method, with `method` in any case.
+    """Return a dictionary for each method. Each has `method`.
 
     A key has `key_type` and `fingerprint`; a certificate also `certificate`, with `key_id`, `principals`, `serial` and
     `ca`, the authority's fingerprint. A FIDO key's signature has `signature_count`; a hostbased login has
-    `client_user` and `client_host`, which the client's host claims. A GSSAPI login has `principal`. Everything else
-    that sshd said is `detail`: what can't be read for certain is shown as it is.
+    `client_user` and `client_host`, as the client's host claims. A GSSAPI login has `principal`. Any other text from
+    sshd is `detail`: text that can't be parsed for certain is shown unchanged.
     """
-    # Only at line feeds, which sshd's own words never hold: a client user's name may hold a carriage return.
+    # Split only at line feeds, which sshd's own words never contain: a client user's name can contain a CR.
     return [_method(line) for line in text.split(b"\n") if line]
 
 
@@ -106,7 +107,7 @@ def _method(line: bytes) -> "Dict[str, Any]":
 
 
 def decoded(encoded: bytes) -> bytes:
-    """Return the bytes that a base64 word encodes; raise ValueError unless it is exactly as sshd writes it."""
+    """Return the bytes that a base64 word encodes. Raise ValueError unless it is exactly as sshd writes it."""
     blob = binascii.a2b_base64(encoded)
     # binascii skips unknown characters, at least up to Python 3.10.
     if not blob or binascii.b2a_base64(blob, newline=False) != encoded:
@@ -115,13 +116,13 @@ def decoded(encoded: bytes) -> bytes:
 
 
 def key(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
-    """Return what is known of a key or a certificate; raise ValueError for a blob that is not exactly that."""
+    """Return the facts about a key or a certificate. Raise ValueError if the blob is not exactly one of them."""
     name, position = string(blob, 0)
     if name != key_type:
         raise ValueError("a key of another type")
     if ANY_CERTIFICATE in key_type:
         return _certificate(key_type, blob)
-    # The fields of future types are unknown. The fingerprint is that of all bytes, as for any key.
+    # The fields of future types are unknown. The fingerprint covers all bytes, as for any key.
     if key_type in KEY_FIELDS and skip(blob, position, KEY_FIELDS[key_type]) != len(blob):
         raise ValueError("more than a key")
     return {"key_type": _short(key_type), "fingerprint": fingerprint(blob)}
@@ -137,10 +138,10 @@ def _certificate(key_type: bytes, blob: bytes) -> "Dict[str, Any]":
     key_id, position = string(blob, end + 12)  # after the serial number and the certificate's type
     principals, position = string(blob, position)
     position += 16  # after the two times
-    position = skip(blob, position, 3)  # after critical options, extensions and what is reserved
+    position = skip(blob, position, 3)  # after critical options, extensions and the reserved field
     authority, position = string(blob, position)
     if skip(blob, position, 1) != len(blob) or not authority:  # after the signature
-        raise ValueError("more than a certificate, or one of nobody")
+        raise ValueError("more than a certificate, or one without an authority")
     # ssh-keygen prints the fingerprint of the key in the certificate, not that of the certificate.
     key = len(plain_type).to_bytes(4, "big") + plain_type + blob[start:end]
     return {
@@ -162,7 +163,7 @@ def _said(method: bytes, said: bytes) -> "Dict[str, Any]":
         return {"signature_count": int(count.group(1))}
     if method == b"hostbased" and said.startswith(CLIENT_USER) and said.endswith(CLIENT_END):
         names = said[len(CLIENT_USER) : -len(CLIENT_END)]
-        # sshd escapes nothing. If one of the names holds the words between them, either split could be the true one.
+        # sshd escapes nothing. If a name contains the words of CLIENT_HOST, either split could be the true one.
         if CLIENT_HOST in names and names.find(CLIENT_HOST) == names.rfind(CLIENT_HOST):
             user, _words, host = names.partition(CLIENT_HOST)
             return {"client_user": printable(user), "client_host": printable(host)}
@@ -174,10 +175,11 @@ def _short(key_type: bytes) -> str:
 
 
 def _principals(packed: bytes) -> "List[str]":
-    """Return a certificate's principals, which are packed in one string; raise ValueError for what is no such string.
+    """Return a certificate's principals, which are packed into one string. Raise ValueError if it can't be unpacked.
 
-    sshd takes 256 (sshkey.c, SSHKEY_CERT_MAX_PRINCIPALS), of any length. The first are kept, up to LONGEST_PHRASE
-    characters in all: whoever can make an authority of their own must not fill the spool with a few logins.
+    sshd accepts 256 (sshkey.c, SSHKEY_CERT_MAX_PRINCIPALS), of any length. Only the first are kept, up to
+    LONGEST_PHRASE characters in total. Otherwise a user with an authority of their own, which signs any certificate,
+    could fill the spool with a few logins.
     """
     found: List[str] = []
     position = length = 0
@@ -192,14 +194,14 @@ def _principals(packed: bytes) -> "List[str]":
 
 
 def skip(blob: bytes, position: int, strings: int) -> int:
-    """Return the position after this many strings; raise ValueError where there are fewer."""
+    """Return the position after this many strings. Raise ValueError if there are fewer."""
     for _string_number in range(strings):
         position = string(blob, position)[1]
     return position
 
 
 def string(blob: bytes, position: int) -> "Tuple[bytes, int]":
-    """Return the string at a position and the position after it; raise ValueError where there is none."""
+    """Return the string at a position, and the position after it. Raise ValueError if there is none."""
     start = position + 4
     end = start + int.from_bytes(blob[position:start], "big")
     if start > len(blob) or end > len(blob):
@@ -208,7 +210,7 @@ def string(blob: bytes, position: int) -> "Tuple[bytes, int]":
 
 
 def _sha256(blob: bytes) -> bytes:
-    # The interpreter's built-in module, where there is one: hashlib would load OpenSSL into the finisher for nothing.
+    # Prefer the interpreter's built-in module, because hashlib would load all of OpenSSL into the finisher.
     for module in ("_sha2", "_sha256"):
         try:
             return bytes(__import__(module).sha256(blob).digest())

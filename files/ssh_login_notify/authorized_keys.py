@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lines of authorized_keys, of authorized_principals and of a file of trusted authorities, read as sshd reads them.
 
-sshd(8), AUTHORIZED_KEYS FILE FORMAT: ``options type key comment``, the options and the comment as wanted. What decides
-is OpenSSH's source: auth2-pubkeyfile.c (auth_check_authkey_line, auth_check_principals_line), auth-options.c
+sshd(8), AUTHORIZED_KEYS FILE FORMAT: ``options type key comment``, where options and comment are optional. The rules
+are those of OpenSSH's source: auth2-pubkeyfile.c (auth_check_authkey_line, auth_check_principals_line), auth-options.c
 (sshauthopt_parse), misc.c (opt_dequote) and sshkey.c (sshkey_read).
 
-Whoever has an account writes these lines. So nothing of a line is shown that is not a key with its options, its comment
-or its principal: a link to another file would else be a way to have that shown. All of it is printable and cut (text).
+The owner of an account writes these lines. So only a key or a principal is shown, with its options and comment:
+otherwise a link to another file would reveal its content. All of it is made printable, and truncated (text.py).
 """
 
 import calendar
@@ -21,19 +21,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
-    # A name and its value; None for an option that has none, such as `restrict`.
+    # A name and its value; None for an option without a value, such as `restrict`.
     Options = List[Tuple[str, Optional[str]]]
 
 BLANKS = b" \t"
-# What sshd's Base64 decoder skips besides (openbsd-compat/base64.c, b64_pton): a line may end in CR LF.
+# What sshd's Base64 decoder also skips (openbsd-compat/base64.c, b64_pton): a line may end in CR LF.
 SKIPPED = b"\r\n\v\f"
-# Names of signatures that stand for the type of their key (ssh-rsa.c and ssh-ecdsa-sk.c, `sigonly`).
+# Names of signature types, and the types of their keys (ssh-rsa.c and ssh-ecdsa-sk.c, `sigonly`).
 SIGNATURES = {
     b"rsa-sha2-256": b"ssh-rsa",
     b"rsa-sha2-512": b"ssh-rsa",
     b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com": b"sk-ecdsa-sha2-nistp256@openssh.com",
 }
-# Bits of the types that have one size, and names of the curves of ECDSA (sshkey_size; sshkey_curve_name_to_nid).
+# Bits of the types that have only one size, and names of the curves of ECDSA (sshkey_size; sshkey_curve_name_to_nid).
 SIZES = {
     b"ssh-ed25519": 256,
     b"sk-ssh-ed25519@openssh.com": 256,
@@ -44,32 +44,32 @@ SIZES = {
 }
 # sshkey.h, SSH_RSA_MINIMUM_MODULUS_SIZE.
 LEAST_RSA_BITS = 1024
-# A newer sshd may know one.
-UNKNOWN_OPTION = "it has an option that is not known, for which sshd refuses the line"
-# Options without a value; those of the first may have `no-` in front (sshauthopt_parse).
+# A newer sshd may know the option.
+UNKNOWN_OPTION = "it has an unknown option, so sshd refuses the line"
+# Options without a value. SWITCHES can have the prefix `no-` (sshauthopt_parse).
 SWITCHES = (
     "port-forwarding", "agent-forwarding", "x11-forwarding", "touch-required", "verify-required", "pty", "user-rc",
 )  # fmt: skip
 FLAGS = ("restrict", "cert-authority")
-# Options with a value in quotes; those of the first may stand once.
+# Options with a value in quotes. Those in ONCE can occur only once.
 ONCE = ("command", "principals", "from")
 VALUED = (*ONCE, "expiry-time", "environment", "permitopen", "permitlisten", "tunnel")
 AUTHORITY = "cert-authority"
 ENVIRONMENT = re.compile(r"[A-Za-z0-9_]+=")
-# parse_absolute_time (misc.c): a date, with a time or without; in the host's own time zone unless it ends in Z.
+# parse_absolute_time (misc.c): a date, with or without a time, in the host's time zone unless it ends in Z or UTC.
 MOMENT = re.compile(r"([0-9]{8})(?:([0-9]{4})([0-9]{2})?)?(Z|UTC)?\Z", re.ASCII | re.IGNORECASE)
 
 
 class MalformedError(Exception):
-    """sshd takes nothing from a line. The text says why, without a full stop, and shows nothing of the line."""
+    """sshd ignores this line. The text is the reason, without a full stop, and shows nothing of the line."""
 
 
 class Key:
-    """One key of a line. The texts are printable.
+    """The key of one line. The texts are printable.
 
-    key_type: as `ssh-keygen -lf` prints it. bits: None if the type is not known here. options: in their order.
-    fault: why sshd refuses the options, which are then not listed. comment: "" for none. is_certificate: whether the
-    line holds a certificate instead of a key.
+    key_type: as `ssh-keygen -lf` prints it. bits: None if the type is unknown. options: in their order. fault: why sshd
+    refuses the options, which are then not listed. comment: "" for none. is_certificate: whether the line contains a
+    certificate instead of a key.
     """
 
     def __init__(self, name: bytes, blob: bytes, comment: bytes) -> None:
@@ -84,24 +84,24 @@ class Key:
         self.comment = printable(comment.strip())
 
     def has(self, option: str) -> bool:
-        """Tell whether the line has an option."""
+        """Return whether the line has an option."""
         return any(name == option for name, _value in self.options)
 
     def value(self, option: str) -> "Optional[str]":
-        """Return the first value of an option, None if it is not there."""
+        """Return the first value of an option, None if the line does not have it."""
         return next((value for name, value in self.options if name == option), None)
 
     def refusal(self, now: float) -> str:
-        """Return why this line opens nothing whatever sshd's settings are, "" if it may. now: seconds since the epoch.
+        """Return why this line opens nothing under any settings of sshd, "" if it can open something.
 
-        The text is a clause without a full stop.
+        The text is a clause without a full stop. now: seconds since the epoch.
         """
         if self.fault:
             return self.fault
         if self.is_certificate:
             return f"it is a certificate, and sshd takes the key of its authority here, with {AUTHORITY}"
         if self.bits is not None and self.name == "ssh-rsa" and self.bits < LEAST_RSA_BITS:
-            return f"RSA keys of less than {LEAST_RSA_BITS} bits are refused"
+            return f"RSA keys with fewer than {LEAST_RSA_BITS} bits are refused"
         if self.has("principals") and not self.has(AUTHORITY):
             return f"the option principals needs {AUTHORITY}"
         return expired(self.options, now)
@@ -115,7 +115,7 @@ def parse(line: bytes) -> "Optional[Key]":
     try:
         return _key(text)
     except MalformedError as error:
-        # As sshd does: what does not begin with a key begins with options.
+        # As in sshd, a line that does not begin with a key begins with options.
         is_key = _known(text.split(None, 1)[0])
         end = _end_of_options(text)
         if end is None:
@@ -134,12 +134,12 @@ def parse(line: bytes) -> "Optional[Key]":
 def parse_principal(line: bytes) -> "Optional[Tuple[str, Options]]":
     """Return the principal of a line of authorized_principals and its options, None for a line without one.
 
-    Raise MalformedError. sshd cuts a line at the first `#`, even in quotes, and takes the last word for the principal.
+    Raise MalformedError. sshd cuts a line at the first `#`, even in quotes, and uses the last word as the principal.
     """
     text = _content(line).partition(b"#")[0].rstrip(BLANKS)
     if not text:
         return None
-    # The last space, and a tab only if there is none (auth_check_principals_line).
+    # The last space; the last tab only if there is no space (auth_check_principals_line).
     at = text.rfind(b" ") if b" " in text else text.rfind(b"\t")
     options = parse_options(text[:at]) if at >= 0 else []
     if any(name == AUTHORITY for name, _value in options):
@@ -156,13 +156,13 @@ def parse_authority(line: bytes) -> "Optional[Key]":
 
 
 def parse_options(text: bytes) -> "Options":
-    """Return the options of a line with their values, as sshd takes them. Raise MalformedError for what it refuses."""
+    """Return the options of a line and their values, as sshd parses them. Raise MalformedError if sshd refuses one."""
     found: Options = []
     rest = text
     while rest and rest[:1] not in (b" ", b"\t"):
         name, value, rest = _option(rest)
         if name in ONCE and any(name == other for other, _value in found):
-            raise MalformedError(f"the option {name} stands twice")
+            raise MalformedError(f"the option {name} is given twice")
         found.append((name, value))
         if rest[:1] == b",":
             rest = rest[1:]
@@ -172,12 +172,12 @@ def parse_options(text: bytes) -> "Options":
 
 
 def shown(options: "Options") -> "List[Dict[str, Optional[str]]]":
-    """Return options for JSON."""
+    """Return the options for JSON."""
     return [{"name": name, "value": value} for name, value in options]
 
 
 def expired(options: "Options", now: float) -> str:
-    """Return that options have let their line expire, "" if not. now: seconds since the epoch."""
+    """Return a clause that says when a line has expired by its options, "" if not. now: seconds since the epoch."""
     ends = [_moment(value or "") for name, value in options if name == "expiry-time"]
     if not ends or min(ends) >= now:
         return ""
@@ -188,7 +188,7 @@ def expired(options: "Options", now: float) -> str:
 
 
 def _option(text: bytes) -> "Tuple[str, Optional[str], bytes]":
-    """Return name and value of the first option, and what follows. sshd compares names without regard to case."""
+    """Return name and value of the first option, and the rest. sshd ignores the case of names."""
     lower = text[:40].lower().decode("ascii", "replace")
     for name in VALUED:
         if lower.startswith(name + "="):
@@ -204,7 +204,7 @@ def _option(text: bytes) -> "Tuple[str, Optional[str], bytes]":
 
 
 def _unquoted(name: str, text: bytes) -> "Tuple[bytes, bytes]":
-    """Return a value without its quotes, and what follows (misc.c, opt_dequote: a backslash escapes only a quote)."""
+    """Return a value without its quotes, and the rest (misc.c, opt_dequote: a backslash escapes only a quote)."""
     match = re.match(rb'"((?:[^"\\]|\\"|\\(?!"))*)"', text)
     if not match:
         raise MalformedError(f"the value of {name} is not in quotes")
@@ -218,7 +218,7 @@ def _is_valid(name: str, value: str) -> bool:
 
 
 def _moment(text: str) -> float:
-    """Return a moment in seconds since the epoch, 0 for what is none."""
+    """Return a time in seconds since the epoch, 0 if the text is not a valid time."""
     match = MOMENT.match(text)
     if not match:
         return 0
@@ -234,7 +234,7 @@ def _moment(text: str) -> float:
 
 
 def _content(line: bytes) -> bytes:
-    """Return what sshd sees of a line: up to a NUL, without the blanks around it; nothing of a comment."""
+    """Return the part of a line that sshd uses: up to a NUL, without surrounding blanks; "" for a comment."""
     text = line.partition(b"\0")[0].lstrip(BLANKS).rstrip(BLANKS + SKIPPED)
     return b"" if text.startswith(b"#") else text
 
@@ -253,11 +253,11 @@ def _end_of_options(text: bytes) -> "Optional[int]":
 
 
 def _key(text: bytes) -> Key:
-    """Return the key at the beginning of a text, as sshkey_read does. Raise MalformedError."""
+    """Return the key at the beginning of a text, parsed as sshkey_read does. Raise MalformedError."""
     words = re.split(rb"[ \t]+", text, maxsplit=2)
     word = words[0]
     if len(words) < 2 or not _known(word):
-        raise MalformedError("there is no key of a known type in it")
+        raise MalformedError("it contains no key of a known type")
     name = SIGNATURES.get(word, word)
     try:
         blob = authinfo.decoded(words[1].translate(None, SKIPPED))
@@ -275,11 +275,11 @@ def _known(word: bytes) -> bool:
 
 
 def _bits(name: bytes, blob: bytes) -> "Optional[int]":
-    """Return the size of a key as `ssh-keygen -lf` prints it. Raise ValueError for a key of another size or curve."""
+    """Return the size of a key as `ssh-keygen -lf` prints it. Raise ValueError for an unexpected size or curve."""
     position = authinfo.skip(blob, 0, 2 if name in authinfo.PLAIN_TYPES else 1)  # a certificate has a nonce
     plain = authinfo.PLAIN_TYPES.get(name, name)
     if plain in (b"ssh-rsa", b"ssh-dss"):
-        # The modulus: behind the exponent, and first of a DSA key.
+        # The modulus: after the exponent; in a DSA key the first field.
         position = authinfo.skip(blob, position, 1 if plain == b"ssh-rsa" else 0)
         return int.from_bytes(authinfo.string(blob, position)[0], "big").bit_length()
     field, position = authinfo.string(blob, position)

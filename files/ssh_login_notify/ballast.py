@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reserved space: files of the spool, each of which can become one alert when no disk has space.
+"""Reserved space: files in the spool, each of which can become one alert when no disk has space.
 
-A user who shares the spool's disk can fill it, and /run too, and take every block as soon as somebody frees it. So an
-alert gets blocks that are never free in between: a file that was written long ago is overwritten in place, truncated to
-the alert's length, and renamed to the alert's name. That takes neither a block nor an inode where the file system
-writes in place (ext4, XFS and tmpfs do; Btrfs and ZFS do not). The sender makes new ballast as soon as there is room.
+A user who shares the spool's disk can fill it, and /run too, and take every block as soon as it is freed. So an alert
+gets blocks that are never free in between: a file that was written long ago is overwritten in place, truncated to the
+alert's length, and renamed to the alert's name. That needs neither a block nor an inode on file systems that write in
+place (ext4, XFS and tmpfs do; Btrfs and ZFS do not). The sender makes new ballast as soon as there is room.
 """
 
 import errno
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from typing import List
 
 FILES = 50
-# A block of most file systems, and three times the size of an alert.
+# One block of most file systems, and three times the size of an alert.
 SIZE_BYTES = 4096
-# The file that counts the lost alerts since the last message. Its number always has as many digits, so that it never
-# needs more room.
+# The file with the number of alerts lost since the last message. The number always has the same length, so the file
+# never needs more room.
 LOST, LOST_DIGITS = "lost", 20
 
 
@@ -31,7 +31,7 @@ def refill(spool: Spool) -> None:
     try:
         sizes = {name: os.lstat(spool.path(BALLAST, name)).st_size for name in os.listdir(spool.path(BALLAST))}
     except FileNotFoundError:
-        return  # a spool of an older version, or one file has just become an alert
+        return  # a spool of an older version, or a file that has just become an alert
     if sizes.get(LOST) != LOST_DIGITS:
         spool.write(BALLAST, LOST, b"0" * LOST_DIGITS, 0o600)
     for name in map(str, range(FILES)):
@@ -57,11 +57,11 @@ def stage(spool: Spool, name: str, contents: bytes) -> None:
 
 
 def wake(spool: Spool) -> None:
-    """Use a ballast file to wake the sender, if no inode is free for another file."""
+    """Use a ballast file to wake the sender, if no inode is free for a new file."""
     try:
         _take(spool, spool.path("state", "wake"))
     except OSError:
-        pass  # the timer's run needs no sign
+        pass  # the timer starts the sender without a wake-up file
 
 
 def _take(spool: Spool, path: str) -> None:
@@ -85,7 +85,7 @@ def count_lost(spool: Spool) -> None:
 
 
 def lost(spool: Spool) -> int:
-    """Return the number of lost alerts that were not reported yet."""
+    """Return the number of lost alerts that have not been reported yet."""
     try:
         return int(spool.read(BALLAST, LOST, LOST_DIGITS))
     except (OSError, ValueError):
@@ -93,7 +93,7 @@ def lost(spool: Spool) -> int:
 
 
 def report_lost(spool: Spool) -> None:
-    """Have the next message report the number of lost alerts, together with those that a limit dropped."""
+    """Have the next message report the lost alerts, together with those that a limit dropped."""
     count = lost(spool)
     if count:
         before = State(spool).dropped
@@ -104,7 +104,7 @@ def report_lost(spool: Spool) -> None:
 
 def _add(spool: Spool, number: int) -> None:
     """Change the count in place. If even that fails, the login is only in the system's log."""
-    import fcntl  # a file to load; few need it
+    import fcntl  # loads a file, which few processes need
 
     try:
         descriptor = os.open(spool.path(BALLAST, LOST), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)

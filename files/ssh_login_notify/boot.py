@@ -1,20 +1,20 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which boot of the host this is."""
+"""The id of the current boot of this host."""
 
 import os
 import re
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-# systemd hides that file from the sender's unit (ProcSubset=pid), and puts the id into this variable instead: %b of
-# systemd.unit(5).
+# systemd hides that file from the sender's unit (ProcSubset=pid), and puts the id into this variable instead (%b,
+# systemd.unit(5)).
 VARIABLE = "SSH_LOGIN_NOTIFY_BOOT_ID"
-# With hyphens, as random(4) has it, or without, as systemd has.
+# After the hyphens are removed: random(4) has them in the id, systemd does not.
 FORM = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def identity() -> str:
-    """Return the id of this boot (random(4), boot_id) without hyphens; "" if it is unknown."""
+    """Return the id of this boot (random(4), boot_id) without hyphens, "" if it is unknown."""
     try:
         with open(BOOT_ID, encoding="ascii") as file:
             found = file.read(64)

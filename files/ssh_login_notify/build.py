@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The installed build of the notifier. Between two releases, the version stays the same and the files change."""
+"""The installed build of the notifier. Between two releases the version stays the same, and the files change."""
 
 import hashlib
 import os
@@ -11,15 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator
 
-# Enough to tell builds apart; a file that was changed on the host is the manifest's business (installation.py).
+# Enough to distinguish builds. The manifest detects files that were changed on the host (installation.py).
 DIGITS = 8
 
 
 def name() -> str:
     """Return the version, and a number that is the same on every host with the same program: ``0.1.0+3f9a2c1d``.
 
-    Of two versions that differ only behind the plus neither is the later one (Semantic Versioning 2.0.0, 10). It is the
-    version alone when a file can't be read.
+    Of versions that differ only after the plus sign, none is later (Semantic Versioning 2.0.0, 10). Return the version
+    alone if a file can't be read.
     """
     package = os.path.dirname(os.path.abspath(__file__))
     digest = hashlib.sha256()
@@ -28,7 +28,7 @@ def name() -> str:
             with open(os.path.join(package, path), "rb") as file:
                 digest.update(path.encode() + b"\0" + file.read() + b"\0")
         with open(paths.PROGRAM, "rb") as file:
-            file.readline()  # it names the host's Python
+            file.readline()  # skip the shebang, which names the host's Python
             digest.update(file.read())
     except OSError:
         return VERSION
@@ -36,7 +36,7 @@ def name() -> str:
 
 
 def _modules(package: str) -> "Iterator[str]":
-    """Yield the paths within the package of its modules, those of sub-packages among them."""
+    """Yield the paths of the package's modules, relative to the package, including sub-packages."""
     for directory, _directories, files in os.walk(package):
         for name in files:
             if name.endswith(".py"):

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hook's record of one login, and how to read it.
 
-A capture is the hook's header and the hook's environment, each a row of NAME=value ended by NUL as in environ(5), with
-an empty entry between them:
+A capture is the hook's header and the hook's environment. Each is a sequence of NAME=value entries that end in NUL, as
+in environ(5), and an empty entry separates them:
 
     capture=1 NUL parent=4242 NUL parent_stat=4242 (sshd) S ... NUL NUL SSH_CONNECTION=... NUL ... PAM_USER=deploy NUL
 
-pam_exec(8) hands over the PAM environment first and the genuine PAM_* items after it (pam_exec.c, call_exec), so of two
+pam_exec(8) passes the PAM environment first and the genuine PAM_* items after it (pam_exec.c, call_exec). So of two
 equal names the last one is true, and the first is an attempt to forge it.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = b"1"
 
-# What files/pam_env.conf puts in place of SSH_AUTH_INFO_0 where the hook could not be run with it.
+# The value that files/pam_env.conf gives SSH_AUTH_INFO_0 if the hook could not be run with the real one.
 AUTHENTICATION, WITHHELD = b"SSH_AUTH_INFO_0", b"withheld"
 
 # No honest user sets these, and each would run code or redirect a connection in a root process.
@@ -30,17 +30,17 @@ class Capture:
     """One login as the hook saw it.
 
     name: the file's name in incoming/, also the alert's id.
-    time: seconds since the epoch, of the hook.
+    time: when the hook ran, in seconds since the epoch.
     parent: pid of the sshd process that serves the connection.
-    parent_start: its start time in clock ticks after boot (proc(5), field 22), None when /proc did not tell.
-    parent_name: its name (proc(5), comm), empty when /proc did not tell.
-    environment: the variables, the last of equal names.
-    is_withheld: the hook was not given what sshd says about the authentication (docs/pam-line.md).
-    is_sshds: the session is one of sshd, not one of login(1), su(1) or the like.
+    parent_start: its start time in clock ticks after boot (proc(5), field 22), None if it could not be read.
+    parent_name: its name (proc(5), comm), empty if it could not be read.
+    environment: the variables; of equal names the last.
+    is_withheld: whether the hook was not given sshd's text about the authentication (docs/pam-line.md).
+    is_sshds: whether the session is one of sshd, not one of another service such as login(1) or su(1).
     """
 
     def __init__(self, name: str, raw: bytes) -> None:
-        """Read a capture. A damaged one gets a note that says so, because there was a login in any case."""
+        """Read a capture. A damaged one is not rejected, but gets a note: there was a login in any case."""
         head, separator, tail = raw.partition(b"\0\0")
         header = dict(_pairs(head)[0])
         self._pairs, self._repeated = _pairs(tail)
@@ -55,17 +55,17 @@ class Capture:
         self._is_damaged = not separator or header.get(b"capture") != FORMAT or not tail
 
     def get(self, name: bytes) -> bytes:
-        """Return a variable's value, empty when it is not set."""
+        """Return a variable's value, empty if it is not set."""
         return self.environment.get(name, b"")
 
     def _is_sshds(self) -> bool:
-        # sshd has PAM_TTY be "ssh" (auth-pam.c, sshpam_init), and no other service does. The rest is for the case that
-        # a PAM module has replaced it.
+        # sshd sets PAM_TTY to "ssh" (auth-pam.c, sshpam_init), and no other service does. The other signs are for
+        # the case that a PAM module has replaced it.
         signs = (b"SSH_CONNECTION" in self.environment, AUTHENTICATION in self.environment)
         return self.get(b"PAM_TTY") == b"ssh" or self.get(b"PAM_SERVICE") in (b"", b"sshd") or any(signs)
 
     def _loaded(self) -> "List[bytes]":
-        """Return the suspicious variables that are set, even once, to another value than the administrator's."""
+        """Return the suspicious variables that have, at least once, a value that the administrator did not set."""
         loaded = {name for name in self.environment if name.startswith(SUSPICIOUS)}
         if loaded:
             from . import pam_environment
@@ -76,8 +76,8 @@ class Capture:
 
     @property
     def notes(self) -> "List[str]":
-        """Return the anomalies of the environment, in sentences for an operator."""
-        from . import peer  # the observer never comes here
+        """Return the anomalies of the environment, as sentences for an operator."""
+        from . import peer  # not at the top, because the observer never needs it
 
         notes = []
         forged = sorted(name for name in self._repeated if name.startswith((b"PAM_", b"SSH_")))
@@ -87,7 +87,7 @@ class Capture:
         if loaded:
             notes.append("the login's environment held " + _names(loaded))
         if peer.differ(self.get(b"SSH_CONNECTION"), self.get(b"PAM_RHOST")):
-            notes.append("SSH_CONNECTION and PAM_RHOST tell of different addresses; the latter is PAM's own")
+            notes.append("SSH_CONNECTION and PAM_RHOST have different addresses; the latter is PAM's own")
         if self.is_withheld:
             notes.append(
                 "the hook could not be run with what sshd said about the key or certificate, most likely because it is"
@@ -105,7 +105,7 @@ def start_time(stat: bytes) -> "Optional[int]":
 
 
 def process_name(stat: bytes) -> bytes:
-    """Return field 2 of a line of /proc/PID/stat, the name in parentheses, which may contain some itself."""
+    """Return field 2 of a line of /proc/PID/stat: the name in parentheses, which may contain parentheses itself."""
     return stat.partition(b"(")[2].rpartition(b")")[0]
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the delivery to each channel goes, for `status` and the self-check."""
+"""The state of the delivery to each channel, for `status` and the self-check."""
 
 import time
 from urllib.parse import urlsplit
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from .config import Configuration
     from .spool import Spool
 
-# In place of a channel's entry, where the configuration can't be used, or for the queue of all channels.
+# Stands for a channel's entry if the configuration can't be used, or for the queue that all channels share.
 UNKNOWN = {"name": "the webhook", "kind": ""}
-# An alert that has waited longer than this is critical, whatever the reason.
+# An alert that has waited longer than this is critical, for whatever reason.
 LONG_WAIT_SECONDS = 900.0
 
 
 class ChannelHealth:
-    """One channel.
+    """The state of one channel.
 
-    name, kind, host: of the configuration; kind is "" if that can't be used. state: what the sender last did there.
-    waiting, failed: names of alerts. is_one: whether there is no other channel.
+    name, kind, host: from the configuration; kind is "" if the configuration can't be used. state: what the sender last
+    did there. waiting, failed: names of alerts. is_one: whether there is no other channel.
     """
 
     def __init__(self, entry: "Dict[str, Any]", spool: "Spool", is_one: bool, elsewhere: "Sequence[str]" = ()) -> None:
-        """Read it. Raise OSError if its queue can't be read.
+        """Read the state. Raise OSError if the channel's queue can't be read.
 
-        elsewhere: names of alerts that wait, and that its queue has no room for
+        elsewhere: names of waiting alerts that the queue has no room for
         """
         self.name: str = entry["name"]
         self.kind: str = entry["kind"]
@@ -54,12 +54,12 @@ class ChannelHealth:
         return age(self.waiting)
 
     def problems(self) -> "Iterator[Problem]":
-        """Yield what is wrong. With other channels, they can report it."""
+        """Yield what is wrong. If there are other channels, they can report it."""
         for found in (*self._of_refused(), *self._of_waiting()):
             if self.is_one:
                 yield found
             else:
-                # A short outage is no news for the other channels.
+                # The other channels do not report a short outage.
                 silent = found.about_delivery and found.severity == WARNING
                 sentence = f"channel {self.name}: {found.sentence}"
                 yield Problem(found.severity, f"{found.key} {self.name}", sentence, about_delivery=silent)
@@ -89,7 +89,7 @@ class ChannelHealth:
             yield Problem(CRITICAL, "dropped", f"{what}: {where}", about_delivery=True)
 
     def _stuck(self, names: "List[str]") -> Problem:
-        """Report alerts that later ones overtake. The answer is not quoted: its words may be what a filter blocks."""
+        """Report alerts that later ones overtake. Do not quote the answer: a filter may block its words."""
         tried = [self.state.retries.entries[name] for name in names]
         last = max(tried, key=lambda entry: float(entry["at"]))
         what = f"{counted(len(names), 'alert is', 'alerts are')} stuck, the last attempt ended with "
@@ -110,7 +110,7 @@ class ChannelHealth:
             return "an unknown answer"
 
     def as_json(self) -> "Dict[str, Any]":
-        """Return everything as JSON, for machines."""
+        """Return everything for JSON."""
         state = self.state
         return {
             "kind": self.kind,
@@ -130,7 +130,7 @@ class ChannelHealth:
 def of_host(
     configuration: "Optional[Configuration]", spool: "Spool", overflowing: "List[str]"
 ) -> "Tuple[ChannelHealth, List[ChannelHealth]]":
-    """Return the spool's own queue, and every channel: with one, both are the same.
+    """Return the spool's own queue, and all channels. If there is one channel, both are the same.
 
     overflowing: the names of alerts that wait outside the spool. Raise OSError if a queue can't be read
     """
@@ -139,7 +139,7 @@ def of_host(
         found = ChannelHealth(entries[0] if entries else UNKNOWN, spool, True, overflowing)
         return found, [found]
     places = outlets.names(spool)
-    # A channel without a place was added, and the sender has not run since.
+    # A channel without a place is new: the sender has not run since it was added.
     wanted = [entry for entry in entries if entry["name"] in places]
     is_alone = len(entries) == 1
     found_all = [ChannelHealth(entry, outlets.place(spool, entry["name"]), is_alone) for entry in wanted]
@@ -147,24 +147,24 @@ def of_host(
 
 
 def host_of(entry: "Dict[str, Any]") -> str:
-    """Return the host of a channel, or its program: the only part of its address that may be shown."""
+    """Return the host of a channel, or its program: only this part of its address may be shown."""
     address = urlsplit(entry.get("url") or entry.get("api_url") or "").hostname or entry.get("host")
     return str(address or (entry.get("command") or [""])[0] or f"the host of {entry['name']}")
 
 
 def last_sign(found: "List[ChannelHealth]") -> float:
-    """Return the time of the last certain delivery from this host. A time in the future does not count."""
+    """Return the time of the last certain delivery from this host. Times in the future do not count."""
     signs = [entry["delivered_at"] for channel in found for entry in channel.state.recent]
     signs += [ping["at"] for ping in pings(found) if ping["well"]]
     return max([sign for sign in signs if sign <= time.time() + SKEW_SECONDS], default=installed_at())
 
 
 def pings(found: "List[ChannelHealth]") -> "List[Dict[str, Any]]":
-    """Return the last pings of the dead man's switch, the newest last."""
+    """Return the last pings of the dead man's switch, in order of time."""
     said = [channel.state.last_ping for channel in found if channel.state.last_ping]
     return sorted(said, key=lambda ping: float(ping["at"]))
 
 
 def age(names: "List[str]") -> "Optional[float]":
-    """Return the age of the oldest of these alerts in seconds, None for none."""
+    """Return the age of the oldest of these alerts in seconds, None if there are none."""
     return round(max(time.time() - written_at(min(names)), 0), 1) if names else None

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A function at work in a process of its own. A deadline is a signal (transport.py), so threads would not do."""
+"""A function that runs in a process of its own. Threads do not work, because a deadline is a signal (transport.py)."""
 
 import json
 import os
@@ -10,15 +10,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, List, Optional
 
-# A pipe holds no more (pipe(7)).
+# The capacity of a pipe (pipe(7)).
 PIECE_BYTES = 1 << 16
 
 
 class Child:
-    """The process. pid: its id, as long as it was not waited for."""
+    """A child process. pid: its id, valid until it was waited for."""
 
     def __init__(self, work: "Callable[[], Any]") -> None:
-        """Fork it. work: returns what JSON can hold; what it raises ends the process without a result"""
+        """Fork. work: returns a value that JSON can hold; an exception ends the process without a result"""
         self._said = b""
         self._pipe, its_end = os.pipe()
         self.pid = os.fork()
@@ -32,24 +32,24 @@ class Child:
             os._exit(0)
 
     def is_over(self) -> bool:
-        """Tell whether it has ended. After that, only `result` may be called."""
+        """Return whether the process has ended. If so, only `result` may be called afterwards."""
         self._read(select.select([self._pipe], [], [], 0)[0])
         return os.waitpid(self.pid, os.WNOHANG)[0] != 0
 
     def wait(self) -> None:
-        """Wait for its end."""
+        """Wait until the process ends."""
         while self._read([self._pipe]):
             pass
         os.waitpid(self.pid, 0)
 
     def _read(self, ready: "List[int]") -> bool:
-        """Take what it has written, or it would wait for room in the pipe; return False at the end."""
+        """Take what the child has written, so that it does not block on a full pipe. Return False at the end."""
         said = os.read(self._pipe, PIECE_BYTES) if ready else b""
         self._said += said
         return bool(said)
 
     def result(self) -> "Optional[Any]":
-        """Return the result once it has ended; None if it has left none."""
+        """Return the result after the process has ended, None if it left none."""
         while self._read([self._pipe]):
             pass
         os.close(self._pipe)

@@ -1,15 +1,19 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush | mute`. It parses and prints.
+"""The command line: `ssh-login-notify send | heartbeat | check | test | status | flush | mute | audit`.
+
+This module only parses and prints.
 
 Exit codes (exit_codes.py): 0 all is well; 1 something was not delivered, or waits; 2 the configuration or the call is
-wrong, or alerts failed; 3 unknown (not root, or a defect). `send` exits with 75 where others exit with 1.
+wrong, or alerts failed; 3 unknown (not root, or a defect). `send` exits with 75 where the others exit with 1.
 """
 
 import argparse
 import json
 import os
 import sys
+
+# Loaded now: journal imports it after root is given up, and the service user may not be able to read the file.
 import syslog  # noqa: F401  # pylint: disable=unused-import
 import time
 
@@ -23,10 +27,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    # The exit code, the JSON for machines, the lines for people.
+    # The exit code, the result for JSON, and the lines for people.
     Result = Tuple[int, Dict[str, Any], List[str]]
 
-# journal loads syslog late: when root is given up, and the service user may not be able to read it.
 STATES = {
     exit_codes.OK: "ok",
     exit_codes.WARNING: "warning",
@@ -43,12 +46,20 @@ def main(arguments: "List[str]") -> int:
         print("ssh-login-notify: " + why, file=sys.stderr)
         return exit_codes.UNKNOWN
     os.umask(0o077)
-    commands = {"check": check, "test": test, "status": status, "flush": flush, "heartbeat": beat, "mute": mute}
+    commands = {
+        "check": check,
+        "test": test,
+        "status": status,
+        "flush": flush,
+        "heartbeat": beat,
+        "mute": mute,
+        "audit": audit,
+    }
     try:
         if options.command == "send":
             return sender.main()
         code, found, lines = commands[options.command](options)
-    except Exception as error:  # a traceback would show values, and monitoring would take its exit code for a warning
+    except Exception as error:  # a traceback would show values, and monitoring would read its exit code as a warning
         sentence = journal.defect(error)
         if options.command == "send":
             journal.trouble(sentence)
@@ -68,7 +79,7 @@ def _print(text: str) -> None:
 
 
 class _Version(argparse.Action):
-    """Prints the version. The build is worked out only when somebody asks for it."""
+    """Prints the version. The build is computed only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_unused: object) -> None:
         from . import build
@@ -90,9 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         "check": "check whether a configuration is valid, and send nothing",
         "test": "send a test alert to each channel now, and show the answers",
         "status": "show in one line what is wrong, how many alerts wait or failed, and the last delivery",
-        "flush": "send the waiting alerts now, without any pause but one that a channel asked for",
+        "flush": "send the waiting alerts now, and obey no pause but one that a channel requested",
         "heartbeat": "send a heartbeat message, and ping the dead man's switch (for systemd and cron)",
-        "mute": "mute the logins of this connection's user, from its address and by its key, for some minutes",
+        "audit": "compare the logins in sshd's log with those that the notifier knows of",
+        "mute": "mute further logins with this connection's user, address and key for some minutes",
     }
     for name in texts:
         command = commands.add_parser(name, help=texts[name], description=texts[name])
@@ -105,15 +117,18 @@ def _parser() -> argparse.ArgumentParser:
         if name == "status":
             used = "with --json: show the keys that were used, by whom and when"
             command.add_argument("--keys", action="store_true", help=used)
+        if name == "audit":
+            since = "a date, `2026-11-01 12:00`, or how long ago: 90m, 24h, 7d (default: 24h)"
+            command.add_argument("--since", metavar="TIME", default="24h", help=since)
         if name == "flush":
             command.add_argument("--failed", action="store_true", help="also retry alerts that were refused")
         if name == "mute":
             command.add_argument("--minutes", type=int, default=10, help="for how long, from 1 to 60 (default: 10)")
-            command.add_argument("--reason", metavar="TEXT", default="", help="why; the announcement gives it")
+            command.add_argument("--reason", metavar="TEXT", default="", help="the reason, shown in the announcement")
             others = command.add_mutually_exclusive_group()
-            others.add_argument("--pause", action="store_true", help="report these logins until the next call")
+            others.add_argument("--pause", action="store_true", help="report these logins until `mute` runs again")
             others.add_argument("--end", action="store_true", help="end the mute now")
-            command.add_argument("--check", action="store_true", help="only say what would be done")
+            command.add_argument("--check", action="store_true", help="only show what would be done")
         if name == "heartbeat":
             wait = "first wait a random time of up to this many seconds"
             command.add_argument("--spread", type=int, default=0, metavar="SECONDS", help=wait)
@@ -149,7 +164,7 @@ def _tried(result: "Dict[str, Any]") -> str:
 
 
 def flush(options: argparse.Namespace) -> "Result":
-    """Send the waiting alerts now; with --failed also those that Slack refused."""
+    """Send the waiting alerts now; with --failed also those that a channel refused."""
     units.end_pauses()
     spool = Spool()
     found: Dict[str, Any] = {"delivered": 0, "waiting": None, "failed": None, "answer": None}
@@ -158,8 +173,8 @@ def flush(options: argparse.Namespace) -> "Result":
         if run:
             found.update(delivered=run.delivered, answer=run.last_answer or _why_not(spool))
         else:
-            found["sender"] = "a sender is running and sends it: `ssh-login-notify status` shows the result"
-        spools = [spool, *(outlets.place(spool, name) for name in outlets.names(spool))]
+            found["sender"] = "another sender is running and sends them: `ssh-login-notify status` shows the result"
+        spools = outlets.places(spool)
         found["waiting"] = sum(len(place.names("outgoing")) for place in spools)
         found["failed"] = sum(len(place.names("failed")) for place in spools)
     except (ConfigurationError, PrivilegeError) as error:
@@ -175,8 +190,8 @@ def flush(options: argparse.Namespace) -> "Result":
 
 
 def _why_not(spool: Spool) -> "Optional[str]":
-    """Return why nothing was attempted, if a channel has asked for a pause."""
-    for place in (spool, *(outlets.place(spool, name) for name in outlets.names(spool))):
+    """Return why nothing was attempted, if a channel has requested a pause."""
+    for place in outlets.places(spool):
         trouble = State(place).trouble
         if trouble:
             return "{what}: {mend}".format(**trouble)
@@ -184,8 +199,8 @@ def _why_not(spool: Spool) -> "Optional[str]":
 
 
 def status(options: argparse.Namespace) -> "Result":
-    """Report the state of the host. Changes nothing."""
-    from . import build, health, mutes  # not for the sender of each login
+    """Report the state of the host. It changes nothing."""
+    from . import build, health, mutes, proof  # loaded late: the sender of each login does not need them
     from .memory import Memory
 
     found = health.examine(Spool())
@@ -195,15 +210,18 @@ def status(options: argparse.Namespace) -> "Result":
         memory = Memory(Spool())
         facts.update(keys=memory.keys(), keys_since=memory.since)
     windows = mutes.open_windows(Spool(), time.time())
+    facts["completeness"] = proof.now(Spool())
     facts["mutes"] = list(map(mutes.as_json, windows))
-    # The text after the first bar is for machines, so a user's name must not contain one.
-    line = "; ".join([health.as_line(found, word), *map(mutes.line, windows)]).replace("|", "\\u007c")
+    # Monitoring parses the text after the first bar, so a user's name must not contain one.
+    line = "; ".join(
+        [health.as_line(found, word), proof.line(facts["completeness"]), *map(mutes.line, windows)]
+    ).replace("|", "\\u007c")
     return found.severity, dict(facts, version=build.name(), state=word), [f"{line} | {_performance_data(facts)}"]
 
 
 def mute(options: argparse.Namespace) -> "Result":
-    """Mute this connection's identity for some minutes; or pause or end that."""
-    from . import mutes  # not for the sender of each login
+    """Mute this connection's identity for some minutes, or pause or end the mute."""
+    from . import mutes  # loaded late: the sender of each login does not need it
 
     spool = Spool()
     try:
@@ -219,6 +237,44 @@ def mute(options: argparse.Namespace) -> "Result":
     lines = [mutes.line(done.window) if done.window else "nothing is muted for this connection", done.warning]
     found = {"changed": done.is_changed, "mute": window, "answer": "", "warning": done.warning}
     return exit_codes.OK, found, [line for line in lines if line]
+
+
+def audit(options: argparse.Namespace) -> "Result":
+    """Compare the logins of a period. It changes nothing."""
+    from . import audit as comparison
+    from . import proof  # loaded late: the sender of each login does not need it
+
+    since = _moment(options.since, time.time())
+    if since is None:
+        why = f"--since {options.since} can't be read: give a date such as `2026-11-01 12:00`, or 90m, 24h or 7d"
+        return exit_codes.CRITICAL, {"answer": why}, [why]
+    try:
+        result = proof.asked(Spool(), since)
+    except OSError as error:
+        why = f"the log or the spool can't be read ({error})"
+        return exit_codes.UNKNOWN, {"answer": why}, [why]
+    if result is None:
+        why = "this host has no log of sshd that root can read"
+        return exit_codes.UNKNOWN, {"answer": why}, [why]
+    code = exit_codes.WARNING if result.is_doubtful else exit_codes.OK
+    code = exit_codes.CRITICAL if result.missed_count else code
+    return code, dict(result.as_json(), state=STATES[code]), comparison.lines(result)
+
+
+def _moment(text: str, now: float) -> "Optional[float]":
+    """Return the time that a text means, in seconds since the epoch; None if that is unclear."""
+    units_of = {"m": 60, "h": 3600, "d": 86400}
+    if text[:-1].isdecimal() and text[-1:] in units_of:
+        try:
+            return max(now - int(text[:-1]) * units_of[text[-1]], 0.0)
+        except (ValueError, OverflowError):  # thousands of digits
+            return 0.0
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"):
+        try:
+            return time.mktime(time.strptime(text, form))
+        except (ValueError, OverflowError):
+            pass
+    return None
 
 
 def _not_muted(why: str) -> "Result":
@@ -245,13 +301,17 @@ def _performance_data(facts: "Dict[str, Any]") -> str:
 
 def beat(options: argparse.Namespace) -> "Result":
     """Queue a heartbeat."""
-    from . import health, heartbeat
+    from . import completeness, health, heartbeat  # loaded late: the sender of each login does not need them
 
     heartbeat.wait(options.spread)
     spool = Spool()
     problems = health.examine(spool).problems
-    # The heartbeat itself shows whether alerts are delivered, and a past silence must not stop the ping.
-    sentences = [problem.sentence for problem in problems if not problem.about_delivery and problem.key != "ping"]
+    # Leave out what the heartbeat itself shows (whether alerts are delivered), and a past silence, which must not stop
+    # the ping. A self-check that does not run can't report itself, but the dead man's switch can.
+    sentences = [
+        problem.sentence for problem in problems
+        if problem.key == completeness.SELF_CHECK or not (problem.about_delivery or problem.key == "ping")
+    ]  # fmt: skip
     try:
         heartbeat.queue(spool, sentences)
     except OSError as error:

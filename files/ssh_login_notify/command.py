@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start a command. systemd and cron start two of them often, and those load only what they need."""
+"""Starts a command. systemd and cron start two of the commands often, so these load only what they need."""
 
 import posix
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-# What the path unit of systemd watches, besides the one in the spool.
+# The file that systemd's path unit watches, besides the one in the spool.
 OVERFLOW_WAKE = "/run/ssh-login-notify/wake"
 
 
@@ -19,10 +19,14 @@ def run(arguments: "List[str]", spool: str) -> int:
 
     spool: the spool's path.
     """
-    if arguments == ["follow"]:  # it stays for as long as a connection is open, and so does what it has loaded
+    if arguments == ["follow"]:  # it keeps what it has loaded in memory while a connection is open
         from . import follower
 
         return follower.main()
+    if arguments == ["tamper-check"]:  # twice a minute
+        from . import tamper
+
+        return tamper.main()
     if arguments == ["send"] and is_sent_by_another(spool):
         return 0
     from . import cli
@@ -31,9 +35,9 @@ def run(arguments: "List[str]", spool: str) -> int:
 
 
 def is_sent_by_another(spool: str) -> bool:
-    """Tell whether another sender is at work, and consume what has started this one: the other looks once more.
+    """Return whether another sender is running, and remove the file that started this one: the other looks once more.
 
-    So a sender that is started in vain does not load the whole program.
+    So a sender that is not needed does not load the whole program.
     """
     try:
         if not is_held(spool, "sender.lock", keep_open=True):
@@ -42,7 +46,7 @@ def is_sent_by_another(spool: str) -> bool:
             try:
                 posix.unlink(sign)
             except FileNotFoundError:
-                pass  # the other one has consumed it, or cron has started this one
+                pass  # the other sender has removed it, or cron has started this one
     except OSError:
         return False  # not root, no spool, or a read-only disk: the command line knows what to do
     return True

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The type of a login, from a command line or a program's arguments.
 
-Only a line that a client of a transfer sends is that transfer. Every other line is a command. So there is one closed
+A line is a transfer only if a client of that transfer sends it. Every other line is a command. So there is one closed
 grammar for words that mean the same in bash, dash, zsh, fish and tcsh, and one for the arguments of each server:
 
     scp          scp.c of OpenSSH, of PuTTY (pscp), libssh, libssh2: `scp -r -p -d -t -- PATH`
     sftp-server  sftp-server(8), as sshd_config's Subsystem starts it
     rsync        options.c of rsync 2.6.9 to 3.5.0, server_options() and safe_arg(): `rsync --server -vre.iLsf . PATH`
-    git          connect.c and quote.c of git, sq_quote_buf(), which JGit, libgit2 and go-git do likewise
+    git          connect.c and quote.c of git, sq_quote_buf(), which JGit, libgit2 and go-git imitate
 
 A program's name is shown, but never its arguments, which may contain a secret.
 """
@@ -20,10 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
-# The longest line that can be a transfer. A path has at most 4096 bytes (PATH_MAX), and rsync may name many.
+# The longest line that can be a transfer. A path has at most 4096 bytes (PATH_MAX), and rsync can name many paths.
 LONGEST_LINE_BYTES = 1 << 14
 LONGEST_PROGRAM_NAME = 40
-# The bytes of a process's name in the kernel (TASK_COMM_LEN). A name of this length may be cut off.
+# The bytes of a process's name in the kernel (TASK_COMM_LEN). A name of this length may be truncated.
 LONGEST_PROCESS_NAME = 15
 # A script is the second or, if its first line gives the interpreter an argument, the third word (execve(2)).
 MOST_OF_SCRIPT = 3
@@ -32,7 +32,7 @@ SHELLS = (b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"
 SYSTEM_DIRECTORIES = (b"/usr/bin", b"/bin", b"/usr/local/bin")
 # Where the distributions and OpenSSH's own Makefile install it: /usr/lib/openssh (Debian, with a link in /usr/lib),
 # /usr/libexec/openssh (RHEL), /usr/lib/ssh (openSUSE, Arch, Alpine), /usr/lib64/misc (Gentoo), /usr/libexec (Void) and
-# others. Root owns them all. Anywhere else the name is a user's own program, unless sshd is configured to run it.
+# others. Root owns them all. In any other directory it is a user's own program, unless sshd is configured to run it.
 SFTP_SERVER_DIRECTORIES = tuple(
     prefix + libraries + place
     for prefix in (b"", b"/usr", b"/usr/local")
@@ -52,18 +52,18 @@ DIGITS = b"0123456789"
 PLAIN = LETTERS + DIGITS + b"_./+-:,%@=~"
 # At the beginning of a word, zsh replaces =NAME, and older versions of fish replace %NAME.
 NOT_FIRST = b"=%"
-# After one of these, bash reads a tilde as the home directory in some words, and other shells do not.
+# After one of these, bash expands a tilde in some words, and other shells do not.
 BEFORE_NO_TILDE = b"=:"
 ESCAPABLE = b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-# A shell replaces a word that contains one of these by names of files, or by several words.
+# A shell may replace a word that contains one of these by file names, or by several words.
 EXPANDED = b"{}*?[]"
-# Marks one of them. No argument contains this byte.
+# Marks such a byte in the result. No argument contains NUL.
 EXPANDS = b"\0"
-# Shells read these differently within quotes: csh expands an exclamation mark, fish interprets a backslash.
+# Shells differ about these within quotes: csh expands an exclamation mark, fish interprets a backslash.
 NOT_QUOTED = {b"'": b"\\!", b'"': b"\\!$`"}
 LAST_ASCII = 127
 
-# The options that clients pass to scp's server. None has a value, which could hide another option.
+# The options that clients pass to scp's server. None of them takes a value, which could hide another option.
 SCP_FLAGS = b"vrpdq"
 SCP_MODES = b"tf"
 SFTP_SERVER_FLAGS = b"eR"
@@ -119,7 +119,7 @@ RSYNC_SPLIT_VALUES = (
     b"--max-alloc",
 )
 
-# Programs that run another: their flags, letters that take a value, beginnings of long options, number of operands.
+# Programs that run another one: flags, letters that take a value, beginnings of long options, number of operands.
 WRAPPERS: "Dict[bytes, Tuple[bytes, bytes, Tuple[bytes, ...], int]]" = {
     b"exec": (b"cl", b"a", (), 0),
     b"command": (b"p", b"", (), 0),
@@ -136,7 +136,7 @@ WRAPPERS: "Dict[bytes, Tuple[bytes, bytes, Tuple[bytes, ...], int]]" = {
 }
 TAKES_ASSIGNMENTS = (b"env", b"sudo")
 DURATION_UNITS = b"smhd"
-# These only prepare the main command of a line, or end it.
+# Commands that only prepare the main command of a line, or end the line.
 PREPARATIONS = (b":", b"cd", b"export", b"unset", b"set", b"umask", b"ulimit", b"exit")
 # How many nested wrappers and shells, and how many words before the program, are read.
 DEEPEST = 4
@@ -146,7 +146,7 @@ NAMED_BYTES = 1 << 13
 BLANKS = b" \t"
 SEPARATORS = b";&|\n()"
 OPERATORS = b";&|\n(`"
-# In a word with one of these, or after it, another shell may find other words.
+# If a word contains one of these, another shell may split it or the rest of the line differently.
 OPENERS = b"(`{["
 REDIRECTIONS = b"<>"
 UNCLEAR = b"`"
@@ -169,9 +169,9 @@ def classify_command(line: bytes) -> str:
 def classify_program(arguments: "List[bytes]", executable: bytes, name: bytes = b"") -> str:
     """Return the type of a process that has replaced the shell.
 
-    executable: the file that it runs (proc(5), exe), empty when that can't be read. A process can choose its arguments,
-    but not this.
-    name: the process's name (proc(5), comm). For a script it is the script's, not its interpreter's.
+    executable: the file that it runs (proc(5), exe), empty if that can't be read. A process can choose its arguments,
+    but not its executable.
+    name: the process's name (proc(5), comm). For a script it is the name of the script, not of its interpreter.
     """
     transfer = _transfer(arguments) if CUT not in arguments[-1] else None
     if transfer and (not executable or _is_file_of(arguments[0], executable)):
@@ -200,7 +200,7 @@ def _name_of_process(path: bytes) -> bytes:
 
 
 def _is_file_of(program: bytes, file: bytes) -> bool:
-    """Tell whether this is the file of a server of that name. All git servers are one file."""
+    """Return whether this file is a server of that name. All git servers are the same file."""
     directory, _slash, runs = file.rpartition(b"/")
     asked = _base(program)
     is_git = asked == b"git" or asked in GIT_PROGRAMS
@@ -211,7 +211,7 @@ def _is_file_of(program: bytes, file: bytes) -> bool:
 def plain_words(line: bytes) -> "Optional[List[bytes]]":
     """Return the words of a line that bash, dash, zsh, fish and tcsh read alike, None for any other line.
 
-    EXPANDS precedes a byte that a shell may expand. A word never begins with it, so the beginning of a word is certain.
+    EXPANDS precedes a byte that a shell may expand. No word begins with it, so the beginning of a word is certain.
     """
     if len(line) > LONGEST_LINE_BYTES or not _is_text(line):
         return None
@@ -233,7 +233,7 @@ def plain_words(line: bytes) -> "Optional[List[bytes]]":
 
 
 def _is_text(line: bytes) -> bool:
-    """Tell whether all characters are printable: no control character, and no blank but the space, also in Unicode."""
+    """Return whether all characters are printable: no control characters, and no Unicode blank but the space."""
     try:
         return line.decode("utf-8").isprintable()
     except UnicodeDecodeError:
@@ -243,7 +243,7 @@ def _is_text(line: bytes) -> bool:
 def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int]":
     """Return the meaning of a byte, or of the quoted text or the escape that begins with it, and where it ends.
 
-    is_first: it begins the word. The end is 0 if shells differ about it, or if it is more than a part of a word.
+    is_first: whether it begins the word. The end is 0 if shells disagree, or if it is more than a part of a word.
     """
     byte = line[position : position + 1]
     end = position + 1
@@ -253,7 +253,7 @@ def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int
         return meaning, 0 if any(other in meaning for other in NOT_QUOTED[byte]) else end
     if byte == b"\\":
         meaning = line[end : end + 1]
-        # After the first half of a character of Shift-JIS, Big5 or GBK, a backslash is its second half.
+        # In Shift-JIS, Big5 and GBK, a backslash can be the second byte of a character.
         is_half = position > 0 and line[position - 1] > LAST_ASCII
         return meaning, end + 1 if meaning and meaning in ESCAPABLE and not is_half else 0
     if byte in EXPANDED:
@@ -267,7 +267,7 @@ def _meaning_at(line: bytes, position: int, is_first: bool) -> "Tuple[bytes, int
 
 
 def _is_home(following: bytes) -> bool:
-    """Tell by the following text whether a tilde means a home directory. `~+` and `~[x]` do not."""
+    """Return whether a tilde before this text means a home directory. `~+` and `~[x]` do not."""
     return following in (b"", b" ", b"/", b"_") or following.isalnum()
 
 
@@ -300,12 +300,12 @@ def _is_path(word: bytes) -> bool:
 
 
 def _is_value(word: bytes) -> bool:
-    """Tell whether this is certainly one word, and not an option."""
+    """Return whether this certainly stays one word, and is not an option."""
     return word != b"" and _is_path(word) and EXPANDS not in word
 
 
 def _is_scp_server(words: "List[bytes]") -> bool:
-    """Tell a server, `scp -p -t DIRECTORY`, from a client, which can be told to run any program: `scp -S PROGRAM`."""
+    """Return whether this is a server, `scp -p -t DIRECTORY`: a client can run any program with `scp -S PROGRAM`."""
     modes = 0
     position = 0
     while position < len(words) and words[position][:1] == b"-" and words[position] != b"--":
@@ -334,9 +334,10 @@ def _is_sftp_server(words: "List[bytes]") -> bool:
 
 
 def _is_rsync_server(words: "List[bytes]") -> bool:
-    """Tell whether a client sends these options to transfer files, and they do nothing else.
+    """Return whether a client sends these options to transfer files, and they do nothing else.
 
-    A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), which may be the client's own.
+    A daemon runs programs that its configuration names (rsyncd.conf(5), pre-xfer exec), and the client can choose that
+    configuration.
     """
     if words[:1] != [b"--server"]:
         return False
@@ -359,7 +360,7 @@ def _is_rsync_option(option: bytes) -> bool:
     number = next((option[len(start) :] for start in RSYNC_NUMBERS if option.startswith(start)), b"")
     if number.lstrip(b"-").isdigit():
         return True
-    # After an e come the client's capabilities: `e.iLsfxCIvu`, or for an unreleased version `e31.2iLsfx`.
+    # The client's capabilities follow an e: `e.iLsfxCIvu`, or `e31.2iLsfx` for an unreleased version.
     letters, has_capabilities, capabilities = option[1:].partition(b"e")
     is_one_word = option[:1] == b"-" and option[1:] != b"" and not letters.strip(RSYNC_LETTERS)
     return is_one_word and (not has_capabilities or _are_capabilities(capabilities))
@@ -375,7 +376,7 @@ def _base(path: bytes) -> bytes:
 
 
 def _shown(path: bytes, more: bool) -> str:
-    """Return the type that names a program, if its name is plain enough."""
+    """Return the type that names a program, or a command without a name if the name is not plain enough."""
     if not _is_showable(path):
         return COMMAND
     return "SSH (command: {}{})".format(_base(path).decode("ascii"), AND_MORE if more else "")
@@ -388,7 +389,7 @@ def _is_showable(path: bytes) -> bool:
 
 
 def _program_of_line(line: bytes, deepest: int) -> "Tuple[bytes, bool]":
-    """Return the main program of a line, empty if unclear, and whether the line runs more programs."""
+    """Return the main program of a line, empty if unclear, and whether the line runs other programs as well."""
     commands, more = _commands(line[:NAMED_BYTES])
     more = more or CUT in line or any(operator in line[NAMED_BYTES:] for operator in OPERATORS)
     main = [number for number, command in enumerate(commands) if not _is_preparation(command)]
@@ -404,7 +405,7 @@ def _program_of_line(line: bytes, deepest: int) -> "Tuple[bytes, bool]":
 
 
 def _program(words: "List[bytes]", deepest: int) -> "Tuple[bytes, bool]":
-    """Return the program that these words finally run, and whether it is one of several."""
+    """Return the program that these words run in the end, and whether it is one of several."""
     for left in range(deepest, 0, -1):
         if _base(words[0]) in SHELLS and len(words) > 2 and _is_command_option(words[1]):
             program, more = _program_of_line(words[2], left - 1)
@@ -417,12 +418,12 @@ def _program(words: "List[bytes]", deepest: int) -> "Tuple[bytes, bool]":
 
 
 def _is_command_option(word: bytes) -> bool:
-    """Tell whether a shell reads the next word as a command line: `-c`, `-lc`."""
+    """Return whether a shell reads the next word as a command line: `-c`, `-lc`."""
     return word[:1] == b"-" and word[-1:] == b"c" and not word[1:].strip(b"ceilux")
 
 
 def _unwrapped(words: "List[bytes]") -> "List[bytes]":
-    """Return the program with arguments that `sudo -u USER` or another wrapper runs; an empty list if unclear."""
+    """Return the program and arguments that `sudo -u USER` or another wrapper runs; an empty list if unclear."""
     name = _base(words[0])
     if name not in WRAPPERS:
         return []
@@ -438,7 +439,7 @@ def _unwrapped(words: "List[bytes]") -> "List[bytes]":
 def _without_options(
     words: "List[bytes]", flags: bytes, valued: bytes, long_options: "Tuple[bytes, ...]"
 ) -> "List[bytes]":
-    """Return the words after the options; nothing if an option is unknown, and may or may not take a value."""
+    """Return the words after the options; an empty list if an option is unknown, because it may take a value."""
     position = 0
     while position < len(words) and words[position][:1] == b"-":
         option = words[position]
@@ -459,8 +460,8 @@ def _is_duration(word: bytes) -> bool:
 
 
 def _without_assignments(words: "List[bytes]") -> "List[bytes]":
-    """Return the words from the program's name on. NAME=VALUE before it may hold a secret, so it is left out; after an
-    unclear one, nothing is returned."""
+    """Return the words from the program's name on. NAME=VALUE before it is left out, because it may contain a secret.
+    After an unclear assignment, return an empty list."""
     for position, word in enumerate(words):
         name, assigns, _value = word.partition(b"=")
         if not assigns or not name.replace(b"_", b"").isalnum():
@@ -471,7 +472,7 @@ def _without_assignments(words: "List[bytes]") -> "List[bytes]":
 
 
 def _is_preparation(words: "List[bytes]") -> bool:
-    """Tell whether a command only prepares another, as `cd /srv` and `NAME=VALUE` do."""
+    """Return whether a command only prepares another one, such as `cd /srv` and `NAME=VALUE`."""
     program = _without_assignments(words)
     return not program or program[0] in PREPARATIONS
 
@@ -481,16 +482,16 @@ def _is_unclear(word: bytes) -> bool:
 
 
 def _meaning(word: bytes) -> bytes:
-    """Return a word of a line without its quotes, where all shells agree about them."""
+    """Return a word without its quotes if all shells agree about it, else the unchanged word."""
     words = plain_words(word)
     return words[0] if words and len(words) == 1 and EXPANDS not in words[0] else word
 
 
 def _commands(line: bytes) -> "Tuple[List[List[bytes]], bool]":
-    """Return the commands of a line, each as its words with their quotes, and whether they run others inside.
+    """Return the commands of a line, each as a list of words with their quotes, and whether they run others inside.
 
-    This follows the POSIX shell (Shell Command Language, 2.2 and 2.3). Where another shell could differ, UNCLEAR is put
-    into the word. This only finds names: plain_words and _transfer decide what is a transfer.
+    This follows the POSIX shell (Shell Command Language, 2.2 and 2.3). If another shell could differ, UNCLEAR is added
+    to the word. The result is used only to find names. plain_words and _transfer decide what is a transfer.
     """
     commands: List[List[bytes]] = []
     words: List[bytes] = []
@@ -498,7 +499,7 @@ def _commands(line: bytes) -> "Tuple[List[List[bytes]], bool]":
     position = 0
     while position < len(line):
         piece, end = _piece(line, position)
-        if not end or (piece == b"(" and word):  # a substitution, or a form that only this shell reads
+        if not end or (piece == b"(" and word):  # a substitution, or syntax that only some shells have
             rest = line[position:]
             commands.append([*words, word + UNCLEAR])
             return commands, any(operator in rest for operator in OPERATORS)
@@ -517,12 +518,15 @@ def _commands(line: bytes) -> "Tuple[List[List[bytes]], bool]":
 
 
 def _is_redirection(piece: bytes, word: bytes, following: bytes) -> bool:
-    """Tell whether an ampersand is a part of `2>&1` or `&>FILE`."""
+    """Return whether an ampersand is part of `2>&1` or `&>FILE`."""
     return piece == b"&" and (word[-1:] in (b"<", b">") or following == b">")
 
 
 def _piece(line: bytes, position: int) -> "Tuple[bytes, int]":
-    """Return a byte, or the quoted text or the escape that begins with it, and where it ends: at 0 if nowhere."""
+    """Return a byte, or the quoted text or the escape that begins with it, and where it ends.
+
+    The end is 0 if there is none, or if the byte begins a substitution or something that only some shells know.
+    """
     byte = line[position : position + 1]
     following = line[position + 1 : position + 2]
     if byte == b"\\":
@@ -536,12 +540,12 @@ def _piece(line: bytes, position: int) -> "Tuple[bytes, int]":
     else:
         return byte, position + 1
     text = line[position:end]
-    # fish ends quoted text elsewhere if it holds a backslash, and csh expands an exclamation mark.
+    # fish ends quoted text elsewhere if it contains a backslash, and csh expands an exclamation mark.
     return text + (UNCLEAR if b"\\" in text or b"!" in text else b""), end
 
 
 def _end_of_double_quotes(line: bytes, position: int) -> int:
-    """Return where the text ends that is in double quotes, 0 if it doesn't or if it has a substitution."""
+    """Return where a text in double quotes ends; 0 if it has no end, or if it contains a substitution."""
     start = position
     while position < len(line):
         byte = line[position : position + 1]

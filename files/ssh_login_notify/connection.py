@@ -5,7 +5,7 @@
 sshd opens the PAM session before the client has said what it wants, so the hook can't know the type. A moment later the
 processes show it (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.0):
 
-    sshd: deploy [priv]      the monitor, as root: the parent of the hook and of PAM's other helpers, as of pam_motd
+    sshd: deploy [priv]      the monitor, as root: the parent of the hook and of PAM's other helpers, such as pam_motd's
       sshd: deploy@notty     the session's server, as the user; "sshd: deploy" until the client opens a session
         bash -c CMD          the client's command, run by the user's shell; often replaced by CMD itself
         -bash                a login shell
@@ -14,7 +14,7 @@ processes show it (OpenSSH: session.c, sshd-session.c; measured with 9.2 and 10.
 Up to OpenSSH 9.7, a root login has no separate process for the second line: the monitor becomes the server. titles.py
 lists all titles. The name of sshd does not matter: the monitor is the hook's parent, and the server has the same name.
 
-The rule: a transfer (SFTP, SCP, rsync, git) is named only if it is all that the client asked for. Everything else is an
+The rule: a transfer (SFTP, SCP, rsync, git) is named only if the client requested nothing else. Everything else is an
 SSH command or a shell. A session that can't be identified in time is unknown. Nothing is guessed.
 """
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 class Connection:
     """One connection's processes, watched until they show the type of the login.
 
-    over: whether a look has found the connection closed.
+    over: whether the last look found the connection closed.
     """
 
     def __init__(self, processes: Processes, monitor: int, monitor_start: "Optional[int]", name: bytes) -> None:
         """Begin with the monitor. Its pid and start time identify it, even if the pid is reused.
 
-        name: the monitor's (proc(5), comm); its children have it too until they run another program
+        name: the monitor's (proc(5), comm). Its children have the same name until they run another program.
         """
         self._processes = processes
         self._processes.keep(monitor)
@@ -46,20 +46,20 @@ class Connection:
         self._monitor_start = monitor_start
         self._name = name
         self._server: Optional[Server] = None
-        # The text of the server's title, the part after the user's name, and whether that part may be cut off.
+        # The text of the server's title, the part after the user's name, and whether that part may be truncated.
         self._text = b""
         self._session = b""
         self._is_cut = False
         self._title_room = 0
         self._opened: Optional[float] = None
-        # Whether the title with a session belonged to this connection, and not to another process with a reused pid.
+        # Whether the title with a session belonged to this connection, not to another process that reuses the pid.
         self._is_session_own: Optional[bool] = None
         self._has_terminal = False
         self._status = b""
         self._has_children = False
         # The server's children whose type is known.
         self._known: Set[int] = set()
-        # The page faults of all children that the server had reaped at that time.
+        # The page faults of all children that the server had reaped at the last snapshot.
         self._reaped_faults: Optional[int] = None
         self._is_puzzling = False
         # When the session's server was first seen.
@@ -67,7 +67,7 @@ class Connection:
         self.over = False
 
     def look(self, now: float) -> "Optional[str]":
-        """Return the type if it shows now; what is certain if the connection is over; None if more may come.
+        """Return the type if it shows now, or what is certain if the connection is over. None if more may come.
 
         now: seconds of a monotonic clock
         """
@@ -96,7 +96,7 @@ class Connection:
         if self._is_session_own is None:
             self._is_session_own = not self._is_over()
         login_type = self._type_of_children(self._server)
-        # Checked last: if the pid was reused meanwhile, everything above was read from other processes.
+        # Checked last: if the pid was reused in between, everything above was read from other processes.
         return UNKNOWN if login_type and self._is_over() else login_type
 
     def _read_title(self, server: Server) -> bool:
@@ -113,7 +113,7 @@ class Connection:
         return True
 
     def _type_when_over(self) -> str:
-        """Return the type of a connection whose session ended before its program was seen: only what is certain."""
+        """Return what is certain about the type of a connection whose session ended before its program was seen."""
         for server in self._ended_servers():
             for _child, name in self._processes.ended_children(server):
                 if name != self._name:
@@ -123,9 +123,9 @@ class Connection:
         return TERMINAL_OVER if self._has_terminal else SOMETHING_OVER
 
     def _ended_servers(self) -> "List[int]":
-        """Return the session's server; if it ended unseen, the children of the monitor that may have been the server.
+        """Return the session's server. If it ended unseen, return the monitor's children that may have been it.
 
-        A monitor that serves the session itself also has children of PAM, which say nothing about the session.
+        A monitor that serves the session itself also has children of PAM, which reveal nothing about the session.
         """
         if self._monitor_start is None or self._pid == self._monitor:
             return []
@@ -136,7 +136,7 @@ class Connection:
         return [child for child, name in self._processes.ended_children(self._monitor) if name == self._name]
 
     def is_quiet(self) -> bool:
-        """Tell whether nothing can have happened since the last call: there is no session, and sshd was asleep.
+        """Return whether nothing can have happened since the last call: there is no session, and sshd was asleep.
 
         A fork causes page faults in the parent, so each new session changes the server's status.
         """
@@ -146,11 +146,11 @@ class Connection:
         return quiet
 
     def has_missed_one(self) -> bool:
-        """Tell whether a session came and went since the last call without being identified.
+        """Return whether a session came and went since the last call without being identified.
 
         If so, the server has reaped a child although all children of a known type are still there. If one of these has
-        ended, it may have been that one. While others live, the answer comes one look later: the kernel counts a child
-        as reaped a moment before it removes it from the list.
+        ended, it may have been the reaped one. While others run, the answer comes one look later: the kernel counts a
+        child as reaped a moment before it removes the child from the list.
         """
         faults, children = self._snapshot()
         if faults is None:
@@ -174,9 +174,9 @@ class Connection:
         return faults, children
 
     def remembered(self) -> str:
-        """Return what another process needs to go on with has_missed_one (see resume); empty if nothing can be missed.
+        """Return the state that another process needs to continue has_missed_one (see resume); "" if it needs none.
 
-        That is the case if the connection is over, or if it belongs to another program than sshd, such as login(1).
+        It needs none if the connection is over, or if it belongs to a program other than sshd, such as login(1).
         """
         if self._is_over() or not self._text_of(self._monitor):
             return ""
@@ -190,25 +190,25 @@ class Connection:
         self._known = {int(child) for child in children.split(",") if child}
 
     def close(self) -> None:
-        """Stop watching it."""
+        """Stop watching the connection."""
         self._processes.let_go(self._monitor)
         self._processes.let_go(self._pid)
 
     def has_ended(self) -> bool:
-        """Tell whether the connection is closed, by the smallest look that shows it."""
+        """Return whether the connection is closed. This is the cheapest check."""
         return self._is_over()
 
     def is_opening(self, now: float, seconds: float) -> bool:
-        """Tell whether the client opened a session in the last `seconds`: its program may appear at any moment."""
+        """Return whether the client opened a session in the last `seconds`. Its program can appear at any moment."""
         return self._opened is not None and now - self._opened < seconds
 
     def last_look(self) -> str:
-        """Return the type of a connection that opened nothing in all the time that it had."""
+        """Return the type of a connection that opened nothing before the time limit."""
         has_children = bool(self._processes.children(self._pid))
         if self._text and not self._session:
-            # A title that was cut off names no session. A monitor that serves it itself may have children of PAM.
+            # A truncated title names no session. A monitor that serves the session itself may have children of PAM.
             return UNKNOWN if has_children and self._pid != self._monitor else TUNNEL
-        # The connection stays open, but its session may be over: `ssh -M`.
+        # The connection stays open, but its session may be over, as with `ssh -M`.
         return UNKNOWN if has_children else self._type_when_over()
 
     @property
@@ -233,15 +233,15 @@ class Connection:
             is_cut = titles.may_be_cut(arguments[0], self._processes.title_room(self._monitor))
             if not is_cut:
                 return self._monitor
-        # The name first: arguments are expensive to read, and PAM's helpers have the same ones.
+        # Check the name first: arguments are expensive to read, and PAM's helpers have the same ones.
         children = self._processes.children(self._monitor)
         named = (pid for pid in children if self._processes.name(pid) == self._name)
         return next((pid for pid in named if self._is_server(pid, text, is_cut)), 0)
 
     def _is_server(self, child: int, text: bytes, is_cut: bool) -> bool:
-        """Tell whether a child of the monitor is the session's server.
+        """Return whether a child of the monitor is the session's server.
 
-        text, is_cut: of the monitor's title. If both titles are cut off, they are equal.
+        text, is_cut: of the monitor's title. If both titles are truncated, they are equal.
         """
         own = self._text_of(child)
         if own == text and is_cut:
@@ -252,7 +252,7 @@ class Connection:
         return titles.split(self._processes.arguments(process))[1]
 
     def _type_of_children(self, server: Server) -> "Optional[str]":
-        """Return the most serious type that the children show, None while none shows one."""
+        """Return the most serious type that the children show, None if none shows one yet."""
         children = self._processes.children(server.pid)
         found = {child: classify_child(self._processes, server, child) for child in children}
         types = {child: login_type for child, login_type in found.items() if login_type}

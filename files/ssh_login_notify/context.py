@@ -1,17 +1,17 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an alert says of its host and of the client's address beside what the login itself shows (docs/context.md).
+"""What an alert says about its host and the client's address, in addition to the login itself (docs/context.md).
 
-The sender adds it to an alert, as `context`, a dictionary:
+The sender adds it to an alert as `context`, a dictionary:
 
-    labels            what the administrator says of the host
-    instance          what EC2 says of the host (ec2.py): id, name, region, account
-    instance_connect  whose key of EC2 Instance Connect it was: the principal, "" if only CloudTrail says it
-    reverse_dns       the name by DNS of the client's address, and whether it points back to it (reverse_dns.py)
-    network           country, number and owner of its network (geo_database.py)
+    labels            the administrator's labels of the host
+    instance          what EC2 reports about the host (ec2.py): id, name, region, account
+    instance_connect  whose key of EC2 Instance Connect it was: the principal, "" if only CloudTrail has it
+    reverse_dns       the DNS name of the client's address, and whether it resolves to that address (reverse_dns.py)
+    network           country, number and owner of the client's network (geo_database.py)
 
-Rules and weights never look at it. What is not configured is not loaded. A channel may read an alert that was written
-by the service user, so each part is read as text of a stranger, and what is not of its form is left out.
+Rules and weights never use it. A part that is not configured is not loaded. The service user may have written the alert
+that a channel reads, so each part is treated as text from a stranger, and is left out if it has the wrong form.
 """
 
 import re
@@ -26,40 +26,40 @@ if TYPE_CHECKING:
 
     from .alert import Alert
 
-# An id has 8 or 17 digits, and may have more one day (EC2 Instance Connect's own scripts take up to 32).
+# An id has 8 or 17 digits, and may get longer (EC2 Instance Connect's own scripts accept up to 32).
 FORMS = {
     "id": re.compile(r"i-[0-9a-f]{8,32}\Z"),
     "region": re.compile(r"[a-z]{2,8}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\Z"),
     "account": re.compile(r"[0-9]{12}\Z"),
 }
-# Characters of one value.
+# The limit for one value, in characters.
 LONGEST = 256
 
 
 class Instance(namedtuple("Instance", ("id", "name", "region", "account"))):
-    """An instance of EC2, in the words of its metadata. name: of its tag Name, "" if that may not be read."""
+    """An EC2 instance, with the names of its metadata. name: its tag Name, "" if that can't be read."""
 
     __slots__ = ()
 
     @property
     def is_sound(self) -> bool:
-        """Tell whether all but the name has the form that EC2 gives it: it stands in addresses as it is."""
+        """Return whether all values but the name have the form that EC2 gives them: URLs contain them unescaped."""
         return all(form.match(getattr(self, name)) for name, form in FORMS.items())
 
     @property
     def console(self) -> str:
-        """Return the address of its page in the console."""
+        """Return the URL of the instance's page in the console."""
         return f"https://{_console(self.region)}/ec2/home?region={self.region}#InstanceDetails:instanceId={self.id}"
 
     @property
     def cloudtrail(self) -> str:
-        """Return the address of the search for who has sent keys of EC2 Instance Connect."""
+        """Return the URL of the search for who sent keys of EC2 Instance Connect."""
         where = f"https://{_console(self.region)}/cloudtrailv2/home?region={self.region}"
         return where + "#/events?EventName=SendSSHPublicKey"
 
 
 def _console(region: str) -> str:
-    """Return the host of the console of a region's partition (AWS General Reference: aws, aws-cn, aws-us-gov)."""
+    """Return the host of the console for a region's partition (AWS General Reference: aws, aws-cn, aws-us-gov)."""
     if region.startswith("cn-"):
         return "console.amazonaws.cn"
     return "console.amazonaws-us-gov.com" if region.startswith("us-gov-") else "console.aws.amazon.com"
@@ -77,7 +77,7 @@ def _text(part: "Dict[str, Any]", name: str) -> str:
 
 
 def of(alert: "Alert") -> "Dict[str, Any]":
-    """Return all that is known, for programs: the parts named above, without those that are unknown or of no form."""
+    """Return the context for programs: the parts named above, without those that are unknown or malformed."""
     this, principal = instance(alert), instance_connect(alert)
     name, is_confirmed = reverse_name(alert)
     country, number, owner = network(alert)
@@ -98,26 +98,26 @@ def labels(alert: "Alert") -> "Dict[str, str]":
 
 
 def instance(alert: "Alert") -> "Optional[Instance]":
-    """Return the instance that the host is, None if it is none, or none that is known."""
+    """Return the EC2 instance that this host is, None if it is none or unknown."""
     part = _part(alert, "instance")
     found = Instance(*(_text(part, name) for name in Instance._fields))
     return found if found.is_sound else None
 
 
 def instance_connect(alert: "Alert") -> "Optional[str]":
-    """Return whose key of EC2 Instance Connect it was, "" if that is in CloudTrail only; None if it was no such key."""
+    """Return whose EC2 Instance Connect key it was, "" if only CloudTrail has that; None if it was not such a key."""
     part = _part(alert, "instance_connect")
     return _text(part, "principal") if part else None
 
 
 def reverse_name(alert: "Alert") -> "Tuple[str, bool]":
-    """Return the name of the client's address by DNS, "" if there is none, and whether it points back to it."""
+    """Return the DNS name of the client's address, "" if there is none, and whether it resolves to that address."""
     part = _part(alert, "reverse_dns")
     return _text(part, "name"), part.get("confirmed") is True
 
 
 def network(alert: "Alert") -> "Tuple[str, int, str]":
-    """Return the country, the number (0 if unknown) and the owner of the client's network, "" for what is unknown."""
+    """Return the country, the number and the owner of the client's network; "" or 0 if unknown."""
     part = _part(alert, "network")
     number: Any = part.get("number")
     is_number = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 1 << 32

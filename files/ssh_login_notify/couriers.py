@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""With several channels: a process for each one that has something to deliver, so that a dead one holds up no other.
+"""Several channels: a process for each one that has something to deliver, so that a dead channel delays no other.
 
 The sender routes (routing.py) and starts the couriers. A courier is a delivery (delivery.py) over its channel's queue.
 
-A full disk may leave a channel's queue without room for an alert. The courier then holds it in its memory alone. Once
-one channel has delivered it, it leaves the spool: else each run would send it again, since nothing could be noted.
+If the disk is full, a channel's queue may have no room for an alert. The courier then keeps the alert only in memory.
+When one channel has delivered it, it is removed from the spool: otherwise each run would send it again, because nothing
+could be recorded.
 """
 
 import os
@@ -32,31 +33,31 @@ if TYPE_CHECKING:
 
     Report = Dict[str, Any]
 
-# How soon a new alert is routed while couriers are at work.
+# How soon a new alert is routed while couriers are running.
 LOOK_SECONDS = 0.5
-# What a courier reports: whether nothing is left that is due, how many alerts it has delivered, which of those that it
-# held alone are settled, and the last answer.
-NOTHING = {"settled": False, "delivered": 0, "released": [], "answer": "the process ended without a word"}
+# A courier's report. settled: nothing that is due is left. delivered: how many alerts were delivered. released: alerts
+# held in memory that are settled. answer: the last answer.
+NOTHING = {"settled": False, "delivered": 0, "released": [], "answer": "the process ended without a report"}
 
 
 class Courier:
-    """One process at work for a channel, seen from the sender."""
+    """One process that delivers to a channel, seen from the sender."""
 
     def __init__(self, work: "Callable[[], Report]") -> None:
-        """Start it."""
+        """Start the process."""
         self._child = Child(work)
 
     def report(self) -> "Optional[Report]":
-        """Return what it has done, None while it is at work."""
+        """Return the report of a process that has ended, None while it runs."""
         return dict(NOTHING, **(self._child.result() or {})) if self._child.is_over() else None
 
     def make_way(self) -> None:
-        """Have it end in its next pause."""
+        """Make the process end in its next pause."""
         os.kill(self._child.pid, MAKE_WAY)
 
 
 def _waiting(outlet: "Outlet") -> "List[str]":
-    """Return what waits at a channel. A place that can't be read is this channel's fault alone."""
+    """Return the alerts that wait for a channel. If its place can't be read, only this channel fails."""
     try:
         return outlet.spool.names("outgoing")
     except OSError as error:
@@ -66,10 +67,10 @@ def _waiting(outlet: "Outlet") -> "List[str]":
 
 
 class Couriers:
-    """One run of the sender over the queues of several channels. It has what sender.py asks of a Delivery.
+    """One run of the sender over the queues of several channels. sender.py uses it in place of a Delivery.
 
-    delivered: how many messages of alerts were delivered, in all channels. last_answer: of a channel that could not
-    deliver, else of any.
+    delivered: how many alerts were delivered, counted once for each channel. last_answer: the answer of a channel that
+    could not deliver, else of any channel.
     """
 
     def __init__(
@@ -80,27 +81,27 @@ class Couriers:
         router: "Router",
         switch: "Optional[Switch]" = None,
     ) -> None:
-        """Take what it works with. switch: as of a Delivery"""
+        """Keep references to the queue, the settings and the channels. switch: as for a Delivery"""
         self._queue = queue
         self._configuration = configuration
         self._outlets = outlets
         self._router = router
         self._switch = switch
         self._working: Dict[str, Courier] = {}
-        # What a channel's queue had no room for, by the channel, then by the alert's name.
+        # Alerts that a channel's queue had no room for, by the channel, then by the alert's name.
         self._held: Dict[str, Dict[str, bytes]] = {outlet.name: {} for outlet in outlets}
-        # What no courier of a channel has surely seen. One that is at work may have looked for the last time.
+        # Alerts that a channel's courier may not have seen. A running one may have looked for the last time.
         self._new: Dict[str, Set[str]] = {outlet.name: set(_waiting(outlet)) for outlet in outlets}
         self._unsettled: Set[str] = set()
         self.delivered = 0
         self.last_answer = ""
 
     def run(self, patient: bool = True) -> bool:
-        """Route and deliver what waits. Return True when nothing is left that is due.
+        """Route and deliver the waiting alerts. Return True if nothing that is due is left.
 
-        patient: as of a Delivery
+        patient: as for a Delivery
         """
-        # A signal that is blocked is kept for sigtimedwait(2).
+        # A blocked signal stays pending for sigtimedwait(2).
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         until = time.monotonic() + LONGEST_RUN_SECONDS
         goes_on = True
@@ -125,11 +126,11 @@ class Couriers:
             self._router.close()
 
     def is_due(self) -> bool:
-        """Tell whether something waits that is not routed yet."""
+        """Return whether an alert waits that has not been routed."""
         return bool(self._queue.names())
 
     def _send_off(self, patient: bool, until: float) -> None:
-        """Route what waits, and start a courier for each channel that has something new, and none at work."""
+        """Route the waiting alerts. Start a courier for each channel that has new ones and no running courier."""
         held_anywhere = {name for held in self._held.values() for name in held}
         arrived = set(self._queue.names()) - held_anywhere
         for channel, held in self._router.route(held_anywhere).items():
@@ -146,7 +147,7 @@ class Couriers:
                 self._working[outlet.name] = Courier(work)
 
     def _keep_to_limits(self, spool: "Spool") -> None:
-        """Drop what is too much, of a queue that no courier looks after."""
+        """Drop the alerts over the limits from a queue that has no courier."""
         most, most_mib = self._configuration.most_waiting, self._configuration.most_waiting_mib
         try:
             enforce_limits(spool, State(spool), most, most_mib)
@@ -154,7 +155,7 @@ class Couriers:
             journal.trouble(f"The queue in {spool.root} can't be kept to its limits: {error}.")
 
     def _report_fault(self, outlet: "Outlet") -> None:
-        """Say why nothing is sent to a channel, once a run."""
+        """Report once a run why nothing is sent to a channel."""
         if outlet.name not in self._unsettled:
             self._unsettled.add(outlet.name)
             self.last_answer = outlet.fault
@@ -163,10 +164,10 @@ class Couriers:
             journal.trouble(f"The channel {outlet.name}: {outlet.fault}")
 
     def _work(self, outlet: "Outlet", held: "Dict[str, bytes]", patient: bool, until: float) -> "Report":
-        """Deliver, in the courier's process, and return its report."""
+        """Deliver in the courier's process, and return its report."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         if outlet.channel is None or not outlet.lock.take():
-            return dict(NOTHING, answer="the courier of a sender that was killed is at work")
+            return dict(NOTHING, answer="the courier of a killed sender is still running")
         queue = Queue(outlet.spool)
         queue.hold(held)
         others = [other.spool for other in self._outlets]
@@ -201,7 +202,7 @@ class Couriers:
             self._release(name, report["released"])
 
     def _release(self, channel: str, released: "List[str]") -> None:
-        """Settle what a courier held alone: what one channel has delivered leaves the spool."""
+        """Settle alerts that a courier held in memory: once one channel has delivered them, they leave the spool."""
         for name in released:
             self._held[channel].pop(name, None)
             for other, held in self._held.items():

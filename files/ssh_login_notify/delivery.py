@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run of the sender over the queue: which alert goes into the next message, and what Slack's answer means for it.
+"""One run of the sender over a queue: which alert goes into the next message, and what the answer means for it.
 
-Only Slack's own words settle a message. After any other answer the alert waits and is tried again. When one message
-does not pass although the way is open, the others overtake it: after a few tries others are tried as well, and what
-fails once more after one of them was delivered is stuck (retries.py).
+Only the service's own words settle a message. After any other answer the alert waits and is retried. If one message
+fails although the service accepts others, the others overtake it: after a few attempts, others are tried as well. If
+one of them is delivered and the first fails once more, the first is stuck (retries.py).
 
-When no answer comes, the message may be in the channel. So it is repeated only a few times before Slack has answered
-something else: another alert, or a message without a text, which it refuses (`knock`).
+If no answer comes, the message may still be in the channel. So it is repeated only a few times until the service
+has answered another request: another alert, or a message without a text, which it refuses (`knock`).
 """
 
 import random
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
     from .state import Entry
     from .triage import Triage
 
-# With so many alerts that wait, one message tells of many; fewer are sent one by one.
+# From this many waiting alerts on, one message reports many of them. Fewer are sent one by one.
 DIGEST_FROM = 11
-# The same, once Slack has said that this is too much.
+# The same, after the service has reported that the rate limit is reached.
 DIGEST_FROM_LIMITED = 2
-# The delays between the tries of one run, each made up to a quarter longer by chance.
+# The delays between the attempts of one run, each increased by up to a quarter at random.
 RETRY_SECONDS = (1, 2, 4, 8, 15, 30, 30, 30)
 # The delay after the last retry. The timer, or cron, starts a run within a minute.
 AFTER_LAST_RETRY_SECONDS = 40
-# The same, when Slack has said for an hour that the webhook is closed: only a person can change that.
+# The same, if the service has reported for an hour that the webhook is closed: only a person can change that.
 CLOSED_SECONDS = 300
 CLOSED_FOR_LONG_SECONDS = 3600
-# By chance up to so much is added to a pause that Slack asked for; to the first one, a second.
+# Up to this much is added at random to a pause that the service requested; to the first pause, up to one second.
 WIDEST_SPREAD_SECONDS = 64
 # The longest pause that a run waits for.
 LONGEST_PAUSE_SECONDS = 120
-# After that the next run goes on, before systemd takes this one for stuck.
+# After this time the next run continues, before systemd considers this one stuck.
 LONGEST_RUN_SECONDS = 600
-# After no answer, or one that says nothing.
+# The verdict if there is no answer, or an answer that proves nothing.
 AGAIN = Verdict(FAILED, "it is tried again", None)
-# Asks a sender that waits to leave the rest to somebody who flushes. One that does not wait is not disturbed.
+# Asks a waiting sender to leave the rest to a `flush`. A sender that does not wait is not disturbed.
 MAKE_WAY = signal.SIGURG
 
 
 class Delivery:
-    """One run over the queue."""
+    """One run over the queue of a channel."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Delivery:
         triage: "Union[Triage, Routed]",
         switch: "Optional[Switch]" = None,
     ) -> None:
-        """Take what it works with.
+        """Keep references to the queue, the configuration, the channel and the triage.
 
         switch: the dead man's switch that a delivered heartbeat pings, None for none
         """
@@ -79,26 +79,27 @@ class Delivery:
         self._state = triage.state
         self._retries = self._state.retries
         self._one_by_one: set[str] = set()
-        # Alerts to try next, out of turn, to find out whether the way is open.
+        # Alerts to try next, out of order, to find out whether the service accepts messages.
         self._probes: List[str] = []
         self._is_probe = False
-        # Since the last pause: what failed, and whether it was alone in its message; whether something was delivered.
+        # The alerts that failed since the last pause, and whether each was alone in its message; whether an alert was
+        # delivered since then.
         self._failed: Dict[str, bool] = {}
         self._is_open = False
         self._patient = True
         # Whether this run has used up its retries.
         self._is_over = False
-        # How many times in a row Slack has asked for a pause; the last run's request counts as one.
+        # How many times in a row the service has requested a pause. The last run's request counts as one.
         self._asked = int(self._state.asked)
         self.delivered = 0
         self.last_answer = ""
 
     def run(self, patient: bool = True, until: "Optional[float]" = None) -> bool:
-        """Send what waits. Return True when nothing is left that is due.
+        """Send the waiting alerts. Return True if nothing that is due is left.
 
-        patient: obey an earlier run's pause, and retry for a while; else obey only a pause that the channel asked for,
-        and end at the first failure. until: when to leave the rest to the next run (time.monotonic); None: after
-        LONGEST_RUN_SECONDS
+        patient: obey an earlier run's pause, and retry for a while. Otherwise obey only a pause that the channel
+        requested, and end at the first failure. until: when to leave the rest to the next run (time.monotonic); None:
+        after LONGEST_RUN_SECONDS
         """
         try:
             return self._run(patient, until or time.monotonic() + LONGEST_RUN_SECONDS)
@@ -110,7 +111,7 @@ class Delivery:
         self._triage.queue_follow_ups()
         self._keep_to_limits()
         if config.changed_at() > self._state.agreed_at and not self._state.asked:
-            self._state.failures = 0  # another webhook, perhaps
+            self._state.failures = 0  # the webhook may be another one
         elif not self._pause(self._state.seconds_left(asked=not patient)):
             return False
         while True:
@@ -132,7 +133,7 @@ class Delivery:
                 self._is_open = False
 
     def is_due(self) -> bool:
-        """Tell whether something waits that may be tried now."""
+        """Return whether an alert waits that can be tried now."""
         names = [name for name in self._queue.names() if name not in self._failed]
         return any(self._retries.is_due(name, config.changed_at()) for name in names)
 
@@ -141,7 +142,7 @@ class Delivery:
         enforce_limits(self._queue.spool, self._state, most, most_mib)
 
     def _next(self, names: "List[str]", patient: bool) -> "List[str]":
-        """Return the names of the alerts that go into the next message: one, or the head of a backlog."""
+        """Return the names of the alerts for the next message: one, or the head of a backlog."""
         self._is_probe = bool(self._probes)
         if self._is_probe:
             return [self._probes.pop(0)]
@@ -154,7 +155,7 @@ class Delivery:
         return waiting[: self._channel.DIGEST_LIMIT] if backlog else waiting[:1]
 
     def _send(self, names: "List[str]") -> float:
-        """Send a message for these alerts; return the delay before the next try in seconds, 0 for none."""
+        """Send a message for these alerts. Return the delay before the next attempt in seconds, 0 for none."""
         alerts: List[Alert] = []
         for name in names:
             found = self._load(name, alerts)
@@ -180,30 +181,30 @@ class Delivery:
         return self._settle(alerts, answer)
 
     def _knock_first(self, alerts: "List[Alert]") -> float:
-        """Before a message that may be in the channel already, ask Slack for an answer, unless somebody flushes.
+        """Before repeating a message that may be in the channel, ask the service for an answer, except in a `flush`.
 
-        Return 0 if the message may go, else the seconds until the next try.
+        Return 0 if the message can be sent, else the delay before the next attempt in seconds.
         """
         changed_at = config.changed_at()
         unclear = any(self._retries.may_be_there(sent["id"], changed_at) for sent in alerts)
         return self._knock(alerts) if unclear and self._patient and not self._is_open else 0
 
     def _knock(self, alerts: "List[Alert]") -> float:
-        """Ask Slack for an answer, and return 0 when it has come; else the seconds until the next try."""
+        """Ask the service for an answer. Return 0 if it came, else the delay before the next attempt in seconds."""
         asked = None
         try:
             answer = self._channel.knock()
             found = self._channel.read(answer) if answer else None
             if found is None or found.kind in OWN_WORDS:
                 self._is_open = True
-                # On a kept connection the transport would repeat a message once by itself.
+                # On a kept connection, the transport would repeat a message once by itself.
                 self._channel.close()
                 return 0
             self.last_answer, asked = str(answer), found.asked
         except TransportError as error:
             self.last_answer = str(error)
         lost = max(self._retries.lost(sent["id"]) for sent in alerts)
-        stuck = f"an alert is stuck, {lost} times no answer came to it, so the channel may have it"
+        stuck = f"an alert is stuck: no answer came {lost} times, so it may be in the channel already"
         why = f"{self.last_answer}; {stuck}"
         return self._later(why, self._channel.WAY, asked)
 
@@ -237,25 +238,26 @@ class Delivery:
                 self._ping(sent)
 
     def _refuse(self, alerts: "List[Alert]", reason: bytes) -> None:
-        """Deal with alerts whose message itself Slack refuses."""
+        """Handle alerts whose message the service refuses for good."""
         if len(alerts) > 1:
-            # One of them may be to blame: send each on its own, and set only that one aside.
+            # One of them may be the reason: send each on its own, and set only that one aside.
             self._one_by_one.update(refused["id"] for refused in alerts)
             return
         for refused in self._without_tests(alerts):
             self._queue.set_aside(refused["id"], reason)
 
     def _without_tests(self, alerts: "List[Alert]") -> "List[Alert]":
-        """Remove test alerts, and return the others: whoever waits for a test reads the answer in the state."""
+        """Remove test alerts, and return the others. A command that waits for a test reads the state."""
         for test in alerts:
             if test["about"] == alert.TEST:
                 self._queue.remove(test["id"])
         return [other for other in alerts if other["about"] != alert.TEST]
 
     def _in_vain(self, alerts: "List[Alert]", answer: "Optional[Answer]", found: Verdict) -> float:
-        """Return the delay before the next try after a message that was seen and not delivered, in seconds.
+        """Return the delay before the next attempt, in seconds, after a message that was sent without success.
 
-        The way may be closed, or the message may be to blame. Other alerts show which: see the module's text.
+        The service may be unreachable, or the message may be the reason. Other alerts show which (see the module's
+        docstring).
         """
         names = [tried["id"] for tried in alerts]
         if not names:
@@ -279,17 +281,17 @@ class Delivery:
         return self._later(self.last_answer, found.mend, None, found.kind == CLOSED)
 
     def _others(self) -> "List[str]":
-        """Return alerts that show whether the way is open: of those that were tried least, two.
+        """Return two alerts that show whether the service accepts messages, of those with the fewest attempts.
 
-        The oldest, which would be next; and the newest, because somebody who makes alerts that do not pass may make
-        many.
+        They are the oldest, which would be next, and the newest, because a user who causes alerts that can't be
+        delivered can cause many.
         """
         others = [name for name in self._queue.names() if not self._failed.get(name)]
         others = self._retries.fewest([name for name in others if not self._retries.is_stuck(name)])
         return sorted({*others[:1], *others[-1:]})
 
     def _stick(self, name: str, mend: str) -> None:
-        """Let others go before an alert, and say so once."""
+        """Let other alerts overtake this one, and log that once."""
         if not self._retries.is_stuck(name):
             trouble(f"The alert {name} is stuck, others are sent before it. The answer was {self.last_answer}: {mend}")
         self._state.stick(name)
@@ -300,7 +302,7 @@ class Delivery:
             self._state.pinged(self._switch.ping())
 
     def _load(self, name: str, before: "List[Alert]") -> "Optional[Alert]":
-        """Return an alert to send, weighed; set aside one that can't be read, remove one that gets no message.
+        """Return an alert to send, weighed. Set aside one that can't be read, remove one that gets no message.
 
         before: earlier alerts of the same message
         """
@@ -310,7 +312,7 @@ class Delivery:
                 self._queue.remove(name)
                 self._ping(found)
                 return None
-            # A login that waits still is told later; its end then stands by itself.
+            # If the login itself still waits, it is reported later, and the end of its connection gets its own message.
             if not self._channel.wants(found, before) and found["follows"] not in self._queue.names():
                 self._queue.remove(name)
                 return None
@@ -321,15 +323,15 @@ class Delivery:
             self._queue.remove(name)
         except FileNotFoundError:
             pass
-        except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
+        except Exception as error:  # whatever is wrong with one file must not block the alerts behind it
             self._queue.set_aside_damaged(name, error)
         return None
 
     def _later(self, why: str, mend: str, asked: "Optional[float]", closed: bool = False) -> float:
-        """Return the delay before the next try in seconds: what Slack asked for, or longer each time.
+        """Return the delay before the next attempt, in seconds: as the service requested, or longer each time.
 
-        A part of it is random, so that a fleet that shares a webhook does not come back as one.
-        closed: Slack says that it takes nothing from this webhook
+        A part of it is random, so that the hosts of a fleet that share a webhook do not all retry at the same time.
+        closed: the service reports that the webhook accepts nothing
         """
         self._state.failures += 1
         self._probes = []
@@ -350,14 +352,14 @@ class Delivery:
 
     @staticmethod
     def _pause(seconds: float) -> bool:
-        """Wait; return False if that is longer than a run may take, or if somebody who flushes asks this run to end."""
+        """Wait. Return False if the pause is too long for one run, or if a `flush` asks this run to end."""
         if seconds > LONGEST_PAUSE_SECONDS:
             return False
         return seconds <= 0 or signal.sigtimedwait([MAKE_WAY], seconds) is None
 
 
 def entry_of(sent: "Alert", status: int) -> "Entry":
-    """Return what is remembered of an alert that was delivered now (state.DELIVERY)."""
+    """Return the record of an alert that was delivered now (state.DELIVERY)."""
     # Only a login can be repeated.
     facts = identity.facts_of(sent) if sent["about"] == alert.LOGIN else dict.fromkeys(("address", "key", "type"), "")
     return {

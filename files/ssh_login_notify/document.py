@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Alerts as a program reads them: a JSON document, for the channels `json` and `command`.
+"""Alerts for programs: a JSON document, for the channels `json` and `command`.
 
-Its form is docs/schema/alerts-1.schema.json. A version only adds members; what has another meaning has another version.
-Every member is always there. What is not known is an empty text, an empty list or 0.
+Its form is docs/schema/alerts-1.schema.json. Within a version, members are only added. A member that changes its
+meaning needs a new version. Every member is always present. An unknown value is an empty text, an empty list or 0.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from .config import Configuration
 
 VERSION = 1
-# Standard Webhooks: the type of the event, in words with full stops between them.
+# The type of the event: words separated by full stops, as Standard Webhooks requires.
 TYPE = "loginwatch.alerts"
-# What is copied from an alert as it is: all of it has passed text.printable.
+# Copied from an alert unchanged: all of it has passed text.printable.
 COPIED = ("id", "about", "follows", "was", "service", "user", "requester", "type", "notes")
 SOURCE = ("address", "port", "name", "terminal")
 METHOD = ("method", "key_type", "fingerprint", "principal", "client_user", "client_host", "detail")
@@ -31,7 +31,7 @@ CERTIFICATE = ("key_id", "serial", "ca")
 
 
 def of(alerts: "List[Alert]", configuration: "Configuration", now: float, dropped: int = 0) -> "Dict[str, Any]":
-    """Return the document about one alert or several.
+    """Return the document about one or several alerts.
 
     now: seconds since the epoch. dropped: how many older alerts a limit has dropped
     """
@@ -84,6 +84,6 @@ def iso(seconds: float) -> str:
 
 
 def id_of(alerts: "List[Alert]") -> str:
-    """Return an id of a message about these alerts, the same each time it is sent: letters, digits and `_`."""
+    """Return the id of a message about these alerts, the same for each attempt: letters, digits and `_`."""
     named = "\n".join([alerts[0]["host"], *sorted(alert["id"] for alert in alerts)])
     return "msg_" + hashlib.sha256(named.encode("utf-8", "backslashreplace")).hexdigest()[:32]

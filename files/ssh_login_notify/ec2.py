@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which instance of EC2 this host is, by the instance metadata service, version 2.
+"""Which EC2 instance this host is, by the instance metadata service, version 2.
 
 Sources: the EC2 User Guide, "Use the Instance Metadata Service", "Instance identity documents" and "View tags using
-instance metadata". A token is got by PUT, and each request has it in a header. Version 1, which takes requests without
-a token, is never asked: a server that knows no token is no metadata service, or one that may not be used from here
-(the limit of hops in a container). The service is asked once, through no proxy, and its answer is kept until the next
-boot (boot.py): an instance that is stopped or copied boots anew. A tag that changes meanwhile is seen after that.
+instance metadata". A PUT request returns a token, which each further request has in a header. Version 1, which needs no
+token, is never used: a server that issues no token is not a metadata service, or one that can't be used from here (the
+hop limit in a container). The service is asked once, without a proxy, and its answer is kept until the next boot
+(boot.py), because an instance that was stopped or copied boots again. A changed tag is noticed after the next boot.
 """
 
 import json
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
     from .spool import Spool
 
-# The service answers within milliseconds. This is for all requests together.
+# The service answers within milliseconds. This is the limit for all requests together.
 ALL_SECONDS = 0.5
-# Of that, for the first address, so that the second one can be tried.
+# The first address gets this part of it, so that the second one can be tried.
 FIRST_SECONDS = 0.3
-# An instance of Nitro may have the second address alone.
+# A Nitro instance may have only the second address.
 ADDRESSES = (("169.254.169.254", 80), ("fd00:ec2::254", 80))
 TOKEN = "/latest/api/token"  # noqa: S105 - a path
 DOCUMENT = "/latest/dynamic/instance-identity/document"
 NAME_TAG = "/latest/meta-data/tags/instance/Name"
 TOKEN_SECONDS = 60
-# An answer is read no further. A document has some 500 bytes.
+# How much of an answer is read. A document has some 500 bytes.
 LARGEST_BYTES = 16384
-# After that long a service that did not answer is asked again.
+# After this time, a service that did not answer is asked again.
 AGAIN_SECONDS = 3600
 STATE = "ec2.json"
-# A token stands in a header.
+# A token is sent in a header.
 TOKEN_FORM = re.compile(r"[!-~]{1,1024}\Z")
 STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.I)
 
 
 def of_this_host(spool: "Spool") -> "Optional[Dict[str, str]]":
-    """Return the instance as a part of an alert's context (context.py), None if none is known."""
+    """Return the instance as a part of an alert's context (context.py), None if it is unknown."""
     this_boot = boot.identity()
     kept = _kept(spool)
     if this_boot and kept.get("boot") == this_boot:
@@ -62,7 +62,7 @@ def of_this_host(spool: "Spool") -> "Optional[Dict[str, str]]":
         kept = {"boot": this_boot, "at": time.time(), "instance": answer}
         spool.write("state", STATE, json.dumps(kept).encode("ascii"), 0o640)
     except OSError:
-        pass  # then the next run asks again
+        pass  # the next run asks again
     return dict(answer) if answer else None
 
 
@@ -75,7 +75,7 @@ def _kept(spool: "Spool") -> "Dict[str, Any]":
 
 
 def ask() -> "Optional[Instance]":
-    """Ask the service; return None if no answer comes in time, or another than it gives."""
+    """Ask the service. Return None if no answer comes in time, or if it is not the expected one."""
     until = time.monotonic() + ALL_SECONDS
     first_until = time.monotonic() + FIRST_SECONDS
     for number, address in enumerate(ADDRESSES):
@@ -88,7 +88,7 @@ def ask() -> "Optional[Instance]":
 
 
 def _ask(address: "Tuple[str, int]", until: float) -> Instance:
-    """Return the instance; raise OSError, ValueError, LookupError or TypeError for anything else."""
+    """Return the instance. Raise OSError, ValueError, LookupError or TypeError for anything else."""
     lifetime = f"X-aws-ec2-metadata-token-ttl-seconds: {TOKEN_SECONDS}"
     token = _request(address, "PUT", TOKEN, lifetime, until).decode("ascii")
     if not TOKEN_FORM.match(token):
@@ -101,17 +101,17 @@ def _ask(address: "Tuple[str, int]", until: float) -> Instance:
     try:
         name = printable(_request(address, "GET", NAME_TAG, header, until), 256)
     except (OSError, ValueError):
-        name = ""  # 404: the instance has no such tag, or its tags may not be read
+        name = ""  # 404: the instance has no such tag, or its tags can't be read
     return Instance(*facts)._replace(name=name)
 
 
 def _request(address: "Tuple[str, int]", method: str, path: str, header: str, until: float) -> bytes:
-    """Return the body of an answer 200. Raise OSError if it does not come in time, ValueError for any other answer."""
+    """Return the body of an answer 200. Raise OSError if none comes in time, ValueError for any other answer."""
     host = address[0]
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as connection:
         _limit(connection, until)
         connection.connect(address)
-        # As RFC 9110 has it, a request without a body says so by its length.
+        # A request without a body states its length, 0 (RFC 9110, 8.6).
         lines = (f"{method} {path} HTTP/1.1", f"Host: {'[' + host + ']' if ':' in host else host}", header)
         ends = ("Content-Length: 0", "Connection: close", "", "")
         connection.sendall("\r\n".join(lines + ends).encode("ascii"))
@@ -127,7 +127,7 @@ def _request(address: "Tuple[str, int]", method: str, path: str, header: str, un
     head, _end, body = read.partition(b"\r\n\r\n")
     status, length = STATUS.match(head), LENGTH.search(head + b"\r\n")
     if not status or status.group(1) != b"200" or (length and len(body) != int(length.group(1))):
-        raise ValueError("no answer, or one that says no")
+        raise ValueError("no answer, or a refusal")
     return body
 
 
@@ -139,7 +139,7 @@ def _limit(connection: socket.socket, until: float) -> None:
 
 
 def _is_whole(read: bytes) -> bool:
-    """Tell whether an answer has as many bytes as it says."""
+    """Return whether an answer has as many bytes as its Content-Length."""
     head, end, body = read.partition(b"\r\n\r\n")
     length = LENGTH.search(head + b"\r\n")
     return bool(end and length and len(body) >= int(length.group(1)))

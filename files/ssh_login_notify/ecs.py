@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An alert as an event of the Elastic Common Schema, for the channel `json` with `format: ecs`.
 
-The names, types and allowed values are those of ECS 8.11 (github.com/elastic/ecs, generated/ecs/ecs_flat.yml). What the
-schema has no field for is in `loginwatch`, as ECS advises for custom fields: the entry of the notifier's own document.
+The names, types and allowed values are those of ECS 8.11 (github.com/elastic/ecs, generated/ecs/ecs_flat.yml). Facts
+for which the schema has no field are in `loginwatch`, as ECS advises for custom fields: the entry of the notifier's
+own document.
 """
 
 import ipaddress
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .config import Configuration
 
 ECS_VERSION = "8.11.0"
-# event.severity is a number of the source's own: here as OCSF's severity_id.
+# event.severity is defined by the source: here the same as OCSF's severity_id.
 LIGHT, HEAVY = 1, 4
 
 
@@ -73,7 +74,7 @@ def _add_source(found: "Dict[str, Any]", source: "Dict[str, Any]") -> None:
 
 
 def _add_context(found: "Dict[str, Any]", known: "Dict[str, Any]") -> None:
-    """Add what is known of the host and the address where the schema has a field for it."""
+    """Add the facts about the host and the address for which the schema has a field."""
     if "labels" in known:
         found["labels"] = known["labels"]
     if "instance" in known:
@@ -91,7 +92,7 @@ def _add_context(found: "Dict[str, Any]", known: "Dict[str, Any]") -> None:
 
 
 def ip(text: str) -> str:
-    """Return an address without its zone, "" for what is none (such as `local`)."""
+    """Return an address without its zone, "" if the text is not an address (such as `local`)."""
     try:
         return str(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:

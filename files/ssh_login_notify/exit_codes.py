@@ -3,5 +3,5 @@
 """The exit codes of the program: those of monitoring plugins, and one for systemd."""
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
-# EX_TEMPFAIL (sysexits.h). Not 1, with which a Python exits that can't even start the program.
+# EX_TEMPFAIL (sysexits.h). Not 1, because Python exits with 1 if it can't even start the program.
 TRY_LATER = 75

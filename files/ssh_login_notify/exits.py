@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel's records of ended processes: one for each exit (taskstats, Linux since 2.6.19).
 
-A command can begin and end between two looks. The kernel sends a record of every process that ends to a process that
-has registered, which takes root (CAP_NET_ADMIN) in the first user and pid namespaces: not in containers. It is
-optional: without it, such a command has no name. Built-in modules only, so it loads in a millisecond.
+A command can begin and end between two looks. The kernel sends a record of every process that ends to each process that
+has registered for them. Registering needs root (CAP_NET_ADMIN) in the initial user and pid namespaces, so it is not
+possible in containers. It is optional: without it, such a command has no name. This module imports only built-in
+modules, so it loads in a millisecond.
 """
 
 import _socket
@@ -30,17 +31,17 @@ REGISTER = 3
 PID = 1
 STATS = 3
 RECORD = 4
-# Of struct taskstats, which only grows at its end.
+# Positions in struct taskstats, which only grows at its end.
 NAME = slice(80, 112)
 PARENT = slice(132, 136)
 # asm-generic/socket.h, SO_RCVBUFFORCE
 RECEIVE_BUFFER_FORCE = 33
-# Room for some thousand records until they are read. When it is full the kernel drops new ones.
+# Room for some thousand unread records. When it is full, the kernel drops new ones.
 WAITING_BYTES = 4 << 20
 LARGEST_BYTES = 1 << 16
 # The kernel answers a registration at once.
 ANSWER_SECONDS = 0.05
-# A connection is looked up a few milliseconds after its end. Later its pid may be another process's.
+# A connection is looked up a few milliseconds after its end. Later its pid may belong to another process.
 KEPT_SECONDS = 5.0
 MOST_KEPT = 10000
 PROCESSORS = "/sys/devices/system/cpu/possible"
@@ -50,15 +51,15 @@ class Exits:
     """The processes that ended since this object was made. Each is kept for some seconds."""
 
     def __init__(self) -> None:
-        """Register; raise OSError if the kernel has no such records, or refuses them to this process."""
-        # When the record was read, the parent, the process, its name.
+        """Register. Raise OSError if the kernel has no such records, or does not allow this process to read them."""
+        # For each record: when it was read, the parent, the process, its name.
         self._ended: List[Tuple[float, int, int, bytes]] = []
         kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
         self._socket = _socket.socket(_socket.AF_NETLINK, kind, NETLINK_GENERIC)
         try:
             self._socket.setsockopt(_socket.SOL_SOCKET, RECEIVE_BUFFER_FORCE, WAITING_BYTES)
         except OSError:
-            pass  # then fewer wait
+            pass  # the default buffer holds fewer records
         self._socket.bind((0, 0))
         self._socket.settimeout(ANSWER_SECONDS)
         answer = self._ask(CONTROL_FAMILY, GET_FAMILY, _attribute(FAMILY_NAME, b"TASKSTATS\0"))
@@ -69,22 +70,22 @@ class Exits:
         self._socket.settimeout(0)
 
     def take(self, now: float) -> None:
-        """Read the waiting records, which makes room for more, and drop those that are too old."""
+        """Read the waiting records, which makes room for new ones, and drop those that are too old."""
         try:
             while True:
                 for parent, process, name in records(self._socket.recv(LARGEST_BYTES)):
                     self._ended.append((now, parent, process, name))
         except OSError:
-            pass  # no more for now; or some were lost (ENOBUFS), and the others are still true
+            pass  # no more for now; or some were lost (ENOBUFS), and those already read are still true
         self._ended = [ended for ended in self._ended[-MOST_KEPT:] if now - ended[0] < KEPT_SECONDS]
 
     def of(self, parent: int) -> "List[Tuple[int, bytes]]":
-        """Return pid and name of a process's children that ended recently; fewer if records were lost."""
+        """Return pid and name of the recently ended children of a process; fewer if records were lost."""
         self.take(time.monotonic())
         return [(process, name) for _when, its_parent, process, name in self._ended if its_parent == parent]
 
     def _ask(self, family: int, command: int, attributes: bytes) -> bytes:
-        """Send a request, and return the message that came before its acknowledgement, empty if there was none."""
+        """Send a request, and return the message that precedes its acknowledgement, empty if there is none."""
         body = _bytes(command, 1) + _bytes(1, 1) + b"\0\0" + attributes
         head = _bytes(16 + len(body), 4) + _bytes(family, 2) + _bytes(REQUEST_AND_ACKNOWLEDGE, 2) + b"\0" * 8
         self._socket.send(head + body)
@@ -100,7 +101,7 @@ class Exits:
 
 
 def records(message: bytes) -> "Iterator[Tuple[int, int, bytes]]":
-    """Yield parent, pid and name of each process whose end is in a message."""
+    """Yield parent, pid and name of each process whose end a message reports."""
     for kind, record in _attributes(message[HEADERS_BYTES:]):
         parts = dict(_attributes(record)) if kind == RECORD else {}
         stats = parts.get(STATS, b"")

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The finisher: makes the alert of a capture whose type is clear, queues it, and logs the login to syslog.
+"""The finisher: makes the alert of a login whose type is clear, queues it, and logs the login to syslog.
 
-It is a child of the observer, which forks it when there is something to finish and goes on watching. Loading the
-modules that are needed here takes 20 ms, and a disk or a log may be slow.
+It is a child of the observer, which forks it when there is something to finish, and continues watching. Loading the
+modules that it needs takes 20 ms, and a disk or a log can be slow.
 """
 
 import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # How long to wait for another finisher. After that, the timer's run takes over.
 OTHER_FINISHER_SECONDS = 10.0
-# The delay between two attempts meanwhile.
+# The delay between two attempts while waiting.
 RETRY_SECONDS = 0.05
 
 
@@ -30,18 +30,18 @@ class Finisher:
     """The child, and the pipe to it: a line `NAME REMEMBERED TYPE` for each capture whose type is clear."""
 
     def __init__(self, spool: Spool, unkept: "Dict[str, bytes]") -> None:
-        """Start no child yet. unkept: captures that are not in the spool, by name."""
+        """Start no child yet. unkept: captures that are not in the spool, by name"""
         self._spool = spool
         self._unkept = unkept
-        # The rest of the line by the name that it begins with.
+        # The rest of each line, by the name at its beginning.
         self._submitted: Dict[str, str] = {}
         self._children: List[int] = []
         self._pipe = -1
 
     def submit(self, name: str, login_type: str, remembered: str = "") -> None:
-        """Have a capture finished soon.
+        """Hand a capture to the child.
 
-        remembered: data with which to resume watching an open connection (Connection.resume), else empty
+        remembered: the state of an open connection, for Connection.resume; "" if there is nothing left to watch
         """
         self._submitted[name] = f"{remembered} {login_type}"
         try:
@@ -51,7 +51,7 @@ class Finisher:
             self._resubmit()
 
     def is_done(self) -> bool:
-        """Tell whether all is finished. If not, ask again later; more may be submitted in between."""
+        """Return whether everything is finished. If not, ask again later. More can be submitted in between."""
         self._close()
         self._children = [child for child in self._children if os.waitpid(child, os.WNOHANG) == (0, 0)]
         return not self._children and not self._resubmit()
@@ -67,7 +67,7 @@ class Finisher:
         self._pipe = -1
 
     def _resubmit(self) -> bool:
-        """Give the unfinished captures of a killed child to another child, once; return whether there were any."""
+        """Pass the unfinished captures of a killed child to another child, once. Return whether there were any."""
         left = [name for name in self._submitted if os.path.exists(self._spool.path("incoming", name))]
         if left:
             try:
@@ -102,7 +102,7 @@ class Finisher:
             claimed = self._work_once(claimed)
 
     def _work_once(self, submitted: "Iterable[List[str]]") -> "List[List[str]]":
-        """Finish these captures, each [name, remembered, type]; return those that another process has claimed."""
+        """Finish these captures, each [name, remembered, type]. Return those that another process has claimed."""
         claimed = []
         for name, remembered, login_type in submitted:
             if not finish(self._spool, self._unkept, name, login_type, remembered):
@@ -111,15 +111,16 @@ class Finisher:
 
 
 def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, login_type: str, remembered: str = "") -> bool:
-    """Make the alert of one capture and queue it. Whatever happens, the login is in the system's log.
+    """Make the alert of one capture and queue it. The login is logged to syslog even if this fails.
 
     Return False if another process has claimed the capture. That process may be killed before it finishes.
     """
     if name in unkept:
         if not _make_alert(spool, name, unkept[name], login_type, remembered):
-            from . import ballast
+            from . import ballast, ledger
 
             ballast.count_lost(spool)
+            ledger.note_lost(spool, name)
         return True
     try:
         with spool.claim(name) as capture:
@@ -127,15 +128,15 @@ def finish(spool: Spool, unkept: "Dict[str, bytes]", name: str, login_type: str,
     except BlockingIOError:
         return False
     except FileNotFoundError:
-        pass  # the child of a killed observer has finished it
+        pass  # the finisher of a killed observer has finished it
     except OSError as error:
         _log_unfinished(name, error)
     return True
 
 
 def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered: str) -> bool:
-    """Return False if there is no space for the alert. A capture in the spool then stays for a later attempt."""
-    from . import alert, outbox, units
+    """Make and queue an alert. Return False if it can't be stored. A capture in the spool stays for a later attempt."""
+    from . import alert, ledger, outbox, units
     from .capture import Capture
 
     try:
@@ -147,8 +148,9 @@ def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered
     queued = True
     tells_end = found["about"] == alert.LOGIN and _has_an_end(capture) and units.Installed().logouts
     if remembered or tells_end:
-        # Before the alert leaves: after a kill in between, the capture is finished again and the record made again.
+        # Before the alert leaves: if a kill follows, the capture is finished again, and the record is written again.
         _record_open_connection(spool, capture, found, remembered, tells_end)
+    ledger.note(spool, found, capture.parent)
     try:
         outbox.put(spool, name, alert.to_json(found))
     except OSError as error:
@@ -160,12 +162,12 @@ def _make_alert(spool: Spool, name: str, raw: bytes, login_type: str, remembered
 
 
 def _has_an_end(capture: "Capture") -> bool:
-    """Tell whether it is a connection of sshd's whose process is known, so that its end can be seen."""
+    """Return whether this is a connection of sshd whose process is known, so that its end can be detected."""
     return capture.is_sshds and bool(capture.parent and capture.parent_start)
 
 
 def _record_open_connection(spool: Spool, capture: "Capture", found: "Alert", remembered: str, tells_end: bool) -> None:
-    """Have the follower watch the connection while it is open. tells_end: and report its end"""
+    """Have the follower watch the connection while it is open. tells_end: whether it also reports the end"""
     from .open_connections import OpenConnections, Record
 
     try:
@@ -191,4 +193,4 @@ def start_follower(spool: Spool) -> None:
 
 
 def _log_unfinished(name: str, error: Exception) -> None:
-    trouble(f"No alert could be made of login {name}. Its capture stays in the spool: {error!r}.")
+    trouble(f"No alert could be made for login {name}. Its capture stays in the spool: {error!r}.")

@@ -3,12 +3,12 @@
 """The follower: watches connections that were reported and are still open.
 
 One connection can carry many sessions (ControlMaster in ssh_config(5)), and PAM sees only the first. So a connection
-that was reported as a tunnel can open a shell an hour later. One process per host watches all these connections, while
+that was reported as a tunnel can open a shell an hour later. One process per host watches all open connections, while
 there are any. If one opens something more serious than was reported, the follower makes a second alert that refers to
-the first. Where a channel wants to know, it makes another one at the end of the connection.
+the first. If a channel has `logouts`, it also makes an alert at the end of each connection.
 
-systemd starts it when there is a record, and restarts it within a minute after a kill. Elsewhere each login's finisher
-and cron's sender start it. It may be killed at any point: the records in open/ stay.
+systemd starts the follower when there is a record, and restarts it within a minute after a kill. On other hosts, each
+login's finisher and cron's sender start it. It can be killed at any point: the records in open/ stay.
 """
 
 import os
@@ -19,7 +19,7 @@ from .connection import Connection
 from .journal import defect, login, trouble
 from .login_types import INTERACTIVE, SOMETHING_OVER, seriousness
 from .open_connections import DIRECTORY, OfAnotherBootError, OpenConnections
-from .processes import Processes
+from .processes import FIRST_PROCESS, Processes
 from .spool import FOLLOWER_LOCK, Lock, Spool, is_locked
 
 TYPE_CHECKING = False
@@ -29,19 +29,18 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .open_connections import Record
 
-# The pause between two looks at a connection. A look at a sleeping one costs a single small file of /proc.
+# The pause between two looks at a connection. Looking at a sleeping one costs reading one small file of /proc.
 PACE_SECONDS = 0.5
-# While ends are to be reported, how often it is noted that all these connections were seen open: so a follower that
-# comes after a kill can tell how long nothing has watched them.
+# While ends are to be reported, how often the time is noted at which all these connections were seen open. So the
+# follower that replaces a killed one can tell how long nothing watched them.
 NOTE_SECONDS = 5.0
 # Rest at least this many times as long as the last looks took, to use at most a twentieth of a processor.
 REST_FACTOR = 20.0
 MOST_DESCRIPTORS = 4096
-FIRST_PROCESS = "/proc/1/stat"
 
 
 def main() -> int:
-    """Follow, as systemd's service; return the exit code.
+    """Run as systemd's service. Return the exit code.
 
     While a directory of records is not empty, the path unit restarts the service as soon as it exits with 0. So it
     exits with 0 only if both directories are empty, or a new version of the program was installed.
@@ -57,7 +56,7 @@ def main() -> int:
 
 
 def _holds_something(place: Spool) -> bool:
-    """Tell whether systemd counts the directory of records as not empty: any file counts."""
+    """Return whether systemd considers the directory of records not empty: any file counts."""
     try:
         return any(not entry.startswith(".") for entry in os.listdir(place.path(DIRECTORY)))
     except FileNotFoundError:
@@ -67,9 +66,10 @@ def _holds_something(place: Spool) -> bool:
 
 
 def start(spool: Spool) -> None:
-    """Start the follower, if none is running and there is something to follow.
+    """Start the follower, unless one is running or there is nothing to follow.
 
-    Not if other users' processes are hidden, as in the sender's sandbox: all connections would seem to be over.
+    It is not started if other users' processes are hidden, as in the sender's sandbox: all connections would seem to be
+    closed.
     """
     if not OpenConnections(spool).names() or is_locked(spool.path(FOLLOWER_LOCK)) or not os.path.exists(FIRST_PROCESS):
         return
@@ -97,21 +97,21 @@ def _detach() -> None:
     os.chdir("/")
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)  # of an operator's `flush`
-    syslog.closelog()  # or the C library would write the log into the file that gets its number
+        os.dup2(null, descriptor)  # the descriptors of an operator's `flush`
+    syslog.closelog()  # or the C library would write the log into a file that is opened later with the same number
     os.closerange(3, MOST_DESCRIPTORS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # the observer ignores them
 
 
 def follow(spool: Spool) -> None:
-    """Watch the open connections until none is left, unless another process does."""
+    """Watch the open connections until none is left. Return at once if another process watches them."""
     lock = Lock(spool.path(FOLLOWER_LOCK))
     done: Set[str] = set()
     while lock.take():
         done = Follower(spool, done).run()
         lock.give_up()
-        # A finisher that found the lock taken has left, and its record would not be noticed.
+        # A finisher that found the lock taken has not started another follower, so its record would not be noticed.
         if _version() != VERSION or not set(OpenConnections(spool).names()) - done:
             return
 
@@ -129,7 +129,7 @@ def _identity(path: str) -> "Tuple[int, int]":
         return 0, 0
 
 
-# The version that runs.
+# The version that is running.
 VERSION = _version()
 
 
@@ -143,13 +143,13 @@ class Follower:
         self._processes = Processes(keeping=("stat",))
         self._followed: Dict[str, Followed] = {}
         self._done = set(done or ())
-        # Until when the follower before this one has watched, in seconds since the epoch, and when it was noted.
+        # Until when the previous follower watched, in seconds since the epoch, and when that was last noted.
         self._watched_until = self._noted()
         self._noted_at = 0.0
-        self._listed: List[List[int]] = []  # when the directories had been changed, at the last two listings
+        self._listed: List[List[int]] = []  # when the directories were last changed, at the last two listings
 
     def run(self) -> "Set[str]":
-        """Watch until no connection is left or the program was replaced; return the records that can't be removed."""
+        """Watch until no connection is left or the program was replaced. Return the records that can't be removed."""
         while _version() == VERSION:
             self.take()
             if not self._followed:
@@ -160,9 +160,9 @@ class Follower:
         return self._done
 
     def take(self) -> None:
-        """Take new records; forget those that were removed.
+        """Take new records, and forget those that were removed.
 
-        A directory's time is as coarse as the kernel's clock, so the directory is read once more after a change.
+        The time of a directory has the resolution of the kernel's clock, so it is read once more after a change.
         """
         changed_at = self._records.changed_at()
         if self._listed == [changed_at, changed_at]:
@@ -197,11 +197,11 @@ class Follower:
         self._note(now)
 
     def _end(self, name: str, record: "Record", seen: float) -> None:
-        """Report the end of a connection if that is wanted, and remove its record. seen: when it was last seen open"""
+        """Report the end of a connection if requested, and remove its record. seen: when it was last seen open"""
         if record.tells_end:
             if record.reported["about"] != alert.LOGOUT:
                 record.reported = alert.ended(record.reported, seen)
-                # Before it is queued: whoever goes on after a kill queues the same alert, not another one.
+                # Before it is queued: a follower that continues after a kill queues the same alert, not another one.
                 self._keep(record)
                 login(alert.log_line(record.reported))
             self._queue(record.reported)
@@ -214,7 +214,7 @@ class Follower:
             return 0.0
 
     def _note(self, now: float) -> None:
-        """Note that these connections have just been seen open, as the time of the lock's file."""
+        """Note that these connections have just been seen open. The note is the time of the lock's file."""
         is_due = now - self._noted_at >= NOTE_SECONDS
         if is_due and any(followed.record.tells_end for followed in self._followed.values()):
             self._noted_at = now
@@ -239,7 +239,7 @@ class Follower:
         try:
             self._records.keep(record)
         except OSError:
-            pass  # the former record stays: after a kill, it may be reported once more
+            pass  # the previous record stays: after a kill, it may be reported again
 
     def _remove(self, name: str) -> None:
         try:
@@ -280,18 +280,18 @@ class Followed:
         return login_type if login_type and seriousness(login_type) > reported else None
 
     def is_done(self) -> bool:
-        """Tell whether the connection is over, or nothing more of it is to be reported."""
+        """Return whether the connection is closed, or nothing more about it needs a report."""
         if self.record.reported["about"] == alert.LOGOUT:
-            return True  # by a follower that was killed before it had removed the record
+            return True  # a killed follower has made the alert of the end, and not removed the record: see _end
         return self._connection.over or (self._is_reported_whole() and not self.record.tells_end)
 
     def _is_reported_whole(self) -> bool:
         return bool(self.record.reported["type"] == INTERACTIVE)
 
     def has_changed(self) -> bool:
-        """Tell whether the record has changed since the last call.
+        """Return whether the record has changed since the last call.
 
-        What it remembers counts only while a missed session would be reported.
+        The remembered state matters only while a missed session would be reported.
         """
         if seriousness(self.record.reported["type"]) < seriousness(SOMETHING_OVER):
             self.record.remembered = self._connection.remembered()
@@ -302,5 +302,5 @@ class Followed:
         return self.record.reported["id"], self.record.remembered
 
     def close(self) -> None:
-        """Stop watching it."""
+        """Stop watching the connection."""
         self._connection.close()

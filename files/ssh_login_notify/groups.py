@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether an account is in a group, as this host says: its primary group, and all others (getgrouplist(3)).
+"""Check on this host whether an account is in a group: its primary group, or a supplementary one (getgrouplist(3)).
 
-Accounts and groups may be in a directory on the network (nsswitch.conf(5)) that does not answer. So a child asks, and
-is ended after a short time. Without an answer the account is in no group, and nobody asks again for a while: alerts
-must not wait for a directory.
+Accounts and groups can come from a network directory (nsswitch.conf(5)) that does not answer. So a child process does
+the lookup, and is killed after a short time. Without an answer, the account counts as a member of no group, and there
+is no further lookup for a while: alerts must not wait for a directory.
 """
 
 import grp
@@ -20,14 +20,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Tuple
 
-# A directory that works answers in a fraction of it.
+# A directory that works answers in a fraction of this.
 ANSWER_SECONDS = 2.0
-# After a look-up without an answer. One run of the sender waits at most a tenth of its time.
+# The pause after a lookup without an answer. So one run of the sender waits for at most a tenth of its time.
 PAUSE_SECONDS = 60.0
-# An answer is used again for so long: a burst of logins is one question.
+# An answer is cached for this long, so that a burst of logins causes one lookup.
 FRESH_SECONDS = 60.0
 YES, NO = b"y", b"n"
-# How long a child that was killed may take to end. One that the kernel does not let go of is left behind.
+# How long to wait for a killed child to exit. A child that is stuck in the kernel is not waited for any longer.
 END_SECONDS = 0.2
 
 _answers: "Dict[Tuple[str, Tuple[str, ...]], Tuple[float, bool]]" = {}
@@ -35,7 +35,7 @@ _silent_until = 0.0
 
 
 def has_member(groups: "List[str]", user: str) -> bool:
-    """Tell whether the user is in one of these groups for certain. False where that can't be found out in time."""
+    """Return whether the user is certainly in one of these groups. Return False if there is no answer in time."""
     global _silent_until
     now = time.monotonic()
     asked = (user, tuple(groups))
@@ -48,8 +48,8 @@ def has_member(groups: "List[str]", user: str) -> bool:
     if answer not in (YES, NO):
         _silent_until = time.monotonic() + PAUSE_SECONDS
         trouble(
-            f"The host could not say within {ANSWER_SECONDS:.0f} seconds who is in which group, so no rule with `group`"
-            " matches: look at the directory that nsswitch.conf names."
+            f"The lookup of a user's groups had no answer within {ANSWER_SECONDS:.0f} seconds, so no rule with `group`"
+            " matches: check the directory that nsswitch.conf names."
         )
         return False
     _answers[asked] = (time.monotonic(), answer == YES)
@@ -57,12 +57,12 @@ def has_member(groups: "List[str]", user: str) -> bool:
 
 
 def _ask(groups: "List[str]", user: str) -> bytes:
-    """Return YES or NO, anything else for no answer."""
+    """Return YES or NO, or anything else if there was no answer."""
     try:
         ours, its = socket.socketpair()
         child = os.fork()
     except OSError:
-        return b""  # no memory, or no process
+        return b""  # out of memory, descriptors or processes
     if not child:
         try:
             its.send(YES if _is_member(groups, user) else NO)
@@ -82,14 +82,14 @@ def _ask(groups: "List[str]", user: str) -> bytes:
 def _is_member(groups: "List[str]", user: str) -> bool:
     try:
         numbers = os.getgrouplist(user, pwd.getpwnam(user).pw_gid)
-    except (KeyError, OSError, ValueError):  # no such user here; a name that no user can have
+    except (KeyError, OSError, ValueError):  # no such user, or an impossible name
         return False
     for group in groups:
         try:
             if grp.getgrnam(group).gr_gid in numbers:
                 return True
         except KeyError:
-            pass  # there is no such group here
+            pass  # no such group on this host
     return False
 
 

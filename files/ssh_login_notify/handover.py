@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the hook's child to the observer: write the capture into the spool, and become the observer if there is none.
+"""From the hook's child to the observer: write the capture into the spool, and become the observer if none is running.
 
-The hook's child imports this module first, before it writes the capture. So it imports built-in modules only. It is
-compiled with the package, while Python compiles the hook's own file in every login.
+The hook's child imports this module before it writes the capture, so this module imports only built-in modules. It is
+compiled along with the package, whereas Python compiles the hook's own file at every login.
 """
 
 import posix
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .exits import Exits
 
-# Exists if SELinux is on. Then each refusal is a line in the audit log.
+# Exists if SELinux is on. Then each denied access is logged in the audit log.
 SELINUX = "/sys/fs/selinux/enforce"
 AUTOGROUP = "/proc/self/autogroup"
 # nice(2)
@@ -22,14 +22,14 @@ HURRY = -15
 
 
 def hand_over(spool: str, name: str, capture: bytes, keep: "Callable[[str, bytes], None]") -> None:
-    """Write a capture into the spool, and become the observer unless there is one.
+    """Write a capture into the spool, and become the observer unless one is running.
 
-    spool: the spool's path. keep: writes a capture into it, and raises OSError if it can't.
+    spool: the spool's path. keep: writes a capture into the spool, and raises OSError if it can't
     """
     exits = None
     try:
         hurry()
-        # Before the capture is written, because the disk may take longer than the whole login.
+        # Before the capture is written, because the disk can take longer than the whole login.
         exits = None if is_observed(spool) else register()
     except BaseException:  # whatever fails, the capture must still be written
         pass
@@ -39,27 +39,27 @@ def hand_over(spool: str, name: str, capture: bytes, keep: "Callable[[str, bytes
             keep(name, capture)
         except OSError:
             exits = None
-            posix.closerange(3, 64)  # a host may be short of descriptors
+            posix.closerange(3, 64)  # the host may have run out of descriptors
             keep(name, capture)
         unkept = {}
         if is_held(spool, "observer.lock"):
             return
     except OSError:
-        pass  # no space, or no spool: the observer gets the capture from memory, so that at least syslog has it
+        pass  # no space, or no spool: the observer takes the capture from memory, so that at least syslog has the login
     from . import observer
 
     observer.main(unkept, exits)
 
 
 def hurry() -> None:
-    """Raise the priority, so that the observer starts watching before the login's own processes delay it.
+    """Raise the priority, so that the observer starts to watch before the login's own processes can delay it.
 
-    setsid(2) creates a scheduling group (sched(7), autogroup), and nice(2) counts only within it. So the group gets the
-    same value. If the hook could set SCHED_FIFO, children of this process are ordinary from here on. The observer
-    itself returns to the ordinary policy in time.
+    setsid(2) creates a scheduling group (sched(7), autogroup), and a nice value has an effect only within its group. So
+    the group gets the same value. If the hook has set SCHED_FIFO, children of this process get the ordinary policy from
+    here on. The observer itself keeps SCHED_FIFO only while a few of its connections are young (observer.MOST_YOUNG).
 
-    The kernel checks CAP_SYS_ADMIN when a group's value is written, although it does not need it
-    (kernel/sched/autogroup.c, proc_sched_autogroup_set_nice). Under SELinux, each check would be a line in the audit
+    When a group's value is written, the kernel checks CAP_SYS_ADMIN, although it does not need it
+    (kernel/sched/autogroup.c, proc_sched_autogroup_set_nice). Under SELinux, each check would add a line to the audit
     log.
     """
     try:
@@ -77,13 +77,13 @@ def hurry() -> None:
         if posix.sched_getscheduler(0) == posix.SCHED_FIFO:
             posix.sched_setscheduler(0, posix.SCHED_FIFO | posix.SCHED_RESET_ON_FORK, posix.sched_param(1))
     except (OSError, AttributeError):
-        pass  # not in this Python
+        pass  # not allowed, or this Python lacks it
 
 
 def register() -> "Optional[Exits]":
-    """Ask the kernel for a record of each process that ends from now on; None if it gives none."""
+    """Ask the kernel for a record of each process that ends from now on. Return None if it provides none."""
     if is_there(SELINUX):
-        return None  # no policy allows it to sshd, and each refusal would be a line in the audit log
+        return None  # no policy allows sshd to do this, and each refusal would add a line to the audit log
     try:
         from .exits import Exits
 
@@ -93,7 +93,7 @@ def register() -> "Optional[Exits]":
 
 
 def is_there(path: str) -> bool:
-    """Tell whether a path exists."""
+    """Return whether a path exists."""
     try:
         posix.stat(path)
     except OSError:
@@ -102,7 +102,7 @@ def is_there(path: str) -> bool:
 
 
 def is_observed(spool: str) -> bool:
-    """Tell whether an observer is running, False if that can't be found out."""
+    """Return whether an observer is running, or False if that can't be found out."""
     try:
         return is_held(spool, "observer.lock")
     except OSError:
@@ -110,9 +110,9 @@ def is_observed(spool: str) -> bool:
 
 
 def is_held(spool: str, lock: str, keep_open: bool = False) -> bool:
-    """Tell whether another process holds a lock of the spool. Raise OSError if that can't be found out.
+    """Return whether another process holds a lock of the spool. Raise OSError if that can't be found out.
 
-    keep_open: leave the file open, because closing it releases a lock that this process itself holds (fcntl(2))
+    keep_open: leave the file open, because closing it would release a lock that this process itself holds (fcntl(2))
     """
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
     descriptor = posix.open(spool + "/" + lock, flags, 0o600)

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The problems of this host, each with what to do. `status` shows them, and the self-check reports them to the channel.
+"""The problems of this host, each with its remedy. `status` shows them, and the self-check reports them to the channel.
 
-Looking changes nothing and opens no network connection. The most urgent problem comes first.
+The examination changes nothing and opens no network connection. The most urgent problem comes first.
 """
 
 import os
@@ -11,6 +11,7 @@ import time
 from . import (
     ballast,
     channel_health,
+    completeness,
     config,
     labels,
     login_rules,
@@ -19,6 +20,7 @@ from . import (
     pam_stack,
     paths,
     sshds,
+    suppressed,
     trust,
     units,
 )
@@ -36,7 +38,7 @@ from .text import plain_or_quoted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 RUN_ROLE = "run the role again"
 # A disk with less free space than this counts as full.
@@ -44,7 +46,7 @@ FULL_BYTES = 1 << 14
 # A service ends with these codes if systemd could not set up its unit's settings ("Process Exit Codes" in
 # systemd.exec(5)). A missing program, 203, is a problem of its own.
 UNSTARTED = frozenset(range(200, 246)) - {203}
-# A sentence lists at most this many names.
+# The most names that a sentence lists.
 MOST_NAMES = 3
 # systemd, or the finisher of a login, starts a follower within a second when it is needed.
 FOLLOWED_SECONDS = 2.0
@@ -53,10 +55,11 @@ FOLLOWED_SECONDS = 2.0
 class Health:
     """The host as it is now.
 
-    configuration: None when it can't be used. state: what the sender last did with the spool's own queue. captured:
-    names of the captures, None when the spool can't be read. channels: where alerts go. queues: those of the channels,
-    and before them the spool's own one if that is another. overflowing: names of what waits outside. sshds: those that
-    accept logins. problems: what is wrong.
+    configuration: None if it can't be used. state: what the sender last did with the spool's own queue. captured:
+    names of the captures, None if the spool can't be read. channels: where alerts go. queues: the queues of the
+    channels, preceded by the spool's own queue if no channel uses it. overflowing: names of the alerts that wait
+    outside the spool. sshds: those that accept logins. problems: what is wrong. unknown: keys of problems that can't be
+    checked now.
     """
 
     def __init__(self, configuration: "Optional[Configuration]", state: State) -> None:
@@ -68,25 +71,26 @@ class Health:
         self.overflowing: List[str] = []
         self.sshds: List[sshds.Sshd] = []
         self.problems: List[Problem] = []
+        self.unknown: Set[str] = set()
 
     @property
     def severity(self) -> int:
-        """Return the severity of the worst problem, 0 if there is none."""
+        """Return the severity of the worst problem, or 0 if there is none."""
         return max([problem.severity for problem in self.problems], default=0)
 
     @property
     def oldest_waiting_seconds(self) -> "Optional[float]":
-        """Return the age of the oldest waiting alert, None if none waits."""
+        """Return the age of the oldest waiting alert, or None if none waits."""
         return channel_health.age([name for queue in self.queues for name in queue.waiting])
 
     @property
     def last_ping(self) -> "Optional[Dict[str, Any]]":
-        """Return the last ping of the dead man's switch."""
+        """Return the last ping of the dead man's switch, or None if there was none."""
         found = channel_health.pings(self.channels)
         return found[-1] if found else None
 
     def accepts(self, what: str) -> bool:
-        """Tell whether the configuration accepts this problem of the host, so that it is not reported."""
+        """Return whether the configuration accepts this problem, so that it is not reported."""
         return self.configuration is not None and what in self.configuration.accept
 
 
@@ -101,14 +105,17 @@ def examine(spool: Spool) -> Health:
     problems += _of_installation()
     problems += _of_user()
     problems += _of_scheduler()
-    problems += _of_units()
+    problems += _of_units(health)
+    problems += _of_journal(health)
     problems += _of_labels(spool)
     problems += _of_geo_database(configuration)
+    problems += _of_metrics(configuration)
     try:
         health.captured = spool.names("incoming")
         own, health.channels = channel_health.of_host(configuration, spool, health.overflowing)
         health.queues = list(dict.fromkeys([own, *health.channels]))
         problems += _of_spool(spool, health.captured, health.overflowing)
+        problems += completeness.problems(spool, health.accepts("unproven_logins"))
     except OSError as error:
         problems.append(Problem(CRITICAL, "spool", f"the spool can't be used ({_why(error)}): {RUN_ROLE}"))
     problems += _of_open_connections(spool)
@@ -145,7 +152,7 @@ def _of_pam(health: Health) -> "Iterator[Problem]":
 
 
 def _of_user_environment(service: str, path: str) -> "Iterator[Problem]":
-    """Report PAM rules that let users set the program's environment before it runs (pam_env(8), user_readenv)."""
+    """Yield a problem for each PAM rule that lets users set the program's environment (pam_env(8), user_readenv)."""
     for reader in pam_stack.user_environment_readers(path, pam_files.read(path), pam_files.find):
         if reader["part"] == "auth":
             where = "{file} line {line}".format(**reader)
@@ -190,7 +197,7 @@ def _of_user() -> "Iterator[Problem]":
 
 
 def _of_scheduler() -> "Iterator[Problem]":
-    """Compare how the role set up the start of the sender with this host as it is now."""
+    """Yield a problem if this host does not have the scheduler for which the role set up the sender."""
     scheduler, is_systemd = units.Installed().scheduler, units.are_here()
     if scheduler == "systemd" and not is_systemd:
         what = "the role set up systemd to start the sender, but systemd does not run here or the units are missing"
@@ -200,16 +207,32 @@ def _of_scheduler() -> "Iterator[Problem]":
         yield Problem(WARNING, "scheduler", f"{what}: {RUN_ROLE}")
 
 
-def _of_units() -> "Iterator[Problem]":
-    """Ask systemd about the units, if the role installed any."""
-    for service, code in units.exit_codes().items():
-        if code in UNSTARTED:
-            what = f"systemd could not start {printable(service)} (exit code {code}, systemd.exec(5))"
-            yield Problem(CRITICAL, service, f"{what}: {RUN_ROLE}, it leaves out the settings that this host refuses")
-    states = (units.ask("is-active", *paths.UNITS) or "").split()
-    for unit, state in zip(paths.UNITS, states):
-        if state != "active":
-            yield Problem(CRITICAL, unit, f"the systemd unit {unit} is {printable(state)}: {RUN_ROLE}")
+def _of_units(health: Health) -> "Iterator[Problem]":
+    """Yield the problems that systemd reports about the units, if the role installed any."""
+    found = units.found()
+    if not found and units.are_here():  # systemd does not answer
+        health.unknown.update((*paths.UNITS, *paths.SERVICES))
+    for unit in found:
+        name, fault = printable(unit.name), unit.fault()
+        if unit.exit_code in UNSTARTED:
+            what = f"systemd could not start {name} (exit code {unit.exit_code}, systemd.exec(5))"
+            yield Problem(CRITICAL, unit.name, f"{what}: {RUN_ROLE}, which omits the settings that this host refuses")
+        elif fault:
+            mend = f"systemctl unmask {name}, and {RUN_ROLE}" if unit.load == "masked" else RUN_ROLE
+            yield Problem(CRITICAL, unit.name, f"the systemd unit {name} {printable(fault)}: {mend}")
+
+
+def _of_journal(health: Health) -> "Iterator[Problem]":
+    """Yield a problem if journald has dropped lines of sshd. The audit needs them: they may be those of logins."""
+    try:
+        dropped = suppressed.lately()
+    except OSError:  # a problem of journald, which the audit reports
+        dropped = None
+        health.unknown.add("journal")
+    if dropped:
+        what = f"journald has dropped {counted(dropped.count, 'message')} of {printable(dropped.unit)} in the last hour"
+        mend = "find out what made so many, and see RateLimitBurst= in journald.conf(5)"
+        yield Problem(WARNING, "journal", f"{what}: {mend}")
 
 
 def _of_labels(spool: Spool) -> "Iterator[Problem]":
@@ -219,7 +242,7 @@ def _of_labels(spool: Spool) -> "Iterator[Problem]":
 
 def _of_geo_database(configuration: "Optional[Configuration]") -> "Iterator[Problem]":
     if configuration and configuration.geo_database:
-        from .geo_database import GeoDatabase  # most hosts have none
+        from .geo_database import GeoDatabase  # most hosts do not use it
 
         database = GeoDatabase(configuration.geo_database, configuration.language)
         for sentence in database.problems:
@@ -227,8 +250,17 @@ def _of_geo_database(configuration: "Optional[Configuration]") -> "Iterator[Prob
         database.close()
 
 
+def _of_metrics(configuration: "Optional[Configuration]") -> "Iterator[Problem]":
+    if configuration and configuration.metrics_file:
+        from . import metrics  # most hosts do not use it
+
+        sentence = metrics.fault(configuration.metrics_file)
+        if sentence:
+            yield Problem(WARNING, "metrics", sentence)
+
+
 def _of_spool(spool: Spool, captured: "List[str]", overflowing: "List[str]") -> "Iterator[Problem]":
-    """Report problems of the spool. Raise OSError if it can't be read."""
+    """Yield the problems of the spool. Raise OSError if it can't be read."""
     unexpected = spool.unexpected()
     if overflowing:
         what = counted(len(overflowing), "alert waits", "alerts wait")
@@ -250,7 +282,7 @@ def _of_spool(spool: Spool, captured: "List[str]", overflowing: "List[str]") -> 
 
 
 def _is_full(path: str) -> bool:
-    """Tell whether a disk has no space left, even for root. Some file systems do not count inodes."""
+    """Return whether a disk has no space left, even for root. Some file systems report no number of inodes."""
     disk = os.statvfs(path)
     return disk.f_bfree * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_ffree == 0)
 
@@ -267,7 +299,7 @@ def _of_open_connections(spool: Spool) -> "Iterator[Problem]":
 
 
 def _unfollowed(spool: Spool) -> int:
-    """Return how many connections no process watches. The moment between two processes does not count."""
+    """Return how many open connections no process watches, after waiting FOLLOWED_SECONDS for a follower to start."""
     until = time.monotonic() + FOLLOWED_SECONDS
     records = OpenConnections(spool)
     try:
@@ -276,7 +308,7 @@ def _unfollowed(spool: Spool) -> int:
                 return len(records.names())
             time.sleep(0.1)
     except OSError:
-        pass  # a spool that can't be used is reported
+        pass  # examine() reports a spool that can't be used
     return 0
 
 
@@ -286,7 +318,7 @@ def _is_followed(spool: Spool) -> bool:
 
 
 def _of_deliveries(health: Health) -> "Iterator[Problem]":
-    """Report what no channel alone shows."""
+    """Yield the problems that no single channel shows."""
     configuration = health.configuration
     hours = configuration.longest_silence if configuration else 0
     since = channel_health.last_sign(health.channels)
@@ -311,7 +343,7 @@ def _listed(names: "List[str]") -> str:
 
 
 def as_json(health: Health) -> "Dict[str, Any]":
-    """Return everything as JSON, for machines. Of secret URLs it contains only the hosts."""
+    """Return everything in the form for JSON. Of secret URLs, it contains only the host names."""
     configuration, channels = health.configuration, health.channels
     recent = [dict(entry, channel=channel.name) for channel in channels for entry in channel.state.recent]
     recent.sort(key=lambda entry: float(entry["delivered_at"]))
@@ -350,7 +382,7 @@ def _shown(configuration: Configuration) -> "Dict[str, Any]":
 
 
 def as_line(health: Health, word: str) -> str:
-    """Return one line for people, as monitoring plugins do: the state, the problems, and the numbers."""
+    """Return one line for people, in the form of monitoring plugins: the state, the problems, and the numbers."""
     found = as_json(health)
     parts = found["problems"] or ["nothing is wrong"]
     label = printable(found["configuration"].get("host_label", os.uname().nodename))

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tells one login from another: its user, its address, the key it was made with, and its type.
+"""The identity of a login: its user, its address, the key that it was made with, and its type.
 
-Two logins are the same for a repeat (repeats.py) or a mute only if all that counts there is equal as a whole. The text
-of a key is an exact one: a certificate is its own key and its authority, a password is the method's name.
+A repeat (repeats.py) or a mute treats two logins as the same only if all facts that it compares are equal as a whole.
+The text for a key is exact: a certificate is identified by its own key, its authority and its key id, and a password by
+the name of the method.
 """
 
 import hashlib
@@ -16,19 +17,19 @@ if TYPE_CHECKING:
 
     from .alert import Alert
 
-# In place of the methods of a login whose methods are unknown: an sshd before 7.6, or another service.
+# Stands for unknown methods: of a login through an sshd before 7.6, or through another service.
 NO_KEY = "not known"
-# A longer text stands as its hash: whoever signs a certificate chooses its key id.
+# A longer text is replaced by its hash, because the signer of a certificate can choose any key id.
 LONGEST = 300
 
 
 def facts_of(alert: "Alert") -> "Dict[str, str]":
-    """Return all that has to be equal for two logins to be the same: `user`, `address`, `key`, `type`."""
+    """Return the facts that must all be equal in a repeat: `user`, `address`, `key`, `type`."""
     return {"user": alert["user"], "address": alert["address"], "key": key_of(alert), "type": alert["type"]}
 
 
 def key_of(alert: "Alert") -> str:
-    """Return the keys and the methods that a login was made with, in one text."""
+    """Return one text for the keys and methods that a login was made with."""
     text = ", then ".join(map(_exact, alert["methods"])) or NO_KEY
     return text if len(text) <= LONGEST else hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
@@ -43,12 +44,13 @@ def _exact(method: "Dict[str, Any]") -> str:
 
 
 def keys_over_time(alert: "Alert", people: "Iterable[str]") -> "List[str]":
-    """Return a text for each method that stays the same when certificates are renewed.
+    """Return a text for each method that stays the same when a certificate is renewed.
 
-    A certificate is its authority and its key id, or the entry in the map of people that holds it, since some
-    authorities write another key id into each certificate. Its own key may change every day.
+    A certificate's own key may change every day. So the text is the entry in the map of people that matches the
+    certificate, because some authorities write a new key id into each one. Without such an entry, it is the authority
+    and the key id.
 
-    people: the entries of the map: fingerprints and certificate patterns
+    people: the keys of that map: fingerprints and certificate patterns
     """
     patterns = [entry for entry in people if " " in entry]
     return [_lasting(method, patterns) for method in alert["methods"]] or [NO_KEY]
@@ -65,5 +67,5 @@ def _lasting(method: "Dict[str, Any]", patterns: "List[str]") -> str:
 
 
 def network_of(alert: "Alert") -> str:
-    """Return the network that a login came from: 203.0.113.0/24, 2001:db8::/48, or what is known instead of one."""
+    """Return the network that a login came from: 203.0.113.0/24, 2001:db8::/48, else its address or its terminal."""
     return client_networks.around(alert["address"]) or alert["address"] or alert["terminal"] or NO_KEY

@@ -12,18 +12,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, List, Optional
 
+# For this long after a change of installed files, the role may still be running.
+UNSETTLED_SECONDS = 120
+
 
 def installed_at() -> float:
-    """Return when the role last changed an installed file, in seconds since the epoch; 0 if unknown."""
+    """Return when the role last changed an installed file, in seconds since the epoch, or 0 if unknown."""
     try:
         return os.stat(paths.MANIFEST).st_mtime
     except OSError:
         return 0.0
 
 
+def is_unsettled(now: float, configuration: str) -> bool:
+    """Return whether the role has just changed something, and may still be running.
+
+    configuration: the path of the configuration file
+    """
+    try:
+        configured_at = os.lstat(configuration).st_mtime
+    except OSError:
+        configured_at = 0.0
+    return 0 <= now - max(installed_at(), configured_at) < UNSETTLED_SECONDS
+
+
 def changed_files() -> "List[str]":
     """Return the paths that differ from what the role installed: changed, missing, added, writable by other users, or
-    unreadable for root.
+    not readable by root.
 
     Raise OSError or ValueError if the manifest can't be read.
     """
@@ -35,7 +50,7 @@ def changed_files() -> "List[str]":
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
     directories = [paths.LIBRARY, paths.PACKAGE, *_sub_packages(files)]
     changed += [path for path in directories if not _is_open_to_root(path)]
-    # Python would load a module beside the package instead of one of the package's.
+    # A file that was added to a directory of the package could be loaded in place of one of its modules.
     known = {paths.MANIFEST, *files, *directories}
     for directory in directories:
         found = [os.path.join(directory, entry) for entry in sorted(_entries(directory)) if entry != "__pycache__"]
@@ -49,12 +64,12 @@ def _sub_packages(files: "Iterable[str]") -> "List[str]":
 
 
 def _entries(directory: str) -> "List[str]":
-    """Return the names in a directory; none if there is no directory, which its files show."""
+    """Return the names in a directory. If it is missing, return none: its files are reported as missing."""
     return os.listdir(directory) if os.path.isdir(directory) else []
 
 
 def _is_as_installed(path: str, digest: object) -> bool:
-    import hashlib  # not for the sender of each login, which only calls installed_at()
+    import hashlib  # not at the top: the sender, which each login starts, calls only installed_at()
 
     try:
         status = os.lstat(path)
@@ -75,16 +90,16 @@ def _is_open_to_root(directory: str) -> bool:
 
 
 def _is_roots(status: os.stat_result, needed: int) -> bool:
-    """Tell whether root owns a file, no other user can write to it, it is not setuid, and root has the needed rights.
+    """Return whether root owns a file, no other user can write to it, it is not setuid, and root has the needed rights.
 
-    By the mode, not by access(2): the sender runs as root without CAP_DAC_OVERRIDE, and this process may have it.
+    The mode decides, not access(2): the sender runs as root without CAP_DAC_OVERRIDE, but this process may have it.
     """
     mode = status.st_mode
     return status.st_uid == 0 and not mode & 0o6022 and mode & needed == needed
 
 
 def cannot_run() -> "Optional[str]":
-    """Return why the kernel can't run the installed program, None if it can."""
+    """Return why the kernel can't run the installed program, or None if it can."""
     try:
         if os.statvfs(paths.PROGRAM).f_flag & os.ST_NOEXEC:
             return f"{paths.PROGRAM} is on a file system that is mounted noexec"

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The system's log (syslog(3), facility authpriv). It also has every login, whether its alert was sent or not."""
+"""The system log (syslog(3), facility authpriv). It contains every login, whether or not its alert was sent."""
 
 NAME = "ssh-login-notify"
 
@@ -16,8 +16,8 @@ def trouble(sentence: str) -> None:
 
 
 def defect(error: BaseException) -> str:
-    """Return what failed in the program itself, and where. The error's text is left out: it may quote a secret."""
-    if isinstance(error, (ImportError, SyntaxError)):  # of a module that is loaded late
+    """Return what failed in the program itself, and where. The text of the error is left out: it may quote a secret."""
+    if isinstance(error, (ImportError, SyntaxError)):  # in a module that is loaded late
         what = getattr(error, "name", None) or getattr(error, "filename", None) or "?"
         return f"the installed program is damaged, {what} can't be loaded: run the role again"
     places = []
@@ -30,8 +30,8 @@ def defect(error: BaseException) -> str:
 
 
 def _write(priority: str, text: str) -> None:
-    import syslog  # not built in everywhere, and seldom needed
+    import syslog  # rarely needed, and not built into every interpreter
 
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    # A line end would begin another line, which text from outside must never do.
+    # Text from outside must not be able to begin a new line of the log.
     syslog.syslog(getattr(syslog, priority), " ".join(text.splitlines()))

@@ -1,15 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How heavy a login is, and why: what its message has to say first, and what no rule may suppress (docs/weights.md).
+"""Weigh a login: how heavy it is, and why (docs/weights.md). Its message begins with the weights.
 
-Everything here is known on the host alone. A weight never depends on what the user has chosen, only on what sshd, the
-administrator or the notifier's own memory says.
+A heavy login is suppressed only by a rule that names each of its weights, or by root's own mute (mutes.py). All facts
+come from the host itself. No weight depends on anything that the user can choose: they depend only on sshd, the
+administrator and the notifier's own memory.
 """
 
 import time
 
 from . import rules
-from .alert import LOGIN
+from .alert import LOGIN, MISSED
 from .failures import HEAVY_FROM
 from .memory import KEY, NETWORK, PASSWORDS, TYPE
 from .text import printable
@@ -23,26 +24,26 @@ if TYPE_CHECKING:
     from .config import Configuration
     from .memory import Memory
 
-    # A key of wording.py's reasons, and the values that it takes; empty where the weight says it all.
+    # A key of the reasons in wording.py, and its values. Empty if the weight needs no explanation.
     Reason = Dict[str, Any]
-    # From a user's address and the time of the login: the failed attempts before it, None where nobody knows.
+    # Takes a client's address and the time of the login. Returns the failed attempts before it, None if unknown.
     Failures = Callable[[str, float], Optional[int]]
-    # From a fingerprint and a user: the comment of the key's line, None where nobody knows.
+    # Takes a fingerprint and a user. Returns the comment of the key's line, None if unknown.
     Comments = Callable[[str, str], Optional[str]]
 
-# Only there, no directory is asked: a login of an account with this number is one of root.
+# The only source of accounts with the number 0. No network directory is queried.
 ACCOUNTS = "/etc/passwd"
-# A host has few accounts with the number 0; the file is read no further.
+# The rest of a larger file is not read.
 LARGEST_BYTES = 1 << 20
 
 
 def knows_nothing(*_what: object) -> None:
-    """Stand for a source that is not there."""
+    """Return None for any question, in place of a source that is missing."""
     return
 
 
 class Judge:
-    """Weighs logins, as the sender takes them from the queue."""
+    """Weighs logins when the sender takes them from the queue."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Judge:
         failures: "Failures" = knows_nothing,
         comments: "Comments" = knows_nothing,
     ) -> None:
-        """Take what it asks."""
+        """Keep references to the configuration, the memory and the lookups."""
         self._configuration = configuration
         self._memory = memory
         self._failures = failures
@@ -63,8 +64,10 @@ class Judge:
 
         A reason has a `key`, and values: {"key": "failures", "count": 12}.
 
-        before: earlier logins that are told in the same message
+        before: earlier logins in the same message
         """
+        if alert["about"] == MISSED:
+            return dict(alert, weights=[ANOMALY], reasons=[])
         if alert["about"] != LOGIN:
             return dict(alert, weights=[], reasons=[])
         said: Dict[str, Reason] = {}
@@ -115,7 +118,7 @@ class Judge:
 
 
 def root_accounts() -> "List[str]":
-    """Return the names of the local accounts with the number 0: passwd(5)."""
+    """Return the names of the local accounts with the uid 0 (passwd(5))."""
     found = ["root"]
     try:
         with open(ACCOUNTS, "rb") as file:
@@ -124,5 +127,5 @@ def root_accounts() -> "List[str]":
                 if len(fields) > 2 and fields[2] == b"0":
                     found.append(printable(fields[0]))
     except OSError:
-        pass  # root is root all the same
+        pass  # `root` itself is always in the list
     return found

@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sender looks up for an alert beside the login itself (context.py): once for the host, or for each address.
+"""The lookups that add context to an alert (context.py): once for the host, or for each address.
 
-It is made by root, who loads and opens what is configured, and nothing else. Then it is asked without root, for alerts
-that get a message, never while a login waits. Each look-up has a limit of half a second, and all of a run together
-have one as well, so that a backlog is not late by them. One that fails is left out: no alert fails by it.
+As root, the sender only loads and opens the sources that are configured. It queries them after it has given root up,
+only for alerts that get a message, and never while a login waits. Each lookup has a time limit of half a second. All
+queries about logins in one run share a limit as well, so that they do not delay a backlog. A failed lookup is left out,
+and the alert is sent without it.
 """
 
 import re
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from .config import Configuration
     from .spool import Spool
 
-    # From a fingerprint and the time of a login: who has sent the key (instance_connect.py).
+    # Takes a fingerprint and the time of a login. Returns who sent the key (instance_connect.py).
     Senders = Callable[[str, float], Optional[str]]
 
-# For all that is looked up in one run of the sender.
+# The time limit for all queries about logins in one run of the sender.
 RUN_SECONDS = 10.0
-# What the hypervisor says of itself, and the forms by which EC2 is known ("Determine whether your instance is an EC2
-# instance"): Nitro's vendor, its asset tag, which is the instance's id; of Xen, the BIOS, and the id of the domain.
-# Everybody may read these, and ProtectKernelTunables= hides none. They cost nothing where they are missing.
+# Files in which the hypervisor identifies itself, and the values that identify EC2 ("Determine whether your instance is
+# an EC2 instance"). For Nitro, they are the vendor and the asset tag, which is the instance's id. For Xen, they are the
+# version of the BIOS and the id of the domain. Every user can read these files, and ProtectKernelTunables= hides none
+# of them. Where they are missing, the check costs nothing.
 EC2_SIGNS = (
     ("/sys/devices/virtual/dmi/id/sys_vendor", re.compile(r"Amazon EC2\Z")),
     ("/sys/devices/virtual/dmi/id/board_asset_tag", re.compile(r"i-[0-9a-f]{8,32}\Z")),
@@ -37,12 +39,12 @@ EC2_SIGNS = (
 
 
 class Lookups:
-    """The sources of this host. To be made by root."""
+    """The sources of this host. Root must create it."""
 
     def __init__(self, configuration: "Configuration", spool: "Spool", senders: "Senders") -> None:
-        """Load what is configured, and what this host has.
+        """Load the sources that are configured, and those that this host has.
 
-        spool: where the answer of EC2 is kept. senders: tells who has sent a key of EC2 Instance Connect
+        spool: where the answer of EC2 is cached. senders: returns who sent a key through EC2 Instance Connect
         """
         self._labels = configuration.labels
         self._spool = spool
@@ -94,7 +96,7 @@ class Lookups:
             self._left -= time.monotonic() - began
 
     def _ask_about(self, alert: "Alert", found: "Dict[str, Any]") -> None:
-        """Add what others have to be asked for."""
+        """Add the facts that need a query to a resolver, or to the process that reads the journal."""
         if self._names:
             found["reverse_dns"] = self._names.of(alert["address"]) or {}
         keys = [method["fingerprint"] for method in alert["methods"] if method.get("fingerprint")]
@@ -105,12 +107,12 @@ class Lookups:
 
 
 def looks_like_ec2() -> bool:
-    """Tell whether the hypervisor says that this host is an instance of EC2."""
+    """Return whether the hypervisor identifies this host as an instance of EC2."""
     for path, form in EC2_SIGNS:
         try:
             with open(path, encoding="ascii") as file:
                 if form.match(file.read(100).strip()):
                     return True
         except (OSError, ValueError):
-            pass  # another machine has no such file
+            pass  # other machines have no such file
     return False

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was seen on this host before: each user's keys, networks and types of login, in state/memory.json.
+"""The memory of earlier logins: each user's keys, networks and types of login, in state/memory.json.
 
-A login is remembered only once its alert was delivered, or once a rule, a mute or a repeat has settled it. So an alert
-that waits says `first` until somebody was told. It is judged by its own time: one that is late and older than all that
-is known is the first.
+A login is remembered once its alert was delivered, or once a rule, a mute or a repeat has settled it. So a waiting
+alert counts as `first` until it is delivered. A login is judged by its own time: a late alert that is older than every
+remembered login is a first one.
 
-The memory is bounded. What was not seen for longest goes first. One user has a tenth of it at most: whoever comes from
-many networks makes the notifier forget networks of their own. What is forgotten counts as new: an alert too many, none
-too few.
+The memory is bounded. The entry that was last seen longest ago is dropped first. One user has at most a tenth of the
+entries, so a user who logs in from many networks displaces only entries of their own. A dropped entry counts as new
+when it comes again: that can cause an alert too many, but never one too few.
 
-The service user can write to the file, so root uses nothing of it unchecked.
+The service user can write to the file, so root checks everything that it reads from it.
 """
 
 import hashlib
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .spool import Spool
 
-    # The user, the kind of thing, and the thing itself.
+    # The user, the kind (one of KINDS), and the key, network or type itself.
     Name = Tuple[str, str, str]
 
 FILE = "memory.json"
 VERSION = 1
 KEY, NETWORK, TYPE = KINDS = ("key", "network", "type")
-# What is remembered on a host, and of one user.
+# The most entries of a host, and of one user.
 MOST = 6000
 MOST_OF_A_USER = 600
-# Longer names are remembered by their hash.
+# A longer name, in characters, is replaced by its hash.
 LONGEST = 120
-# The file is read no further. An entry takes at most 6 bytes a character, and some 80 beside them.
+# The rest of a larger file is not read. An entry takes at most 6 bytes for each character, and about 80 more.
 LARGEST_BYTES = MOST * (2 * LONGEST * 6 + 80)
 PASSWORDS = ("password", "keyboard-interactive", "keyboard-interactive/pam", "keyboard-interactive/bsdauth")
 
 
 class Seen:
-    """When something was seen first and last (seconds since the epoch), and how often."""
+    """When an entry was first and last seen (seconds since the epoch), and how often."""
 
     __slots__ = ("count", "first", "last")
 
@@ -56,15 +56,15 @@ class Seen:
         self.first, self.last, self.count = first, last, count
 
     def add(self, at: float) -> None:
-        """Count it once more."""
+        """Count one more login."""
         self.first, self.last, self.count = min(self.first, at), max(self.last, at), self.count + 1
 
 
 class Memory:
-    """since: when it begins (seconds since the epoch); it knows nothing of what was before."""
+    """The memory of this host. since: when it begins, in seconds since the epoch; it has nothing from before."""
 
     def __init__(self, spool: "Spool") -> None:
-        """Load it. A file that is missing or damaged is an empty memory, which begins now."""
+        """Load it. If the file is missing or damaged, the memory is empty and begins now."""
         self._spool = spool
         self._seen: Dict[Name, Seen] = {}
         self._is_kept = True
@@ -82,9 +82,9 @@ class Memory:
             trouble(f"The memory of earlier logins can't be read ({error!r}): every login counts as a first one again.")
 
     def news(self, alert: "Alert", people: "Iterable[str]", before: "Iterable[Alert]" = ()) -> "Dict[str, List[str]]":
-        """Return what was never seen of this user before this login: by kind, the things; empty if all was.
+        """Return the keys, networks and types that are new for this user, in a list for each kind that has any.
 
-        people: the entries of the map of people. before: earlier logins that are told in the same message
+        people: the keys of the map of people. before: earlier logins in the same message
         """
         known = {name for other in before if other["time"] <= alert["time"] for name in names(other, people)}
         found: Dict[str, List[str]] = {}
@@ -95,11 +95,11 @@ class Memory:
         return found
 
     def knows(self, user: str) -> bool:
-        """Tell whether this user has logged in before."""
+        """Return whether the memory has a login of this user."""
         return any(name[0] == _short(user) for name in self._seen)
 
     def prefers_keys(self, user: str) -> bool:
-        """Tell whether most of a user's logins were made with a key."""
+        """Return whether most of a user's logins were made with a key."""
         counts = {True: 0, False: 0}
         for (owner, kind, thing), seen in self._seen.items():
             if owner == _short(user) and kind == KEY and (thing.startswith("SHA256:") or thing in PASSWORDS):
@@ -107,7 +107,7 @@ class Memory:
         return counts[True] > counts[False]
 
     def keys(self) -> "List[Dict[str, Any]]":
-        """Return the keys that were used: `user`, `key`, `first` and `last` (seconds since the epoch), `count`."""
+        """Return the keys that were used: `user`, `key`, `first` and `last` (in seconds since the epoch), `count`."""
         return [
             {"user": user, "key": key, "first": seen.first, "last": seen.last, "count": seen.count}
             for (user, kind, key), seen in sorted(self._seen.items())
@@ -115,7 +115,7 @@ class Memory:
         ]
 
     def remember(self, alert: "Alert", people: "Iterable[str]") -> None:
-        """Remember a login that is settled. What is new is saved at once, a repetition by `keep`."""
+        """Remember a settled login. A new entry is saved at once, a repeated one by the next call of `keep`."""
         is_new = False
         for name in map(_bounded, names(alert, people)):
             if name in self._seen:
@@ -129,7 +129,7 @@ class Memory:
             self.keep()
 
     def keep(self) -> None:
-        """Save what is not saved yet."""
+        """Save the memory if it has changed since it was last saved."""
         if self._is_kept:
             return
         seen = [[*name, one.first, one.last, one.count] for name, one in self._seen.items()]
@@ -137,11 +137,11 @@ class Memory:
         try:
             self._spool.write("state", FILE, contents, ALERT_MODE)
             self._is_kept = True
-        except OSError as error:  # such as a full disk: the next login counts as a first one once more
+        except OSError as error:  # such as a full disk: the next login counts as a first one again
             trouble(f"The memory of earlier logins could not be saved: {error}.")
 
     def _forget_of(self, user: str) -> None:
-        """Keep to the limits, after something of a user's was added."""
+        """Enforce the limits after an entry of a user was added."""
         own = [name for name in self._seen if name[0] == user]
         if len(own) > MOST_OF_A_USER:
             del self._seen[min(own, key=lambda name: self._seen[name].last)]
@@ -150,12 +150,12 @@ class Memory:
 
 
 def names(alert: "Alert", people: "Iterable[str]") -> "Iterator[Name]":
-    """Yield all that is remembered of a login. Of a service that is not sshd's nothing but its type is known."""
+    """Yield the entries for a login. A login through another service than sshd has no key."""
     if alert["type"] != PAM_SESSION:
         for key in identity.keys_over_time(alert, people):
             yield alert["user"], KEY, key
     yield alert["user"], NETWORK, identity.network_of(alert)
-    # Where it is not certain what a login was, its type is neither a first one nor remembered: a busy host sees less.
+    # An uncertain type is not remembered, and is never a first one: it depends on how busy the host was.
     login_type = plain(alert["type"])
     if login_type not in UNCERTAIN:
         yield alert["user"], TYPE, COMMAND if login_type == COMMAND_OVER else login_type
@@ -171,7 +171,7 @@ def _short(text: str) -> str:
 
 
 def _entry(kept: "Any") -> "Tuple[Name, Seen]":
-    """Return an entry of the file; raise ValueError for what is none."""
+    """Return an entry of the file. Raise ValueError or TypeError if it is damaged."""
     user, kind, thing, first, last, count = kept
     texts = [text for text in (user, thing) if isinstance(text, str) and printable(text, LONGEST + 1) == text]
     if len(texts) < 2 or kind not in KINDS or not (is_number(first) and is_number(last) and is_number(count)):

@@ -1,17 +1,18 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutes: windows of some minutes in which the logins of one user, from one address, by one key, need no message.
+"""Mutes: windows of some minutes in which the logins of one user, from one address, with one key, need no message.
 
-Root opens one, for the connection in which it runs (own_connection.py) and for nothing else. It is announced before it
-begins, it ends by itself, nobody can make it longer, and one message says what came in meanwhile. Each window is a file
-in mutes/, where only root can write and the service user can only read. What came in is counted in state/mutes.json,
-by the sender.
+Only root can open a window, and only for the connection in which it runs (own_connection.py). A window is announced
+before it begins, ends by itself, and can't be extended. At its end, one message reports the logins that it muted. Each
+window is a file in mutes/, where root writes and the service user can only read. The sender counts the muted logins in
+state/mutes.json.
 
-A login is muted only if its own time is in the window, and its user, its address and its key are all those of the
-window, as whole texts. A heavy one (weights.py) never is, with one exception: where root's own connection has opened
-the window, its announcement has named root, so the weight `root` of the same identity is covered.
+A login is muted only if its own time is in the window, and its user, address and key equal those of the window, each as
+a whole. A heavy login (weights.py) is never muted, with one exception: if root's own connection has opened the window,
+the announcement has named root. So the weight `root` of the same identity is covered.
 
-A login is counted before its alert leaves the queue, so that a kill in between loses none; by its id it counts once.
+A login is counted before its alert leaves the queue, so a kill in between loses none. Its id keeps it from being
+counted twice.
 """
 
 import fcntl
@@ -39,19 +40,20 @@ LONGEST_MINUTES = 60
 USUAL_MINUTES = 10
 LONGEST_REASON = 200
 MOST_WINDOWS = 50
-# Of the directory: setgid, so that the windows' group is the service's.
+# The directory is setgid, so that the windows belong to the service's group.
 DIRECTORY_MODE = 0o2750
-# How long after a window's end its last login may still be looked at. The type of a login is clear after 30 seconds.
+# For how long after the end of a window an observer may still watch its last login. A type is clear after 30 seconds.
 LATE_SECONDS = 45.0
-# For so long a window is kept for alerts that wait, such as in an outage of Slack.
+# How long an ended window is kept for alerts that wait, for example during an outage of Slack.
 LONGEST_LATE_SECONDS = 86400.0
-# Of one window: how many kinds of login are told apart, and how many logins are remembered, so that each counts once.
+# For each window: how many types of login are counted separately, and how many ids are remembered against duplicates.
 MOST_KINDS = 20
 MOST_LOGINS = 200
 OTHERS = "others"
 LARGEST_BYTES = MOST_WINDOWS * MOST_LOGINS * 2000
-# id: that of the announcement. opened_at, until: seconds since the epoch; the end does not belong to it. covers: the
-# weights that it makes silent. pauses: pairs of a beginning and an end (None while it lasts): then logins are reported.
+# id: that of the announcement. opened_at, until: in seconds since the epoch; `until` itself is outside the window.
+# covers: the weights that it mutes. pauses: pairs of start and end (None while the pause lasts), in which logins are
+# reported.
 NUMBER = (int, float)
 FORM = {
     "id": str, "user": str, "address": str, "key": str, "opened_at": NUMBER, "until": NUMBER, "minutes": int,
@@ -63,14 +65,18 @@ IDENTITY = ("user", "address", "key")
 
 
 class MuteError(Exception):
-    """Why nothing was muted, in one sentence that says what to do."""
+    """Nothing was muted. The message says why and what to do, in one sentence."""
 
 
-# -- what root does ---------------------------------------------------------------------------------------------------
+# -- for root ---------------------------------------------------------------------------------------------------------
 
 
 class Answer:
-    """What was done. window: the window of this connection, None if there is none. is_changed: whether it is new."""
+    """The result of a command.
+
+    window: that of this connection, None if there is none. is_changed: whether the command has opened or changed it (a
+    trial: would have).
+    """
 
     def __init__(self, window: "Optional[Window]", is_changed: bool, warning: str = "") -> None:
         self.window = window
@@ -79,15 +85,15 @@ class Answer:
 
 
 def open_window(spool: Spool, minutes: int, reason: str, is_trial: bool = False) -> Answer:
-    """Mute this connection's identity for so many minutes; a window that is open goes on, and does not become longer.
+    """Mute this connection's identity for some minutes. An open window is resumed if it is paused, but not extended.
 
-    is_trial: only say what would be done. Raise MuteError, and OSError where the spool can't be used
+    is_trial: only return what would be done. Raise MuteError, or OSError if the spool can't be used
     """
     if not 1 <= minutes <= LONGEST_MINUTES:
         raise MuteError(f"a mute lasts from 1 to {LONGEST_MINUTES} minutes, not {minutes}: give another number")
     said = printable(reason.strip(), LONGEST_REASON)
     if not said:
-        raise MuteError("the reason is missing, which the announcement gives: say why")
+        raise MuteError("the reason is missing, which the announcement must contain: give one")
     facts = _own_identity(spool)
     with _Locked(spool):
         now = time.time()
@@ -108,18 +114,18 @@ def open_window(spool: Spool, minutes: int, reason: str, is_trial: bool = False)
 
 
 def pause(spool: Spool, is_trial: bool = False) -> Answer:
-    """Have the logins of this connection's identity reported until the window is opened again. Raise as open_window."""
+    """Have the logins of this connection's identity reported until the window is resumed. Raise as open_window does."""
     return _change(spool, lambda window, now: window["pauses"].append([now, None]), _is_paused, is_trial)
 
 
 def end(spool: Spool, is_trial: bool = False) -> Answer:
-    """End the window of this connection's identity now. Raise as open_window."""
+    """End the window of this connection's identity now. Raise as open_window does."""
     return _change(spool, lambda window, now: window.update(until=now), lambda _window, _now: False, is_trial)
 
 
 def _change(spool: Spool, change: "Any", is_done: "Any", is_trial: bool) -> Answer:
     if not open_windows(spool, time.time()):
-        return Answer(None, False)  # whoever this is
+        return Answer(None, False)  # so the identity does not matter
     facts = _own_identity(spool)
     with _Locked(spool):
         now = time.time()
@@ -133,7 +139,7 @@ def _change(spool: Spool, change: "Any", is_done: "Any", is_trial: bool) -> Answ
 
 
 def _own_identity(spool: Spool) -> "Dict[str, str]":
-    """Return user, address and key of this connection's login; raise MuteError if a window can't name it exactly."""
+    """Return user, address and key of this connection's login. Raise MuteError if a window can't name it exactly."""
     from . import own_connection  # not for the sender of each login
 
     try:
@@ -141,7 +147,7 @@ def _own_identity(spool: Spool) -> "Dict[str, str]":
     except own_connection.NotFoundError as error:
         raise MuteError(str(error)) from None
     if not facts["user"] or not facts["address"] or facts["address"] == client_networks.LOCAL:
-        raise MuteError("this connection has no address, so a mute can't name it: log in by the network")
+        raise MuteError("this connection has no address, so a mute can't name it: log in over the network")
     if not has_key(facts["key"]):
         what = "this login was made without a key, so a mute would hold for everybody who knows the password"
         raise MuteError(what + ": log in with a key")
@@ -149,7 +155,7 @@ def _own_identity(spool: Spool) -> "Dict[str, str]":
 
 
 def has_key(key: str) -> bool:
-    """Tell whether a text of identity.key_of names a user's key, not only a method."""
+    """Return whether a text of identity.key_of contains a user's key, and not only a method."""
     return key.startswith("publickey SHA256:") or ", then publickey SHA256:" in key
 
 
@@ -167,14 +173,14 @@ def _new(facts: "Dict[str, str]", minutes: int, reason: str, now: float) -> "Win
 
 
 def _warning(facts: "Dict[str, str]") -> str:
-    """Return why logins of this identity may be reported all the same, empty if nothing is known."""
+    """Return why logins of this identity are reported despite the mute, or "" if no reason is known."""
     try:
         people = config.load().people
     except config.ConfigurationError:
         return ""
     if not people or _person(facts["key"], people):
         return ""
-    what = "ssh_login_notify_people does not know this key, so its logins are heavy, and are reported all the same"
+    what = "ssh_login_notify_people does not know this key, so its logins are heavy, and are still reported"
     return what + ": add the key there"
 
 
@@ -183,14 +189,14 @@ def _person(key: str, people: "Dict[str, str]") -> str:
 
 
 def _announce(spool: Spool, window: "Window") -> None:
-    """Queue the message that a window opens. First: a window that nobody was told of must not be."""
+    """Queue the message that announces a window. This must come first: no window may exist without an announcement."""
     minutes = "a minute" if window["minutes"] == 1 else "{minutes} minutes".format(**window)
     sentence = "{} is muted for {}: {}".format(shown(window), minutes, window["reason"])
     outbox.put(spool, window["id"], _message(window["id"], window["opened_at"], sentence))
 
 
 def shown(window: "Window") -> str:
-    """Return whom a window mutes, in words."""
+    """Return a description of the identity that a window mutes."""
     try:
         person = _person(window["key"], config.load().people)
     except config.ConfigurationError:
@@ -201,14 +207,14 @@ def shown(window: "Window") -> str:
 
 
 def _message(name: str, at: float, sentence: str) -> bytes:
-    """Return a message of this name, of which the log has a line."""
+    """Log a message, and return it with this name as its id."""
     message = dict(alert.own(alert.MUTE, [sentence]), id=name, time=at)
     journal.login(alert.log_line(message))
     return alert.to_json(message)
 
 
 class _Locked:
-    """Keeps others who change windows waiting."""
+    """Holds the lock that every change of a window needs."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -232,20 +238,20 @@ def _write(spool: Spool, window: "Window") -> None:
     spool.write(MUTES, window["id"], json.dumps(window).encode("ascii"), ALERT_MODE, durable=True)
 
 
-# -- what both read ---------------------------------------------------------------------------------------------------
+# -- for root and the sender ------------------------------------------------------------------------------------------
 
 
 def windows(spool: Spool) -> "Iterator[Window]":
-    """Yield all windows that have not been told the end of, the oldest first."""
+    """Yield all windows whose end was not reported yet, the oldest first."""
     try:
         names = spool.names(MUTES)
     except OSError:
-        return  # none was ever opened
+        return  # no window was ever opened
     for name in names:
         try:
             window = json.loads(spool.read(MUTES, name).decode("ascii"))
         except (OSError, ValueError):
-            continue  # removed just now
+            continue  # just removed
         if _has_form(window, FORM) and window["id"] == name:
             yield window
 
@@ -269,7 +275,7 @@ def _is_paused(window: "Window", at: float) -> bool:
 
 
 def matches(window: "Window", login: "Alert", weights: "Collection[str]") -> bool:
-    """Tell whether a window names a login in full: user, address, key and time, and each of its weights."""
+    """Return whether a window mutes a login: its user, address, key and time match, and all its weights are covered."""
     if login["about"] != alert.LOGIN or not set(weights) <= set(window["covers"]):
         return False
     facts = identity.facts_of(login)
@@ -279,27 +285,27 @@ def matches(window: "Window", login: "Alert", weights: "Collection[str]") -> boo
 
 
 def as_json(window: "Window") -> "Dict[str, Any]":
-    """Return a window for machines: its times in UTC, as RFC 3339 has them."""
+    """Return a window in the form for JSON, with its times in UTC (RFC 3339)."""
     shown_as = {name: window[name] for name in ("id", *IDENTITY, "minutes", "reason")}
     times = {name: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(window[name])) for name in ("opened_at", "until")}
     return {**shown_as, **times, "paused": _is_paused(window, time.time())}
 
 
 def line(window: "Window") -> str:
-    """Return a window in one line for a person."""
+    """Return one line about a window, for people."""
     ends = time.strftime("%H:%M:%S %Z", time.localtime(window["until"]))
     is_paused = " (paused)" if _is_paused(window, time.time()) else ""
     return "{} is muted until {}{}: {}".format(shown(window), ends, is_paused, window["reason"])
 
 
-# -- what the sender does ---------------------------------------------------------------------------------------------
+# -- for the sender ---------------------------------------------------------------------------------------------------
 
 
 class Mutes:
-    """The windows, and what came in: `count`, `kinds` (how many of each type), and the last `logins` of each window."""
+    """The muted logins of each window: `count`, `kinds` (how many of each type), and the last `logins`."""
 
     def __init__(self, spool: Spool) -> None:
-        """Load what was counted. The service user can write it: root only counts with it."""
+        """Load the counts. The service user can write the file, so its form is checked."""
         self._spool = spool
         self._counted: Dict[str, Dict[str, Any]] = {}
         try:
@@ -309,18 +315,18 @@ class Mutes:
             pass
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             journal.trouble(
-                f"The note of muted logins can't be read ({error!r}); the system's log (authpriv) has them."
+                f"The counts of muted logins can't be read ({error!r}); the system's log (authpriv) has them."
             )
 
     def window(self, login: "Alert", weights: "Collection[str]") -> "Optional[Window]":
-        """Return the window that mutes a login with these weights, None if none does."""
+        """Return the window that mutes a login with these weights, or None if none does."""
         return next((window for window in windows(self._spool) if matches(window, login, weights)), None)
 
     def record(self, window: "Window", login: "Alert") -> bool:
-        """Count a login that a window mutes; return False if that could not be noted: then it is reported."""
+        """Count a login that a window mutes. Return False if that could not be saved: then the login is reported."""
         before = self._counted.get(window["id"], {"count": 0, "kinds": {}, "logins": []})
         if any(known["id"] == login["id"] for known in before["logins"]):
-            return True  # a sender was killed before the alert had left the queue
+            return True  # counted by a sender that was killed before the alert left the queue
         kinds = dict(before["kinds"])
         kind = login["type"] if login["type"] in kinds or len(kinds) < MOST_KINDS else OTHERS
         kinds[kind] = kinds.get(kind, 0) + 1
@@ -338,12 +344,12 @@ class Mutes:
         return True
 
     def counts(self, window: "Window") -> "Dict[str, int]":
-        """Return how many logins a window has muted, by type, the most first."""
+        """Return how many logins a window has muted, by type, the most frequent type first."""
         kinds = self._counted.get(window["id"], {"kinds": {}})["kinds"]
         return {kind: kinds[kind] for kind in sorted(kinds, key=lambda kind: (-kinds[kind], kind))}
 
     def logins(self) -> "List[Dict[str, Any]]":
-        """Return the muted logins with their identities, for who looks for one (own_connection.find)."""
+        """Return the muted logins with their identities, for own_connection.find."""
         return [
             dict(login, **{name: window[name] for name in IDENTITY})
             for window in windows(self._spool)
@@ -352,7 +358,7 @@ class Mutes:
 
 
 def _checked(entry: "Any") -> "Dict[str, Any]":
-    """Return what was counted of a window; raise ValueError for anything else."""
+    """Return the counts of a window as they were saved. Raise ValueError if they are damaged."""
     logins = entry["logins"][-MOST_LOGINS:]
     kinds = {printable(kind): int(count) for kind, count in list(entry["kinds"].items())[: MOST_KINDS + 1]}
     if not all(_has_form(login, LOGIN) for login in logins):
@@ -361,26 +367,26 @@ def _checked(entry: "Any") -> "Dict[str, Any]":
 
 
 def finish(spool: Spool) -> None:
-    """Queue the message of each window that is over, once, and forget the window. For the sender while it is root."""
+    """Queue one message for each window that is over, and remove the window. For the sender while it is root."""
     now = time.time()
     for window in list(windows(spool)):
         if _is_over(spool, window, now):
             try:
-                # The same name in every try: a kill before the next line makes no second message.
+                # Every attempt uses the same name, so a kill before the removal causes no second message.
                 name = "{:017.6f}-{}".format(window["until"], window["id"].partition("-")[2])
                 message = _message(name, window["until"], _summary(window, Mutes(spool).counts(window)))
-                # Not through the outbox, which would look whether a sender runs, and so give up this one's lock.
+                # Not through the outbox: it checks whether a sender runs, which would release this sender's own lock.
                 spool.write("outgoing", name, message, ALERT_MODE, durable=True)
                 spool.remove(MUTES, window["id"])
-            except OSError as error:  # the next run tries it again
-                journal.trouble(f"The end of a mute could not be told: {error}.")
+            except OSError as error:  # the next run retries
+                journal.trouble(f"The end of a mute could not be reported: {error}.")
 
 
 def _is_over(spool: Spool, window: "Window", now: float) -> bool:
-    """Tell whether a window is over, and no login that it mutes is on its way any more."""
+    """Return whether a window is over, and no login that it may mute is still waiting."""
     late = now - window["until"]
     if late < LATE_SECONDS:
-        # The clock was set back by more than the window's length: nobody knows for how long it would count.
+        # If the clock was set back by more than the longest window, this one could last for any time: end it.
         return float(window["opened_at"]) - now > 60 * LONGEST_MINUTES
     waiting = [name for directory in ("incoming", "outgoing") for name in spool.names(directory)]
     return late > LONGEST_LATE_SECONDS or not any(

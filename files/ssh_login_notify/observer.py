@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The observer: takes each capture in incoming/, watches its connection until the type is clear, has the alert made.
+"""The observer: takes each capture in incoming/, and watches its connection until the type is clear.
 
-The hook forks it, so it runs while the login continues. There is one per host, which ends after some seconds, when no
+The hook forks it, so it runs while the login continues. One per host takes the captures in incoming/. A hook that can't
+store its capture in the spool starts another one for this capture alone. An observer ends after some seconds, when no
 capture is left. It opens no network connection and reads no configuration. This process only watches, because a command
-can be over within milliseconds. A child (finisher.py) does the rest.
+can be over within milliseconds. A child (finisher.py) builds the alert.
 """
 
 import os
@@ -26,31 +27,32 @@ if TYPE_CHECKING:
 
 # A connection that sshd serves and that opens nothing for this long counts as a tunnel.
 TUNNEL_SECONDS = 3.0
-# How long to wait until sshd serves the connection: the rest of the PAM stack (a slow motd) runs after the hook.
+# How long to wait until sshd serves the connection: the rest of the PAM stack (such as a slow motd) runs after the
+# hook.
 UNSERVED_SECONDS = 30.0
-# The shortest pause meanwhile: when sshd begins to serve, the client has not sent its request yet.
+# The shortest pause during that wait: when sshd begins to serve, the client has not sent its request yet.
 UNSERVED_PACE_SECONDS = 0.001
 # A capture that is older than this is orphaned: its observer was killed.
 ORPHAN_SECONDS = 60.0
-# Most sessions can be identified within a few tenths of a second: (age, seconds between two looks).
+# Up to each age of a connection, the seconds between two looks. Most sessions are clear after a few tenths of a second.
 PACES = ((0.3, 0.0005), (1.0, 0.002), (TUNNEL_SECONDS, 0.005))
-# For this long after the client opened a session, its program may start at any moment, and end two milliseconds later.
+# For this long after the client opened a session, its program can start at any moment, and end two milliseconds later.
 OPENING_SECONDS = 0.2
 OPENING_PACE_SECONDS = 0.0002
 # For this long after the first type was found, a more serious one replaces it.
 SETTLING_SECONDS = 1.0
-# The pause between two looks meanwhile. A program that comes and goes in between is noticed by its traces.
+# The pause between two looks during that time. A program that starts and ends in between is noticed by its traces.
 SETTLING_PACE_SECONDS = 0.05
 # The pause between two looks into incoming/. A session appears 10 ms after its hook at the earliest.
 LISTING_SECONDS = 0.004
-# Rest at least this many times as long as the last looks took, to use no more than half a processor.
+# Sleep at least this many times as long as the last looks took, to use no more than half a processor.
 REST_FACTOR = 1.0
-# While a connection is younger than this, looks at it take precedence over all other work of the host. REST_FACTOR
+# While a connection is younger than this, watching it takes precedence over all other work of the host. REST_FACTOR
 # still applies.
 YOUNG_SECONDS = 0.3
-# Up to this number of connections: in a storm of logins, the host's own work continues.
+# Only up to this number of young connections: in a storm of logins, the host's own work must continue.
 MOST_YOUNG = 4
-# nice(2): a look takes a tenth of a millisecond, but must not come too late on a busy host.
+# The nice value: a look takes a tenth of a millisecond, but must not come too late on a busy host.
 NICE = -15
 
 
@@ -58,9 +60,9 @@ def main(unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
     """Finish all waiting captures, and return.
 
     unkept: captures that could not be written into the spool, by name
-    exits: the kernel's records of ended processes; None if the kernel gives none
+    exits: the kernel's records of ended processes, None if the kernel provides none
     """
-    os.environ.clear()  # it is the login's: no code that is loaded later may depend on it
+    os.environ.clear()  # it is the login's, and code that is loaded later must not depend on it
     spool = Spool()
     try:
         observe(spool, unkept, exits)
@@ -69,7 +71,7 @@ def main(unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
 
 
 def observe(spool: Spool, unkept: "Dict[str, bytes]", exits: "Optional[Exits]" = None) -> None:
-    """Finish the captures that could not be kept, and all in incoming/ unless another process does."""
+    """Finish the captures that could not be kept, and all captures in incoming/ unless another observer does."""
     try:
         lock = Lock(spool.path("observer.lock"))
         spool.names("incoming")
@@ -86,12 +88,12 @@ def observe(spool: Spool, unkept: "Dict[str, bytes]", exits: "Optional[Exits]" =
         observer.run()
         unkept, taken = {}, observer.taken
         lock.give_up()
-        # A hook that found the lock taken has left. If that was after the last look, its capture is still in incoming/.
+        # A hook that found the lock held started no observer. Its capture may have come after the last look.
         alone = bool(set(spool.names("incoming")) - taken) and lock.take()
 
 
 def recover_orphans(spool: Spool) -> None:
-    """Finish orphaned captures: their observer was killed, and no login has started another one since."""
+    """Finish orphaned captures: their observer was killed, and no login has started another one since then."""
     spool.recover(ORPHAN_SECONDS)
     captures = {name: _read(spool, name) for name in spool.names("incoming") if is_older(name, ORPHAN_SECONDS)}
     readable = {name: raw for name, raw in captures.items() if raw is not None}
@@ -103,7 +105,7 @@ def recover_orphans(spool: Spool) -> None:
 
 
 def _read(spool: Spool, name: str) -> "Optional[bytes]":
-    """Return a capture. If it can't be read, log that and return None: the other captures must not wait for it."""
+    """Return a capture. If it can't be read, log that and return None, so that the other captures need not wait."""
     try:
         return spool.read("incoming", name)
     except OSError as error:
@@ -122,10 +124,10 @@ class Observer:
         taken: "Optional[Set[str]]" = None,
         exits: "Optional[Exits]" = None,
     ) -> None:
-        """Watch nothing yet.
+        """Prepare without watching anything yet.
 
         listing: whether to take captures from incoming/, which only one observer at a time may do
-        taken: names in incoming/ that were processed already; a later run handles those that are still there
+        taken: names in incoming/ that were already processed; a later run handles those that remain there
         """
         self._spool = spool
         self._unkept = unkept
@@ -137,7 +139,7 @@ class Observer:
         self.taken = set(taken or ())
 
     def run(self) -> None:
-        """Return when all captures are finished."""
+        """Watch and finish all captures, then return."""
         if self._listing:
             try:
                 self._spool.recover()
@@ -159,7 +161,7 @@ class Observer:
             time.sleep(self._pause(time.process_time() - used, time.monotonic()))
 
     def take(self, captures: "Dict[str, bytes]") -> None:
-        """Watch the connections of these captures, too."""
+        """Watch the connections of these captures as well."""
         for name in captures:
             self._watch(name, captures[name], time.monotonic())
 
@@ -189,14 +191,14 @@ class Observer:
                     del self._watched[name]
 
     def _run_first_while_it_counts(self, now: float) -> None:
-        """Take precedence over ordinary processes, as the hook did, while a few sessions may appear at any moment."""
+        """Take precedence over ordinary processes, as the hook did, while there are a few young connections."""
         wanted = 0 < sum(watched.is_young(now) for watched in self._watched.values()) <= MOST_YOUNG
         if wanted != self._runs_first:
             run_first(wanted)
             self._runs_first = wanted
 
     def _pause(self, used: float, now: float) -> float:
-        """Return the seconds until the next look of any kind. used: processor time of the last looks, in seconds."""
+        """Return the seconds until the next look, of any kind. used: processor time of the last looks, in seconds."""
         due = min((watched.due for watched in self._watched.values()), default=now + LISTING_SECONDS)
         return max(min(due - now, LISTING_SECONDS), REST_FACTOR * used, OPENING_PACE_SECONDS)
 
@@ -204,21 +206,21 @@ class Observer:
 class Watched:
     """A connection, and when the next look at it is due.
 
-    remembered: once the type is clear, the data with which another process resumes watching (Connection.resume). Empty
-    if the connection is over, or can't become more serious.
+    remembered: once the type is clear, the data with which another process continues to watch (Connection.resume). It
+    is empty if the connection is over, or can't show a more serious type.
     """
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self._since = now
-        # The most serious type yet.
+        # The most serious type so far.
         self._type: Optional[str] = None
         self._type_since = now
         self.due = now
         self.remembered = ""
 
     def look(self, now: float) -> "Optional[str]":
-        """Return the type as soon as it is clear or the time is up, None before."""
+        """Return the type once it is clear or the time is up, or None before that."""
         shown = self._connection.look(now)
         served = self._connection.served_since
         if self._connection.over:
@@ -237,11 +239,11 @@ class Watched:
         return login_type
 
     def is_young(self, now: float) -> bool:
-        """Tell whether the session may appear at any moment."""
+        """Return whether the connection is so young that its session may appear at any moment."""
         return now - (self._connection.served_since or self._since) < YOUNG_SECONDS
 
     def _settle(self, shown: "Optional[str]", now: float) -> "Optional[str]":
-        """Return the most serious type so far once no other can replace it, None before."""
+        """Return the most serious type so far once no other can replace it, or None before that."""
         if self._type is None:
             self._type_since = now
         self._type = self._most_serious(self._type, shown)

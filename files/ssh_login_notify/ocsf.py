@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An alert as an event of the Open Cybersecurity Schema Framework, for the channel `json` with `format: ocsf`.
 
-A login is of the class Authentication (3002), activity Logon (1). A message about the notifier itself is a Base Event
-(0). Attributes and their values: schema.ocsf.io/1.3.0/classes/authentication, and github.com/ocsf/ocsf-schema
-(dictionary.json, events/iam/authentication.json, objects/). What the schema has no attribute for is in `unmapped`: the
-entry of the notifier's own document.
+A login has the class Authentication (3002) and the activity Logon (1). A message about the notifier itself is a Base
+Event (0). The attributes and their values are in schema.ocsf.io/1.3.0/classes/authentication and in
+github.com/ocsf/ocsf-schema (dictionary.json, events/iam/authentication.json, objects/). `unmapped` has the whole entry
+of the notifier's own document, because the schema lacks attributes for some of it.
 """
 
 from . import VERSION, document, wording
@@ -34,7 +34,7 @@ LOGON_NAMES = {REMOTE_INTERACTIVE: "Remote Interactive", NETWORK: "Network"}
 
 
 def of(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[str, Any]":
-    """Return one event."""
+    """Return the event for an alert."""
     entry = document.entry(alert, configuration, now)
     severity = max([SEVERITIES[weight] for weight in entry["weights"]], default=INFORMATIONAL)
     found: Dict[str, Any] = {
@@ -85,9 +85,9 @@ def _authentication(entry: "Dict[str, Any]") -> "Dict[str, Any]":
         "logon_type": LOGON_NAMES[logon_type],
     }
     if entry["methods"]:
-        # No number of the schema's stands for one of sshd's methods.
+        # The schema has no numbers for sshd's methods.
         found["auth_protocol_id"] = OTHER
         found["auth_protocol"] = ", ".join(method["method"] for method in entry["methods"])
     if not found["src_endpoint"]:
-        del found["src_endpoint"]  # it needs one of them
+        del found["src_endpoint"]  # the schema requires one of its attributes
     return found

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The connections that were reported and are still open: a record of each in open/, for the follower (follower.py).
 
-A record consists of the alert and the identity of the connection's process. It is removed when the connection is over
-or, if nobody wants to know of its end, has shown the most serious type. If the spool's disk is full, the record is in
-/run.
+A record consists of the alert and the identity of the connection's process. It is removed when the connection is over.
+If the end of the connection will not be reported, it is removed as soon as the connection has shown the most serious
+type. If the spool's disk is full, the record is in /run.
 """
 
 import errno
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .alert import Alert
 
 DIRECTORY = "open"
-# In each of the two places.
+# The limit in each of the two places.
 MOST_RECORDS = 10000
 MODE = 0o600
 # A pid and a start time identify a process only within one boot.
@@ -30,7 +30,7 @@ FIELDS: "Dict[str, Any]" = {"boot": str, "monitor": int, "start": int, "remember
 
 
 class OfAnotherBootError(Exception):
-    """The host has been rebooted since then: the connection is over. record: the one that was read."""
+    """The record is from before the last reboot, so the connection is over. record: the one that was read."""
 
     def __init__(self, record: "Record") -> None:
         super().__init__(record.first)
@@ -41,8 +41,8 @@ class Record:
     """One open connection.
 
     reported: its last alert. first: the id of its first alert. monitor, start: pid and start time of its sshd process.
-    remembered: see Connection.resume. tells_end: whether the end of the connection is reported. Once that is certain,
-    `reported` is the alert of the end, so that another follower queues the same one.
+    remembered: see Connection.resume. tells_end: whether the end of the connection is reported. Once the connection has
+    ended, `reported` is the alert of the end, so that another follower queues the same one.
     """
 
     def __init__(self, reported: "Alert", monitor: int, start: int, remembered: str, tells_end: bool = False) -> None:
@@ -58,7 +58,7 @@ class Record:
         return str(self.reported["follows"] or self.reported["id"])
 
     def to_json(self) -> bytes:
-        """Return the record in its form in the spool."""
+        """Return the record in the form for the spool."""
         kept = {
             "boot": boot_id(),
             "monitor": self.monitor,
@@ -71,11 +71,11 @@ class Record:
 
 
 def from_json(raw: bytes) -> Record:
-    """Return a record from the spool; raise OfAnotherBootError, and ValueError for anything else."""
+    """Return a record from the spool. Raise OfAnotherBootError, or ValueError if it is damaged."""
     kept = json.loads(raw.decode("utf-8"))
     if not isinstance(kept, dict) or not all(isinstance(kept.get(name), FIELDS[name]) for name in FIELDS):
         raise ValueError("not a record of an open connection")
-    # Earlier versions did not write it.
+    # Earlier versions did not write this field.
     tells_end = kept.get("tells_end") is True
     record = Record(alert.checked(kept["alert"]), kept["monitor"], kept["start"], kept["remembered"], tells_end)
     if not is_name(record.first):
@@ -86,7 +86,7 @@ def from_json(raw: bytes) -> Record:
 
 
 def boot_id() -> str:
-    """Return the id of this boot, empty if /proc does not have it."""
+    """Return the id of this boot, or "" if /proc does not have it."""
     try:
         with open(BOOT_ID, encoding="ascii") as file:
             return file.read().strip()
@@ -105,19 +105,19 @@ class OpenConnections:
         return sorted({name for place in self._places for name in _names(place)})
 
     def changed_at(self) -> "List[int]":
-        """Return when the directories were last changed. It stays the same while no record comes or goes."""
+        """Return when the directories last changed, in nanoseconds. It stays the same while no record comes or goes."""
         return [_changed_at(place.path(DIRECTORY)) for place in self._places]
 
     def read(self, name: str) -> Record:
-        """Return a record; raise OfAnotherBootError, and OSError or ValueError if it is gone or damaged."""
+        """Return a record. Raise OfAnotherBootError, or OSError or ValueError if it is gone or damaged."""
         spool, memory = self._places
         try:
-            return from_json(memory.read(DIRECTORY, name))  # where there is one, it is newer than the one on the disk
+            return from_json(memory.read(DIRECTORY, name))  # if there is one, it is newer than the one on the disk
         except (FileNotFoundError, NotADirectoryError):
             return from_json(spool.read(DIRECTORY, name))
 
     def keep(self, record: Record) -> None:
-        """Store a record in place of the connection's former one; raise OSError if no place accepts it."""
+        """Store a record in place of the connection's former one. Raise OSError if neither place accepts it."""
         spool, memory = self._places
         try:
             _write(spool, record)
@@ -130,10 +130,10 @@ class OpenConnections:
         try:
             memory.remove(DIRECTORY, record.first)
         except OSError:
-            pass  # seldom there
+            pass  # rarely there
 
     def remove(self, name: str) -> None:
-        """Remove a record if it exists; raise OSError if that is impossible."""
+        """Remove a record if it exists. Raise OSError if that is impossible."""
         for place in self._places:
             try:
                 place.remove(DIRECTORY, name)
@@ -142,7 +142,7 @@ class OpenConnections:
         try:
             os.rmdir(self._places[1].path(DIRECTORY))
         except OSError:
-            pass  # seldom there, and there may be other records in it
+            pass  # rarely there, and it may contain other records
 
 
 def _names(place: Spool) -> "List[str]":

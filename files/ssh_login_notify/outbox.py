@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a finished alert to the sender: store it in the spool or wherever there is space, and wake the sender."""
+"""From a finished alert to the sender: store the alert in the spool, or where there is space, and wake the sender."""
 
 import os
 
@@ -10,9 +10,9 @@ from .spool import Lock, Spool, is_locked
 
 
 def put(spool: Spool, name: str, contents: bytes) -> None:
-    """Queue a finished alert, and wake the sender. Raise OSError if it can't be stored anywhere.
+    """Queue a finished alert, and wake the sender. Raise OSError if the alert can't be stored anywhere.
 
-    Its capture, if there is one, goes: a kill at any point makes neither no alert nor two.
+    Remove its capture, if there is one. A kill at any point neither loses nor duplicates the alert.
     """
     try:
         spool.stage(name, contents)
@@ -20,19 +20,23 @@ def put(spool: Spool, name: str, contents: bytes) -> None:
         if _put_elsewhere(spool, name, contents, error):
             return
     if not spool.publish(name) and not overflow.wake():
-        from . import ballast  # seldom needed
+        from . import ballast  # rarely needed
 
         ballast.wake(spool)
-    overflow.forget(name)  # a read-only disk may have kept its capture, which has now become this alert once more
+    overflow.forget(name)  # if a read-only disk kept the capture, it has now become the same alert again
     start_sender(spool)
 
 
 def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> bool:
-    """Store an alert in /run if the spool does not accept it. Return False if it became ballast of the spool."""
+    """Store an alert in /run, or else in the space that the spool reserves (ballast.py).
+
+    Return whether it is in /run. Otherwise it is staged in the spool, and the caller publishes it. Raise OSError if
+    there is no place for it.
+    """
     try:
         overflow.keep(name, contents)
     except OSError:
-        from . import ballast  # seldom needed
+        from . import ballast  # rarely needed
 
         ballast.stage(spool, name, contents)
         return False
@@ -41,7 +45,7 @@ def _put_elsewhere(spool: Spool, name: str, contents: bytes, error: OSError) -> 
         spool.remove("incoming", name)
         start_sender(spool)
     except OSError:
-        pass  # a read-only disk: the capture goes when the disk takes alerts again
+        pass  # a read-only disk: the capture is removed once the disk is writable again
     return True
 
 
@@ -50,16 +54,16 @@ def start_sender(spool: Spool) -> None:
     if units.systemd_starts_the_sender():
         return
     if is_locked(spool.path("sender.lock")):
-        return  # one is running, and looks once more before it ends
+        return  # a sender is running, and looks for alerts once more before it ends
     import signal  # expensive to load, and not needed where systemd starts the sender
 
-    # Two forks, so that no process has to wait for the sender.
+    # The double fork leaves no process that has to wait for the sender.
     child = os.fork()
     if child:
         os.waitpid(child, 0)
         return
     try:
-        # Locked before the program is loaded: of several that are started at once, all but one end here.
+        # The lock is taken before the program is loaded, so if several are started at once, all but one end here.
         lock = Lock(spool.path("sender.lock"))
         if os.fork() == 0 and lock.take():
             lock.keep_through_exec()

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The place of each of several channels in the spool: its own queue, its own refused alerts, its own state.
 
-    channels/NAME/outgoing/     alerts that the sender has routed there, and that wait
+    channels/NAME/outgoing/     waiting alerts that the sender has routed to this channel
     channels/NAME/failed/       alerts that this channel refused for good
-    channels/NAME/state/        sender.json: the account of this channel; channel.json: what the channel keeps itself
+    channels/NAME/state/        sender.json: the state of its courier; channel.json: the channel's own data
 
-Root creates the directories and owns them, so the service user can't put links in their place. With one channel that
-takes everything there are none: the spool's own queue is that channel's.
+Root creates and owns the directories, so the service user can't replace them with links. A single channel that takes
+everything has no place of its own: it uses the spool's own queue.
 """
 
 import json
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 DIRECTORIES = ("outgoing", "failed", "state")
 LOCK = "sender.lock"
-# In an alert that was routed: the names of the channels that were given it.
+# The key, in a routed alert, for the names of the channels that it was routed to.
 ROUTED = "routed"
-# What keeps something from a channel.
+# The settings that keep alerts from a channel.
 FILTERS = ("only", "ignore")
 
 
 class Outlet:
     """One of several channels.
 
-    name, entry: of the setting. spool: its place. channel: what sends, None if that can't be used. fault: then a
-    sentence that says why, "" for none. lock: of its courier, not held yet.
+    name, entry: from the setting. spool: its place. channel: sends its messages, None if it can't be used. fault: a
+    sentence that says why it can't be used, "" if it can. lock: of its courier, not held yet.
     """
 
     def __init__(self, spool: Spool, entry: "Dict[str, Any]", configuration: "Configuration") -> None:
-        """Read what takes root to read. Raise OSError without a place (`prepare`)."""
+        """Read the files that only root can read. Raise OSError if the place is missing (`prepare`)."""
         self.name: str = entry["name"]
         self.entry = entry
         self.spool = place(spool, self.name)
@@ -60,13 +60,18 @@ def place(spool: Spool, name: str) -> Spool:
     return Spool(spool.path(CHANNELS, name))
 
 
+def places(spool: Spool) -> "List[Spool]":
+    """Return the spool and each channel's part of it: all places where alerts wait and their ends are recorded."""
+    return [spool, *(place(spool, name) for name in names(spool))]
+
+
 def is_one(entries: "List[Dict[str, Any]]") -> bool:
-    """Tell whether there is one channel, and it takes everything."""
+    """Return whether there is only one channel, and it takes everything."""
     return len(entries) == 1 and not any(entries[0].get(name) for name in FILTERS) and entries[0].get("notices", True)
 
 
 def names(spool: Spool) -> "List[str]":
-    """Return the names of the channels that have a place, none where there is no such directory."""
+    """Return the names of the channels that have a place."""
     try:
         with os.scandir(spool.path(CHANNELS)) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
@@ -75,13 +80,14 @@ def names(spool: Spool) -> "List[str]":
 
 
 def prepare(spool: Spool, wanted: "List[str]", configured: "Optional[List[str]]" = None) -> None:
-    """Create the places of these channels, and give up those of others. For root; raise OSError.
+    """Create the places of the wanted channels, and remove all others. For root. Raise OSError.
 
-    What waits at a channel that is gone goes back to the spool's own queue, unless a channel that is left was given it
-    as well. The role creates the directory `channels` itself, setgid, so that what is made in it has the service's
-    group.
+    The waiting and the refused alerts of a removed channel move back to the spool's own directories, unless they were
+    routed to a remaining channel as well. The role creates the directory `channels` itself. It is setgid, so that
+    everything in it belongs to the service's group.
 
-    configured: the names of all channels that there are, None for those that are wanted: one alone needs no place
+    wanted: the channels that need a place. configured: all channels, None if these are the wanted ones. They differ if
+    there is a single channel, which needs no place.
     """
     before = os.umask(0o007)
     try:
@@ -94,8 +100,9 @@ def prepare(spool: Spool, wanted: "List[str]", configured: "Optional[List[str]]"
     for name in set(names(spool)) - set(wanted):
         try:
             _give_up(spool, name, wanted if configured is None else configured)
-        except OSError as error:  # the others must not wait for it
-            trouble(f"The place of the channel {name} in the spool can't be given up ({error}): remove it by hand.")
+        except OSError as error:  # the other channels must not wait for it
+            what = f"The spool's directory of the channel {name} is no longer used"
+            trouble(f"{what}, and can't be removed ({error}): remove it by hand.")
 
 
 def _make(path: str, mode: int) -> None:
@@ -116,7 +123,7 @@ def _give_up(spool: Spool, name: str, configured: "List[str]") -> None:
                 os.rename(there.path(directory, alert_name), spool.path(directory, alert_name))
                 answer = alert_name + COMPANIONS["failed"]
                 _move_if_there(there.path(directory, answer), spool.path(directory, answer))
-    if name in configured:  # it is the only one that is left
+    if name in configured:  # now the only channel, which uses the spool's own directories
         _move_if_there(there.path("state", CHANNEL_STATE), spool.path("state", CHANNEL_STATE))
     for directory in DIRECTORIES:
         for entry in os.listdir(there.path(directory)):
@@ -127,7 +134,7 @@ def _give_up(spool: Spool, name: str, configured: "List[str]") -> None:
 
 
 def _others(there: Spool, directory: str, alert_name: str) -> "Set[str]":
-    """Return the channels that were given the same alert, as its file says."""
+    """Return the names of all channels that the same alert was routed to, from its file."""
     try:
         found = json.loads(there.read(directory, alert_name).decode("utf-8"))
         return {str(name) for name in found[ROUTED]}

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The place of finished alerts while the spool accepts none: its disk is full or read-only, or it is missing.
+"""The overflow: where finished alerts wait while the spool is full, read-only or missing.
 
-/run is in memory, so it has room when the disk has none. A reboot loses what lies there, but the system's log has the
-login. Only root creates and reads it. The next run of the sender brings back what the spool has room for, and sends the
-rest from here: a user who fills a disk that he shares with the spool delays no alert.
+/run is in memory, so it has room when the disk has none. A reboot loses the alerts there, but the system log has the
+logins. Only root creates and reads the directory. The next run of the sender moves alerts back while the spool has
+room, and sends the others from here. So a user who fills the disk of the spool delays no alert.
 """
 
 import errno
@@ -17,16 +17,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List
 
-# Some 10 MB of memory.
+# About 10 MB of memory.
 MOST_ALERTS = 10000
-# A sender loads at most this many at once.
+# The most alerts that a sender loads at once.
 MOST_LOADED = 1000
-# The file that systemd's path unit watches here, as state/wake in the spool.
+# The file that systemd's path unit watches here, like state/wake in the spool.
 WAKE = "wake"
 
 
+def queue(spool: Spool, name: str, contents: bytes) -> None:
+    """Queue a message about the notifier itself in the spool, or else here. Raise OSError if both are impossible.
+
+    In the spool, it does not wake the sender, because root's checks are followed by a run of the sender anyway.
+    """
+    try:
+        spool.write("outgoing", name, contents, ALERT_MODE)
+    except OSError:
+        keep(name, contents)
+
+
 def keep(name: str, contents: bytes) -> None:
-    """Store an alert here; raise OSError if that is impossible too."""
+    """Store an alert here. Raise OSError if that is impossible."""
     make()
     status = os.lstat(paths.OVERFLOW)
     if len(os.listdir(paths.OVERFLOW)) >= MOST_ALERTS:
@@ -46,9 +57,10 @@ def make() -> None:
 
 
 def wake() -> bool:
-    """Write the file that the path unit watches: alerts are here, or the spool accepts no such file.
+    """Write the wake-up file in /run, which the path unit watches like the spool's.
 
-    Return False if that is impossible here too.
+    This is for alerts that are here, and if the spool's own wake-up file can't be written. Return False if this one
+    can't be written either.
     """
     try:
         make()
@@ -84,11 +96,11 @@ def forget(name: str) -> None:
 
 
 def bring_back(spool: Spool) -> None:
-    """Move the alerts from here to outgoing/. Raise OSError as soon as the spool has no space; the rest stays."""
+    """Move the alerts from here to outgoing/. Raise OSError once the spool has no space; the other alerts stay."""
     overflow = Spool(paths.OVERFLOW)
     for name in names():
         spool.write("outgoing", name, overflow.read("", name), ALERT_MODE, durable=True)
-        # A disk that was read-only still has the capture, which would become the same alert again.
+        # A disk that was read-only still has the capture. It would become the same alert again.
         spool.remove("incoming", name)
         forget(name)
         spool.wake()
@@ -102,12 +114,12 @@ def load() -> "Dict[str, bytes]":
         try:
             loaded[name] = overflow.read("", name)
         except OSError:
-            pass  # gone meanwhile, or not a plain file
+            pass  # removed in the meantime, or not a regular file
     return loaded
 
 
 class Remover:
-    """A child that stays root while the sender gives it up, and removes the alerts that the sender names."""
+    """A child that stays root after the sender has given root up. It removes the alerts that the sender names."""
 
     def __init__(self) -> None:
         """Fork the child."""

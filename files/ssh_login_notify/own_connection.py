@@ -1,14 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SSH connection in which this process runs, and its login: found by the kernel's words alone.
+"""Find the SSH connection in which this process runs, and its login, from what the kernel reports.
 
-sudo(8) removes SSH_CONNECTION, and a user can set it to anything. So the way leads through the ancestors of this
-process. While a connection is open, root has a record of sshd's process that serves it (open_connections.py), by pid
-and start time. Without a record, that process is the first ancestor that is root's and runs an sshd's file
-(sshds.executable_of), not one that is called so. Its socket has the client's address and port (proc(5), net/tcp). By
-these the login is found among those that the notifier has reported or is about to.
+SSH_CONNECTION can't be used: sudo(8) removes it, and a user can set it to anything. So this module searches the
+ancestors of this process. While a connection is open, root has a record of the sshd process that serves it
+(open_connections.py), with its pid and start time. Without a record, that process is the first ancestor that belongs to
+root and runs the executable of an sshd (sshds.executable_of); the name of a process proves nothing. The socket of that
+process has the client's address and port (proc(5), net/tcp). The login with this address and port is looked up among
+those that the notifier has reported or is about to report.
 
-root's connection may have other sockets, of forwarded ports. Where they lead to different logins, none is taken.
+If the login is root's, the same process also holds the sockets of forwarded ports. If these lead to different logins,
+none is chosen.
 """
 
 import ipaddress
@@ -33,21 +35,21 @@ if TYPE_CHECKING:
 
 ESTABLISHED = "01"
 TABLES = (("net/tcp", socket.AF_INET), ("net/tcp6", socket.AF_INET6))
-# A table is read no further.
+# The rest of a larger table is not read.
 LARGEST_BYTES = 1 << 24
-# A login comes after the start of its connection's process, as far as the two clocks agree.
+# A login is later than the start of its connection's process, but the two clocks can differ by this much.
 CLOCKS_SECONDS = 5.0
-# How long a login that is just being looked at may take to be found.
+# How long to wait for a login that an observer is still watching.
 WAIT_SECONDS = 15.0
 PORT = re.compile(r" port ([0-9]{1,5})(?: |\Z)")
 
 
 class NotFoundError(Exception):
-    """Why the login of this connection is not known, in a sentence that says what to do."""
+    """The login of this connection is unknown. The message says why and what to do, in one sentence."""
 
 
 def ancestors(processes: Processes, pid: int) -> "List[int]":
-    """Return a process, its parent, and so on, without the first process of the host."""
+    """Return a process and its ancestors, without the first process of the host."""
     found: List[int] = []
     while pid > 1 and pid not in found:
         found.append(pid)
@@ -57,12 +59,12 @@ def ancestors(processes: Processes, pid: int) -> "List[int]":
 
 
 def process_of_sshd(pids: "List[int]") -> int:
-    """Return the first of these processes that is sshd's, 0 if none is; or none can be seen, without CAP_SYS_PTRACE."""
+    """Return the first of these processes that is sshd's, or 0 if none is or it can't be seen (no CAP_SYS_PTRACE)."""
     return next((pid for pid in pids if sshds.executable_of(pid)), 0)
 
 
 def peers(root: str, pid: int) -> "Set[Peer]":
-    """Return the other ends of all TCP connections that a process holds."""
+    """Return the remote ends of all TCP connections of a process."""
     sockets = {link[len("socket:[") : -1] for link in _links(f"{root}/{pid}/fd") if link.startswith("socket:[")}
     found = set()
     for table, family in TABLES:
@@ -74,7 +76,7 @@ def peers(root: str, pid: int) -> "Set[Peer]":
 
 
 def _peer(text: str, family: int) -> "Peer":
-    """Return address and port of `0100007F:0016`: words of 32 bits as this machine has them (net/ipv4/tcp_ipv4.c)."""
+    """Parse an address and port like `0100007F:0016`: 32-bit words in host byte order (net/ipv4/tcp_ipv4.c)."""
     address, _colon, port = text.partition(":")
     words = [bytes.fromhex(address[start : start + 8]) for start in range(0, len(address), 8)]
     raw = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
@@ -82,7 +84,7 @@ def _peer(text: str, family: int) -> "Peer":
 
 
 def plain(address: str) -> str:
-    """Return an address as it compares: an IPv4 address in IPv6 form is the IPv4 address, and no zone counts."""
+    """Return an address in the form for comparisons: IPv4 in IPv6 form becomes IPv4, and a zone is removed."""
     try:
         found: Any = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -95,7 +97,7 @@ def _links(directory: str) -> "Iterator[str]":
         try:
             yield os.readlink(os.path.join(directory, name))
         except OSError:
-            pass  # closed meanwhile
+            pass  # closed in the meantime
 
 
 def _text(path: str) -> str:
@@ -107,16 +109,16 @@ def _text(path: str) -> str:
 
 
 def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECONDS) -> "Dict[str, str]":
-    """Return user, address and key (identity.py) of the login of this connection. Raise NotFoundError, OSError.
+    """Return user, address and key (identity.py) of the login of this connection. Raise NotFoundError or OSError.
 
-    muted: logins that a mute has made silent, with the fields of a delivery. seconds: how long to wait for a login that
-    is just being looked at
+    muted: logins that a mute has suppressed, with the fields of a delivery. seconds: how long to wait for a login that
+    an observer is still watching
     """
     processes = Processes()
     pids = ancestors(processes, os.getppid())
     starts = {pid: processes.start(pid) for pid in pids}
     pid = process_of_sshd(pids)
-    # Where no file of a process can be seen, in some containers, its title says whether it is worth waiting.
+    # In some containers, the executable of a process can't be seen. Then the title shows whether waiting is worthwhile.
     if not pid and not any(titles.split(processes.arguments(other))[1] for other in pids):
         what = "this program does not run in an SSH connection (no sshd is among its ancestors)"
         raise NotFoundError(what + ": run it in a session of its own, not in tmux, screen or a service")
@@ -130,20 +132,20 @@ def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECO
             what = "this connection has forwarded ports, and more than one login fits"
             raise NotFoundError(what + ": log in again without forwarded ports")
         if time.monotonic() > until:
-            what = "the login of this connection is not known: it was reported too long ago, or by a rule not at all"
+            what = "the login of this connection is not known: it was reported too long ago, or a rule ignored it"
             mend = "close the shared connection (`ssh -O exit`, ControlPersist) and log in again"
             raise NotFoundError(f"{what}: {mend}; `ssh-login-notify status` shows what is wrong here, if anything is")
         time.sleep(0.2)
 
 
 def _began(start: int) -> float:
-    """Return when a process began, in seconds since the epoch, by its start in clock ticks after boot."""
+    """Return when a process began, in seconds since the epoch. start: in clock ticks after boot."""
     booted = re.search(r"^btime ([0-9]+)$", _text("/proc/stat"), re.M)
     return (int(booted.group(1)) if booted else 0) + start / os.sysconf("SC_CLK_TCK") - CLOCKS_SECONDS
 
 
 def _by_process(spool: Spool, starts: "Dict[int, Optional[int]]") -> "List[Dict[str, str]]":
-    """Return the facts of the login that one of these processes serves, by the record that root has of it."""
+    """Return the facts of the login that one of these processes serves, from its record; empty without one."""
     records = OpenConnections(spool)
     for name in records.names():
         try:
@@ -156,7 +158,7 @@ def _by_process(spool: Spool, starts: "Dict[int, Optional[int]]") -> "List[Dict[
 
 
 def _by_peer(spool: Spool, muted: "List[Dict[str, Any]]", ends: "Set[Peer]", began: float) -> "List[Dict[str, str]]":
-    """Return the facts of the logins from one of these ends since then, each once."""
+    """Return the facts of the logins that came from one of these ends since `began`, without duplicates."""
     found = []
     for login in _waiting(spool):
         if login["time"] >= began and (plain(login["address"]), login["port"]) in ends:
@@ -171,13 +173,13 @@ def _by_peer(spool: Spool, muted: "List[Dict[str, Any]]", ends: "Set[Peer]", beg
 
 
 def _waiting(spool: Spool) -> "Iterator[alert.Alert]":
-    """Yield the logins that wait to be sent."""
+    """Yield the logins whose alerts wait to be sent."""
     for place, directory in ((spool, "outgoing"), (Spool(paths.OVERFLOW), "")):
         for name in spool.names("outgoing") if directory else overflow.names():
             try:
                 login = alert.from_json(place.read(directory, name))
             except (OSError, ValueError):
-                continue  # sent meanwhile, or damaged
+                continue  # sent in the meantime, or damaged
             if login["about"] == alert.LOGIN:
                 yield login
 

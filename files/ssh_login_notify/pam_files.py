@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of PAM services on this host: the one that PAM reads for a name, and its includes."""
+"""The files of PAM services on this host: the file that PAM reads for a service, and its includes."""
 
 import os
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from typing import Collection, Iterator, List, Optional, Set, Tuple
 
 LARGEST_BYTES = 1 << 20
-# What PAM reads for a service that has no file (pam(8)).
+# The file that PAM reads for a service without a file of its own (pam(8)).
 FALLBACK = "other"
 
 
 def path_of(service: str) -> str:
-    """Return the path at which an administrator keeps the file of a service."""
+    """Return the path of a service's file in /etc/pam.d, the administrator's directory."""
     return os.path.join(paths.PAM_DIRECTORIES[0], service)
 
 
 def read(path: str) -> str:
-    """Return the text of a PAM file; a pipe reads as empty. Raise OSError, or PamStackError if it is not text."""
+    """Return the text of a PAM file. A pipe reads as empty. Raise OSError, or PamStackError if it is not text."""
     with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
         return pam_stack.decode(file.read(LARGEST_BYTES) or b"")
 
 
 def find(name: str) -> "Optional[Tuple[str, str]]":
-    """Return path and text of the file that PAM reads for a service or an include, None if there is none."""
+    """Return the path and the text of the file that PAM reads for a service or an include, or None if there is none."""
     for directory in paths.PAM_DIRECTORIES:
         path = os.path.join(directory, name)
         try:
@@ -38,7 +38,7 @@ def find(name: str) -> "Optional[Tuple[str, str]]":
 
 
 def used_by(services: "Collection[str]") -> "Set[str]":
-    """Return the names of services, of the files that they link to, and of all their includes, in any part."""
+    """Return the names of these services, of the files that they link to, and of their includes in all parts."""
     used: Set[str] = set()
     waiting: List[str] = list(services)
     while waiting:
@@ -50,7 +50,7 @@ def used_by(services: "Collection[str]") -> "Set[str]":
 
 
 def reports(service: str, services: "Collection[str]") -> bool:
-    """Tell whether a session of a service runs the rules in the file of one of `services`: its own, or an include."""
+    """Return whether a session of a service runs the rules of one of `services`: its own file, or an include."""
     seen: Set[str] = set()
     waiting = [service if service in services or find(service) else FALLBACK]
     while waiting:
@@ -64,7 +64,7 @@ def reports(service: str, services: "Collection[str]") -> bool:
 
 
 def _next(name: str, session_only: bool) -> "Iterator[str]":
-    """Yield the names of the file that a file links to, and of those that it includes."""
+    """Yield the name of the file that a service's file links to, and the names of its includes."""
     found = find(name)
     if found is None:
         return

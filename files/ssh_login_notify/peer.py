@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The origin of a login, from sshd's SSH_CONNECTION and the item PAM_RHOST.
+"""The origin of a login, from SSH_CONNECTION, which sshd sets, and the PAM item PAM_RHOST.
 
     SSH_CONNECTION                                    PAM_RHOST       (OpenSSH; packet.c, canohost.c, auth-pam.c)
     203.0.113.50 45006 192.0.2.2 22                   203.0.113.50    TCP; with `UseDNS yes` a name in PAM_RHOST
@@ -11,9 +11,9 @@
                                                       203.0.113.50    OpenSSH before 8.0 (commit 8a22ffaa1)
                                                       UNKNOWN         the same, on what is not TCP
 
-Up to 9.3, PAM_RHOST is `UNKNOWN` where it is empty above (commit 8aa138323). sshd itself ends a connection whose peer
-it can't name (sshd-session.c, main: ssh_remote_port). The client of a unix socket may have given its own end any name,
-even one that looks like an address; but only TCP has a port.
+Up to 9.3, PAM_RHOST is `UNKNOWN` where it is empty above (commit 8aa138323). sshd itself closes a connection whose peer
+it can't name (sshd-session.c, main: ssh_remote_port). The client of a unix socket can give its own end any name, even
+one that looks like an address, but only TCP has a port.
 """
 
 import re
@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Tuple
 
-# The address of a login over anything but TCP; `from` of a rule can name it (client_networks.py).
+# The address of a login that does not use TCP. `from` of a rule can name it (client_networks.py).
 LOCAL = "local"
 UNKNOWN = b"UNKNOWN"
 TCP = re.compile(rb"(?P<address>[0-9A-Fa-f.:]+(?:%[^ ]+)?) (?P<port>[0-9]{1,5}) [^ ]+ [0-9]{1,5}\Z")
@@ -30,10 +30,10 @@ NO_TCP = re.compile(rb"(?:UNKNOWN 65535 .* 65535|.* 0 .* 0)\Z", re.DOTALL)
 
 
 def of(connection: bytes, host: bytes) -> "Tuple[bytes, int, bytes]":
-    """Return the client's address, port and name, as sshd gives them in SSH_CONNECTION and PAM_RHOST.
+    """Return the client's address, port and name, from the values of SSH_CONNECTION and PAM_RHOST.
 
-    The address is LOCAL for a socket that is no TCP. The port is 0, and the address is PAM_RHOST's, where there is no
-    SSH_CONNECTION. The name is the one that the client's DNS claims. What is not known is empty.
+    For a socket other than TCP, the address is LOCAL. Without SSH_CONNECTION, the port is 0 and the address is that of
+    PAM_RHOST. The name is the one that the client's DNS claims. Unknown values are empty.
     """
     name = b"" if host == UNKNOWN else host
     found = TCP.match(connection)
@@ -46,15 +46,15 @@ def of(connection: bytes, host: bytes) -> "Tuple[bytes, int, bytes]":
 
 
 def is_local(connection: bytes) -> bool:
-    """Tell whether this is the SSH_CONNECTION of a socket other than TCP."""
+    """Return whether this is the SSH_CONNECTION of a socket other than TCP."""
     return NO_TCP.match(connection) is not None
 
 
 def differ(connection: bytes, host: bytes) -> bool:
-    """Tell whether SSH_CONNECTION and PAM_RHOST name different clients. sshd makes both from the same one.
+    """Return whether SSH_CONNECTION and PAM_RHOST name different clients. sshd itself names the same in both.
 
-    A PAM module above the line can replace SSH_CONNECTION (pam_putenv(3)), but not PAM_RHOST. A name there (`UseDNS
-    yes`) contradicts no address, but it contradicts a local socket, which has none.
+    A PAM module above our line can replace SSH_CONNECTION (pam_putenv(3)), but not PAM_RHOST. A name in PAM_RHOST
+    (`UseDNS yes`) contradicts no address, but it contradicts a local socket, which has no name.
     """
     if is_local(connection):
         return host not in (b"", UNKNOWN)
@@ -63,8 +63,8 @@ def differ(connection: bytes, host: bytes) -> bool:
 
 
 def is_address(text: bytes) -> bool:
-    """Tell whether this is a numeric address and not a name. sshd accepts no name that looks like one (packet.c)."""
-    # No name has a colon, or only digits and dots; but a name can be all hexadecimal letters and dots: cafe.de.
+    """Return whether this is a numeric address, not a name. sshd accepts no name that looks like one (packet.c)."""
+    # No name has a colon, or only digits and dots. But a name can consist of hexadecimal letters and dots: cafe.de.
     text = text.partition(b"%")[0]
     digits = b".:0123456789abcdefABCDEF" if b":" in text else b".0123456789"
     return (b":" in text or b"." in text) and text.translate(None, digits) == b""

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The preflight: can the notifier work on this host, and which parts are installed already? It changes nothing.
+"""The preflight: check whether the notifier can work on this host, and which parts are installed. It changes nothing.
 
 It is not installed. The role sends it to the host, along with the modules that it imports, before anything is installed
-(plugins/action/preflight.py). What it returns is documented in plugins/modules/preflight.py.
+(plugins/action/preflight.py). Its return values are documented in plugins/modules/preflight.py.
 """
 
 import errno
@@ -17,7 +17,7 @@ import shutil
 import stat
 import subprocess
 
-from . import pam_files, pam_stack, sshds, trust
+from . import pam_files, pam_line, pam_stack, paths, sshds, trust
 from .paths import CONFIGURATION, LIBRARY, OVERFLOW, PROGRAM, SPOOL
 from .paths import SYSTEMD as SYSTEMD_RUNS
 from .paths import USER as ACCOUNT
@@ -27,34 +27,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
-# The SELinux type that lets sshd's domain write (docs/selinux.md).
+# The SELinux type of files that sshd's domain can write (docs/selinux.md).
 TYPE = "var_auth_t"
 SELINUX = "/etc/selinux"
 SELINUX_ENFORCE = "/sys/fs/selinux/enforce"
 SYSTEMD_PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 UNIT_FILES = "/etc/systemd/system/ssh-login-notify*"
-# Stands for an unknown version: systemd ignores settings that it does not know.
+# Stands for an unknown version. Settings of a newer systemd do no harm: systemd ignores those that it does not know.
 NEWEST_SYSTEMD = 9999
-# systemd-run(1) has --wait since 232, and --collect, which forgets a failure, since 236.
+# systemd-run(1) has had --wait since 232, and --collect, which removes the failed unit, since 236.
 TRIAL_SYSTEMD = 236
 TRIAL = ("systemd-run", "--quiet", "--wait", "--collect", "--unit=ssh-login-notify-trial")
 TRIED = "/bin/true"
-# The part of the sandbox that systemd could not set up, by the exit code ("Process Exit Codes" in systemd.exec(5)).
+# The part of the sandbox that systemd could not set up, by exit code ("Process Exit Codes" in systemd.exec(5)).
 PART_OF_EXIT_CODE = {
     218: "capabilities", 225: "namespaces", 226: "namespaces", 228: "system calls", 230: "system calls",
 }  # fmt: skip
 CRON_D = "/etc/cron.d"
 NOLOGIN_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
-# A test alert that was killed leaves this service behind. It is removed along with the notifier's files.
+# The service of a test alert, left behind if the test was killed. It is removed along with the notifier's files.
 TEST_SERVICE = "ssh-login-notify-test"
-# Commands that exit with 0 if a file belongs to a package.
+# Commands that exit with code 0 if a file belongs to a package.
 OWNERS = (("dpkg-query", "--search"), ("rpm", "--query", "--file"))
 PAM_EXEC = (
     "/lib/*/security", "/lib64/security", "/lib/security", "/usr/lib/*/security", "/usr/lib64/security",
     "/usr/lib/security",
 )  # fmt: skip
-# The version since which sshd tells PAM something (auth-pam.c: SSH_CONNECTION, SSH_AUTH_INFO_0), and what alerts say
-# before, in their own words (slack.py).
+# The first versions of sshd that pass SSH_CONNECTION and SSH_AUTH_INFO_0 to PAM (auth-pam.c), and what alerts contain
+# with older ones, in the words of slack.py.
 GIVEN_TO_PAM = (
     ((8, 0), "does not tell PAM the connection ({}.{} does). In alerts, From ends in `(by PAM_RHOST, port not known)`"),
     ((7, 6), "does not tell PAM how the user authenticated ({}.{} does). In alerts, Key is `sshd did not say`"),
@@ -64,7 +64,7 @@ ALPINE = (
     " account and no cron that reads /etc/cron.d for its sender."
 )
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
-# Directories that the sandbox of the units hides: ProtectHome= of all but the sender, PrivateTmp= of all.
+# Directories that the sandbox of the units hides: ProtectHome= in all units but the sender's, PrivateTmp= in all.
 HIDDEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 COMMAND_SECONDS = 30
 
@@ -80,6 +80,7 @@ def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
         "nologin_shell": next((shell for shell in NOLOGIN_SHELLS if os.access(shell, os.X_OK)), NOLOGIN_SHELLS[-1]),
         "account": account(),
         "foreign_configuration": has_foreign_configuration(),
+        "metrics_files": installed_metrics(),
         **scheduler(wanted["units"], wanted["services"], wanted["offline"]),
         "selinux": selinux_is_on(),
         "sshds": [sshd.title for sshd in found],
@@ -96,6 +97,8 @@ def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
         problems += missing_useradd() if facts["account"] == "missing" else []
         facts.update(hand_made(wanted, texts, facts["foreign_configuration"], problems))
         facts.update(pam(wanted["pam_services"]))
+        facts["pam_line_due"], refusals = pam_edits(wanted, facts["adopts"])
+        problems += refusals
         facts["delivered"] = last_delivery() >= last_change(wanted["pam_services"])
         facts["notes"] = list(sshd_notes(found))
         problems += [*ca_file_problems(wanted["ca_file"]), *open_directories(wanted["accept"])]
@@ -104,13 +107,13 @@ def examine(wanted: "Dict[str, Any]", python: str) -> "Dict[str, Any]":
         facts.update(labels_right=True, file_contexts=has_file_contexts())
         if facts["file_contexts"]:
             problems += missing_selinux_tools() if facts["selinux"] else []
-            facts["file_contexts"] = not missing_tools()  # with SELinux off, what is left of them has no effect
+            facts["file_contexts"] = not missing_tools()  # with SELinux off, leftovers have no effect
     facts.update(problems=problems, repairs=list(repairs(facts)))
     return facts
 
 
 def repairs(facts: "Dict[str, Any]") -> "Iterator[str]":
-    """Yield the differences from the wanted state that the role would repair."""
+    """Yield the differences from the wanted state that the role repairs."""
     for unit in facts["wrong_units"]:
         yield f"{unit}: not enabled, not active, or not as the settings want it"
     if facts["account"] == "wrong":
@@ -120,7 +123,7 @@ def repairs(facts: "Dict[str, Any]") -> "Iterator[str]":
 
 
 def is_alpine() -> bool:
-    """Tell whether this is Alpine or a system made from it (os-release(5))."""
+    """Return whether this is Alpine Linux or a derivative (os-release(5))."""
     text = next(filter(None, map(text_of, OS_RELEASE)), "")
     values = dict(line.replace('"', "").replace("'", "").partition("=")[::2] for line in text.splitlines())
     return "alpine" in [values.get("ID", ""), *values.get("ID_LIKE", "").split()]
@@ -150,14 +153,14 @@ def account() -> str:
     return "right" if is_right else "wrong"
 
 
-# -- who starts the sender --------------------------------------------------------------------------------------------
+# -- what starts the sender -------------------------------------------------------------------------------------------
 
 
 def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) -> "Dict[str, Any]":
     """Return what starts the sender, and which systemd units are not in the wanted state.
 
-    units: whether each unit is to be enabled and started. services: units that these start. offline: the host is an
-    image.
+    units: whether each unit must be enabled and active. services: the services that these units start. offline: the
+    host is an image
     """
     found: Dict[str, Any] = {"scheduler": "none", "unit_files": False, "wrong_units": [], "reload_is_due": False}
     found["systemd_version"] = NEWEST_SYSTEMD
@@ -168,7 +171,7 @@ def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) ->
         else:
             states = unit_states([*units, *services])
             found["wrong_units"] = [name for name, on in units.items() if not is_as_wanted(states.get(name, {}), on)]
-            # An interrupted run has written unit files, and systemd has not reloaded them yet.
+            # An interrupted run wrote unit files that systemd has not loaded yet.
             found["reload_is_due"] = any(state.get("NeedDaemonReload") == "yes" for state in states.values())
     elif os.path.isdir(CRON_D) and any(map(reads_cron_d, ("cron", "crond"))):
         found["scheduler"] = "cron"
@@ -176,7 +179,7 @@ def scheduler(units: "Dict[str, bool]", services: "List[str]", offline: bool) ->
 
 
 def reads_cron_d(program: str) -> bool:
-    """Tell whether a cron is installed that reads /etc/cron.d. That of busybox does not."""
+    """Return whether a cron is installed that reads /etc/cron.d. The cron of busybox does not."""
     path = shutil.which(program)
     return path is not None and os.path.basename(os.path.realpath(path)) != "busybox"
 
@@ -190,7 +193,7 @@ def systemd_version() -> int:
 def refused_parts(sandbox: "List[Dict[str, Any]]", version: int) -> "List[str]":
     """Return the parts of a service's sandbox that this host can't set up. A container without nesting can't mount.
 
-    sandbox: settings of a unit, each with the first version of systemd that knows it, and its part of the sandbox
+    sandbox: settings of a unit, each with the first version of systemd that has it, and its part of the sandbox
     """
     refused: List[str] = []
     if version < TRIAL_SYSTEMD:
@@ -204,7 +207,7 @@ def refused_parts(sandbox: "List[Dict[str, Any]]", version: int) -> "List[str]":
 
 
 def unit_states(names: "List[str]") -> "Dict[str, Dict[str, str]]":
-    """Return the states of units, by their names."""
+    """Return the properties of units, by the names of the units."""
     properties = "--property=Id,UnitFileState,ActiveState,NeedDaemonReload"
     states = {}
     for block in run("systemctl", "show", properties, *names)[1].split("\n\n"):
@@ -214,14 +217,14 @@ def unit_states(names: "List[str]") -> "Dict[str, Dict[str, str]]":
 
 
 def is_as_wanted(state: "Dict[str, str]", on: bool) -> bool:
-    """Tell whether a unit is enabled and active, or neither."""
+    """Return whether a unit is enabled and active (`on`), or neither (not `on`)."""
     if on:
         return (state.get("UnitFileState"), state.get("ActiveState")) == ("enabled", "active")
     return state.get("UnitFileState", "") in ("", "disabled") and state.get("ActiveState") == "inactive"
 
 
 def is_enabled_offline(name: str) -> bool:
-    """Tell whether a unit of an image is enabled. In an image, systemctl(1) only reads files."""
+    """Return whether a unit of an image is enabled. With SYSTEMD_OFFLINE=1, systemctl(1) only reads files."""
     return run("systemctl", "is-enabled", name, SYSTEMD_OFFLINE="1")[1].strip() == "enabled"
 
 
@@ -229,9 +232,9 @@ def is_enabled_offline(name: str) -> bool:
 
 
 def selinux_is_on() -> bool:
-    """Tell whether SELinux is on, permissive included: it may be enforcing tomorrow.
+    """Return whether SELinux is on. Permissive counts, because it may be enforcing tomorrow.
 
-    In a container, the kernel's file is missing or read-only. The policy there is the host's.
+    In a container, the kernel's file is missing or read-only, and the policy is the host's.
     """
     if shutil.which("selinuxenabled"):
         return run("selinuxenabled")[0] == 0
@@ -239,7 +242,7 @@ def selinux_is_on() -> bool:
 
 
 def missing_tools() -> "List[str]":
-    """Return the missing packages of SELinux's tools."""
+    """Return the packages of SELinux tools that are missing."""
     packages = {
         "semanage": "policycoreutils-python-utils (for semanage)",
         "restorecon": "policycoreutils (for restorecon)",
@@ -255,7 +258,7 @@ def missing_selinux_tools() -> "List[str]":
 
 
 def labels_are_right() -> bool:
-    """Tell whether all files that sshd writes have the type that allows it, and would get it by the policy's rules."""
+    """Return whether the files that sshd writes have the right type, and the policy assigns that type to them."""
     for directory in (SPOOL, OVERFLOW):
         if not os.path.isdir(directory) or type_in(run("matchpathcon", "-n", directory)[1]) != TYPE:
             return False
@@ -269,7 +272,7 @@ def has_right_label(path: str) -> bool:
     try:
         label = os.getxattr(path.rstrip("/"), "security.selinux", follow_symlinks=False)
     except OSError as error:
-        return error.errno == errno.ENOENT  # a login or the sender moved it just now
+        return error.errno == errno.ENOENT  # a login or the sender has just moved it
     return type_in(label.decode("utf-8", "replace").rstrip("\0")) == TYPE
 
 
@@ -279,7 +282,7 @@ def type_in(label: str) -> str:
 
 
 def has_file_contexts() -> bool:
-    """Tell whether the policy contains rules of the role."""
+    """Return whether the policy contains the role's file contexts."""
     policy = re.search(r"^SELINUXTYPE=[ \t]*(\S+)", text_of(os.path.join(SELINUX, "config")), re.M)
     if not policy:
         return False
@@ -287,11 +290,11 @@ def has_file_contexts() -> bool:
     return f"/{os.path.basename(SPOOL)}(/.*)?" in text_of(rules)
 
 
-# -- files of others in the notifier's places -------------------------------------------------------------------------
+# -- foreign files at the notifier's paths ----------------------------------------------------------------------------
 
 
 def foreign_program(state: str) -> "Iterator[str]":
-    """Yield a problem if somebody else wrote the program. A damaged program of ours has its package beside it."""
+    """Yield a problem if the program is not ours. A damaged one of ours still has its package."""
     text = text_of(PROGRAM)
     if text and not os.path.isdir(LIBRARY) and "ssh_login_notify" not in text:
         if state == "present":
@@ -304,7 +307,7 @@ def foreign_program(state: str) -> "Iterator[str]":
 
 
 def has_foreign_configuration() -> bool:
-    """Tell whether somebody else's file has the path of the configuration. Ours is a JSON object."""
+    """Return whether the file at the path of the configuration is not ours. Ours is a JSON object."""
     text = text_of(CONFIGURATION)
     return bool(text) and not text.lstrip().startswith("{")
 
@@ -312,7 +315,7 @@ def has_foreign_configuration() -> bool:
 def hand_made(
     wanted: "Dict[str, Any]", texts: "Dict[str, str]", foreign_configuration: bool, problems: "List[str]"
 ) -> "Dict[str, Any]":
-    """Look for a hand-made notifier. Append to `problems` why it can't be replaced, if it can't."""
+    """Look for a hand-made notifier. If it can't be replaced, append the reason to `problems`."""
     known = [command.split() for command in wanted["adopt_commands"]]
     found, elsewhere, others = [], [], []
     for service, text in texts.items():
@@ -359,19 +362,30 @@ def of_all(found: "List[sshds.Sshd]") -> "List[str]":
 
 
 def installed_services() -> "List[str]":
-    """Return the services in the installed configuration: those that the role has edited."""
-    try:
-        services = json.loads(text_of(CONFIGURATION))["pam_services"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return []
+    """Return the services in the installed configuration, whose files the role has edited."""
+    services = installed_setting("pam_services")
     return [service for service in services if isinstance(service, str)] if isinstance(services, list) else []
 
 
-def service_texts(known: "Set[str]") -> "Dict[str, str]":
-    """Return the texts of the files in /etc/pam.d that run a command and are used, by their names.
+def installed_metrics() -> "List[str]":
+    """Return the path of the metrics file from the installed configuration, if there is one."""
+    path = installed_setting("metrics_file")
+    return [path] if isinstance(path, str) and path.startswith("/") and path.endswith(".prom") else []
 
-    A file there is a service only if it is used: it is one of `known`, a program has its name (pam(8)), one of these
-    includes it, or a package has installed it. Anything else is a copy that somebody made.
+
+def installed_setting(name: str) -> "Any":
+    """Return a value from the installed configuration, or None if it is missing."""
+    try:
+        return json.loads(text_of(CONFIGURATION))[name]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def service_texts(known: "Set[str]") -> "Dict[str, str]":
+    """Return the texts of the files in /etc/pam.d that are used and run a command, by their names.
+
+    A file is used if it is one of `known`, if a program has its name (pam(8)), if one of these includes it, or if a
+    package has installed it. Any other file is a copy that somebody made.
     """
     directory = os.path.dirname(pam_files.path_of(""))
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
@@ -411,8 +425,32 @@ def pam(services: "List[str]") -> "Dict[str, Any]":
     return {"pam_faults": faults, "user_environment": user_environment}
 
 
+def pam_edits(wanted: "Dict[str, Any]", adopts: bool) -> "Tuple[bool, List[str]]":
+    """Return whether the module pam_exec_line would change a file or print a warning, and what it would refuse.
+
+    So a file that can't be edited is refused before anything is installed, and most runs need not start the module.
+    """
+    line = pam_line.PamExecLine(
+        PROGRAM, wanted["adopt_commands"] if adopts else [], pam_files.find, wanted["copy_vendor"]
+    )
+    due, refusals = False, []
+    for service in wanted["pam_services"]:
+        path = pam_files.path_of(service)
+        try:
+            before = pam_line.read(path)
+            vendor = pam_line.vendor_file(service, paths.PAM_DIRECTORIES[1:])
+            plan = line.present(path, before, vendor, wanted["accept"])
+        except pam_stack.PamStackError as error:
+            refusals.append(f"{path} was left unchanged: {error}")
+        except OSError as error:
+            refusals.append(f"{path} could not be changed: {error}.")
+        else:
+            due = due or plan.text != before or bool(plan.warnings)
+    return due, refusals
+
+
 def pam_text(path: str) -> "Optional[str]":
-    """Return the text of a PAM file, None if it can't be read or is not text."""
+    """Return the text of a PAM file, or None if it can't be read or is not text."""
     try:
         return pam_files.read(path)
     except (OSError, pam_stack.PamStackError):
@@ -431,7 +469,7 @@ def pam_exec_problems() -> "Iterator[str]":
 
 
 def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "List[str]") -> "Iterator[str]":
-    """Yield why logins through an sshd would not be reported."""
+    """Yield the reasons why logins through an sshd would not be reported."""
     if not found:
         yield "sshd was not found: install the OpenSSH server (openssh-server) first."
     if "unreported_sshd" in accept:
@@ -447,7 +485,7 @@ def sshd_problems(found: "List[sshds.Sshd]", services: "List[str]", accept: "Lis
 
 
 def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
-    """Yield facts about the host's sshds that an operator should know, although there is nothing to do."""
+    """Yield facts about the host's sshds that an operator should know. They require no action."""
     if len(found) > 1:
         yield f"{len(found)} sshds accept logins on this host: {'; '.join(sshd.title for sshd in found)}."
     for version in sorted({version for version in map(sshds.Sshd.version, found) if version}):
@@ -456,11 +494,14 @@ def sshd_notes(found: "List[sshds.Sshd]") -> "Iterator[str]":
                 yield "OpenSSH {}.{} {}.".format(*version, what.format(*since))
 
 
-# -- whom this host trusts --------------------------------------------------------------------------------------------
+# -- files and directories that root trusts ---------------------------------------------------------------------------
 
 
 def open_directories(accept: "List[str]") -> "Iterator[str]":
-    """Yield the directories that other users can write to, except the notifier's own: the role repairs those."""
+    """Yield a problem for each directory that other users can write to, except the notifier's own.
+
+    The role repairs those.
+    """
     if "writable_directories" in accept:
         return
     shared = [os.path.dirname(path) if path in (LIBRARY, SPOOL) else path for path in trust.TRUSTED]
@@ -473,7 +514,7 @@ def open_directories(accept: "List[str]") -> "Iterator[str]":
 
 
 def ca_file_problems(path: str) -> "Iterator[str]":
-    """Yield why the sender could not use a file of certificate authorities."""
+    """Yield the reason why the sender can't use a file of certificate authorities, if there is one."""
     if not path:
         return
     try:
@@ -490,7 +531,7 @@ def ca_file_problems(path: str) -> "Iterator[str]":
 
 
 def out_of_reach(path: str) -> str:
-    """Return why the sender can't read a file, in its unit's sandbox and without capabilities; "" if it can."""
+    """Return why the sender can't read a file in its unit's sandbox, without capabilities; or "" if it can."""
     for place in HIDDEN:
         if path.startswith(place + "/"):
             return "the sandbox of a unit hides " + place
@@ -509,20 +550,20 @@ def out_of_reach(path: str) -> str:
 
 
 def last_delivery() -> int:
-    """Return when an alert was last delivered, in seconds since the epoch; 0 if that is unknown.
+    """Return when an alert was last delivered, in seconds since the epoch, or 0 if that is unknown.
 
-    Also 0 while one of several channels does not deliver
+    Return 0 as well while one of several channels fails.
     """
-    # With several channels, the state of the spool's own queue is about what was handed over to them.
+    # With several channels, the state of the spool's own queue only records what was routed to them.
     several = glob.glob(os.path.join(SPOOL, "channels", "*", "state", "sender.json"))
     found = [_last_delivery(path) for path in several or [os.path.join(SPOOL, "state", "sender.json")]]
     return 0 if several and None in found else max(at or 0 for at in found)
 
 
 def _last_delivery(path: str) -> "Optional[int]":
-    """Return when an alert was last delivered by a file of the sender's state, 0 for never; None if it has trouble."""
+    """Return the last delivery from a sender's state file: its time, 0 for never, or None if the channel fails."""
     try:
-        # The sender's account can write there, so only a plain file is read.
+        # The sender's account can write there, so only a regular file is read.
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return 0
         state = json.loads(text_of(path))
@@ -544,7 +585,7 @@ def last_change(services: "List[str]") -> int:
 
 
 def run(*command: str, **environment: str) -> "Tuple[int, str]":
-    """Run a command. Return its exit code and its standard output; 127 and no output if it can't be run."""
+    """Run a command. Return its exit code and standard output, or 127 and no output if it can't be run."""
     try:
         done = subprocess.run(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving up root: the process that uses the network has no privileges."""
+"""Give up root, so that the process that uses the network has no privileges."""
 
 import grp
 import os
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class PrivilegeError(Exception):
-    """Root could not be given up. The message says why and what to do, in one sentence."""
+    """The process could not give up root. The message says why and what to do, in one sentence."""
 
 
 def find_user() -> "Tuple[int, int]":
-    """Return the uid and the gid of the system user; raise PrivilegeError if they are missing or root's."""
+    """Return the uid and the gid of the system user. Raise PrivilegeError if it is missing or has root's uid."""
     try:
         user = pwd.getpwnam(paths.USER)
         group = grp.getgrnam(paths.USER)

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A problem of the host, as `status` and the self-check report it, and the words that several of them need."""
+"""A problem of the host, as `status` and the self-check report it, and helpers for its wording."""
 
 
 class Problem:
     """One problem.
 
     severity: WARNING or CRITICAL. key: a name that stays the same when numbers in the sentence change. sentence: what
-    is wrong, a colon, what to do. about_delivery: not reported to the channel, which shows it itself or can't be
+    is wrong, a colon, what to do. about_delivery: it is not reported to the channel, which already shows it or can't be
     reached.
     """
 
@@ -19,7 +19,7 @@ class Problem:
 
 
 def counted(count: int, one: str, several: str = "") -> str:
-    """Return a number with its noun, and a verb that agrees: `1 alert is`, `3 alerts are`."""
+    """Return a number with its noun, and optionally a verb that agrees: `1 alert is`, `3 alerts are`."""
     return f"{count} {one if count == 1 else several or one + 's'}"
 
 

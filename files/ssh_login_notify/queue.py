@@ -1,12 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The queue: the alerts that wait, in the spool's outgoing/ and, where the spool takes none, in /run.
+"""The queue: the alerts that wait, in the spool's outgoing/, or in /run while the spool accepts none.
 
-How many may wait is limited. Beyond the limits the oldest are dropped, and never silently: the next message says how
-many.
+Their number and size are limited. Beyond a limit the oldest alerts are dropped, and the next message reports how many.
 """
 
-from . import alert, overflow
+from . import alert, ledger, overflow
 from .journal import trouble
 from .spool import ALERT_MODE, Spool
 from .state import State
@@ -22,48 +21,48 @@ MIB_BYTES = 1 << 20
 
 
 class Queue:
-    """The alerts that wait, as the sender takes them. Every method raises OSError where the file system does."""
+    """The alerts that wait, for the sender. Every method can raise OSError."""
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        # What the spool had no room for.
+        # Alerts that the spool has no room for, by name.
         self._in_memory: Dict[str, bytes] = {}
         self._remover: Optional[overflow.Remover] = None
 
     def load_overflow(self) -> None:
-        """Load the alerts that wait in /run, and start the process that removes them once they are sent. For root."""
+        """Load the alerts that wait in /run, and start the process that removes them after delivery. Only for root."""
         self._in_memory = overflow.load()
         if self._in_memory:
             self._remover = overflow.Remover()
 
     def close(self) -> None:
-        """Let go of the alerts from /run; those that were sent are removed when this returns."""
+        """Forget the alerts from /run, and wait until those that were sent are removed."""
         self._in_memory = {}
         if self._remover:
             self._remover.close()
         self._remover = None
 
     def names(self) -> "List[str]":
-        """Return the names of all that waits, the oldest first."""
+        """Return the names of all waiting alerts, the oldest first."""
         return sorted({*self.spool.names("outgoing"), *self._in_memory})
 
     def read(self, name: str) -> bytes:
-        """Return an alert."""
+        """Return an alert as it was written."""
         return self._in_memory[name] if name in self._in_memory else self.spool.read("outgoing", name)
 
     def load(self, name: str) -> "Alert":
-        """Return an alert, checked. Raise ValueError, in words for a person, for anything else."""
+        """Return an alert, parsed and checked. Raise ValueError with a readable message if it is invalid."""
         found = alert.from_json(self.read(name))
         if found["id"] != name:
-            raise ValueError("its id is not its name")
+            raise ValueError("its id differs from its file name")
         return found
 
     def hold(self, alerts: "Dict[str, bytes]") -> None:
-        """Have these alerts wait as well, in memory alone: the spool has no room for them."""
+        """Add alerts that the spool has no room for. They are kept in memory only."""
         self._in_memory.update(alerts)
 
     def remove(self, name: str) -> None:
-        """Remove an alert that is sent, or needs no message."""
+        """Remove an alert that was sent, or that needs no message."""
         self.spool.remove("outgoing", name)
         self._forget(name)
 
@@ -80,7 +79,7 @@ class Queue:
         trouble("The alert {} is set aside in failed/: {}".format(name, reason.decode("utf-8").rstrip()))
 
     def set_aside_damaged(self, name: str, error: Exception) -> None:
-        """Move a file that is no alert to failed/, with what is wrong with it."""
+        """Move a file that is not a valid alert to failed/, with the reason beside it."""
         why = str(error) if isinstance(error, (OSError, ValueError)) else f"damaged: {error!r}"
         self.set_aside(name, printable(why).encode("utf-8") + b"\n")
 
@@ -89,18 +88,20 @@ class Queue:
             self._remover.remove(name)
 
     def stop_waking(self) -> None:
-        """Take the sign away, before the look at what waits."""
+        """Remove the wake-up file. Call this before reading the queue."""
         self.spool.stop_waking()
 
     def wake(self) -> None:
-        """Have another run of the sender go on."""
+        """Start another run of the sender."""
         self.spool.wake()
 
 
 def enforce_limits(spool: Spool, state: State, most: int, most_mib: int) -> None:
-    """Drop the oldest alerts of outgoing/, and those of failed/, beyond so many of them, and so many MiB.
+    """Drop the oldest alerts in outgoing/ and in failed/ that exceed a limit.
 
-    They are counted before they go: a sender that is killed in between reports some too many, never too few.
+    They are counted before they are removed, so a sender that is killed in between reports too many, never too few.
+
+    most, most_mib: the number of alerts, and their size in MiB, that each directory can hold
     """
     for directory in ("outgoing", "failed"):
         sizes = spool.sizes(directory)
@@ -113,5 +114,6 @@ def enforce_limits(spool: Spool, state: State, most: int, most_mib: int) -> None
             count, size = count - 1, size - sizes[name]
         if excess:
             state.dropping(len(excess))
+            ledger.end(spool, excess, ledger.DROPPED)
             for name in excess:
                 spool.forget(directory, name)

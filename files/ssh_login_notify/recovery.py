@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Repairs that a sender makes before it sends, while it is root: after kills and full disks."""
+"""The repairs after kills and full disks that the sender makes before it sends, while it is root."""
 
 from . import ballast, outlets, overflow
 from .finisher import start_follower
@@ -10,9 +10,9 @@ from .spool import Spool
 
 
 def recover(spool: Spool) -> None:
-    """Repair the spool. Only for the holder of the sender's lock: two at a time could make two alerts of one login.
+    """Repair the spool. Raise OSError if it can't be used.
 
-    Raise OSError where the spool can't be used.
+    Only the holder of the sender's lock may call this: two at a time could create two alerts for one login.
     """
     spool.clear_unfinished()
     for name in outlets.names(spool):

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Alerts that were not delivered although their contents were seen: how often, which are stuck, when each is due.
+"""Failed deliveries of each alert: how often it failed, whether it is stuck, and when the next attempt is due.
 
-When one message does not pass although the way is open, the others overtake it: it is stuck, and tried now and then.
-When no answer comes, or one that is not Slack's, the message may be in the channel. So it is repeated only a few times.
+Only attempts count in which the message was transmitted. If one message fails while others are delivered, it is stuck:
+the others go first, and it is retried at long intervals. If no answer comes, or an answer that is not Slack's, the
+message may have reached the channel. So it is repeated only a few times.
 """
 
 import random
@@ -15,22 +16,23 @@ if TYPE_CHECKING:
 
     Entry = Dict[str, Any]
 
-# Tries of one message before others are tried, too; or, when it may have been taken, before it is stuck.
+# Attempts with one message before others are tried as well. If it may have been delivered: attempts before it is stuck.
 FEW_TRIES = 4
-# The first delay of a stuck alert; the next ones double, up to the longest.
+# The first delay before a stuck alert is retried. It doubles each time, up to the longest. Up to a quarter of the delay
+# is added at random.
 STUCK_SECONDS = 600
 LONGEST_STUCK_SECONDS = 3600
 MOST_DOUBLINGS = 10
-# How often a message is repeated that may have been taken each time. After that only a person, or another
-# configuration, has it sent again.
+# Attempts with a message that may have been delivered each time. After that, it is sent again only by a person or after
+# a change of the configuration.
 MOST_UNSURE = 8
-# No more alerts are kept track of.
+# The most alerts that are tracked.
 MOST = 1000
-# Seconds since the epoch, in the year 2242: localtime(3) has an end, too.
+# Seconds since the epoch, in the year 2242. It must be a time that localtime(3) can convert.
 NEVER = float((1 << 33) - 1)
-# What is known of one. tries: how often it failed. unsure: how often something answered as if it was delivered. lost:
-# how often no answer came. status: of the last answer, None for none. at: when that was. again_at: when it is tried
-# again, 0 if it is not stuck.
+# An entry. tries: the failed attempts. unsure: how often the answer suggested that it was delivered. lost: how
+# often no answer came. status: the HTTP status of the last answer, None without one. at: the time of the last attempt.
+# again_at: when it is retried, 0 if it is not stuck.
 FORM = {
     "tries": int,
     "unsure": int,
@@ -42,15 +44,15 @@ FORM = {
 
 
 class Retries:
-    """entries: what is known of each alert that has failed (FORM), by its id."""
+    """entries: the record of each alert that has failed (FORM), by its id."""
 
     def __init__(self, entries: "Optional[Dict[str, Entry]]" = None) -> None:
         self.entries = entries or {}
 
     def failed(self, names: "Iterable[str]", status: "Optional[int]", unsure: bool) -> None:
-        """Note that a message with these alerts was seen and not delivered, or, if unsure, may have been.
+        """Record that a message with these alerts was transmitted but not delivered.
 
-        status: None if no answer came
+        status: the HTTP status of the answer, None if no answer came. unsure: it may have been delivered all the same
         """
         for name in names:
             if name in self.entries or len(self.entries) < MOST:
@@ -59,9 +61,9 @@ class Retries:
                 entry["lost"] += status is None
 
     def stick(self, name: str) -> None:
-        """Let others go before an alert that has failed, and have it tried again after a while, each time a longer one.
+        """Let other alerts go before one that has failed, and retry it later, with a longer delay each time.
 
-        There may be too many alerts to keep track of it; then nothing happens.
+        This is a no-op for an alert that is not tracked.
         """
         entry = self.entries.get(name)
         if entry:
@@ -70,7 +72,7 @@ class Retries:
             entry["again_at"] = NEVER if entry["unsure"] >= MOST_UNSURE else time.time() + seconds
 
     def is_stuck(self, name: str) -> bool:
-        """Tell whether others go before an alert."""
+        """Return whether other alerts go before this one."""
         return bool(self._of(name, "again_at"))
 
     def tries(self, name: str) -> int:
@@ -78,13 +80,13 @@ class Retries:
         return int(self._of(name, "tries"))
 
     def lost(self, name: str) -> int:
-        """Return how often no answer came to an alert: each time it may have been delivered."""
+        """Return how often an alert got no answer. Each time it may have been delivered."""
         return int(self._of(name, "lost"))
 
     def is_due(self, name: str, changed_at: float) -> bool:
-        """Tell whether an alert may be tried now: one that is not stuck, always.
+        """Return whether an alert can be tried now. One that is not stuck is always due.
 
-        changed_at: when the configuration was changed; what failed before that is tried again
+        changed_at: when the configuration was changed. An alert that failed before that is due.
         """
         if not self.is_stuck(name):
             return True
@@ -92,28 +94,29 @@ class Retries:
         return not at < time.time() < self._of(name, "again_at") or at < changed_at
 
     def may_be_there(self, name: str, changed_at: float) -> bool:
-        """Tell whether an alert may be in the channel after too many lost answers to repeat it as it is.
+        """Return whether an alert may be in the channel, and lost too many answers to be repeated without a check.
 
-        Once an hour it is repeated all the same, and with another configuration.
+        This is False again an hour after the last attempt, and after a change of the configuration.
         """
         at = self._of(name, "at")
         is_new = time.time() - LONGEST_STUCK_SECONDS < at <= time.time() and at >= changed_at
         return is_new and self.lost(name) >= FEW_TRIES
 
     def fewest(self, names: "List[str]") -> "List[str]":
-        """Return those of these alerts that have failed least often."""
+        """Return the alerts among these that have failed least often."""
         fewest = min(map(self.tries, names), default=0)
         return [name for name in names if self.tries(name) == fewest]
 
     def keep(self, names: "Iterable[str]") -> None:
-        """Forget what is known of alerts other than these; they are gone."""
+        """Forget all alerts but these, because the others are gone."""
         there = set(names)
         self.entries = {name: entry for name, entry in self.entries.items() if name in there}
 
     def delivered(self, names: "Iterable[str]", forgive: bool) -> None:
         """Forget alerts that were delivered.
 
-        forgive: the way was closed, so the others that failed meanwhile are not to blame, unless they are stuck
+        forgive: also forget the others that failed, because the outage was the cause. Those that are stuck, or that may
+        have been delivered, are kept.
         """
         for name in names:
             self.entries.pop(name, None)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The name that the host's resolver gives for an address, and whether the name points back to it.
 
-Whoever has an address chooses its name, so it is a hint. A name that points back (RFC 1912, 2.1) belongs to somebody
-who also controls that name. The resolver knows no time limit that could be set from here (resolv.conf(5)), so a thread
-asks it, and is left behind where it takes too long. Then nothing more is asked in this run: one thread is stuck at
-most, and the process ends without it.
+The owner of an address chooses its name, so the name is only a hint. If the name points back to the address (RFC 1912,
+2.1), the same owner also controls that name. The resolver's timeout can't be set from here (resolv.conf(5)), so the
+lookup runs in a thread, which is abandoned if it takes too long. After that, this run looks up nothing more. So at most
+one thread is stuck, and the process exits without waiting for it.
 """
 
 import ipaddress
@@ -18,23 +18,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional
 
-# For one address, both questions together.
+# The timeout for one address: both lookups together.
 ANSWER_SECONDS = 0.5
 # Characters of a name (RFC 1035, 2.3.4).
 LONGEST = 255
-# Of so many addresses the names are kept, while the sender runs.
+# The number of addresses whose names are cached while the sender runs.
 MOST_KEPT = 1000
 
 
 class ReverseDns:
-    """Asks the resolver, for one run of the sender."""
+    """The lookups of one run of the sender."""
 
     def __init__(self) -> None:
         self._known: Dict[str, Optional[Dict[str, Any]]] = {}
         self._is_stuck = False
 
     def of(self, address: str) -> "Optional[Dict[str, Any]]":
-        """Return the part of an alert's context (context.py), None if no name is known, or none in time."""
+        """Return the name for an alert's context (context.py), None if there is none, or if the lookup timed out."""
         if self._is_stuck or not is_address(address):
             return None
         if address not in self._known:
@@ -45,13 +45,16 @@ class ReverseDns:
             self._is_stuck = thread.is_alive()
             if len(self._known) >= MOST_KEPT:
                 self._known.clear()
-            # A copy: a thread that was left behind may still write.
+            # A copy, because an abandoned thread can still write to it.
             self._known[address] = dict(found) if "confirmed" in found and not self._is_stuck else None
         return self._known[address]
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text is an address that a resolver may have a name for: no name, and no local one."""
+    """Return whether a text is an address that DNS can have a name for.
+
+    False for a name, and for a loopback, a link-local or an unspecified address.
+    """
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
@@ -61,17 +64,17 @@ def is_address(text: str) -> bool:
 
 def _ask(address: str, found: "Dict[str, Any]") -> None:
     try:
-        # Not getnameinfo(3): Python holds its lock meanwhile (socketmodule.c), and no other thread could go on.
+        # Not getnameinfo(3): Python holds the GIL during that call (socketmodule.c), so the timeout has no effect.
         name = socket.gethostbyaddr(address)[0]
         found["name"] = printable(name, LONGEST)
         found["confirmed"] = _points_back(name, address)
-    except Exception:  # no name, no resolver, or a name that Python can't take: then it has none
+    except Exception:  # no name, no resolver, or a name that Python can't handle
         pass
 
 
 def _points_back(name: str, address: str) -> bool:
     try:
-        # As bytes: Python would encode a text by IDNA, which a name from DNS is by now.
+        # As bytes: Python would encode a str by IDNA, and a name from DNS is already encoded.
         answers = socket.getaddrinfo(name.encode("ascii"), None, 0, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False

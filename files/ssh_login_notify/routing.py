@@ -1,15 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""With several channels: which alert goes to which of them.
+"""Routing: decides which channels get an alert, if there are several.
 
-An alert is weighed and settled once (triage.py), then written into the queue of each channel that takes it, then taken
-from the spool's own queue. A kill in between routes it once more; a channel that has it, or has sent it, is left out.
+An alert is weighed and settled once (triage.py), then written into the queue of each channel that takes it, then
+removed from the spool's own queue. After a kill in between it is routed again. Channels that already have the alert, or
+have sent it, are skipped.
 """
 
 import os
 import time
 
-from . import alert, rules, summary, wording
+from . import alert, ledger, rules, summary, wording
 from .delivery import entry_of
 from .journal import trouble
 from .outlets import ROUTED
@@ -27,17 +28,22 @@ if TYPE_CHECKING:
     from .spool import Spool
     from .triage import Triage
 
-# How the daily summary counts a login that goes nowhere.
+# The label in the daily summary for a login that no channel takes.
 NOWHERE = "no channel takes it"
 
 
 def takes(entry: "Dict[str, Any]", routed: "Alert", configuration: "Configuration") -> bool:
-    """Tell whether a channel takes an alert.
+    """Return whether a channel takes an alert.
 
-    entry: the channel's of the setting. routed: weighed (judge.py). A message about the notifier itself goes to every
-    channel with `notices`, the end of a connection to every one with `logouts`, which knows whether it has told of the
-    login; for all else, a rule of `ignore` keeps it away, and one of `only` has to pick it
+    - Missed logins go to every channel, because it is not known which rules they would have matched.
+    - A message about the notifier itself goes to every channel with `notices`.
+    - The end of a connection goes to every channel with `logouts`. The channel checks whether it reported the login.
+    - For everything else, no rule of the channel's `ignore` may match, and a rule of its `only` must, if it has any.
+
+    entry: the channel's entry in the configuration. routed: the alert, weighed (judge.py)
     """
+    if routed["about"] == alert.MISSED:
+        return True
     if routed["about"] == alert.LOGOUT:
         return bool(entry.get("logouts"))
     if alert.is_own(routed):
@@ -50,12 +56,12 @@ def takes(entry: "Dict[str, Any]", routed: "Alert", configuration: "Configuratio
 
 
 class Router:
-    """Routes what waits, for one run of the sender."""
+    """Routes the waiting alerts, for one run of the sender."""
 
     def __init__(
         self, queue: "Queue", configuration: "Configuration", outlets: "List[Outlet]", triage: "Triage"
     ) -> None:
-        """Take what it works with, and look up what each channel has sent."""
+        """Load the ids of the alerts that each channel has sent."""
         self._queue = queue
         self._configuration = configuration
         self._outlets = outlets
@@ -65,9 +71,9 @@ class Router:
             self._sent[outlet.name] = {entry["id"] for entry in State(outlet.spool).recent}
 
     def route(self, busy: "Iterable[str]" = ()) -> "Dict[str, Dict[str, bytes]]":
-        """Route what waits. Return what a channel's queue has no room for, by the channel and the alert's name.
+        """Route the waiting alerts. Return those that a channel's queue has no room for, by channel and name.
 
-        That is not taken from the spool's own queue. busy: names of alerts to leave alone
+        These stay in the spool's own queue. busy: the names of alerts to skip
         """
         held: Dict[str, Dict[str, bytes]] = {}
         self._triage.queue_follow_ups()
@@ -87,25 +93,25 @@ class Router:
             found = self._triage.in_context(found)
         except FileNotFoundError:
             return
-        except Exception as error:  # whatever is wrong with a file, the alerts behind it must not wait for it
+        except Exception as error:  # a damaged file must not hold up the alerts behind it
             self._queue.set_aside_damaged(name, error)
             return
         contents = alert.to_json(dict(found, **{ROUTED: [outlet.name for outlet in takers]}))
         if all(self._hand_over(outlet, name, contents) for outlet in takers):
             self._done(found, bool(takers))
             return
-        for outlet in takers:  # none of them keeps a copy: a run after this one could not tell who has sent it
+        for outlet in takers:  # no queue keeps a copy: the next run could not know which channels have sent it
             if name not in self._sent[outlet.name]:
                 outlet.spool.remove("outgoing", name)
                 held.setdefault(outlet.name, {})[name] = contents
 
     def _takers(self, found: "Alert") -> "List[Outlet]":
         if found["about"] == alert.HEARTBEAT and not self._configuration.heartbeat_message:
-            return self._outlets[:1]  # which pings the dead man's switch, and sends nothing
+            return self._outlets[:1]  # it pings the dead man's switch, and sends no message
         return [outlet for outlet in self._outlets if takes(outlet.entry, found, self._configuration)]
 
     def _hand_over(self, outlet: "Outlet", name: str, contents: bytes) -> bool:
-        """Write an alert into a channel's queue, unless it was there before; return False if there is no room."""
+        """Write an alert into a channel's queue, unless the channel had it before. Return False if there is no room."""
         if name in self._sent[outlet.name]:
             return True
         try:
@@ -119,47 +125,49 @@ class Router:
     def _done(self, found: "Alert", is_taken: bool) -> None:
         if is_taken:
             self._triage.delivered([found])
-            # Later logins of the same kind are folded into it, although it may wait still: it is not lost any more.
+            # From now on repeats are folded into it. It may still be waiting, but it can no longer be lost.
             self._triage.state.routed(entry_of(found, 0))
         elif found["about"] != alert.LOGOUT:
             if found["about"] == alert.LOGIN:
+                self._triage.count([found])
                 summary.count(self._queue.spool, found["id"], summary.IGNORED, NOWHERE)
+                ledger.end(self._queue.spool, [found["id"]], ledger.UNROUTED)
             entry = {"id": found["id"], "from": wording.origin(found), "rule": 0, "at": time.time()}
             self._triage.state.ignore([entry])
         self._queue.remove(found["id"])
 
     def sent_without_room(self, name: str) -> None:
-        """Take an alert from the queue that a channel had no room for, and has sent all the same."""
+        """Remove an alert from the queue after it was sent from memory, because a channel's queue had no room."""
         try:
             self._done(self._triage.weigh(self._queue.load(name), ()), is_taken=True)
         except (OSError, ValueError):
-            pass  # it is gone
+            pass  # it was removed meanwhile
 
     def pass_on_dropped(self) -> None:
-        """Have every channel report what was dropped before it was routed: no message comes from this queue itself."""
+        """Let every channel report the alerts that were dropped before routing: this queue itself sends no messages."""
         count = self._triage.state.pass_on()
         for outlet in self._outlets if count else []:
             State(outlet.spool).owe(count)
 
     def close(self) -> None:
-        """Save what is not saved yet."""
+        """Save the memory of logins."""
         self._triage.close()
 
 
 class Routed:
-    """In place of the triage (triage.Triage), for a channel's own queue: there, all is weighed and settled."""
+    """Replaces triage.Triage for a channel's own queue, in which all alerts are already weighed and settled."""
 
     def __init__(self, spool: "Spool", others: "List[Spool]") -> None:
-        """spool: the channel's. others: those of all channels."""
+        """spool: the channel's own. others: the spools of all channels."""
         self.state = State(spool)
         self._others = others
 
     def weigh(self, found: "Alert", _before: "Sequence[Alert]") -> "Alert":
-        """Return the alert as the router has weighed it."""
+        """Return the alert with the weights that the router has added."""
         return dict({"weights": [], "reasons": [], "mentions": []}, **found)
 
     def settle(self, _found: "Alert") -> bool:
-        """Every alert needs a message."""
+        """Return False, because every alert here needs a message."""
         return False
 
     def in_context(self, found: "Alert") -> "Alert":
@@ -167,10 +175,10 @@ class Routed:
         return found
 
     def delivered(self, _alerts: "List[Alert]") -> None:
-        """The router has remembered them."""
+        """Do nothing, because the router has already remembered them."""
 
     def is_everywhere(self, found: "Alert") -> bool:
-        """Tell whether no channel has this alert waiting or refused any more."""
+        """Return whether this alert is in no channel's queue any more, and in no channel's failed/."""
         try:
             return not any(
                 found["id"] in spool.names(directory) for spool in self._others for directory in ("outgoing", "failed")
@@ -179,7 +187,7 @@ class Routed:
             return False
 
     def queue_follow_ups(self) -> None:
-        """The router does."""
+        """Do nothing, because the router queues them."""
 
     def close(self) -> None:
-        """Nothing is to be saved."""
+        """Do nothing, because there is nothing to save."""

@@ -1,14 +1,15 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose key it is, which logins need no message, and whom a message mentions.
+"""Rules: whose key was used, which logins need no message, and whom a message mentions.
 
-login_rules.py says what a rule may name. All of it must match: each as a whole value, as a network, or as a pattern for
-a whole value, never as a part of a text; and only what sshd, an authority or the host vouches for, apart from the type
-and the command: the numeric address, no DNS name. What can't be found out does not match.
+login_rules.py defines the keys of a rule. A rule matches if all its keys match: as a whole value, as a network, or as a
+pattern for a whole value, never as a part of a text. Except for the type and the command, a rule uses only values that
+sshd, a certificate authority or the host vouches for: the numeric address, but no DNS name. An unknown value does not
+match.
 """
 
 from . import certificate_patterns, client_networks, groups, login_times, login_types
-from .alert import LOGOUT, is_own
+from .alert import LOGOUT, MISSED, is_own
 from .config import Configuration
 from .login_rules import named
 from .weights import ANOMALY
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 
     Rule = Dict[str, Any]
 
-# Before and behind the name of a program in a type (command_line.py).
+# The text before and after a program's name in a type (command_line.py).
 PROGRAM = ("SSH (command: ", ")")
 
 
 def people(alert: "Alert", configuration: Configuration) -> "List[str]":
-    """Return the names that the configuration gives for a login: one for each method that has one, in their order."""
+    """Return the names in `people` for a login's authentication methods, in their order, each name once."""
     named = (person(method, configuration.people) for method in alert["methods"])
     return list(dict.fromkeys(name for name in named if name))
 
 
 def person(method: "Dict[str, Any]", names: "Dict[str, str]") -> "Optional[str]":
-    """Return the name that a map of people gives for a method of authentication, None for none.
+    """Return the name in a map of people for an authentication method, None if there is none.
 
-    It is the one that says most: that of the key, else of its certificate's key id, a principal, the authority.
+    The most specific entry counts: the key, then the certificate's key id, a principal, and the authority.
     """
     if method.get("fingerprint") in names:
         return names[method["fingerprint"]]
@@ -45,18 +46,19 @@ def person(method: "Dict[str, Any]", names: "Dict[str, str]") -> "Optional[str]"
 
 
 def is_ignored(alert: "Alert", configuration: Configuration, weights: "Iterable[str]" = ()) -> bool:
-    """Tell whether a rule says that this login needs no message."""
+    """Return whether a rule ignores this login."""
     return ignoring_rule(alert, configuration, weights) > 0
 
 
 def ignoring_rule(
     alert: "Alert", configuration: Configuration, weights: "Iterable[str]", ignore: "Optional[List[Rule]]" = None
 ) -> int:
-    """Return the number of the first rule that says that this login needs no message, from 1 on; 0 if none does.
+    """Return the number of the first rule that ignores this login, counted from 1; 0 if there is none.
 
-    weights: those of the login (weights.py); a note is always one. A rule ignores a heavy login only if its `weight`
-    names each of them, so one without `weight` ignores no heavy login. A message about the notifier itself is never
-    ignored. ignore: the rules, None for those of the setting
+    A rule ignores a heavy login only if its `weight` names each weight of the login, so a rule without `weight` ignores
+    no heavy login. Messages about the notifier itself are never ignored.
+
+    weights: the login's (weights.py); a note always adds `anomaly`. ignore: the rules, None for those of the setting
     """
     if is_own(alert):
         return 0
@@ -68,21 +70,21 @@ def ignoring_rule(
 
 
 def mentions(alert: "Alert", configuration: Configuration, weights: "Iterable[str]") -> "List[str]":
-    """Return whom the message about a login mentions, as Slack writes it, each once, in the order of the rules.
+    """Return the mentions for the message about a login, in Slack's notation, each once, in the order of the rules.
 
-    weights: those of the login. A rule with `weight` mentions somebody if the login has one of those that it names. The
-    end of a connection mentions nobody.
+    A rule with `weight` applies if the login has one of the weights that it names. The end of a connection mentions
+    nobody. weights: the login's
     """
-    if is_own(alert) or alert["about"] == LOGOUT:
+    if alert["about"] == LOGOUT or (is_own(alert) and alert["about"] != MISSED):
         return []
     found = [rule["mention"] for rule in configuration.mentions if selects(rule, alert, configuration, weights)]
     return list(dict.fromkeys(found))
 
 
 def selects(rule: "Rule", alert: "Alert", configuration: Configuration, weights: "Iterable[str]") -> bool:
-    """Tell whether a rule of `mentions`, or of a channel's `only`, picks this login.
+    """Return whether a rule of `mentions`, or of a channel's `only`, matches this login.
 
-    weights: those of the login. With `weight`, the login must have one of those that the rule names.
+    If the rule has `weight`, the login must have one of the weights that it names. weights: the login's
     """
     heavy = _all_weights(alert, weights)
     return ("weight" not in rule or bool(heavy & set(named(rule, "weight")))) and _matches(rule, alert, configuration)
@@ -97,7 +99,7 @@ def _matches(rule: "Rule", alert: "Alert", configuration: Configuration) -> bool
 
 
 def _program(login_type: str) -> "Optional[str]":
-    """Return the name of the program that a type names: `apt-get` of `SSH (command: apt-get)`; None for none."""
+    """Return the program in a type, such as `apt-get` for `SSH (command: apt-get)`; None if it names none."""
     start, end = PROGRAM
     is_named = login_type.startswith(start) and login_type.endswith(end)
     return login_type[len(start) : -len(end)] if is_named else None
@@ -119,8 +121,8 @@ def _has_certificate(texts: "List[str]", alert: "Alert") -> bool:
     return any(certificate_patterns.holds(text, method) for text in texts for method in alert["methods"])
 
 
-# By the keys of a rule that say what a login is: whether one matches what the rule names. In this order: only a login
-# that matches all the rest is worth a look at the host's groups.
+# By the keys of a rule that describe a login: whether a login matches the values in the rule. They are checked in this
+# order. `group` is last, because a lookup in the host's groups takes time.
 MATCHES: "Dict[str, Callable[[List[str], Alert, Configuration], bool]]" = {
     "until": lambda dates, alert, _: not any(login_times.is_over(date, alert["time"]) for date in dates),
     "user": lambda users, alert, _: alert["user"] in users,

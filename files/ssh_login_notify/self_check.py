@@ -2,91 +2,139 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The self-check: reports to the channel once when something breaks on this host, and once when it is repaired.
 
-It is part of the sender's run, while the sender is still root. Its last report is in state/watch.json. The service user
-can write to that file, so it only decides what is not reported again. While the spool can't be written, the file is in
-/run.
+The watch against tampering (tamper.py) runs it when it is due, and as soon as something differs from the last look. If
+the watch does not run, the sender runs the self-check while it is still root. The last report is in state/watch.json.
+The service user can write to that file, so the self-check uses it only to avoid repeated reports. While the spool can't
+be written, the file is in /run.
 """
 
 import json
 import os
-import time
 
-from . import alert, config, overflow, paths, summary
-from .installation import installed_at
+from . import alert, ledger, overflow, summary
 from .journal import defect, trouble
-from .spool import ALERT_MODE, Spool
+from .last_check import FILE, LOCK, is_due, note, places
+from .processes import FIRST_PROCESS
+from .spool import ALERT_MODE, Lock, Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import List, Optional
 
-FILE = "watch.json"
-# No more of the file is read.
+    from .health import Health
+
+# The prefix of the keys of problems with one sshd (health.py).
+OF_SSHD = "sshd "
+# The part of the file that is read.
 LARGEST_BYTES = 1 << 16
-# Slightly less than the timer's period.
-PERIOD_SECONDS = 240
-# For this long after a change of installed files, the role may still be running.
-UNSETTLED_SECONDS = 120
 
 
 def run_if_due(spool: Spool) -> None:
     """Check the host unless it was checked recently. A failure of the check delays no alert."""
     try:
         if is_due(spool):
-            run(spool)
-            summary.queue_if_due(spool)
+            run_whole(spool)
     except Exception as error:
         trouble("The self-check failed: " + defect(error))
 
 
-def is_due(spool: Spool) -> bool:
-    """Tell whether the last check was long enough ago. A check takes 0.1 s, and each login starts a sender."""
-    now = time.time()
-    changed_at = max(installed_at(), _changed_at(config.PATH))
-    looked_at = max(_changed_at(place.path(directory, FILE)) for place, directory in _places(spool))
-    return not 0 <= now - looked_at < PERIOD_SECONDS and not 0 <= now - changed_at < UNSETTLED_SECONDS
+def run_whole(spool: Spool) -> bool:
+    """Check the host, report changes, run the audit, write the metrics, and queue the daily summary if it is due.
 
-
-def _changed_at(path: str) -> float:
+    Return False if another process is doing this. Raise OSError if a message can't be stored.
+    """
+    lock = _lock(spool)
+    if lock and not lock.take():
+        return False
+    note(spool)
     try:
-        return os.lstat(path).st_mtime
+        found = run(spool)
+        _prove(spool, [problem.sentence for problem in found.problems if not problem.about_delivery])
+        _measure(spool, found)
+        summary.queue_if_due(spool)
+    finally:
+        if lock:
+            lock.give_up()
+    return True
+
+
+def _lock(spool: Spool) -> "Optional[Lock]":
+    """Return the lock of the self-check, None without a spool: two reports are better than none."""
+    try:
+        return Lock(spool.path(ledger.DIRECTORY, LOCK))
     except OSError:
-        return 0.0
+        return None
 
 
-def run(spool: Spool) -> None:
-    """Check the host, and queue a message if something has changed. Raise OSError if it can't be stored."""
-    from .health import examine  # not for the sender of each login
+def run(spool: Spool) -> "Health":
+    """Check the host, and queue a message if something has changed. Return what was found.
 
-    problems = {problem.key: problem for problem in examine(spool).problems if not problem.about_delivery}
+    Raise OSError if the message can't be stored.
+    """
+    from .health import examine  # not needed by an ordinary run of the sender
+    from .sshd_settings import Changes
+
+    found = examine(spool)
+    problems = {problem.key: problem for problem in found.problems if not problem.about_delivery}
+    changes = Changes(spool, found.sshds, found.accepts("changed_sshd_settings"))
     told = _told(spool)
-    # First, because without this file the same report would be repeated over and over.
+    # Before the report: if these files can't be written, the same report would be repeated endlessly.
     _note(spool, told)
-    if set(problems) != set(told):
-        for key in problems:
-            if key not in told:
-                trouble(problems[key].sentence)
-        notice = alert.own(alert.SELF_CHECK, [problem.sentence for problem in problems.values()])
-        _queue(spool, notice["id"], alert.to_json(notice))
+    changes.probe()
+    # A problem that can't be seen now does not count as repaired. The sender's sandbox hides /proc, and with it an sshd
+    # that was started by hand. While systemd does not answer, the state of the units is unknown.
+    is_blind = not os.path.exists(FIRST_PROCESS)
+    unseen = {key for key in told if key in found.unknown or (is_blind and key.startswith(OF_SSHD))} - {*problems}
+    if changes.sentences or {*problems, *unseen} != set(told):
+        for sentence in [*changes.sentences, *(problems[key].sentence for key in problems if key not in told)]:
+            trouble(sentence)
+        _report(spool, [*changes.sentences, *(problem.sentence for problem in problems.values())], found)
     # After the message: a kill in between leads to a second report instead of none.
-    _note(spool, sorted(problems))
+    _note(spool, sorted([*problems, *unseen]))
+    changes.keep()
+    return found
 
 
-def _queue(spool: Spool, name: str, contents: bytes) -> None:
+def _report(spool: Spool, sentences: "List[str]", found: "Health") -> None:
+    from . import logged_in
+
+    notice = alert.own(alert.SELF_CHECK, sentences)
+    if sentences:
+        try:
+            people = found.configuration.people if found.configuration else {}
+            notice[alert.LOGGED_IN] = logged_in.line(spool, people)
+        except Exception as error:  # the report matters more
+            trouble("The logged-in users could not be determined: " + defect(error))
+    overflow.queue(spool, notice["id"], alert.to_json(notice))
+
+
+def _prove(spool: Spool, sentences: "List[str]") -> None:
+    """Run the audit: compare sshd's log with the known logins. A failure does not stop the rest of the check."""
+    from . import proof  # not needed by an ordinary run of the sender
+
     try:
-        spool.write("outgoing", name, contents, ALERT_MODE)
-    except OSError:
-        overflow.keep(name, contents)
+        proof.update(spool, sentences)
+    except OSError as error:
+        trouble(f"The audit failed: {error}.")
+    except Exception as error:  # the daily summary does not depend on it
+        trouble("The audit failed: " + defect(error))
 
 
-def _places(spool: Spool) -> "List[Tuple[Spool, str]]":
-    """Return the places of the last report. The second is used only while the first can't be written."""
-    return [(spool, "state"), (Spool(paths.OVERFLOW), "")]
+def _measure(spool: Spool, found: "Health") -> None:
+    """Write the metrics, if the configuration asks for them. A failure is only logged."""
+    if not found.configuration or not found.configuration.metrics_file:
+        return
+    from . import metrics  # most hosts have no metrics
+
+    try:
+        metrics.write(spool, found)
+    except Exception as error:
+        trouble("The metrics could not be written: " + defect(error))
 
 
 def _note(spool: Spool, told: "List[str]") -> None:
     contents = json.dumps({"told": told}).encode("ascii")
-    (first, directory), (second, root) = _places(spool)
+    (first, directory), (second, root) = places(spool)
     try:
         first.write(directory, FILE, contents, ALERT_MODE)
     except OSError:
@@ -97,7 +145,7 @@ def _note(spool: Spool, told: "List[str]") -> None:
 
 
 def _told(spool: Spool) -> "List[str]":
-    for place, directory in reversed(_places(spool)):
+    for place, directory in reversed(places(spool)):
         try:
             told = json.loads(place.read(directory, FILE, LARGEST_BYTES).decode("utf-8"))["told"]
             return [key for key in told if isinstance(key, str)]

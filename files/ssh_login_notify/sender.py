@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sender: takes alerts from the queue, the oldest first, sends them, keeps those that must wait.
+"""The sender: sends the alerts in the queue, the oldest first, and keeps those that must wait.
 
-One runs per host. It reads the configuration as root, then gives root up for good before it opens a socket. It ends
-when nothing is left, or when it has tried for a while: a timer starts it again within a minute, and each new alert
-does.
+One sender runs per host. It reads the configuration as root, then drops root for good before it opens a socket. It ends
+when nothing is left, or after it has tried for a while. Then a timer starts it again within a minute, and each new
+alert starts it at once.
 """
 
 import os
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from .channels import BaseChannel
     from .couriers import Couriers
 
-# How much longer a run lasts when the sign that has started it can't be taken away: systemd starts the next at once.
+# A run lasts this much longer if the wake-up file can't be removed, because systemd then starts the next run at once.
 SIGN_STAYS_SECONDS = 60.0
-# How long somebody who flushes waits for a sender that is at work.
+# How long `flush` waits for a running sender.
 AT_WORK_SECONDS = 5.0
 
 
 def main() -> int:
-    """Send what waits, and keep trying for a while; return the exit code. For systemd and cron."""
+    """Send the waiting alerts, and keep trying for a while. Return the exit code. For systemd and cron."""
     spool = Spool()
-    # Whenever somebody who flushes asks for the lock, it is heard in the next pause.
+    # Blocked: a request of `flush` for the lock is noticed in the next pause.
     signal.pthread_sigmask(signal.SIG_BLOCK, [MAKE_WAY])
     stopped = _stop_waking(spool)
     try:
@@ -61,7 +61,7 @@ def main() -> int:
 def _run(spool: Spool) -> int:
     lock = Lock(spool.path("sender.lock"))
     if not lock.take():
-        return exit_codes.OK  # the sender at work looks once more before it ends
+        return exit_codes.OK  # the running sender checks the queue once more before it ends
     recover(spool)
     self_check.run_if_due(spool)
     mutes.finish(spool)
@@ -73,7 +73,7 @@ def _run(spool: Spool) -> int:
             settled = delivery.run()
             queue.close()
             lock.give_up()
-            # An observer that found the lock held has left its alert to this run.
+            # A process that found the lock held has left its alert to this run.
             if not settled or not delivery.is_due():
                 return exit_codes.OK if settled else exit_codes.TRY_LATER
         return exit_codes.OK
@@ -82,9 +82,11 @@ def _run(spool: Spool) -> int:
 
 
 def flush(spool: Spool, put_back: bool) -> "Optional[Union[Delivery, Couriers]]":
-    """Send what waits, and wait for nothing but what Slack has asked for; return the run, None if a sender is at work.
+    """Send the waiting alerts now, and obey only a pause that a channel requested.
 
-    put_back: first put back what was refused. Raise ConfigurationError, PrivilegeError, OSError.
+    Return the run, None if another sender is busy.
+
+    put_back: first move the refused alerts back into the queue. Raise ConfigurationError, PrivilegeError, OSError.
     """
     lock = Lock(spool.path("sender.lock"))
     if not _take_over(lock):
@@ -103,10 +105,10 @@ def flush(spool: Spool, put_back: bool) -> "Optional[Union[Delivery, Couriers]]"
 
 
 class Dispatcher:
-    """What the sender delivers with: all that takes root to get, for as many runs as there are."""
+    """Holds everything that the sender can only get as root, for any number of runs."""
 
     def __init__(self, queue: Queue) -> None:
-        """Read and prepare what takes root. Raise ConfigurationError, OSError."""
+        """Read and prepare everything that needs root. Raise ConfigurationError, OSError."""
         self._queue = queue
         self._configuration = config.load()
         entries = self._configuration.channels
@@ -116,7 +118,7 @@ class Dispatcher:
             outlets.prepare(queue.spool, [], [entries[0]["name"]])
             self._channel = channels.load(entries[0], self._configuration, queue.spool)
         else:
-            from . import couriers, routing  # noqa: F401 - most hosts have one channel
+            from . import couriers, routing  # noqa: F401 - loaded as root; most hosts have one channel
 
             outlets.prepare(queue.spool, [entry["name"] for entry in entries])
             self._outlets = [Outlet(queue.spool, entry, self._configuration) for entry in entries]
@@ -125,7 +127,7 @@ class Dispatcher:
         self._lookups = Lookups(self._configuration, queue.spool, self._reader.sender_of_key)
 
     def begin(self) -> "Union[Delivery, Couriers]":
-        """Return a run over the queue, or over those of several channels."""
+        """Return a run for the queue, or for the queues of several channels."""
         reader = self._reader
         asked = {"failures": reader.before, "comments": reader.comment_of}
         triage = Triage(self._queue.spool, self._configuration, self._lookups, **asked)
@@ -138,7 +140,7 @@ class Dispatcher:
         return Couriers(self._queue, self._configuration, self._outlets, router, self._switch)
 
     def put_back(self) -> None:
-        """Put what was refused back into the queues. Raise OSError."""
+        """Move the refused alerts back into their queues. Raise OSError."""
         for spool in (self._queue.spool, *(outlet.spool for outlet in self._outlets)):
             for name in spool.names("failed"):
                 spool.put_back(name)
@@ -149,7 +151,7 @@ class Dispatcher:
 
 
 def _stop_waking(spool: Spool) -> bool:
-    """Take both signs away; return False if one of them stays."""
+    """Remove both wake-up files. Return False if one of them can't be removed."""
     stopped = True
     for stop in (overflow.stop_waking, spool.stop_waking):
         try:
@@ -160,13 +162,13 @@ def _stop_waking(spool: Spool) -> bool:
 
 
 def _become_sender(queue: Queue) -> Dispatcher:
-    """Get all that takes root, and give root up. Raise ConfigurationError, PrivilegeError, OSError."""
+    """Get everything that needs root, then drop root. Raise ConfigurationError, PrivilegeError, OSError."""
     queue.load_overflow()
     try:
         dispatcher = Dispatcher(queue)
         give_up()
     except (ConfigurationError, PrivilegeError):
-        # Nothing is sent until that is put right, and that must not fill the disk.
+        # Nothing is sent until this is fixed, and meanwhile the alerts must not fill the disk.
         defaults = config.DEFAULTS
         enforce_limits(queue.spool, State(queue.spool), defaults["most_waiting"], defaults["most_waiting_mib"])
         raise
@@ -174,16 +176,16 @@ def _become_sender(queue: Queue) -> Dispatcher:
 
 
 def _fail(spool: Spool, sentence: str) -> int:
-    """Report why nothing is sent: to `status`, to the system's log, and to systemd's journal or cron."""
+    """Report why nothing is sent: to `status`, to the system's log, and, except under systemd, to stderr (cron)."""
     State(spool).troubled(sentence, "nothing is sent until then")
     trouble(sentence)
-    if "JOURNAL_STREAM" not in os.environ:  # systemd's service, whose journal has the line by syslog already
+    if "JOURNAL_STREAM" not in os.environ:  # under systemd, the journal already has the line from syslog
         print("ssh-login-notify: " + sentence, file=sys.stderr)
     return exit_codes.CRITICAL
 
 
 def _take_over(lock: Lock) -> bool:
-    """Take the lock of a sender, and have one that only waits make way; return False if it is at work."""
+    """Take the sender's lock. Ask a sender that is only waiting to release it. Return False if it is busy."""
     until = time.monotonic() + AT_WORK_SECONDS
     asked = 0
     while not lock.take():
@@ -193,8 +195,8 @@ def _take_over(lock: Lock) -> bool:
         if holder and holder != asked:
             try:
                 os.kill(holder, MAKE_WAY)
-            except ProcessLookupError:
-                pass  # it has just ended
+            except (ProcessLookupError, PermissionError):
+                pass  # it has just ended, or root has no CAP_KILL here, as in the unit of the watch (tamper.py)
             asked = holder
         time.sleep(0.05)
     return True

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The type of a login, as far as one child of the session's server shows it.
+"""The type of a login, as one child process of the session's server shows it.
 
-Any program can take any name and any arguments. So the command line (command_line.py) is not enough for a transfer: the
+Any program can choose its name and its arguments. So the command line (command_line.py) does not prove a transfer: the
 child must also run the file of that transfer's server, of the user's shell, or of sshd itself.
 """
 
@@ -29,7 +29,7 @@ class Server:
     """The sshd process that serves a session.
 
     pid, name: its pid and its name (proc(5), comm). monitor: the pid of the connection's monitor, its parent or itself.
-    program: the name in its title. user: pw_name, as the title has it; empty as long as it is not certain.
+    program: the name in its title. user: pw_name in the form of the title; empty until it is certain.
     """
 
     def __init__(self, pid: int, name: bytes, monitor: int) -> None:
@@ -40,14 +40,14 @@ class Server:
         self.user = b""
 
     def is_named(self, name: bytes) -> bool:
-        """Tell whether a process of this name may be one of sshd's own."""
+        """Return whether a process with this name may be one of sshd's own."""
         return name in (self.name, self.program) or name in USUAL_NAMES
 
 
 def classify_child(processes: Processes, server: Server, child: int) -> "Optional[str]":
-    """Return the type that a child of the session's server shows, None while it shows none."""
-    # The name alone proves nothing: the child may be just a fork, or be over. It is read first, because a process with
-    # a new name no longer has its old arguments.
+    """Return the type of the login that a child of the session's server shows, None if it shows none yet."""
+    # The name alone proves nothing: the child may have only forked so far, or may have exited. The name is read first,
+    # because a process with a new name no longer has its old arguments.
     name = processes.name(child)
     arguments = processes.arguments(child)
     if not arguments or _looks_like_sshd(server, name, arguments):
@@ -64,7 +64,7 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
         return claimed
     file = _file(processes, server, child)
     if processes.arguments(child) != arguments:
-        return None  # it runs another program by now, or is over: the file may belong to either
+        return None  # it has run another program meanwhile, or exited: the file may belong to either
     if command is not None:
         claimed = SFTP_OR_SCP if configured else claimed
         return claimed if not file or _is_file_of_shell(file, server.user) else COMMAND
@@ -74,10 +74,10 @@ def classify_child(processes: Processes, server: Server, child: int) -> "Optiona
 
 
 def _file(processes: Processes, server: Server, child: int) -> bytes:
-    """Return the file that a child runs, as Processes.executable. Mark the path if it is from another mount namespace.
+    """Return the path of a child's executable, as Processes.executable. Mark it if it is in another mount namespace.
 
-    A user may create a mount namespace (user_namespaces(7)) and put any file at any path there. The kernel shows only
-    the path. So the namespaces are compared and not the files: opening a user's file could block for ever.
+    A user can create a mount namespace (user_namespaces(7)) and put any file at any path there. The kernel shows only
+    the path. So the namespaces are compared and not the files, because opening a user's file could block forever.
     """
     file = processes.executable(child)
     own, sshds = processes.mount_namespace(child), processes.mount_namespace(server.pid)
@@ -85,7 +85,7 @@ def _file(processes: Processes, server: Server, child: int) -> bytes:
 
 
 def _configured(processes: Processes, server: Server, words: "List[bytes]") -> bytes:
-    """Return the file of the SFTP server if sshd is configured to run it by these words, else an empty text."""
+    """Return the file of the SFTP server if sshd is configured to run it with this command line, else empty bytes."""
     if not words[0].startswith(b"/"):
         return b""
     from . import subsystem  # seldom needed, and its modules take time to load
@@ -99,7 +99,7 @@ def _looks_like_sshd(server: Server, name: bytes, arguments: "List[bytes]") -> b
 
 
 def _classify_sshd(processes: Processes, server: Server, child: int) -> "Optional[str]":
-    """Return the type of a process that looks like one of sshd's: any program can, but not while it runs sshd's file.
+    """Return the type of a process that looks like one of sshd's. If it runs another file, it is a command.
 
     The file is read first. File and arguments change together, so arguments that are read later belong to this file.
     """
@@ -108,18 +108,18 @@ def _classify_sshd(processes: Processes, server: Server, child: int) -> "Optiona
     if file != server_file:
         is_guise = arguments and _looks_like_sshd(server, processes.name(child), arguments)
         return COMMAND if file and server_file and is_guise else None
-    # A title is a single argument. Whoever starts sshd's own file under this name has to add options.
+    # A title is a single argument. A user who starts sshd's file under this name has to add options.
     title = server.program + b": " + server.user + titles.INTERNAL_SFTP
     return SFTP_OR_SCP if server.user and arguments == [title] else None
 
 
 def _is_shell(name: bytes, user: bytes) -> bool:
-    """Tell whether sshd runs commands under this name: `SHELL -c COMMAND`, where SHELL is the base name."""
+    """Return whether sshd runs commands under this name: `SHELL -c COMMAND`, where SHELL is the base name."""
     return name in SHELLS or name == os.path.basename(login_shell(user))
 
 
 def _is_file_of_shell(file: bytes, user: bytes) -> bool:
-    """Tell whether this is the file of the user's shell. Any program can be started with a shell's arguments."""
+    """Return whether this is the file of the user's shell. Any program can be started with a shell's arguments."""
     shell = login_shell(user)
     if shell:
         return file == os.path.realpath(shell)
@@ -128,7 +128,7 @@ def _is_file_of_shell(file: bytes, user: bytes) -> bool:
 
 
 def login_shell(user: bytes) -> bytes:
-    """Return the path of a local user's shell (passwd(5)). Empty for other users: a directory service may be slow.
+    """Return the path of a local user's shell (passwd(5)). Empty for others: a directory service can be slow.
 
     user: pw_name, as sshd's title has it
     """

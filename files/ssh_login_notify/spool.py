@@ -4,16 +4,19 @@
 and leaves no file half-written.
 
     incoming/   captures, written by the hook; an alert that is staged beside its capture      root only
-    outgoing/   finished alerts that wait                          root writes, the service user takes
-    failed/     alerts that Slack refused for good, each with the answer in NAME.answer
-    state/      wake: there is something new to send; sender.json: the sender's account; watch.json: the last findings
-                of the self-check; memory.json, repeats.json, mutes.json, summary.json: what the sender has counted
+    outgoing/   finished alerts that wait                          root writes, the service user removes
+    failed/     alerts that a channel refused for good, each with the answer in NAME.answer
+    state/      wake: there is something new to send; sender.json: the state of the sender; watch.json: the last
+                findings of the self-check; memory.json, repeats.json, mutes.json, summary.json, counts.json: the
+                sender's memory and counters; channel.json: the channel's own data; ec2.json: facts about the instance;
+                ends-*: what became of each login, for the audit
     open/       connections that were reported and are still open (open_connections.py)        root only
     ballast/    files that become alerts when no disk has room (ballast.py)                    root only
     mutes/      windows in which one identity's logins need no message (mutes.py)    root writes, the service user reads
-    channels/   where there are several: outgoing/, failed/ and state/ of each one (outlets.py)
+    ledger/     a line for each login, for the audit (ledger.py)                               root only
+    channels/   with several channels: outgoing/, failed/ and state/ of each (outlets.py)
 
-A file's name is the capture's: a time and a pid. Names sort by time, and are the ids of the alerts.
+An alert has the name of its capture: a time and a pid. Names sort by time, and are the ids of the alerts.
 """
 
 import errno
@@ -28,20 +31,22 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Dict, List, Tuple
 
 DIRECTORIES = ("incoming", "outgoing", "failed", "state", "open")
-BALLAST, MUTES, CHANNELS = "ballast", "mutes", "channels"
+BALLAST, MUTES, CHANNELS, LEDGER = "ballast", "mutes", "channels", "ledger"
+# The prefix of the files that record the outcome of each login in the ledger, one for each day.
+ENDS = "ends-"
 FOLLOWER_LOCK = "follower.lock"
-# What a channel keeps itself.
+# The channel's own state.
 CHANNEL_STATE = "channel.json"
 LOCKS = ("observer.lock", "sender.lock", FOLLOWER_LOCK)
 STATE_FILES = (
     "wake", "sender.json", CHANNEL_STATE, "watch.json", "memory.json", "repeats.json", "mutes.json", "summary.json",
-    "ec2.json",
+    "ec2.json", "counts.json",
 )  # fmt: skip
-# The ending of a file that lies beside an alert or a capture.
+# The suffix of the file that can lie beside a capture or an alert.
 COMPANIONS = {"incoming": ".alert", "failed": ".answer"}
-# The directories are setgid, so the group is the service's.
+# The directories are setgid, so the group is that of the service user.
 ALERT_MODE = 0o640
-# No more of a file is read. The hook keeps a quarter of it.
+# The part of a file that is read. Of a login's environment, the hook writes at most a quarter of that.
 LARGEST_FILE_BYTES = 1 << 20
 # If a name is further in the future than this, the clock was set back.
 SKEW_SECONDS = 60
@@ -50,9 +55,14 @@ UNFINISHED_SECONDS = 3600
 
 
 def is_name(name: str) -> bool:
-    """Tell whether this is the name of a capture or an alert: 1763884862.123456-4242."""
+    """Return whether this is the name of a capture or an alert, such as 1763884862.123456-4242."""
     seconds, dash, pid = name.partition("-")
-    return bool(dash) and pid.isdecimal() and seconds.replace(".", "", 1).isdecimal()
+    return bool(dash) and _is_number(pid) and _is_number(seconds.replace(".", "", 1))
+
+
+def _is_number(text: str) -> bool:
+    """Return whether this consists of ASCII digits. str.isdigit() accepts others, of which int() refuses some."""
+    return text.isdigit() and len(text.encode("utf-8", "surrogateescape")) == len(text)
 
 
 def written_at(name: str) -> float:
@@ -61,9 +71,9 @@ def written_at(name: str) -> float:
 
 
 def is_older(name: str, age: float) -> bool:
-    """Tell whether a name is older than this, in seconds. One from the future counts as older.
+    """Return whether a name is older than `age` seconds. A name from the future counts as older.
 
-    The clock was set back since then, and it is not known for how long the name will be in the future.
+    In that case the clock was set back, and it is unknown how long the name will stay in the future.
     """
     passed = time.time() - written_at(name)
     return passed > age or passed < -SKEW_SECONDS
@@ -71,19 +81,19 @@ def is_older(name: str, age: float) -> bool:
 
 def _is_expected(directory: str, entry: str, plain: bool) -> bool:
     if entry.startswith("."):
-        return True  # it is being written, or will be cleared soon
+        return True  # it is being written, or will be removed soon
     if not plain:
         return False
     if directory == "state":
-        return entry in STATE_FILES
+        return entry in STATE_FILES or (entry.startswith(ENDS) and _is_number(entry[len(ENDS) :]))
     name, dot, ending = entry.rpartition(".")
     return is_name(entry) or (is_name(name) and dot + ending == COMPANIONS.get(directory))
 
 
 def _move_away(path: str) -> bool:
-    """Rename a directory that is in the place of a file; return False if there is none. Raise OSError.
+    """Rename a directory that has the name of a file. Return False if there is none. Raise OSError.
 
-    Its new name is unexpected, so `status` reports it.
+    The spool does not know the new name, so `status` reports the directory.
     """
     if os.path.islink(path) or not os.path.isdir(path):
         return False
@@ -92,7 +102,7 @@ def _move_away(path: str) -> bool:
 
 
 class Spool:
-    """The spool below a directory. Every method may raise OSError."""
+    """The spool below a directory. Every method can raise OSError."""
 
     def __init__(self, root: str = paths.SPOOL) -> None:
         self.root = root
@@ -102,7 +112,7 @@ class Spool:
         return os.path.join(self.root, *parts)
 
     def names(self, directory: str) -> "List[str]":
-        """Return the names of the captures or alerts in a directory, the oldest first, and of no other files."""
+        """Return the names of the captures or alerts in a directory, the oldest first, without any other files."""
         return sorted(name for name, plain in self._entries(directory) if plain and is_name(name))
 
     def _entries(self, directory: str) -> "List[Tuple[str, bool]]":
@@ -125,7 +135,7 @@ class Spool:
 
     def unexpected(self) -> "List[str]":
         """Return the paths of unexpected files, such as `outgoing/README`. The notifier does not touch them."""
-        known = (*DIRECTORIES, *LOCKS, BALLAST, MUTES, CHANNELS)
+        known = (*DIRECTORIES, *LOCKS, BALLAST, MUTES, CHANNELS, LEDGER)
         found = [name for name in os.listdir(self.root) if name not in known]
         for directory in DIRECTORIES:
             entries = self._entries(directory)
@@ -141,7 +151,7 @@ class Spool:
                     if is_name(entry.name) and entry.is_file(follow_symlinks=False):
                         sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
                 except FileNotFoundError:
-                    pass  # it was sent, or put back, just now
+                    pass  # it was just sent, or put back
         return sizes
 
     def write(self, directory: str, name: str, contents: bytes, mode: int, durable: bool = False) -> None:
@@ -178,7 +188,7 @@ class Spool:
     def _rename(source: str, target: str) -> None:
         """Give a file its name. A directory that has this name is moved out of the way.
 
-        Somebody with the service user's rights can create one, and it must not hold up an alert.
+        An attacker with the service user's rights can create such a directory, and it must not hold up an alert.
         """
         try:
             os.rename(source, target)
@@ -188,24 +198,24 @@ class Spool:
             os.rename(source, target)
 
     # For the finisher. It stages the alert beside its capture, then removes the capture, then publishes the alert. So a
-    # kill in between never makes two alerts of one login, and the next run recovers the staged alert. The finisher of a
-    # killed observer may still be running then, hence the claim.
+    # kill in between never leads to two alerts for one login, and the next run recovers the staged alert. The finisher
+    # of a killed observer may still be running at that time, so each finisher claims its capture.
 
     def claim(self, name: str) -> "BinaryIO":
         """Open a capture and return it. While it is open, no other process finishes it.
 
         Raise FileNotFoundError if it is finished, BlockingIOError if another process is working on it.
         """
-        import fcntl  # a file to load; only finishers need it
+        import fcntl  # imported late: only finishers need it
 
         capture = self._open("incoming", name)
         try:
-            fcntl.flock(capture, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock(2): also for what can only be read
+            fcntl.flock(capture, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock(2) needs no write access
         except BlockingIOError:
             capture.close()
             raise
         except OSError:
-            pass  # a file system without locks: two alerts are better than none
+            pass  # the file system has no locks: two alerts are better than none
         if not os.fstat(capture.fileno()).st_nlink:
             capture.close()
             raise FileNotFoundError(errno.ENOENT, "finished by another process", name)
@@ -216,7 +226,7 @@ class Spool:
         self.write("incoming", name + ".alert", contents, ALERT_MODE, durable=True)
 
     def publish(self, name: str) -> bool:
-        """Replace a capture by its staged alert in outgoing/, and wake the sender. Return what wake() does."""
+        """Replace a capture by its staged alert in outgoing/, and wake the sender. Return the result of wake()."""
         self.remove("incoming", name)
         staged = self.path("incoming", name + ".alert")
         try:
@@ -224,13 +234,13 @@ class Spool:
         except FileNotFoundError:
             if os.path.lexists(staged):
                 raise
-            # Another process has published it.
+            # Otherwise another process has published it.
         return self.wake()
 
     def recover(self, age: float = float("-inf")) -> None:
         """Publish the staged alerts of killed finishers.
 
-        age: only those whose capture is older than this, in seconds
+        age: recover only those whose capture is older than this, in seconds
         """
         for entry, plain in self._entries("incoming"):
             name = entry[: -len(".alert")]
@@ -242,20 +252,20 @@ class Spool:
             with self.claim(name):
                 self.publish(name)
         except FileNotFoundError:
-            self.publish(name)  # its capture is gone already
+            self.publish(name)  # its capture was already removed
         except BlockingIOError:
             pass  # its finisher is still running
 
     def wake(self) -> bool:
-        """Write the file that the path unit watches: there is something to send. Return False if that is impossible.
+        """Write the wake-up file that the path unit watches. Return False if that is impossible.
 
-        An existing file is replaced: its run may never have begun, and systemd before 240 checks again only if
-        something happens to the file (inotify(7)). A link is replaced too: it may lead nowhere.
+        An existing file is replaced: its run may never have started, and systemd before 240 checks again only after an
+        event on the file (inotify(7)). A symlink is replaced too, because it may be dangling.
         """
         try:
             self.write("state", "wake", b"", 0o600)
         except OSError:
-            # A directory, which systemd accepts as well; or no space even for an empty file.
+            # There is no space even for an empty file, or a directory is in its place, which systemd accepts as well.
             try:
                 os.utime(self.path("state", "wake"), follow_symlinks=False)
             except OSError:
@@ -265,20 +275,20 @@ class Spool:
     # For the sender.
 
     def stop_waking(self) -> None:
-        """Remove the file that the path unit watches, before the queue is read. Raise OSError if that is impossible."""
+        """Remove the wake-up file. Call this before reading the queue. Raise OSError if that is impossible."""
         try:
             self.remove("state", "wake")
-        except OSError:  # a read-only file system refuses it even if there is nothing to remove
+        except OSError:  # a read-only file system refuses this even if there is no file
             if os.path.lexists(self.path("state", "wake")):
                 raise
 
     def set_aside(self, name: str, answer: bytes) -> None:
-        """Move an alert that was refused for good to failed/, and write the answer beside it."""
+        """Move an alert that was refused for good to failed/, with the answer beside it."""
         try:
             self.write("failed", name + ".answer", answer, ALERT_MODE)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise  # a move would fail as well
+                raise  # the rename would fail as well
         self._rename(self.path("outgoing", name), self.path("failed", name))
 
     def forget(self, directory: str, name: str) -> None:
@@ -297,21 +307,22 @@ class Spool:
         """Remove the unfinished files of killed writers."""
         for directory in directories:
             if directory not in DIRECTORIES and not os.path.isdir(self.path(directory)):
-                continue  # a spool of an older version
+                continue  # the spool of an older version has no such directory
             for entry in os.listdir(self.path(directory)):
                 path = self.path(directory, entry)
                 try:
                     if entry.startswith(".") and time.time() - os.lstat(path).st_mtime > UNFINISHED_SECONDS:
                         os.unlink(path)
                 except (FileNotFoundError, IsADirectoryError, PermissionError):
-                    pass  # it was renamed just now; or it does not belong here
+                    pass  # it was just renamed, or it is not the notifier's
 
 
 class Lock:
-    """A lock between processes: one at a time holds it, until it releases it or ends.
+    """A lock that one process at a time holds, until it releases the lock or ends.
 
-    lockf(3), not flock(2): the hook can test it without importing a module. It belongs to the process: a fork does not
-    inherit it, and closing any descriptor of the file releases it. So the file is opened once and stays open.
+    This is lockf(3), not flock(2), because the hook can test it without importing a module. The lock belongs to the
+    process: a fork does not inherit it, and closing any descriptor of the file releases it. So the file is opened once
+    and stays open.
     """
 
     def __init__(self, path: str) -> None:
@@ -328,26 +339,26 @@ class Lock:
         return True
 
     def holder(self) -> int:
-        """Return the pid of another process that holds the lock, 0 if there is none or its pid is unknown."""
-        import fcntl  # a file to load; only `flush` needs it
+        """Return the pid of the other process that holds the lock, 0 if there is none or if its pid is unknown."""
+        import fcntl  # imported late: only `flush` needs it
         import struct
 
-        layout = "hhqqi"  # struct flock of fcntl(2), with offsets of 64 bits as Python is built
+        layout = "hhqqi"  # struct flock of fcntl(2), with 64-bit offsets, as Python is built
         asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         held, _whence, _start, _length, pid = struct.unpack(layout, fcntl.fcntl(self._descriptor, fcntl.F_GETLK, asked))
         return 0 if held == fcntl.F_UNLCK else max(pid, 0)
 
     def keep_through_exec(self) -> None:
-        """Keep the lock for the program that this process is about to run (execve(2)), which may take it again."""
+        """Keep the lock across execve(2). The program that this process runs next can take it again."""
         os.set_inheritable(self._descriptor, True)
 
     def give_up(self) -> None:
-        """Let others take the lock."""
+        """Release the lock."""
         os.lockf(self._descriptor, os.F_ULOCK, 0)
 
 
 def is_locked(path: str) -> bool:
-    """Tell whether another process holds a lock. Not for one that this process holds: asking would give it up."""
+    """Return whether another process holds a lock. If this process holds it, the call would release it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.lockf(descriptor, os.F_TEST, 0)

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sender last did, for `status` and for its own next run: state/sender.json.
+"""The state of the sender, for `status` and for the sender's next run: state/sender.json.
 
-The service user can write to it, so root uses nothing of it unchecked.
+The service user can write to this file, so root checks everything that it reads from it.
 """
 
 import json
 import time
 
-from . import retries
+from . import ledger, retries
 from .journal import trouble
 from .retries import Retries
 from .spool import Spool
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     Entry = Dict[str, Any]
 
-# How many deliveries are remembered: a caller who waits for one must not lose it to those of other logins.
+# How many deliveries are kept. A command that waits for one must find it even after many other logins.
 RECENT = 200
-# The file is read no further; it is always smaller.
+# The part of the file that is read. The file is always smaller.
 LARGEST_BYTES = 4 << 20
-# A pause is never longer. One that looks longer comes from a jump of the clock.
+# No pause is longer. A longer one shows that the clock was set.
 LONGEST_PAUSE_SECONDS = 3700
-# Seconds since the epoch, up to the year 2242: localtime(3) has an end too.
+# Seconds since the epoch, up to the year 2242: a time that localtime(3) can convert.
 NUMBER = (int, float)
 LATEST = 1 << 33
 DELIVERY = {
@@ -37,13 +37,13 @@ DELIVERY = {
 ADDED = {"address": "", "key": "", "type": ""}
 TROUBLE = {"since": NUMBER, "what": str, "mend": str}
 PING = {"at": NUMBER, "well": bool, "answer": str}
-# A login that needed no message. rule: the number of the rule in `ignore` that says so, from 1 on.
+# A login that needed no message. rule: the number of the rule in `ignore`, counted from 1.
 IGNORED = {"id": str, "from": str, "rule": int, "at": NUMBER}
-# A login that is folded into an earlier one (repeats.py). into: the id of that one.
+# A login that was folded into an earlier one (repeats.py). into: the id of the earlier login.
 FOLDED = {
     "id": str, "from": str, "into": str, "at": NUMBER, "user": str, "address": str, "key": str, "type": str,
 }  # fmt: skip
-# kind: what the answer means (channels).
+# kind: the meaning of the answer (channels/__init__.py).
 ANSWER = {
     "id": str, "from": str, "status": (int, type(None)), "answer": str, "kind": str, "mend": str, "at": NUMBER,
 }  # fmt: skip
@@ -56,15 +56,15 @@ KEPT = (
 
 
 class State:
-    """recent: the last deliveries, the newest last. trouble: why alerts wait, and since when, None when none waits.
+    """recent: the last deliveries, the newest last. trouble: why alerts wait, and since when; None if none waits.
     last_answer: the answer to the last alert that was not delivered, None after a delivery.
-    not_before: nothing is tried before that time (seconds since the epoch). agreed_at: when this pause began. asked:
-    whether Slack asked for it, so that every sender on this host obeys it.
+    not_before: the end of a pause, before which nothing is tried (seconds since the epoch). agreed_at: when the pause
+    began. asked: whether Slack asked for the pause, so that every sender on this host obeys it.
     last_ping: the result of the last ping of the dead man's switch, None before the first.
     dropped: how many alerts a limit has dropped, in total. untold: how many of them no message has reported yet.
-    ignored: the last logins that needed no message (IGNORED), the newest last: whoever waits for one has an answer.
-    folded: the same, of those that repeat one that was reported (FOLDED).
-    failures: failed tries since the last delivery. retries: what is known of alerts that failed.
+    ignored: the last logins that needed no message (IGNORED), the newest last, for commands that wait for one.
+    folded: the same for the logins that repeat one that was reported (FOLDED).
+    failures: failed attempts since the last delivery. retries: the record of each alert that failed.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -99,13 +99,14 @@ class State:
             self.ignored = _all_checked((kept.get("ignored") or [])[-RECENT:], IGNORED)
             self.folded = _all_checked((kept.get("folded") or [])[-RECENT:], FOLDED)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
-            pass  # none yet, or damaged: then nothing is known, and nothing depends on it
+            pass  # no file yet, or a damaged one: start without state, because no delivery depends on it
 
     def delivered(self, deliveries: "List[Entry]", forgive: bool = True) -> None:
-        """Remember deliveries (DELIVERY); their message has reported all that was dropped.
+        """Record deliveries (DELIVERY). Their message has also reported the dropped alerts.
 
-        forgive: the way was closed, so the alerts that failed meanwhile are not to blame, unless they are stuck
+        forgive: forget the failures of other alerts, because the outage was the cause (Retries.delivered)
         """
+        ledger.end(self._spool, [sent["id"] for sent in deliveries], ledger.REPORTED)
         self.recent = (self.recent + deliveries)[-RECENT:]
         self.trouble = self.last_answer = None
         self.not_before = self.agreed_at = 0.0
@@ -115,81 +116,81 @@ class State:
         self._keep()
 
     def routed(self, login: "Entry") -> None:
-        """Remember an alert that is in the queues of all channels that take it, in the form of a delivery."""
+        """Record an alert that is in the queue of every channel that takes it, in the form of a delivery."""
         self.recent = [*self.recent, login][-RECENT:]
         self.trouble = self.last_answer = None
         self._keep()
 
     def refused(self, answer: "Entry") -> None:
-        """Remember the answer to an alert (ANSWER)."""
+        """Record the answer to an alert that was not delivered (ANSWER)."""
         self.last_answer = answer
         self._keep()
 
     def ignore(self, logins: "List[Entry]") -> None:
-        """Remember logins that needed no message (IGNORED)."""
+        """Record logins that needed no message (IGNORED)."""
         self.ignored = (self.ignored + logins)[-RECENT:]
         self._keep()
 
     def fold(self, login: "Entry") -> None:
-        """Remember a login that is folded into an earlier one (FOLDED)."""
+        """Record a login that was folded into an earlier one (FOLDED)."""
         self.folded = [*self.folded, login][-RECENT:]
         self._keep()
 
     def waiting(self, why: str, mend: str, seconds: float, asked: bool = False) -> None:
-        """Remember why nothing can be delivered, for how long to pause, and whether Slack asked for that."""
+        """Begin a pause, and record why nothing can be delivered, and whether Slack asked for the pause."""
         now = time.time()
         self.not_before, self.agreed_at, self.asked = now + seconds, now, asked
         self.troubled(why, mend)
 
     def in_vain(self, names: "List[str]", status: "Optional[int]", unsure: bool) -> None:
-        """Remember that a message with these alerts was seen and not delivered (Retries.failed)."""
+        """Record that a message with these alerts was transmitted but not delivered (Retries.failed)."""
         self.retries.failed(names, status, unsure)
         self._keep()
 
     def stick(self, name: str) -> None:
-        """Remember that others go before an alert (Retries.stick)."""
+        """Record that other alerts go before this one (Retries.stick)."""
         self.retries.stick(name)
         self._keep()
 
     def troubled(self, why: str, mend: str) -> None:
-        """Remember why alerts wait; a pause that was agreed stays."""
+        """Record why alerts wait. A pause is not changed."""
         since = self.trouble["since"] if self.trouble else time.time()
         self.trouble = {"since": since, "what": why, "mend": mend}
         self._keep()
 
     def dropping(self, count: int) -> None:
-        """Remember that a limit is about to drop this many alerts."""
+        """Record that a limit is about to drop this many alerts."""
         self.dropped += count
         self.untold += count
         self._keep()
 
     def owe(self, count: int) -> None:
-        """Take over from another queue the report of alerts that were dropped there, and are counted there."""
+        """Take over the duty to report alerts that another queue has dropped, and has counted."""
         if count:
             self.untold += count
             self._keep()
 
     def pass_on(self) -> int:
-        """Return how many dropped alerts no message has reported yet, for another queue to report them (owe)."""
+        """Return how many dropped alerts no message has reported yet, and let another queue report them (owe)."""
         count, self.untold = self.untold, 0
         if count:
             self._keep()
         return count
 
     def pinged(self, ping: "Entry") -> None:
-        """Remember the result of a ping of the dead man's switch (PING)."""
+        """Record the result of a ping of the dead man's switch (PING)."""
         self.last_ping = ping
         self._keep()
 
     def seconds_left(self, asked: bool = False) -> float:
-        """Return the seconds that are left of the pause.
+        """Return the remaining seconds of the pause, 0 if there is none.
 
         asked: count only a pause that Slack asked for
         """
         now = time.time()
         left = max(self.not_before - now, 0.0)
         if now < self.agreed_at or left > LONGEST_PAUSE_SECONDS:
-            return 0.0  # the clock was set since then: what is left of the pause is unknown
+            return 0.0  # the clock was set since then, so the rest of the pause is unknown
         return left if self.asked or not asked else 0.0
 
     def _keep(self) -> None:
@@ -197,13 +198,13 @@ class State:
         try:
             self._spool.write("state", "sender.json", json.dumps(kept).encode("ascii"), 0o640)
         except FileNotFoundError:
-            pass  # there is no spool, which its user reports
-        except OSError as error:  # such as a full disk: what can be sent is sent all the same
+            pass  # there is no spool, which the caller reports
+        except OSError as error:  # such as a full disk, which must stop no delivery
             trouble(f"The sender's state could not be saved: {error}.")
 
 
 def is_number(thing: object) -> bool:
-    """Tell whether a thing from a file that the service user can write is a time or a count that one can be."""
+    """Return whether a value from a file that the service user can write is a plausible time or count."""
     return isinstance(thing, (int, float)) and not isinstance(thing, bool) and 0 <= thing < LATEST
 
 
@@ -220,7 +221,7 @@ def _all_checked(things: "List[Any]", types: "Dict[str, Any]") -> "List[Entry]":
 
 
 def _checked(thing: object, types: "Dict[str, Any]") -> "Optional[Entry]":
-    """Return a dictionary with only these names and types, its texts made printable; None for anything else."""
+    """Return a dictionary with exactly these names and types, and with printable texts. None if it is invalid."""
     if not isinstance(thing, dict) or not all(isinstance(thing.get(name), types[name]) for name in types):
         return None
     if not all(0 <= thing[name] < LATEST for name in types if types[name] is NUMBER):

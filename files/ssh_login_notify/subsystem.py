@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The SFTP server that sshd's configuration names: `Subsystem sftp /nix/store/…/libexec/sftp-server -l INFO`.
 
-sshd runs this line by the user's shell (OpenSSH, session.c, session_subsystem_req; servconf.c, sSubsystem). It counts
-as a transfer only if it is certain what runs: an absolute path, links resolved, to a program of SFTP's name, not a
-script, in directories that only root can write, and plain words. Only files of sshd's own configuration are read, and
-only what they name is examined: a path from a user's command line could lead to a file system that hangs.
+sshd runs this line through the user's shell (OpenSSH, session.c, session_subsystem_req; servconf.c, sSubsystem). It
+counts as a transfer only if it is certain what runs. So the line must consist of plain words and begin with an absolute
+path. With symlinks resolved, the path must lead to a program with `sftp` in its name, not a script, in directories that
+only root can write to. Only sshd's own configuration files are read, and only the files that they name are examined: a
+path from a user's command line could lead to a file system that hangs.
 
-The configuration is that of the sshd that serves the connection. The monitor's parent waits for connections, and shows
+The configuration is that of the sshd that serves the connection. The monitor's parent is the listening sshd, and shows
 the options of its start. An sshd that systemd or inetd starts for each connection has no such parent, and its title
-hides its options: then the usual file is read.
+hides its options. Then the default configuration file is read.
 """
 
 import glob
@@ -21,22 +22,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, List, Tuple
 
-# Relative patterns of Include begin there (sshd_config(5)).
+# Relative patterns of Include start there (sshd_config(5)).
 DIRECTORY = "/etc/ssh"
-# Includes within included files (servconf.c, SERVCONF_MAX_DEPTH).
+# The depth of nested includes (servconf.c, SERVCONF_MAX_DEPTH).
 DEEPEST = 16
 LARGEST_BYTES = 1 << 18
 PROGRAM = b"\x7fELF"
-# Part of the program's name. `/usr/bin/env sftp-server` would look for a user's own.
+# Part of the program's name. With `/usr/bin/env sftp-server`, the user's PATH would decide what runs.
 NAME = b"sftp"
-# Quotes and what a shell reads otherwise: then the words are not certain.
+# Quotes and other characters that a shell interprets. With these, the words are not certain.
 UNCERTAIN = b"'\"\\$`;&|<>(){}*?[]~!#"
 
 
 def sftp_servers(listener: "List[bytes]") -> "List[Tuple[List[bytes], bytes]]":
-    """Return the words of each command line that is configured for SFTP, and the file that it runs, links resolved.
+    """Return the words of each command line that is configured for SFTP, and its file, with symlinks resolved.
 
-    listener: arguments of the sshd that waits for connections; of any other process, they count for nothing
+    listener: the arguments of the listening sshd. Those of any other process are ignored.
     """
     found = []
     started = sshd_start.words([os.fsdecode(argument) for argument in listener])
@@ -53,7 +54,7 @@ def sftp_servers(listener: "List[bytes]") -> "List[Tuple[List[bytes], bytes]]":
 
 
 def _lines(path: str, deepest: int) -> "Iterator[bytes]":
-    """Yield the lines of a file of sshd's configuration, and of those that it includes; none of a relative path."""
+    """Yield the lines of one of sshd's files, and of the files that it includes. Nothing for a relative path."""
     try:
         if not os.path.isabs(path):
             return
@@ -72,7 +73,7 @@ def _lines(path: str, deepest: int) -> "Iterator[bytes]":
 
 
 def _program(path: bytes) -> bytes:
-    """Return the file behind a path if it is a program that only root can replace, else nothing."""
+    """Return a path with symlinks resolved if it is a program that only root can replace, else empty bytes."""
     file = os.path.realpath(path)
     try:
         status = os.stat(file)

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The daily summary: how many logins had no message of their own, and why, in state/summary.json and one message a day.
 
-`count` is called for each such login before its alert leaves the queue. The file names the last ones, so a login that
-comes once more after a kill is counted once. A rule is known by its text: its number changes with the configuration.
-Each line and the number of lines have a limit, and what has no room in a line of its own is counted all the same.
+`count` is called for each of these logins before its alert leaves the queue. The file contains the ids of the last
+ones, so a login that is processed again after a kill is counted once. A rule is identified by its text, because its
+number changes with the configuration. The length of each line and the number of lines are limited. Logins that have no
+line of their own are counted together.
 
-The message is queued in the morning by the run of the sender that checks the host (self_check.py), when there is
-something to say. The service user can write to the file, so root uses nothing of it unchecked.
+The self-check queues the message in the morning (self_check.py), if there is anything to report. The message also
+reports how many logins sshd accepted, and how many are accounted for (completeness.py). The service user can write to
+the file, so root checks everything that it reads from it.
 """
 
 import json
@@ -15,7 +17,7 @@ import os
 import random
 import time
 
-from . import alert, config, failures, overflow
+from . import alert, config, failures, ledger, overflow
 from .config import ConfigurationError
 from .journal import trouble
 from .login_rules import KEYS, named
@@ -31,38 +33,38 @@ if TYPE_CHECKING:
 
 FILE = "summary.json"
 VERSION = 1
-# Why a login has no message of its own; and how the summary says that, and what stands before a label.
+# Why a login has no message of its own; the words for that, for one login and for several, and the word before a label.
 IGNORED, MUTED, FOLDED = "ignored", "muted", "folded"
 WORDS = {
     IGNORED: ("was ignored", "were ignored", "by"),
     MUTED: ("was muted", "were muted", "by"),
-    FOLDED: ("was told together with others like it", "were told together with others like them", "of"),
+    FOLDED: ("was reported together with similar ones", "were reported together with similar ones", "of"),
 }
-# The labels of a kind that are counted each by itself, and the rest.
+# How many labels of a kind are counted separately, and the label for the rest.
 MOST_LABELS = 50
 OTHERS = "others"
 LONGEST_LABEL = 200
-# What a message has room for: a field of Slack's holds 2,000 characters (slack.py).
+# The limits of the message: a field in Slack holds 2,000 characters (slack.py).
 MOST_SHOWN = 5
 LONGEST_SHOWN_LABEL = 100
-# The ids of the last logins that were counted: more than one message of the sender can hold.
+# How many ids of counted logins are kept: more than one message of the sender can hold.
 MOST_IDS = 500
 LARGEST_BYTES = 1 << 18
-# When the message is queued, in the host's time zone: the hour, and the seconds after it over which hosts are spread.
+# When the message is queued: the hour in the host's time zone, and the seconds after it over which hosts are spread.
 AT_HOUR = 8
 SPREAD_SECONDS = 1800
 
 
 class Counts:
-    """What was counted.
+    """The counters.
 
-    since: when the counting began (seconds since the epoch), 0 while nothing is counted. counts: how many logins, by
-    kind and label. ids: those of the last logins. is_new: whether the file was damaged, and earlier counts are lost.
-    message: the id of the message that says it, once it is being queued.
+    since: when counting began (seconds since the epoch), 0 if nothing is counted. counts: the number of logins, by kind
+    and label. ids: the ids of the last logins. is_new: whether the file was damaged, so that earlier counts are lost.
+    message: the id of the message that reports them, once it is being queued.
     """
 
     def __init__(self, spool: "Spool") -> None:
-        """Load them. A file that is damaged is begun anew, which the next message says."""
+        """Load the file. If it is damaged, counting starts again from zero, and the next message reports that."""
         self._spool = spool
         self.since = 0.0
         self.counts: Dict[str, Dict[str, int]] = {}
@@ -74,15 +76,15 @@ class Counts:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            trouble(f"The counts for the daily summary can't be read ({error!r}), and begin anew.")
+            trouble(f"The counts for the daily summary can't be read ({error!r}), and start again from zero.")
             self.since, self.counts, self.ids, self.is_new, self.message = time.time(), {}, [], True, ""
 
     def _load(self, kept: "Any") -> None:
         if kept["version"] != VERSION or not is_number(kept["since"]):
-            raise ValueError("another version, or another time")
+            raise ValueError("unknown version, or invalid time")
         counts = {kind: dict(kept["counts"].get(kind, {})) for kind in WORDS}
         if not all(is_number(number) for labels in counts.values() for number in labels.values()):
-            raise ValueError("a count is none")
+            raise ValueError("a count is not a number")
         self.counts = {
             kind: {printable(label, LONGEST_LABEL): int(labels[label]) for label in list(labels)[: MOST_LABELS + 1]}
             for kind, labels in counts.items()
@@ -92,7 +94,7 @@ class Counts:
         self.message = str(kept["message"]) if is_name(str(kept["message"])) else ""
 
     def add(self, login_id: str, kind: str, label: str) -> None:
-        """Count a login, unless it is counted already."""
+        """Count a login, unless it was already counted."""
         if login_id in self.ids:
             return
         labels = self.counts.setdefault(kind, {})
@@ -105,12 +107,15 @@ class Counts:
         self.keep()
 
     def begin(self, since: float) -> None:
-        """Begin anew, at a time, or with the next login for 0. What was counted stays counted."""
+        """Start again from zero. Logins that were counted before are not counted again.
+
+        since: when counting begins, 0 for the next login
+        """
         self.since, self.counts, self.is_new, self.message = since, {}, False, ""
         self.keep()
 
     def keep(self) -> None:
-        """Save them. Raise OSError where the spool takes nothing."""
+        """Save the file. Raise OSError."""
         kept = {
             "version": VERSION, "since": self.since, "counts": self.counts, "ids": self.ids, "is_new": self.is_new,
             "message": self.message,
@@ -118,7 +123,7 @@ class Counts:
         self._spool.write("state", FILE, json.dumps(kept).encode("ascii"), ALERT_MODE)
 
     def sentences(self) -> "List[str]":
-        """Return what the message says: how many logins, by which rule, window or repeat."""
+        """Return the sentences of the message: how many logins, by rule, window or repeat."""
         found = []
         for kind, (of_one, of_several, word) in WORDS.items():
             labels = self.counts.get(kind, {})
@@ -132,10 +137,11 @@ class Counts:
 
 
 def count(spool: "Spool", login_id: str, kind: str, label: str) -> None:
-    """Count a login that has no message of its own, once, before its alert leaves the queue. It never fails.
+    """Count a login that has no message of its own. Call this before its alert leaves the queue. It never fails.
 
-    login_id: its alert's. kind: IGNORED, MUTED or FOLDED. label: what made it silent, such as `label_of(rule)`
+    login_id: the id of its alert. kind: IGNORED, MUTED or FOLDED. label: the cause, such as `label_of(rule)`
     """
+    ledger.end(spool, [login_id], kind)
     try:
         Counts(spool).add(login_id, kind, label)
     except OSError as error:  # such as a full disk: the system's log has the login
@@ -150,12 +156,12 @@ def label_of(rule: "Dict[str, Any]") -> str:
 
 
 def queue_if_due(spool: "Spool") -> None:
-    """Queue the message of a day, if there is something to say. For root. Raise OSError where no disk takes it."""
+    """Queue the message of the day, if it is due and not empty. Only for root. Raise OSError if it can't be stored."""
     counts = Counts(spool)
     try:
         configuration = config.load()
     except ConfigurationError:
-        return  # nothing can be sent, which the self-check reports
+        return  # nothing can be sent, and the self-check reports that
     now = time.time()
     if not counts.since and configuration.daily_failures:
         counts.begin(now)
@@ -163,16 +169,20 @@ def queue_if_due(spool: "Spool") -> None:
         return
     sentences = counts.sentences() + (_failed(counts.since) if configuration.daily_failures else [])
     if sentences:
-        notice = alert.own(alert.SUMMARY, sentences)
-        # Noted first: after a kill in between, the same message takes the place of the first.
+        from .completeness import Day  # not needed by an ordinary run of the sender
+
+        day = Day(spool)
+        notice = alert.own(alert.SUMMARY, [*sentences, *filter(None, [day.sentence()])])
+        # The id is saved first, so that after a kill the same message replaces the first one.
         notice["id"] = counts.message = counts.message or notice["id"]
         counts.keep()
-        _queue(spool, notice)
+        overflow.queue(spool, notice["id"], alert.to_json(notice))
+        day.close()
     counts.begin(now if configuration.daily_failures else 0)
 
 
 def last_morning(now: float) -> float:
-    """Return when the last message was due, in seconds since the epoch. Each host has a minute of its own."""
+    """Return when the last message was due, in seconds since the epoch. Each host has its own offset."""
     local = time.localtime(now)
     spread = int(random.Random(os.uname().nodename).uniform(0, SPREAD_SECONDS))  # noqa: S311 - no secret
     year, month, day = local[:3]
@@ -181,21 +191,13 @@ def last_morning(now: float) -> float:
 
 
 def _failed(since: float) -> "List[str]":
-    """Return how many attempts to log in failed, and from where most of them came."""
+    """Return a sentence about failed login attempts and the addresses with most of them; empty if there are none."""
     found = failures.counted(since)
     if not found:
         return []
     attempts = sum(found.values())
     words = "1 attempt to log in failed" if attempts == 1 else f"{attempts} attempts to log in failed"
     return [f"{words}: {_listed(found, 'from')}"]
-
-
-def _queue(spool: "Spool", notice: "alert.Alert") -> None:
-    contents = alert.to_json(notice)
-    try:
-        spool.write("outgoing", notice["id"], contents, ALERT_MODE)
-    except OSError:
-        overflow.keep(notice["id"], contents)
 
 
 def _listed(labels: "Dict[str, int]", word: str) -> str:

@@ -1,12 +1,14 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request to the webhook, over HTTPS. It follows no redirect, uses no proxy but the configured one, and reads no
-answer without end.
+"""One request to the webhook, over HTTPS. It follows no redirect, uses only the configured proxy, and limits the size
+of an answer.
 
-The address is a secret: the request line is the only place for it, never an exception or a log.
+The URL is a secret: it appears in the request line only, never in an exception or a log.
 """
 
 import contextlib
+
+# http.client imports encodings.idna late, when root is dropped and the service user may not be able to read the file.
 import encodings.idna  # noqa: F401  # pylint: disable=unused-import
 import http.client
 import signal
@@ -27,26 +29,25 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, Optional, Tuple
     from urllib.parse import SplitResult
 
-# http.client loads encodings.idna late: when root is given up, and the service user may not be able to read it.
-# For each step: connecting to an address, the handshake, each read.
+# The timeout of each step: connecting to an address, the TLS handshake, each read.
 STEP_SECONDS = 15
-# For all steps together, or an answer that drips would take for ever.
+# The timeout of a request, so that an answer that arrives in tiny pieces does not take forever.
 DEADLINE_SECONDS = 60
 # The same for a ping, which delays the alerts behind it.
 PING_DEADLINE_SECONDS = 20
-# For all addresses of a host together, so that a live one behind dead ones is reached well before the deadline.
+# The timeout for all addresses of a host together, so that a working one after dead ones is tried before the deadline.
 CONNECT_SECONDS = 30
-# The deadline's signal is repeated after that long, in case something has caught the first one.
+# The interval at which the deadline's signal is repeated, in case something caught the first exception.
 DEADLINE_REPEAT_SECONDS = 1
-# An answer is read no further; Slack's are a word.
+# The part of an answer that is read. Slack answers with one word.
 LARGEST_ANSWER_BYTES = 4096
-# Characters of an answer that are shown, so that what quotes it is not cut.
+# Characters of an answer that are shown, so that a message that quotes it is not truncated.
 LONGEST_WORDS = 200
-# How http.client words the answer of a proxy that makes no tunnel (HTTPConnection._tunnel).
+# How http.client reports that a proxy opens no tunnel (HTTPConnection._tunnel).
 REFUSED_TUNNEL = "Tunnel connection failed: "
-# A proxy asks for a user and a password, or refuses them (RFC 9110, 15.5.8); tinyproxy answers 401 to wrong ones.
+# A proxy asks for a user and a password, or refuses them (RFC 9110, 15.5.8). tinyproxy answers 401 if they are wrong.
 REFUSED_PASSWORD = {"407": "407 Proxy Authentication Required", "401": "401 Unauthorized"}
-# What OpenSSL says of authorities and certificates that only its strict mode refuses (x509_txt.c): words of them.
+# Parts of the errors with which only OpenSSL's strict mode refuses authorities and certificates (x509_txt.c).
 STRICT_REASONS = ("not marked critical", "marked critical", "key usage extension", "key identifier", "empty")
 TOO_STRICT = (
     "; this host's Python is strict about the system's authorities: set ssh_login_notify_ca_file to the file of this"
@@ -66,7 +67,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """Return the text of the body for people: a plain word, as Slack answers, or in quotes. It may be anybody's."""
+        """Return the body in readable form: a plain word, as Slack answers, or quoted. It may come from anywhere."""
         return plain_or_quoted(self.text, longest=LONGEST_WORDS) if self.text else ""
 
     def __str__(self) -> str:
@@ -74,9 +75,9 @@ class Answer:
 
 
 class TransportError(Exception):
-    """No answer came. The message says why, in one sentence without the address.
+    """No answer came. The message says why, in one sentence without the URL.
 
-    sent: whether the host may have received the request, and acted on it
+    sent: whether the host may have received the request and acted on it
     """
 
     def __init__(self, sentence: str, sent: bool = False) -> None:
@@ -85,11 +86,11 @@ class TransportError(Exception):
 
 
 class TimeIsUp(BaseException):
-    """The deadline has passed. No Exception, because libraries catch those: socket.create_connection would try on."""
+    """The deadline has passed. Not an Exception: libraries catch those, as socket.create_connection does, and go on."""
 
 
 class Transport:
-    """A kept connection to the webhook's host."""
+    """A persistent connection to the webhook's host."""
 
     def __init__(
         self,
@@ -98,9 +99,9 @@ class Transport:
         tls: "Optional[ssl.SSLContext]" = None,
         largest_answer: int = LARGEST_ANSWER_BYTES,
     ) -> None:
-        """Prepare TLS; raise ConfigurationError if the CA file can't be used.
+        """Prepare TLS. Raise ConfigurationError if the CA file can't be used.
 
-        url: the address, a secret. tls: what was read before. largest_answer: an answer is read no further, in bytes
+        url: the address, a secret. tls: a context to reuse. largest_answer: the bytes of an answer that are read
         """
         parts = urlsplit(url)
         self._url = url
@@ -115,26 +116,26 @@ class Transport:
         self._sent = False
 
     def to(self, url: str) -> "Transport":
-        """Return a transport to another address by the same way. It trusts the system's authorities, too."""
+        """Return a transport to another URL, with the same proxy. It also trusts the system's authorities."""
         tls = self._tls
         if tls and self._configuration.ca_file:
-            # The file may be readable for root only, and root is given up by now.
+            # Only root may be able to read the file, and root is already dropped.
             tls = trust.tls_context(authorities=tls.get_ca_certs(binary_form=True))
         return Transport(self._configuration, url, tls)
 
     def beside(self, name: str) -> "Transport":
-        """Return a transport to what has this name beside the address: the same host, by the same way and trust."""
+        """Return a transport to a name relative to the URL, on the same host, with the same proxy and authorities."""
         return Transport(self._configuration, urljoin(self._url, name), self._tls, self._largest_answer)
 
     def post(self, body: bytes, headers: "Optional[Dict[str, str]]" = None) -> Answer:
-        """Send a JSON body and return the answer; raise TransportError if none comes.
+        """Send a JSON body and return the answer. Raise TransportError if none comes.
 
-        headers: others than those of every JSON request, or in their place
+        headers: headers to add, or to replace those of every JSON request
         """
         return self._exchange("POST", body, headers or {}, DEADLINE_SECONDS)
 
     def get(self, headers: "Optional[Dict[str, str]]" = None) -> Answer:
-        """Send a GET request and return the answer; raise TransportError if none comes."""
+        """Send a GET request and return the answer. Raise TransportError if none comes."""
         return self._exchange("GET", None, headers or {}, PING_DEADLINE_SECONDS)
 
     def _exchange(self, method: str, body: "Optional[bytes]", headers: "Dict[str, str]", seconds: int) -> Answer:
@@ -161,7 +162,7 @@ class Transport:
         try:
             return self._request(method, body, headers)
         except (ConnectionError, ssl.SSLEOFError):
-            # The host has closed the kept connection, as it may between two requests (RFC 9112, 9.3).
+            # The host has closed the persistent connection, as it can between two requests (RFC 9112, 9.3).
             self.close()
             return self._request(method, body, headers)
 
@@ -181,7 +182,7 @@ class Transport:
         text = raw.decode("utf-8", "backslashreplace").strip()
         retry_after = response.getheader("Retry-After")
         if response.will_close or not response.isclosed():
-            self.close()  # longer than any answer of Slack's: not worth reading
+            self.close()  # the answer is longer than any of Slack's: the rest is not read
         return Answer(response.status, text, retry_after)
 
     def _connection_to_host(self) -> http.client.HTTPConnection:
@@ -191,7 +192,7 @@ class Transport:
             if self._tls
             else http.client.HTTPConnection(host, port, timeout=STEP_SECONDS)
         )
-        # http.client has no public way for this; the attribute is the same from Python 3.5 to 3.14.
+        # http.client has no public interface for this. The attribute is the same from Python 3.5 to 3.14.
         connection._create_connection = connect  # type: ignore[attr-defined]
         if self._proxy:
             # CONNECT also for plain http://, so that the proxy only forwards.
@@ -199,7 +200,7 @@ class Transport:
         return connection
 
     def _why(self, error: Exception) -> str:
-        """Return what failed, in types and the system's own words only: an exception's text could quote the address."""
+        """Return what failed, only as types and the system's own words: an exception's text could quote the URL."""
         way = f"{self._host} port {self._port}"
         if self._proxy:
             way += f" through the proxy {self._proxy.hostname} port {self._proxy.port}"
@@ -214,16 +215,16 @@ class Transport:
         if self._proxy and str(error).startswith(REFUSED_TUNNEL):
             return f"no connection to {way} {_refusal(self._proxy, str(error)[len(REFUSED_TUNNEL) :])}"
         if isinstance(error, OSError):
-            what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # a proxy's own words may be among them
+            what = plain_or_quoted(str(error), longest=LONGEST_WORDS)  # this may include a proxy's own text
         return f"no connection to {way} ({what})"
 
 
 def failure(error: Exception, way: str, configuration: Configuration) -> "Optional[str]":
-    """Return what failed on the way to a host, in the system's own words only; None if the system has none for it.
+    """Return what failed on the way to a host, only in the system's own words; None if the system has none.
 
-    way: the host and its port
+    way: the host and its port, and the proxy if there is one
     """
-    if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # two things up to Python 3.6
+    if isinstance(error, (ssl.SSLError, ssl.CertificateError)):  # separate types up to Python 3.6
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
         reason = printable(reason.replace("_", " ").lower() if reason.isupper() else reason)
         mend = TOO_STRICT if not configuration.ca_file and _is_too_strict(error) else ""
@@ -243,7 +244,7 @@ def _is_too_strict(error: Exception) -> bool:
 
 
 def _authorization(proxy: "SplitResult") -> "Dict[str, str]":
-    """Return the header for a proxy with a user and a password (RFC 7617), which are percent-encoded in its URL."""
+    """Return the header for a proxy with a user and a password (RFC 7617). Its URL has them percent-encoded."""
     if proxy.username is None:
         return {}
     credentials = unquote_to_bytes(proxy.username) + b":" + unquote_to_bytes(proxy.password or "")
@@ -251,7 +252,7 @@ def _authorization(proxy: "SplitResult") -> "Dict[str, str]":
 
 
 def _refusal(proxy: "SplitResult", answer: str) -> str:
-    """Return why a proxy opens no tunnel, and what to do. Its answer is not shown if it has received a password."""
+    """Return why a proxy opens no tunnel, and what to do. The answer is not shown if the proxy got a password."""
     status = answer[:3]
     if status not in REFUSED_PASSWORD:
         words = status if proxy.username is not None else answer
@@ -264,7 +265,7 @@ def _refusal(proxy: "SplitResult", answer: str) -> str:
 
 
 def tls_of(configuration: Configuration) -> ssl.SSLContext:
-    """Return a TLS context that checks hosts as the configuration says; raise ConfigurationError for its CA file."""
+    """Return a TLS context for the configuration. Raise ConfigurationError if its CA file can't be used."""
     try:
         return trust.tls_context(configuration.ca_file)
     except OSError as error:
@@ -276,9 +277,9 @@ def tls_of(configuration: Configuration) -> ssl.SSLContext:
 
 
 def connect(address: "Tuple[str, int]", timeout: float, _source: "Any" = None) -> socket.socket:
-    """Connect to the first address of a host that lets us, as socket.create_connection does; raise OSError.
+    """Connect to the first address of a host that accepts, as socket.create_connection does. Raise OSError.
 
-    The addresses share the time: each gets an equal part of what is left, and none more than the timeout.
+    The addresses share the time: each gets an equal part of the rest, and at most the timeout.
     """
     host, port = address
     found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which logins need a message: the sender weighs each one, and settles those that are ignored, muted or folded.
+"""Triage: the sender weighs each login, and settles those that need no message: ignored, muted or folded ones.
 
-A login that needs no message is noted before it leaves the queue. So a kill in between loses none, and the next run
-settles it once more. It is remembered as one that was seen (memory.py), as one that was reported is.
+A login that needs no message is recorded before it leaves the queue. So a kill in between loses none, and the next run
+settles it again. The memory of earlier logins (memory.py) includes it, like a login that was reported.
 """
 
 import time
 
-from . import identity, rules, summary, wording
+from . import counts, identity, rules, summary, wording
 from .alert import LOGIN, LOGOUT
 from .journal import defect, trouble
 from .judge import Judge
@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 
 
 class Triage:
-    """Decides for one run of the sender."""
+    """The triage for one run of the sender."""
 
     def __init__(
         self, spool: "Spool", configuration: "Configuration", lookups: "Optional[Lookups]" = None, **sources: "Any"
     ) -> None:
-        """Load what is remembered.
+        """Load the state, the memory, the mutes and the repeats.
 
-        lookups: what adds the context to an alert, None for nothing. sources: what else the judge asks, by its
-        parameters' names (judge.Judge)
+        lookups: adds the context to an alert, None to add nothing. sources: further arguments of judge.Judge
         """
         self._spool = spool
         self._configuration = configuration
@@ -53,36 +52,37 @@ class Triage:
     def weigh(self, alert: "Alert", before: "Sequence[Alert]") -> "Alert":
         """Return the alert with its `weights`, the `reasons` for them, and its `mentions`.
 
-        before: earlier logins that are told in the same message
+        before: earlier logins that are reported in the same message
         """
-        if ROUTED in alert:  # once: its channel is gone, and it was remembered then
+        if ROUTED in alert:  # it was weighed and remembered before; its channel is gone since then
             return alert
         weighed = self._judge.weigh(alert, before)
         return dict(weighed, mentions=rules.mentions(alert, self._configuration, weighed["weights"]))
 
     def in_context(self, alert: "Alert") -> "Alert":
-        """Return an alert that gets a message, with what is looked up for it (context.py).
+        """Return an alert that gets a message, with its context (context.py).
 
-        The message of the login has that already when its connection ends.
+        The end of a connection gets none, because the message about the login has it.
         """
         if not self._lookups or alert["about"] == LOGOUT:
             return alert
         try:
             return self._lookups.add(alert)
-        except Exception as error:  # whatever goes wrong with a look-up, the alert does not wait for it
+        except Exception as error:  # a failed lookup must not hold up the alert
             trouble(f"Nothing was looked up for the alert {alert['id']}: {defect(error)}")
             return alert
 
     def settle(self, alert: "Alert") -> bool:
-        """Note a login that needs no message, and return True; return False for every other alert.
+        """Record a login that needs no message, and return True. Return False for every other alert.
 
-        alert: weighed
+        alert: weighed (weigh)
         """
         if alert["about"] != LOGIN or ROUTED in alert:
             return False
         if not (self._is_ignored(alert) or self._is_muted(alert) or self._is_folded(alert)):
             return False
         self._memory.remember(alert, self._configuration.people)
+        self.count([alert])
         return True
 
     def _is_ignored(self, alert: "Alert") -> bool:
@@ -112,24 +112,30 @@ class Triage:
         return True
 
     def delivered(self, alerts: "List[Alert]") -> None:
-        """Remember the logins that a message has reported."""
+        """Remember and count the logins that a message has reported."""
+        self.count(alerts)
         for sent in alerts:
             if sent["about"] == LOGIN:
                 self._memory.remember(sent, self._configuration.people)
 
+    def count(self, alerts: "List[Alert]") -> None:
+        """Count logins for the metrics, if the configuration asks for these."""
+        if self._configuration.metrics_file:
+            counts.count(self._spool, alerts)
+
     def is_everywhere(self, alert: "Alert") -> bool:
-        """Tell whether an alert that was just delivered is in all channels that take it: here, there is one."""
+        """Return whether all channels that take an alert have it. Always true here, because there is one channel."""
         return True
 
     def queue_follow_ups(self) -> None:
-        """Queue the messages about repeats that are over."""
+        """Queue a message for each login whose time for repeats has passed."""
         try:
             self._repeats.queue_ended(self._configuration.repeat_minutes)
-        except OSError as error:  # the next run tries it again
+        except OSError as error:  # the next run tries again
             trouble(f"The message about repeated logins could not be queued: {error}.")
 
     def close(self) -> None:
-        """Save what is not saved yet."""
+        """Save the memory of logins."""
         self._memory.keep()
 
 
@@ -138,5 +144,5 @@ def _whose(alert: "Alert") -> str:
 
 
 def heaviest_first(alerts: "List[Alert]") -> "List[Alert]":
-    """Return the alerts in the order of a digest: the heaviest first, equal ones as they came."""
+    """Return the alerts in the order of a digest: the heaviest first, equally heavy ones in the order of the queue."""
     return sorted(alerts, key=lambda alert: min(map(WEIGHTS.index, alert["weights"]), default=len(WEIGHTS)))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The trial: a test alert that is sent to each channel at once, without the spool, and the results."""
+"""The trial: sends a test alert to each channel at once, without the spool, and returns the results."""
 
 import time
 from functools import partial
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
     Result = Dict[str, Any]
 
-# How long to wait where a channel has asked this host for a pause.
+# The longest wait if a channel has asked this host for a pause.
 PAUSE_SECONDS = 30.0
-# Of a trial whose process has broken down.
+# The result of a trial whose process failed.
 NO_RESULT = {
-    "delivered": False, "status": None, "answer": "the trial broke down", "mend": "that is a defect, please report it",
-    "seconds": 0.0,
+    "delivered": False, "status": None, "answer": "the test's process failed",
+    "mend": "this is a defect, please report it", "seconds": 0.0,
 }  # fmt: skip
 
 
 class Trial:
-    """One channel's trial. To be made by root, and run without root's rights.
+    """One channel's trial. It must be created as root, and run without root's rights.
 
-    fault: a sentence that says why the channel can't be used, "" for none
+    fault: why the channel can't be used, in one sentence; "" if it can
     """
 
     def __init__(self, entry: "Dict[str, Any]", configuration: "Configuration", spool: Spool) -> None:
-        """Read what takes root to read. spool: where the sender keeps this channel's state."""
+        """Read everything that needs root. spool: where the sender keeps this channel's state."""
         self.name: str = entry["name"]
         self._spool = spool
         self._lock: Optional[Lock] = None
@@ -76,11 +76,11 @@ class Trial:
         found.update(status=answer.status, answer=answer.words, delivered=meaning.kind == DELIVERED)
         found["mend"] = meaning.mend or None
         if meaning.asked is not None and self._lock and self._lock.take():
-            # The sender has to pause as well. One that is at work is told by the channel itself.
+            # The sender has to pause as well. A running sender gets the same answer from the channel itself.
             State(self._spool).waiting(str(answer), meaning.mend, meaning.asked, asked=True)
 
     def _wait_out_pause(self, channel: "BaseChannel") -> None:
-        """Wait as long as the channel has asked this host to; raise TransportError if that is too long."""
+        """Wait as long as the channel has asked this host to. Raise TransportError if that is too long."""
         left = State(self._spool).seconds_left(asked=True)
         if left > PAUSE_SECONDS:
             raise TransportError(f"{channel.TITLE} has asked for a pause, and {left:.0f} seconds of it are left")
@@ -88,10 +88,12 @@ class Trial:
 
 
 def run(path: str, channel: str = "") -> "Tuple[int, Result]":
-    """Send a test alert with the configuration at this path; return the exit code, and the result by name.
+    """Send a test alert with the configuration at this path. Return the exit code, and the result as a dictionary.
 
-    channel: the name of the only one to try, "" for each. The result has that of each one in `channels`, and at the
-    top that of the first that failed, or of the first
+    `channels` has the result of each channel by name. The top level has that of the first channel that failed, or of
+    the first one if none failed.
+
+    channel: the name of the only channel to try, "" for all
     """
     began = time.time()
     test = alert.own(alert.TEST, [])
@@ -112,7 +114,7 @@ def run(path: str, channel: str = "") -> "Tuple[int, Result]":
 
 
 def _run_all(trials: "List[Trial]", test: "Alert") -> "Dict[str, Result]":
-    """Run the trials at the same time, so that all take as long as the slowest; return the results by name."""
+    """Run the trials at the same time, so that all take as long as the slowest. Return the results by channel."""
     if len(trials) == 1:
         return {trials[0].name: trials[0].run(test)}
     children = [Child(partial(trial.run, test)) for trial in trials]
@@ -122,7 +124,7 @@ def _run_all(trials: "List[Trial]", test: "Alert") -> "Dict[str, Result]":
 
 
 def _prepare(path: str, only: str) -> "List[Trial]":
-    """Read all that takes root to read. Raise ConfigurationError."""
+    """Read everything that needs root. Raise ConfigurationError."""
     configuration = config.load(path)
     entries = configuration.channels
     names = [entry["name"] for entry in entries]

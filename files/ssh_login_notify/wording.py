@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a message says, in plain text: the headline, the fields, the line in a digest. Each channel lays it out.
+"""The text of a message: its headline, its fields, and its line in a digest. Each channel lays them out.
 
-Who it was and what is odd about it come first: a desktop notification shows the beginning, and so do phones and screen
-readers. No value is there twice: a field whose value stands in the headline, whole, is left out. The words are those of
-the configured language (languages/); this module says which of them, with which values, in which order.
+The user and anything unusual come first, because desktop notifications and phones show only the start of a message, and
+screen readers read it first. No value appears twice: a field is left out if the headline has its whole value. The words
+come from the configured language (languages/). This module chooses the words, their values and their order.
 
-One value can hold several parts, and a line holds all values. There, text that strangers choose is one plain word or in
-quotes (text.py), and what sshd and the administrator vouch for comes before it. Nothing here is escaped for a markup
-language: that is the channel's. The forms of a headline and of a line, in English:
+A value can have several parts, and a line has all values. In these, text that strangers choose is one plain word or in
+quotes (text.py), and comes after the values that sshd and the administrator vouch for. Nothing here is escaped for a
+markup language, because the channel does that. The forms of a headline and of a line, in English:
 
     WEIGHTS · PERSON as USER on SERVER
     WEIGHTS · PERSON as USER: Note: NOTE · Attention: REASON · TYPE · from ADDRESS port PORT (NAME) · hint: HINT ·
@@ -21,14 +21,17 @@ from datetime import datetime, timezone
 from . import context, link_template, rules
 from .alert import (
     HEARTBEAT,
+    LOGGED_IN,
     LOGIN,
     LOGOUT,
+    MISSED,
     MUTE,
     REPEATS,
     SELF_CHECK,
     SUMMARY,
     TEST,
     is_own,
+    missed_count,
     seconds_open,
     subject,
 )
@@ -55,33 +58,35 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .languages import Language
 
-# Characters, of a headline that would be too long, so that there is room for the server.
+# The limits of the names in a short headline, in characters, so that there is room for the server.
 HEADER_PERSON_LIMIT = 32
 HEADER_USER_LIMIT = 44
-# For the notes in a line, which come first: behind them there must be room for where the login came from, and when.
+# The limit for the notes in a line. They come first, and there must be room for the origin and the time after them.
 LINE_NOTE_LIMIT = 500
-# For all that others chose in the field Key, so that there is room for what sshd vouches for.
+# The limit for all text in the field Key that others chose, so that there is room for what sshd vouches for.
 QUOTED_LIMIT = 1200
-# What a line holds, in this order. The key comes last, because what does not fit is cut.
-LINE = ("Note", "Attention", "Type", "Problem", "Mute", "Summary", "From", "Hint", "Time", "Key")
-# Those that stand in a line with words of their own.
-LINE_WORDS = ("Note", "Attention", "From", "Hint")
-# What a headline holds. A message has these as fields only if the headline has no room for them.
+# The fields of a line, in this order. The key is last, because a line that is too long is truncated.
+LINE = (
+    "Note", "Attention", "Type", "Problem", "Logged in", "Missed", "Mute", "Summary", "From", "Hint", "Time", "Key",
+)  # fmt: skip
+# The fields that have words of their own in a line.
+LINE_WORDS = ("Note", "Attention", "Logged in", "From", "Hint")
+# The fields that a headline contains. A message has these as fields only if the headline has no room for them.
 HEADLINE = ("Server", "User", "Person")
-# Before what makes a login heavy: the first for what only an intruder does, or a mistake; the second for what is right,
-# and rare. The user can forge neither: outside quotes a value holds letters only.
-# They are a large red and a large orange circle (Python 3.6 does not know the second by its name).
+# The mark before the weights: the first for what points to an intruder or a mistake, the second for what is legitimate
+# but rare. The user can forge neither, because outside quotes a value contains no such characters.
+# They are a large red and a large orange circle (Python 3.6 does not know the name of the second).
 ALARM, ATTENTION = "\U0001f534", "\U0001f7e0"
 RIGHT_AND_RARE = (ROOT, FIRST)
-# Of a headline that would be too long.
+# How many weights a short headline names.
 HEADER_WEIGHTS = 2
-# Fields that are left out where there is nothing to say.
+# Fields that are left out if they are empty.
 OPTIONAL = ("Note", "Attention", "Person", "Hint")
-# What an alert can be about whose first note is its headline.
+# The kinds of alerts whose first note can be the headline.
 SENTENCES = (SELF_CHECK, MUTE)
-# What the user, an authority or the client's host chose of a method (authinfo.py).
+# The facts of a method that the user, an authority or the client's host chose (authinfo.py).
 CHOSEN = ("principal", "key_id", "client_user", "client_host", "detail")
-# What a connection was reported as, or has opened since.
+# How a note names the type that a connection was reported with, or has opened since.
 OPENED = {
     INTERACTIVE: "opened.shell",
     COMMAND_OVER: "opened.command_over",
@@ -90,9 +95,9 @@ OPENED = {
     TUNNEL: "opened.tunnel",
     UNKNOWN: "opened.unknown",
 }
-# The end of a shorter connection than this is not noticed more precisely.
+# Durations below this are not measured precisely.
 FEW_SECONDS = 5
-# After that long a message says that it is late.
+# A message that is later than this says so.
 LATE_SECONDS = 120
 
 
@@ -105,8 +110,8 @@ def single(
 ) -> "Tuple[str, List[Field]]":
     """Return the headline of a message about one alert, and its fields.
 
-    now: seconds since the epoch. fits: tells whether the channel has room for a headline; where it has not, the
-    headline is a shorter one, and the fields have what it lacks
+    now: seconds since the epoch. fits: returns whether the channel has room for a headline. If it has not, the headline
+    is shorter, and the fields contain the rest.
     """
     whole = headline(alert, configuration)
     has_room = fits(whole)
@@ -122,17 +127,17 @@ def single(
 
 
 def text(alert: "Alert", configuration: Configuration, now: float) -> str:
-    """Return all of a message about one alert in one line, for a notification or a phone."""
-    # The line of a problem or a mute begins with what its headline says.
+    """Return a whole message about one alert as one line, for a notification or a phone."""
+    # The line of a problem or a mute begins with the text of its headline.
     is_sentence = alert["about"] in SENTENCES and alert["notes"]
     start = _name(server_name(alert, configuration), configuration) if is_sentence else headline(alert, configuration)
     return f"{start}: {line(alert, configuration, now)}"
 
 
 def links(alert: "Alert", configuration: Configuration) -> "List[Tuple[str, str]]":
-    """Return titles and addresses to look at for an alert. Only the administrator and this program write them.
+    """Return the links of an alert, each a title and a URL. Only the administrator and this program write them.
 
-    Each value in an address is percent-encoded, so an address holds no character that a markup language reads.
+    Each value in a URL is percent-encoded, so a URL contains no character that is special in a markup language.
     """
     found = []
     if alert["about"] == LOGOUT:
@@ -167,20 +172,24 @@ def digest_headline(alerts: "List[Alert]", configuration: Configuration) -> str:
 
 
 def more(count: int, configuration: Configuration) -> str:
-    """Return what follows the lines of a digest that have room: how many more there are."""
+    """Return the last line of a digest without room for all alerts: how many more there are."""
     return configuration.say("more", count=count)
 
 
 def dropped(count: int, say: "Language") -> str:
-    """Return a sentence that says how many older alerts a limit has dropped, at least one."""
+    """Return a sentence about the older alerts that a limit has dropped. count: at least 1"""
     return say("dropped.one" if count == 1 else "dropped.many", count=count)
 
 
 def headline(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
-    """Return the headline of a message about one alert. short: one of at most 150 characters"""
+    """Return the headline of a message about one alert. short: with at most 150 characters"""
     server = _name(server_name(alert, configuration), configuration)
     if _is_in_headline(alert) and not short:
         return "{}: {}".format(server, alert["notes"][0].partition(": ")[0])
+    if alert["about"] == MISSED:
+        count = missed_count(alert)
+        key = "headline.missed" if count == 1 else "headline.missed_several"
+        return f"{ALARM} {configuration.say(key, server=server, count=count)}"
     who_it_was = "" if is_own(alert) else who(alert, configuration, short)
     values = {"server": server, "who": who_it_was, "count": len(alert["notes"])}
     if alert["about"] == LOGOUT:
@@ -206,14 +215,14 @@ def _headline_key(alert: "Alert", configuration: Configuration) -> str:
 
 
 def _is_in_headline(alert: "Alert") -> bool:
-    """Tell whether the headline begins the only sentence: the self-check has found one problem, or it is of a mute."""
+    """Return whether the headline is the start of the only note: of the only problem, or of a mute."""
     return alert["about"] in SENTENCES and len(alert["notes"]) == 1
 
 
 def who(alert: "Alert", configuration: Configuration, short: bool = False) -> str:
-    """Return whom an alert is about, the person and the account or the account alone; before it, what makes it heavy.
+    """Return who logged in, the person and the account or only the account, with the weights before it.
 
-    The headline, the text and a line of a digest begin with it. What has to stand before all else goes here.
+    The headline, the text and a line of a digest begin with it.
     """
     say = configuration.say
     longest = HEADER_USER_LIMIT if short else LONGEST_SHOWN
@@ -226,7 +235,7 @@ def who(alert: "Alert", configuration: Configuration, short: bool = False) -> st
 
 
 def _mark(alert: "Alert", most: int, say: "Language") -> str:
-    """Return what makes a login heavy, in so many words at most, behind a sign; empty for a light one."""
+    """Return a sign and the weights of a login, at most `most` of them by name; empty for a light login."""
     weights = alert.get("weights", ())
     if not weights:
         return ""
@@ -241,7 +250,7 @@ def _people(alert: "Alert", configuration: Configuration) -> str:
 
 
 def _name(text: str, configuration: Configuration) -> str:
-    """Return a name that the administrator chose, as it stands in a headline: in quotes if that would be unclear."""
+    """Return a name that the administrator chose as a headline has it: quoted if its end would be unclear."""
     return phrase(text, configuration.say.name_ends)
 
 
@@ -282,7 +291,7 @@ def _field(name: str, value: str, say: "Language") -> Field:
 
 
 def _context_fields(alert: "Alert", say: "Language") -> "List[Field]":
-    """Return what is known of the host: the administrator's labels under their own names, and the instance."""
+    """Return the fields about the host: the administrator's labels under their own names, and the EC2 instance."""
     shown = [Field("label " + name, name, value) for name, value in context.labels(alert).items()]
     instance = context.instance(alert)
     if instance:
@@ -297,7 +306,7 @@ def _context_fields(alert: "Alert", say: "Language") -> "List[Field]":
 
 
 def hint(alert: "Alert", say: "Language" = ENGLISH) -> str:
-    """Return what is said of the client's address elsewhere, which may be wrong: its name, country and network."""
+    """Return the name, country and network of the client's address, from DNS and a database. They may be wrong."""
     shown = []
     name, is_confirmed = context.reverse_name(alert)
     if name:
@@ -313,7 +322,7 @@ def hint(alert: "Alert", say: "Language" = ENGLISH) -> str:
 
 
 def reasons(alert: "Alert", say: "Language" = ENGLISH) -> "List[str]":
-    """Return a sentence for each reason for which a login is heavy (judge.py)."""
+    """Return a phrase for each reason why a login is heavy (judge.py)."""
     return [_reason(reason, say) for reason in alert.get("reasons", ())]
 
 
@@ -361,14 +370,14 @@ def _fitting_notes(notes: "List[str]", say: "Language") -> str:
 
 
 def _type(alert: "Alert") -> str:
-    """Return the type; of a session that is not sshd's, with the PAM service."""
+    """Return the type. For a session that is not sshd's, add the PAM service."""
     if alert["type"] != PAM_SESSION:
         return str(alert["type"])
     return "{} ({})".format(alert["type"], plain_or_quoted(alert["service"]))
 
 
 def _opened(login_type: str, say: "Language") -> str:
-    """Return what a connection of this type has opened, in words."""
+    """Return in words what a connection of this type has opened."""
     key = "opened.transfer" if login_type in TRANSFERS else OPENED.get(login_type, "opened.command")
     return say(key, type=login_type)
 
@@ -378,10 +387,14 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Field]":
     pairs = []
     if alert["about"] == MUTE:
         pairs.append(("Mute", "; ".join(alert["notes"])))
+    elif alert["about"] == MISSED:
+        pairs.append(("Missed", "; ".join(alert["notes"])))
     elif alert["about"] == SUMMARY:
         pairs.append(("Summary", "; ".join(alert["notes"])))
     elif alert["notes"] or alert["about"] == SELF_CHECK:
         pairs.append(("Problem", "; ".join(alert["notes"]) or say("problem.none")))
+        if isinstance(alert.get(LOGGED_IN), str) and alert[LOGGED_IN]:
+            pairs.append(("Logged in", alert[LOGGED_IN]))
     pairs.append(("Server", server_name(alert, configuration)))
     if alert["about"] == TEST:
         pairs.append(("Type", say("type.test_by_pam" if alert["address"] else "type.test")))
@@ -391,7 +404,7 @@ def _own_fields(alert: "Alert", configuration: Configuration) -> "List[Field]":
 
 
 def line(alert: "Alert", configuration: Configuration, now: float) -> str:
-    """Return a login in one line, without whom it is about and its server."""
+    """Return an alert as one line, without the user and the server."""
     say = configuration.say
     found = {field.name: field.value for field in fields(alert, configuration, now)}
     if "Note" in found:
@@ -407,8 +420,8 @@ def line(alert: "Alert", configuration: Configuration, now: float) -> str:
 def origin(alert: "Alert", say: "Language" = ENGLISH) -> str:
     """Return where a login came from: `203.0.113.50 port 45006 (name.example.net)`, or what is known instead.
 
-    That is `a local socket`; `203.0.113.50 (by PAM_RHOST, port not known)` of an sshd before 8.0 and of other services;
-    and `terminal tty1` of those.
+    Other forms are `a local socket`, `203.0.113.50 (by PAM_RHOST, port not known)` for an sshd before 8.0 and for other
+    services, and `terminal tty1` for other services.
     """
     if is_own(alert) and not alert["address"]:
         return alert["name"] or say("unknown")
@@ -428,7 +441,7 @@ def origin(alert: "Alert", say: "Language" = ENGLISH) -> str:
 
 
 def authentication(alert: "Alert", say: "Language" = ENGLISH) -> str:
-    """Return how the user authenticated, or who asked for a session that is not sshd's."""
+    """Return how the user authenticated, or who requested a session that is not sshd's."""
     if alert["type"] == PAM_SESSION:
         requester = alert["requester"]
         return say("key.requester", requester=plain_or_quoted(requester)) if requester else say("key.not_sshds")
@@ -441,7 +454,7 @@ def authentication(alert: "Alert", say: "Language" = ENGLISH) -> str:
 
 
 def _method(method: "Dict[str, Any]", longest: int, say: "Language") -> str:
-    """Return a method with its key, and in parentheses what else is known; what others chose comes last, in quotes."""
+    """Return a method and its key, with further facts in parentheses. Those that others chose are last, in quotes."""
     facts = []
     certificate = method.get("certificate")
     if certificate:
@@ -455,18 +468,18 @@ def _method(method: "Dict[str, Any]", longest: int, say: "Language") -> str:
 
 
 def _chosen(method: "Dict[str, Any]") -> "List[Tuple[str, str]]":
-    """Return what the user, an authority or the client's host chose, by name."""
+    """Return the facts that the user, an authority or the client's host chose, each as name and value."""
     found = dict(method, key_id=method["certificate"]["key_id"]) if "certificate" in method else method
     return [(name, found[name]) for name in CHOSEN if name in found]
 
 
 def server_name(alert: "Alert", configuration: Configuration) -> str:
-    """Return the name of the server, as every message has it."""
+    """Return the name of the server for messages."""
     return printable(configuration.host_label) or alert["host"]
 
 
 def _time(seconds: float) -> str:
-    """Return a time in the host's zone, and in UTC where that differs: `2026-11-23 12:11:07 IST (06:41:07 UTC)`."""
+    """Return a time in the host's zone, and in UTC if that differs: `2026-11-23 12:11:07 IST (06:41:07 UTC)`."""
     shown = datetime.fromtimestamp(seconds, timezone.utc)
     here = shown.astimezone()
     utc = shown.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -484,13 +497,13 @@ def _duration(seconds: float, say: "Language") -> str:
 
 
 def _time_open(logout: "Alert", say: "Language") -> str:
-    """Return how long a connection was open, or at least and at most."""
+    """Return how long a connection was open, or a range if that is not exactly known."""
     least, most = (_lasting(seconds, say) for seconds in seconds_open(logout))
     return most if least == most else say("lasting.between", least=least, most=most)
 
 
 def _lasting(seconds: int, say: "Language") -> str:
-    """Return how long something lasted, in its two largest units."""
+    """Return a duration in its two largest units."""
     if seconds < FEW_SECONDS:
         return say("lasting.few")
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400

@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program of one's own: it reads the alerts on its standard input, and its exit code says what became of them.
+"""A program that the administrator provides: it reads the alerts from standard input, and its exit code is the result.
 
-It runs without a shell, as the service user, since the sender has given up root; in the sandbox of the sender's unit;
-with an environment of three variables; and for a limited time, after which it is ended with all that it has started in
-its process group. Only root may be able to change it: the file, and each directory on the way to it. Its arguments are
-seen by all users of the host, so no secret belongs there.
+It runs without a shell, in the sandbox of the sender's unit, and as the service user, because the sender has given up
+root. Its environment has three variables. After a time limit it is killed, with everything that it has started in its
+process group. Only root may be able to change it: the file, and each directory on its path. All users of the host can
+see its arguments, so no secret belongs there.
 
 Exit codes are those of sysexits.h: 0 for delivered, EX_TEMPFAIL (75) for later, EX_DATAERR (65) for a message that will
-never be taken, EX_CONFIG (78) for a fault that a person has to mend. After any other the message is tried again.
+never be accepted, EX_CONFIG (78) for a fault that a person has to fix. After any other code the message is retried.
 """
 
 import json
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from ..spool import Spool
 
 TIMEOUT_SECONDS = 30
-# What the program prints is shown, and read no further.
+# How much of the program's output is read and shown.
 LARGEST_OUTPUT_BYTES = 4096
-# Bytes that are written or read at a time: a pipe takes as many whenever it is ready (pipe(7), PIPE_BUF).
+# How many bytes are written or read at a time: a pipe that is ready accepts as many (pipe(7), PIPE_BUF).
 PIECE_BYTES = 4096
-# A killed program ends at once, unless a disk holds it.
+# A killed program ends at once, unless it waits for a disk.
 LONGEST_KILL_SECONDS = 5
-# How often to look whether the program has ended, while it says nothing.
+# How often to check whether the program has ended, while it prints nothing.
 LOOK_SECONDS = 0.1
 TEXT = "text"
-# HOME belongs to root, so nobody else can put a configuration there.
+# HOME belongs to root, so other users can't put a configuration there.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
 EX_OK, EX_DATAERR, EX_TEMPFAIL, EX_CONFIG = 0, 65, 75, 78
 KINDS = {EX_OK: DELIVERED, EX_DATAERR: REFUSED, EX_TEMPFAIL: LIMITED, EX_CONFIG: CLOSED}
-# What a shell adds to the number of a signal that has ended a program.
+# A shell adds this to the number of the signal that ended a program.
 SIGNALLED = 128
 MENDS = {
-    REFUSED: "the program refuses this very message (exit code 65)",
+    REFUSED: "the program refuses this message (exit code 65)",
     LIMITED: "the program asks to try again later (exit code 75); it is tried again",
     CLOSED: "the program says that its configuration is wrong (exit code 78): correct it",
     FAILED: "the program has failed; run it as the user ssh-login-notify to see why; it is tried again",
@@ -75,7 +75,7 @@ class Channel(BaseChannel):
         return plain_or_quoted(self._command[0])
 
     def _unsafe(self) -> str:
-        """Return why the program may not be run, "" if it may."""
+        """Return why the program must not be run, "" if it can be."""
         if not self._command[0].startswith("/"):
             return f"the program {self._program} of a channel needs its whole path: correct it and run the role again"
         try:
@@ -92,7 +92,7 @@ class Channel(BaseChannel):
         return alerts[: self.DIGEST_LIMIT]
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return what the program reads: the document as one line of JSON, or a line of text for each alert."""
+        """Return the program's input: the document as one line of JSON, or a line of text for each alert."""
         if self.settings.get("format") != TEXT:
             return json.dumps(document.of(alerts, self.configuration, now, dropped)).encode("ascii") + b"\n"
         lines = [wording.dropped(dropped, self.configuration.say)] if dropped else []
@@ -101,15 +101,15 @@ class Channel(BaseChannel):
         return "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
 
     def send(self, message: bytes, alerts: "List[Alert]") -> Answer:
-        """Run the program, and return its exit code and what it has printed; raise TransportError if it has none."""
+        """Run the program, and return its exit code and its output. Raise TransportError if it has no exit code."""
         why = self._unsafe()
         if why:
             raise TransportError(why)
-        # Whoever started this process may ignore the signal, which is inherited. The kernel then keeps no exit code of
-        # a child (wait(2), NOTES), and Python takes that for 0.
+        # The process that started this one may ignore SIGCHLD, and that is inherited. The kernel then keeps no exit
+        # code of a child (wait(2), NOTES), and Python reports 0.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
-            process = subprocess.Popen(  # noqa: S603 - the administrator's own words, without a shell
+            process = subprocess.Popen(  # noqa: S603 - the administrator's own command, without a shell
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",
                 env=ENVIRONMENT, start_new_session=True, preexec_fn=_unblock,
             )  # fmt: skip
@@ -141,12 +141,12 @@ class Channel(BaseChannel):
 
 
 def _unblock() -> None:
-    """Let the program have all signals: it would inherit that the sender blocks some, and Go's runtime needs SIGURG."""
+    """Unblock all signals: the program would inherit the sender's mask, and Go's runtime needs SIGURG."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a program with all that it has started. One that has become another user can't be ended, nor waited for."""
+    """Kill a program and everything that it started. If it became another user, it is neither killed nor waited for."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(LONGEST_KILL_SECONDS)
@@ -155,14 +155,14 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _talk(process: "subprocess.Popen[bytes]", message: bytes, until: float) -> bytes:
-    """Write a message to a program and return the first of what it prints, until it ends or the time is over.
+    """Write a message to a program, and return the beginning of its output, until it ends or the time is over.
 
-    A process that it has left behind may keep its output open, so the end of that says nothing.
+    The end of the program counts, not that of its output: a process that it leaves behind can keep the output open.
     """
     stdin, stdout = process.stdin, process.stdout
     output, left = b"", message
     if stdin is None or stdout is None:
-        return output  # both are pipes, which the types do not say
+        return output  # only for the type checker: both are pipes
     with selectors.DefaultSelector() as selector:
         selector.register(stdin, selectors.EVENT_WRITE)
         selector.register(stdout, selectors.EVENT_READ)
@@ -188,11 +188,11 @@ def _talk(process: "subprocess.Popen[bytes]", message: bytes, until: float) -> b
 
 
 def _written(descriptor: int, left: bytes) -> bytes:
-    """Write a piece, and return what is left; nothing if the program has closed its standard input."""
+    """Write a piece, and return the rest; an empty rest if the program has closed its standard input."""
     try:
         return left[os.write(descriptor, left[:PIECE_BYTES]) :]
     except BrokenPipeError:
-        return b""  # it may be one that needs no more
+        return b""  # the program may not need the rest
 
 
 def _close(pipe: "Any") -> None:

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Discord's webhook: an alert as an embed, and what Discord's answers mean.
 
-Limits are those of Discord's documentation ("Message Resource", section "Embed Limits"; "Webhook Resource", section
-"Execute Webhook"); so are the answers ("Opcodes and Status Codes", JSON error codes; "Rate Limits": the seconds are in
-the body's `retry_after` as well as in the header). With `wait=true` it says whether the message was stored.
+The limits are those of Discord's documentation ("Message Resource", section "Embed Limits"; "Webhook Resource", section
+"Execute Webhook"), and so are the answers ("Opcodes and Status Codes", JSON error codes; "Rate Limits": the seconds are
+in the body's `retry_after` as well as in the header). With `wait=true`, the answer says whether the message was stored.
 
 Titles, descriptions and fields are Discord's Markdown ("Reference: Message Formatting" and the support page "Markdown
-Text 101"): a backslash before a sign has the sign shown. Nobody is mentioned: `allowed_mentions` lists nothing, and
-embeds never notify. A footer is plain text. `<t:…>` is a time in the reader's own zone.
+Text 101"), in which a backslash escapes a character. Nobody is mentioned: `allowed_mentions` permits none, and embeds
+never notify. A footer is plain text. `<t:…>` is a time in the reader's own zone.
 """
 
 import json
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from ..alert import Alert
     from ..transport import Answer
 
-# Limits in characters: of an embed's parts, and of all of them together.
+# Limits in characters: of an embed's parts, and of all its parts together.
 TITLE_LIMIT = 256
 DESCRIPTION_LIMIT = 4096
 FIELD_NAME_LIMIT = 256
 FIELD_LIMIT = 1024
 EMBED_LIMIT = 6000
-# Fields of an embed.
+# The most fields in an embed.
 FIELDS_LIMIT = 25
-# For the title, the labels, the id, links and the sentence about dropped alerts.
+# Reserved for the title, the labels, the id, links and the sentence about dropped alerts.
 BESIDE_CHARACTERS = 1500
-# A value of so many characters shares its row with others.
+# A value of at most this many characters shares its row with others.
 INLINE_CHARACTERS = 40
-# What Discord's Markdown reads as its own anywhere in a text: formatting, spoilers, links, mentions, emoji, times.
+# Characters of Discord's Markdown that have a meaning anywhere: formatting, spoilers, links, mentions, emoji, times.
 MARKS = re.compile(r"([\\*_~`|\[\]<>@:#])")
-# And only at the beginning of a line: lists.
+# Those that have a meaning only at the beginning of a line: lists.
 LIST = re.compile(r"^(\d*)([-+.)])")
 NEW_WEBHOOK = "create a new webhook in Discord (channel settings, Integrations) and run the role again with its URL"
-# What Discord says for good about the webhook, and what to do.
+# Discord's permanent answers about the webhook, and what to do.
 CLOSING = {
     "10003": "the webhook's channel was deleted; " + NEW_WEBHOOK,
     "10015": "the webhook was deleted; " + NEW_WEBHOOK,
@@ -50,29 +50,29 @@ CLOSING = {
     "50001": "the webhook may no longer post to its channel; " + NEW_WEBHOOK,
     "50013": "the webhook may no longer post to its channel; " + NEW_WEBHOOK,
 }
-# What it says about a message: a field is wrong, nothing is in it, it is not JSON.
+# Discord's answers about a message: a field is wrong, the message is empty, it is not JSON.
 REFUSING = ("50035", "50006", "50109")
 
 
 class Channel(WebChannel):
     """A webhook. settings: `url`."""
 
-    # Discord answers with the message.
+    # Discord's answer contains the message.
     LARGEST_ANSWER_BYTES = 65536
 
     @property
     def url(self) -> str:
-        """Return the webhook's address, which has Discord wait until the message is stored."""
+        """Return the webhook's URL, with the parameter that makes Discord wait until the message is stored."""
         address = str(self.settings["url"])
         return address + ("&" if "?" in address else "?") + "wait=true"
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a description has room for."""
+        """Return the first of these alerts, as many as fit into a description."""
         room = DESCRIPTION_LIMIT - len(escape(wording.dropped(1000, self.configuration.say))) - 1
         return layout.fitting(alerts[: self.DIGEST_LIMIT], room, lambda alert: size(self._line(alert, now)) + 1)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as Discord takes it."""
+        """Return the message in Discord's format."""
         embed = self._digest(alerts, now) if len(alerts) > 1 else self._single(alerts[0], now)
         embed["color"] = layout.COLOURS[layout.gravity(alerts)]
         if dropped:
@@ -128,15 +128,15 @@ class Channel(WebChannel):
 
 
 def escape(text: str) -> str:
-    """Return a plain text, in one line, as Discord's Markdown that shows it."""
+    """Return a plain text, in one line, escaped for Discord's Markdown."""
     return LIST.sub(r"\1\\\2", MARKS.sub(r"\\\1", text))
 
 
 def size(text: str) -> int:
-    """Return how many characters a plain text takes; those beyond the Basic Multilingual Plane count twice."""
+    """Return how many characters a plain text takes. Those beyond the Basic Multilingual Plane count twice."""
     return layout.units(escape(text))
 
 
 def _address(url: str) -> str:
-    """Return an address as it can stand in the parentheses of a link."""
+    """Return a URL in a form that can stand in the parentheses of a link."""
     return url.replace("(", "%28").replace(")", "%29")

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""E-mail by SMTP (RFC 5321): over STARTTLS (RFC 3207) or TLS (RFC 8314) with a certificate that is verified.
+"""E-mail by SMTP (RFC 5321): over STARTTLS (RFC 3207) or TLS (RFC 8314), with a verified certificate.
 
-A message has a plain text and the same as HTML. Its Message-ID is made of the alert's id and the host, so that a mail
-server may drop the second of two. A follow-up and repeats are replies to the message of their login (RFC 5322, 3.6.4).
-`Auto-Submitted` tells others to send no replies of their own (RFC 3834).
+A message has the same content as plain text and as HTML. Its Message-ID consists of the alert's id and the host, so
+that a mail server can drop a duplicate. A follow-up and repeats are replies to the message of their login (RFC 5322,
+3.6.4). `Auto-Submitted` asks other programs not to send automatic replies (RFC 3834).
 
-A header can't hold a text of strangers as it is: the only one is the subject, and that is of encoded words alone (RFC
-2047). The configured HTTP proxy is not used: it forwards no mail.
+No header contains a stranger's text unencoded: only the subject has such text, and it consists of encoded words (RFC
+2047). The configured HTTP proxy is not used, because it forwards no mail.
 
-SMTP answers a message step by step. So the text of an answer begins with the step that it was the answer to. When
-some recipients are refused, the others get the message; the system's log names those that do not.
+SMTP answers a message step by step. So the text of an answer begins with the name of the step. If some recipients are
+refused, the others get the message, and the system's log names the refused ones.
 """
 
 import email.charset
@@ -58,26 +58,26 @@ if TYPE_CHECKING:
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 # Submission (RFC 6409), submissions (RFC 8314), and a relay on this host.
 PORTS = {STARTTLS: 587, TLS: 465, NONE: 25}
-# Characters of a subject: most clients show less.
+# In characters. Most clients show less of a subject.
 SUBJECT_LIMIT = 200
-# No display name, no comment, no quotes; and no character that ends a line or an address.
+# No display name, no comment, no quotes, and no character that ends a line or an address.
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}\Z")
 NO_HOST_NAME = re.compile(r"[^A-Za-z0-9.-]+")
-# The steps of an exchange, as an answer names them.
+# The names of the steps of an exchange, as in an answer.
 GREETING, SIGN_IN, SENDER, RECIPIENTS, MESSAGE = "greeting", "sign-in", "sender", "recipients", "message"
-# Replies that ask for another time (RFC 5321, 4.2.2): the host or its disk is busy, or it knows this client not yet.
+# Replies that ask the client to try later (RFC 5321, 4.2.2): the server or its disk is busy, or it uses greylisting.
 LATER = (421, 450, 451, 452)
-# A daily or hourly quota is used up (RFC 3463: 5.4.5 is mail system congestion; Google's and Microsoft's use).
+# A daily or hourly quota is used up (RFC 3463: 5.4.5 is mail system congestion; Google and Microsoft use it so).
 QUOTA = "5.4.5"
 MENDS = {
     GREETING: "the mail server accepts no mail from this host; ask its administrator, or set another host",
     SIGN_IN: "the mail server refuses the user or the password; correct them and run the role again",
     SENDER: "the mail server refuses the sender's address; set another `from`, or a user and a password",
     RECIPIENTS: "the mail server refuses every recipient; correct `to` and run the role again",
-    MESSAGE: "the mail server refuses this very message; look into its log",
+    MESSAGE: "the mail server refuses this message; check its log",
 }
 TRY_LATER = "the mail server asks to try again later; it is tried again"
-ODD = "the mail server answered something unexpected; look into its log; it is tried again"
+ODD = "the mail server answered something unexpected; check its log; it is tried again"
 NO_STARTTLS = "offers no STARTTLS: set `tls: tls` if it speaks TLS from the beginning, as on port 465"
 NO_WAY_TO_SIGN_IN = "offers no way to sign in with a password"
 NEEDS_TLS = "mail to another host needs TLS: set `tls` to starttls or tls, and run the role again"
@@ -92,7 +92,8 @@ PAGE = """\
 </body></html>
 """
 ROW = '<tr><td valign="top">{}</td><td>{}</td></tr>'
-# Only the subject and the recipients need several lines, and have them. Programs look for an id in the first.
+# Do not fold headers: only the subject and the recipients need several lines, and they have them already. Programs look
+# for an id in the first line.
 UNFOLDED = email.policy.compat32.clone(max_line_length=998)
 QUOTED_PRINTABLE = email.charset.Charset("utf-8")
 QUOTED_PRINTABLE.body_encoding = email.charset.QP
@@ -101,7 +102,7 @@ QUOTED_PRINTABLE.body_encoding = email.charset.QP
 class Channel(BaseChannel):
     """A mail server. settings: `host`, `from`, `to`, and optionally `port`, `tls`, `user`, `password` (a secret)."""
 
-    WAY = "check the way to the mail server: DNS, firewall, CA file; the HTTP proxy is not used for mail"
+    WAY = "check the connection to the mail server: DNS, firewall, CA file; the HTTP proxy is not used for mail"
 
     def __init__(self, settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> None:
         """See BaseChannel."""
@@ -136,7 +137,7 @@ class Channel(BaseChannel):
         return message.as_bytes().replace(b"\n", b"\r\n")
 
     def _content(self, alerts: "List[Alert]", now: float) -> "Tuple[str, List[Tuple[str, str]]]":
-        """Return the headline, and the rows below it as labels and texts; a digest's rows have no label."""
+        """Return the headline, and the rows below it as labels and texts. The rows of a digest have no labels."""
         if len(alerts) > 1:
             lines = [wording.login(alert, self.configuration, now) + f"{SEPARATOR}id {alert['id']}" for alert in alerts]
             return wording.digest_headline(alerts, self.configuration), [("", line) for line in lines]
@@ -162,11 +163,11 @@ class Channel(BaseChannel):
         return "<{}@{}>".format(re.sub(r"\.{2,}", ".", left), self.settings["from"].rpartition("@")[2])
 
     def send(self, message: bytes, alerts: "List[Alert]") -> Answer:
-        """Send a message, and return the reply that settled it; raise TransportError if none came."""
+        """Send a message, and return the reply that settled it. Raise TransportError if none came."""
         return self._exchange(message)
 
     def knock(self) -> Answer:
-        """Sign in and do nothing (RFC 5321, 4.1.1.9)."""
+        """Connect and sign in, but send only a NOOP (RFC 5321, 4.1.1.9)."""
         return self._exchange(None)
 
     def close(self) -> None:
@@ -185,7 +186,7 @@ class Channel(BaseChannel):
             return verdict(LIMITED, TRY_LATER, answer)
         if not 500 <= answer.status < 600 or step not in MENDS or _is_syntax(answer.status, step):
             return verdict(FAILED, ODD, answer)
-        # 552 answers the size that MAIL FROM announces (RFC 1870, 6.1).
+        # 552 to MAIL FROM is about the announced size of the message (RFC 1870, 6.1).
         is_refused = step == MESSAGE or (step == SENDER and answer.status == 552)
         return verdict(REFUSED, MENDS[MESSAGE], answer) if is_refused else verdict(CLOSED, MENDS[step], answer)
 
@@ -196,9 +197,9 @@ class Channel(BaseChannel):
             with deadline(DEADLINE_SECONDS):
                 answer = self._talk(message)
             if answer.status == 421:
-                self.close()  # the server closes the connection, too (RFC 5321, 3.8)
+                self.close()  # the server closes the connection as well (RFC 5321, 3.8)
             return answer
-        except (OSError, ssl.CertificateError, UnicodeError) as error:  # smtplib's are OSErrors
+        except (OSError, ssl.CertificateError, UnicodeError) as error:  # smtplib's exceptions are OSErrors
             why = error
         except TimeIsUp:
             why = socket.timeout()
@@ -216,17 +217,17 @@ class Channel(BaseChannel):
             return _answer(MESSAGE if self._sent else SIGN_IN if is_sign_in else GREETING, (error.smtp_code, text))
 
     def _kept(self) -> "Optional[smtplib.SMTP]":
-        """Return the connection of the last message if the server still serves it."""
+        """Return the connection of the last message if the server still serves it, else None."""
         try:
             if self._client and self._client.rset()[0] == 250:
                 return self._client
         except OSError:
-            pass  # it has closed the connection, as it may between two messages
+            pass  # the server has closed it, as it may between two messages
         self.close()
         return None
 
     def _connected(self) -> smtplib.SMTP:
-        """Return a new connection that is as safe as the settings ask for, signed in."""
+        """Return a new connection, secured as the settings require, and signed in."""
         client = self._client = _Client(self._host, self._port, self._tls if self._mode == TLS else None)
         client.ehlo_or_helo_if_needed()
         if self._tls and self._mode == STARTTLS:
@@ -238,8 +239,8 @@ class Channel(BaseChannel):
         return client
 
     def _sign_in(self, client: smtplib.SMTP) -> None:
-        """Sign in by the simplest way, which is safe over TLS. Raise SMTPAuthenticationError."""
-        # Where smtplib's ways look for them.
+        """Sign in with the simplest mechanism, which is safe over TLS. Raise SMTPAuthenticationError."""
+        # smtplib's mechanisms read them from these attributes.
         client.user, client.password = self.settings["user"], self.settings.get("password") or ""
         offered = client.esmtp_features.get("auth", "").upper().split()
         for name, way in (("PLAIN", client.auth_plain), ("LOGIN", client.auth_login)):
@@ -249,7 +250,7 @@ class Channel(BaseChannel):
         raise smtplib.SMTPNotSupportedError(NO_WAY_TO_SIGN_IN)
 
     def _submit(self, client: smtplib.SMTP, message: bytes) -> Answer:
-        """Submit a message on a connection that is ready; return the reply that settled it."""
+        """Submit a message on a ready connection. Return the reply that settled it."""
         size = [f"size={len(message)}"] if client.has_extn("size") else []
         reply = client.mail(self.settings["from"], size)
         if reply[0] != 250:
@@ -260,7 +261,7 @@ class Channel(BaseChannel):
             if reply[0] not in (250, 251):
                 refused[address] = reply
         if len(refused) == len(self.settings["to"]):
-            # If it may be another time for one of them, it is tried again for all.
+            # If one of the replies is temporary, the message is retried for all.
             return _answer(RECIPIENTS, min(refused.values()))
         self._sent = True
         answer = _answer(MESSAGE, client.data(message))
@@ -269,7 +270,7 @@ class Channel(BaseChannel):
         return answer
 
     def _tell_refused(self, refused: "Dict[str, Reply]") -> None:
-        """Say who of the recipients got no message, once in a run."""
+        """Log which recipients got no message, each once in a run."""
         for address, reply in refused.items():
             if address not in self._told:
                 self._told.append(address)
@@ -277,11 +278,11 @@ class Channel(BaseChannel):
                 trouble(f"The mail server refuses the recipient {address}, who gets no alerts: {said}.")
 
     def _why(self, error: Exception) -> str:
-        """Return what failed, without the password: smtplib's texts could quote what was sent."""
+        """Return what failed, without the password: smtplib's messages could quote what was sent."""
         way = f"{self._host} port {self._port}"
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return f"{way} {NO_WAY_TO_SIGN_IN if NO_WAY_TO_SIGN_IN in str(error) else NO_STARTTLS}"
-        # smtplib takes what ends an exchange for a closed connection, also its own timeout.
+        # smtplib reports any end of an exchange as a closed connection, even its own timeout.
         ended = error.__context__ if isinstance(error, smtplib.SMTPServerDisconnected) else None
         found = failure(ended if isinstance(ended, OSError) else error, way, self.configuration)
         if found:
@@ -292,11 +293,11 @@ class Channel(BaseChannel):
 
 
 class _Client(smtplib.SMTP):
-    """A connection that is made as the transport makes them, with TLS from the beginning if there is a context."""
+    """A connection that is made as in transport.py, with TLS from the beginning if there is a context."""
 
     def __init__(self, host: str, port: int, tls: "Optional[ssl.SSLContext]") -> None:
         self._tls = tls
-        # A name of its own, or smtplib would ask the DNS for one.
+        # Set a name, because smtplib would otherwise ask the DNS for one.
         name = NO_HOST_NAME.sub("-", os.uname().nodename).strip(".-") or "localhost"
         super().__init__(host, port, local_hostname=name, timeout=STEP_SECONDS)
 
@@ -306,15 +307,15 @@ class _Client(smtplib.SMTP):
 
 
 def _answer(step: str, reply: "Reply") -> Answer:
-    """Return a reply as an answer; its text names the step."""
+    """Return a reply as an answer, whose text begins with the step."""
     text = printable(reply[1].replace(b"\n", b" "), LONGEST_WORDS)
     return Answer(reply[0], f"{step}: {text}")
 
 
 def _is_syntax(status: int, step: str) -> bool:
-    """Tell whether a reply says that a command is unknown: what has answered may be no mail server.
+    """Return whether a reply means that a command is unknown. The other side may not be a mail server.
 
-    After the message itself it is about the message.
+    After the message itself, such a reply is about the message.
     """
     return 500 <= status <= 504 and step != MESSAGE
 
@@ -326,7 +327,7 @@ def _part(kind: str, text: str) -> MIMENonMultipart:
 
 
 def _body(first: "List[str]", rows: "List[Tuple[str, str]]", links: "List[Tuple[str, str]]") -> str:
-    """Return the body of the page. All of it is escaped."""
+    """Return the body of the page. Everything in it is escaped."""
     lines = [f"<p>{html.escape(text)}</p>" for text in first]
     lines += [f"<p>{html.escape(text)}</p>" for label, text in rows if not label]
     cells = [ROW.format(html.escape(label), html.escape(text)) for label, text in rows if label]

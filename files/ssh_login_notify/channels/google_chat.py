@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Google Chat's incoming webhook: an alert as a card, and what Google's answers mean.
 
-The card is one of `cardsV2` ("Cards v2", developers.google.com/workspace/chat/api/reference/rest/v1/cards: 32 KB at
-most, 100 widgets); the webhook takes one message a second in a space ("Build a Google Chat app as a webhook", section
-"Limitations and considerations"). The answers are those of Google's APIs ("Errors", cloud.google.com/apis/design).
+The card is one of `cardsV2` ("Cards v2", developers.google.com/workspace/chat/api/reference/rest/v1/cards: at most 32
+KB and 100 widgets). The webhook accepts one message per second in a space ("Build a Google Chat app as a webhook",
+section "Limitations and considerations"). The answers are those of Google's APIs ("Errors",
+cloud.google.com/apis/design).
 
-Texts of a card are a small part of HTML ("Format messages"), so `&`, `<` and `>` are escaped. Google Chat's own markup,
-and mentions such as `<users/all>`, are read only in a message's `text`, for which there is no escape: there is none.
-Notifications and other places that show no card have `fallbackText`, which is plain text.
+The texts of a card are a small subset of HTML ("Format messages"), so `&`, `<` and `>` are escaped. Google Chat
+interprets its own markup, and mentions such as `<users/all>`, only in a message's `text`. There is no escape for that
+field, so the message has none. Notifications and other places without cards show `fallbackText`, which is plain text.
 """
 
 import json
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
 
 # In bytes of JSON; Google's limit is 32 KB.
 CARD_LIMIT = 30000
-# Of them for all values of one alert, for one of them, and for a headline.
+# The shares of all values of one alert, of one value, and of a headline.
 VALUES_BYTES = 20000
 VALUE_BYTES = 6000
 HEADLINE_BYTES = 3000
-# Of them for the headline, the fallback and the sentence about dropped alerts in a digest.
+# The share of the headline, the fallback and the sentence about dropped alerts in a digest.
 BESIDE_BYTES = 8000
 FALLBACK_BYTES = 3000
-# What a widget takes beside its text.
+# The size of a widget without its text.
 WIDGET_BYTES = 60
 NEW_WEBHOOK = "create a new webhook in Google Chat (Apps & integrations) and run the role again with its URL"
 COPY = "the webhook's URL is wrong or incomplete; copy it from Google Chat again, or " + NEW_WEBHOOK
-# Google's status for a wrong key in the URL is the one for a wrong message; this is its reason.
+# Google's status for a wrong key in the URL is the same as for a wrong message. This reason distinguishes them.
 WRONG_KEY = "API_KEY_INVALID"
-# What Google says for good about the webhook, and what to do.
+# Google's permanent answers about the webhook, and what to do.
 CLOSING = {
     "NOT_FOUND": "the space or the webhook was deleted; " + NEW_WEBHOOK,
     "PERMISSION_DENIED": "the webhook was deleted, or the organization does not let it post; " + NEW_WEBHOOK,
@@ -54,17 +55,17 @@ REFUSING = ("INVALID_ARGUMENT",)
 class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
-    # Google answers with the message.
+    # Google's answer contains the message.
     LARGEST_ANSWER_BYTES = 65536
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a card has room for."""
+        """Return the first of these alerts, as many as fit into a card."""
         room = CARD_LIMIT - BESIDE_BYTES
         first = alerts[: self.DIGEST_LIMIT]
         return layout.fitting(first, room, lambda alert: size(self._line(alert, now)) + WIDGET_BYTES)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as Google Chat takes it."""
+        """Return the message in Google Chat's format."""
         widgets: List[Widget]
         if len(alerts) > 1:
             headline = wording.digest_headline(alerts, self.configuration)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A plain webhook: the alerts as JSON, signed by the rules of Standard Webhooks.
 
-The headers are `webhook-id`, which is the same each time a message is sent, `webhook-timestamp`, and, with a key,
-`webhook-signature`: HMAC-SHA256 of `id.timestamp.body`, so that a receiver knows who has sent it, and when
+The headers are `webhook-id`, which is the same for each attempt to send a message, `webhook-timestamp`, and, with a
+key, `webhook-signature`: HMAC-SHA256 of `id.timestamp.body`, which proves to a receiver who sent the message, and when
 (github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md, 1.0.0). A receiver keeps one message of each
-id, so one that is sent twice does no harm.
+id, so a message that is sent twice does no harm.
 
-A status of 2xx is success, 410 ends it, 429 and `Retry-After` ask for a pause, and everything else is tried again, as
-that specification says. 413 and 422 are about this very message: it is set aside.
+As the specification says, a status of 2xx is success, 410 closes the channel, 429 and `Retry-After` request a pause,
+and after any other status the message is retried. The exceptions are 413 and 422: these are about the message itself,
+which is set aside.
 """
 
 import hashlib
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
     from ..transport import Answer
 
 ECS, OCSF = "ecs", "ocsf"
-# What makes an event of an alert, and where the event has what its schema has no place for.
+# The function that makes an event from an alert, and the event's member for facts that its schema has no field for.
 EVENTS = {ECS: (ecs.of, "loginwatch"), OCSF: (ocsf.of, "unmapped")}
 KEY_PREFIX = "whsec_"
-# A receiver may read no more: the limit of many servers is a megabyte.
+# A receiver may not accept more: many servers have a limit of one megabyte.
 LARGEST_BYTES = 256 << 10
 MENDS = {
-    REFUSED: "the receiver refuses this very message; look into its log",
-    CLOSED: "the receiver wants no more messages (410 Gone); set another address and run the role again",
-    LIMITED: "too many messages for the receiver right now; it is tried again when it allows",
-    FAILED: "the receiver, or something on the way to it, has not taken the message; it is tried again",
+    REFUSED: "the receiver refuses this message; check its log",
+    CLOSED: "the receiver accepts no more messages (410 Gone); set another address and run the role again",
+    LIMITED: "too many messages for the receiver right now; it is tried again when the receiver allows it",
+    FAILED: "the receiver, or something on the way to it, has not accepted the message; it is tried again",
 }
-PAGE = "a page of HTML answered, as of a proxy or a portal, and no receiver; check the address; it is tried again"
+PAGE = "an HTML page answered, from a proxy or a portal instead of the receiver; check the address; it is tried again"
 REDIRECT = "redirects are not followed; set the receiver's final address"
 
 
@@ -50,7 +51,7 @@ class Channel(WebChannel):
     """A webhook. settings: `url` (a secret), and optionally `key` (a secret), `format`, `headers` (secret values)."""
 
     IS_REPEATABLE = True
-    WAY = "check the way to the receiver: DNS, firewall, proxy, CA file"
+    WAY = "check the connection to the receiver: DNS, firewall, proxy, CA file"
 
     def __init__(self, settings: "Dict[str, Any]", configuration: "Configuration", spool: "Optional[Spool]") -> None:
         """See BaseChannel."""
@@ -58,7 +59,7 @@ class Channel(WebChannel):
         self._key = _key(settings.get("key") or "")
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a message has room for."""
+        """Return the first of these alerts, as many as fit into a message."""
         size = 0
         for number, alert in enumerate(alerts[: self.DIGEST_LIMIT]):
             size += len(self.message([alert], now))
@@ -67,7 +68,7 @@ class Channel(WebChannel):
         return alerts[: self.DIGEST_LIMIT]
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the body: a document of the notifier's own, or a list of events of another schema."""
+        """Return the body: the notifier's own document, or a list of events of another schema."""
         if self.settings.get("format") in EVENTS:
             event, extra = EVENTS[self.settings["format"]]
             body: Any = [event(alert, self.configuration, now) for alert in alerts]
@@ -77,7 +78,7 @@ class Channel(WebChannel):
         return json.dumps(body).encode("ascii")
 
     def send(self, message: bytes, alerts: "List[Alert]") -> "Answer":
-        """Send a message, signed now."""
+        """Send a message, with a signature that includes the current time."""
         identity, timestamp = document.id_of(alerts), str(int(time.time()))
         headers = dict(self.settings.get("headers") or {})
         headers.update({"webhook-id": identity, "webhook-timestamp": timestamp})
@@ -93,7 +94,7 @@ class Channel(WebChannel):
         return verdict(kind, mend, answer)
 
     def knock(self) -> None:
-        """Return None: to ask would be to send, and a message may be repeated."""
+        """Return None: asking would mean sending a message. It is not needed: a repeated message does no harm."""
         return
 
 
@@ -114,7 +115,7 @@ def signature(key: bytes, identity: str, timestamp: str, body: bytes) -> str:
 
 
 def _key(text: str) -> bytes:
-    """Return the bytes of a signing key, none for ""; raise ConfigurationError for another form."""
+    """Return the bytes of a signing key, empty for "". Raise ConfigurationError for any other form."""
     if not text:
         return b""
     try:

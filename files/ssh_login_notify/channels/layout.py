@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the channels have in common that lay a message out by themselves: what fits, what is cut, how grave it is.
+"""Shared by the channels that have a layout of their own: what fits, what is truncated, and how serious alerts are.
 
-Every limit here is a size, and `size` is the channel's own: it takes a plain text and returns what the text takes in
-the message, in whatever the channel's limit counts, with all escapes. So no escape is ever cut in two.
+Every limit here is a size, and each channel has its own `size`: a function that takes a plain text and returns how much
+the text takes in the message, in the unit of the channel's limit, with all escapes. So no escape is ever cut in two.
 """
 
 from .. import wording
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
     Size = Callable[[str], int]
 
-# How grave the gravest of some alerts is: nothing odd; right and rare, or a problem of the notifier's; an alarm.
+# The gravity of alerts: nothing odd; legitimate and rare, or a problem of the notifier; an alarm.
 QUIET, ODD, ALARM = range(3)
-# By them, as 0xRRGGBB: grey, orange, red.
+# For each gravity, as 0xRRGGBB: grey, orange, red.
 COLOURS = (0x8D949E, 0xE8912D, 0xD1242F)
-# Of the line of a digest without its id; what does not fit is the key, which comes last.
+# The limit for a line of a digest, with its id at the end. Of the rest, the key comes last, so it is cut first.
 LINE_LIMIT = 1000
-DEFECT = "it refuses the message itself; that is a defect of this program, please report it"
-LATER = "too many messages right now; it is tried again when the service allows"
+DEFECT = "that is a defect of this program, please report it"
+LATER = "too many messages right now; it is tried again when the service allows it"
 
 
 def gravity(alerts: "List[Alert]") -> int:
-    """Return how grave the gravest of these alerts is: QUIET, ODD or ALARM."""
+    """Return the gravity of the most serious of these alerts: QUIET, ODD or ALARM."""
     weights = {weight for alert in alerts for weight in alert.get("weights", ())}
     if weights - set(wording.RIGHT_AND_RARE):
         return ALARM
@@ -41,12 +41,12 @@ def gravity(alerts: "List[Alert]") -> int:
 
 
 def units(text: str) -> int:
-    """Return the length of a text in UTF-16 code units. Its codec would be loaded late, when root is given up."""
+    """Return the length in UTF-16 code units, without the codec, which would be loaded after root is given up."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def cut(text: str, room: int, size: "Size") -> str:
-    """Return the text, or its longest beginning that has room, and an ellipsis."""
+    """Return the text, truncated with an ellipsis if it does not fit."""
     if size(text) <= room:
         return text
     shortest, longest = 0, len(text)
@@ -60,9 +60,9 @@ def cut(text: str, room: int, size: "Size") -> str:
 
 
 def cut_all(texts: "List[str]", room: int, each: int, size: "Size") -> "List[str]":
-    """Return the texts, of which none takes more than `each`, and all together no more than there is room for.
+    """Return the texts, truncated so that none takes more than `each`, and all together not more than `room`.
 
-    The long ones are cut, all to the same size; short ones stay whole.
+    The long ones are cut to the same size. Short ones stay whole.
     """
     sizes = [size(text) for text in texts]
     while sum(min(taken, each) for taken in sizes) > room:
@@ -71,7 +71,7 @@ def cut_all(texts: "List[str]", room: int, each: int, size: "Size") -> "List[str
 
 
 def line(alert: "Alert", configuration: "Configuration", now: float, room: int, size: "Size") -> str:
-    """Return the line of a digest, which ends in its id. It takes no more than there is room for."""
+    """Return the line of a digest, which ends in the alert's id. It takes at most `room`."""
     end = f"{SEPARATOR}id {alert['id']}"
     return cut(wording.login(alert, configuration, now), room - size(end), size) + end
 
@@ -79,7 +79,7 @@ def line(alert: "Alert", configuration: "Configuration", now: float, room: int, 
 def fitting(alerts: "List[Alert]", room: int, takes: "Callable[[Alert], int]") -> "List[Alert]":
     """Return the first of these alerts, as many as there is room for: at least one.
 
-    takes: what an alert's part of a digest takes
+    takes: returns how much an alert's part of a digest takes
     """
     for number, alert in enumerate(alerts):
         room -= takes(alert)
@@ -89,36 +89,36 @@ def fitting(alerts: "List[Alert]", room: int, takes: "Callable[[Alert], int]") -
 
 
 def inner(found: "Any", key: str) -> "Dict[str, Any]":
-    """Return the object below a key of an object, an empty one if there is none."""
+    """Return the object at a key of an object, an empty one if there is none."""
     below = found.get(key) if isinstance(found, dict) else None
     return below if isinstance(below, dict) else {}
 
 
 def word(found: "Any", key: str) -> str:
-    """Return the word or the number below a key of an object as a text, "" if there is none."""
+    """Return the word or number at a key of an object, as a text; "" if there is none."""
     below = found.get(key) if isinstance(found, dict) else None
     return str(below) if isinstance(below, (str, int)) else ""
 
 
 def limited(seconds: "Any") -> Verdict:
-    """Return the verdict about too many messages, with the pause that the body asks for, which may be any number."""
+    """Return the verdict for too many messages, with the pause from the body, which can be any number."""
     return Verdict(LIMITED, LATER, float(min(seconds, LONGEST_ASKED_SECONDS)) if seconds > 0 else 0.0)
 
 
 def settled(
     answer: "Answer", words: "List[str]", closing: "Dict[str, str]", refusing: "Container[str]", service: str
 ) -> Verdict:
-    """Return the verdict about an answer that is no delivery.
+    """Return the verdict for an answer that is not a delivery.
 
-    words: what the service has said, in its own words. closing: those that close the channel, with what to do.
-    refusing: those that refuse the message. service: its name for people
+    words: the service's own words in the answer. closing: words that close the channel, with what to do. refusing:
+    words that refuse the message. service: its name for people
     """
     if answer.status == 429:
         return verdict(LIMITED, LATER, answer)
-    # Mattermost says with 501 that webhooks are switched off.
+    # Mattermost answers 501 if webhooks are switched off.
     said = words if 400 <= answer.status < 500 or answer.status == 501 else []
     if any(word in refusing for word in said):
-        return verdict(REFUSED, f"{service} takes no such message: {DEFECT}", answer)
+        return verdict(REFUSED, f"{service} refuses the message itself; {DEFECT}", answer)
     mend = next((closing[word] for word in said if word in closing), "")
     if mend:
         return verdict(CLOSED, mend, answer)

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mattermost's and Rocket.Chat's incoming webhook: an alert as a message attachment, and what their answers mean.
 
-The attachment is the one that both take ("Message attachments", developers.mattermost.com; "Create a new incoming
-webhook", docs.rocket.chat). Mattermost takes 16,383 characters ("Incoming webhooks"), and some versions only 7,900 in
-attachments; so the limit here is below that. The answers are those of their sources: Mattermost's
-server/channels/app/webhook.go and server/channels/web/webhook.go, and apps/meteor/app/integrations/server/api of
-Rocket.Chat.
+Both accept the same attachment ("Message attachments", developers.mattermost.com; "Create a new incoming webhook",
+docs.rocket.chat). Mattermost accepts 16,383 characters ("Incoming webhooks"), and some versions only 7,900 in
+attachments, so the limit here is lower. The answers are those of the sources: Mattermost's
+server/channels/app/webhook.go and server/channels/web/webhook.go, and those in Rocket.Chat's
+apps/meteor/app/integrations/server/api.
 
-All texts of an attachment are Markdown, in which an escaped `@channel` still notifies. In a code span nothing is read:
-so every text of a message is one, but the labels. Before it reads Markdown, Mattermost takes `<!channel>` and `<@name>`
-for Slack's mentions (server/channels/app/slack.go), so an invisible U+2060 (word joiner) stands behind such a `<`.
-There is no `text` beside the attachment, since Rocket.Chat looks for mentions there and nowhere else.
+All texts of an attachment are Markdown, in which an escaped `@channel` still notifies. Nothing in a code span is
+interpreted, so every text of a message except the labels is a code span. Before it reads Markdown, Mattermost treats
+`<!channel>` and `<@name>` as Slack's mentions (server/channels/app/slack.go), so an invisible U+2060 (word joiner)
+follows each such `<`. There is no `text` beside the attachment, because Rocket.Chat looks for mentions only there.
 """
 
 import json
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 # In characters of the message's JSON.
 MESSAGE_LIMIT = 7500
-# Of them for all values of one alert, for one of them, for a headline and for the fallback.
+# The shares of all values of one alert, of one value, of a headline and of the fallback.
 VALUES_CHARACTERS = 4000
 VALUE_CHARACTERS = 1500
 HEADLINE_CHARACTERS = 600
 FALLBACK_CHARACTERS = 800
-# Of them for the headline, the fallback and the sentence about dropped alerts in a digest.
+# The share of the headline, the fallback and the sentence about dropped alerts in a digest.
 BESIDE_CHARACTERS = 2200
-# A value of so many characters shares its row with another.
+# A value of at most this many characters shares its row with another.
 SHORT_CHARACTERS = 40
-# What Mattermost takes for Slack's mentions, up to the place where it is parted.
+# The beginning of what Mattermost treats as Slack's mentions, up to the place where the joiner is inserted.
 SLACKS = re.compile(r"<(?=[!@])")
 JOINER = "\u2060"
 TICKS = re.compile("`+")
 NEW_WEBHOOK = "create a new incoming webhook (Integrations) and run the role again with its URL"
-# What the server says for good about the webhook, and what to do.
+# The server's permanent answers about the webhook, and what to do.
 CLOSING = {
     "web.incoming_webhook.invalid.app_error": "the webhook was deleted, or its URL is wrong; " + NEW_WEBHOOK,
     "web.incoming_webhook.disabled.app_error": "incoming webhooks are switched off; ask the administrators",
@@ -59,7 +59,7 @@ CLOSING = {
     "invalid-channel": "the webhook's channel is gone; " + NEW_WEBHOOK,
     "error-invalid-channel": "the webhook's channel is gone; " + NEW_WEBHOOK,
 }
-# What it says about a message.
+# The server's answers about a message.
 REFUSING = (
     "web.incoming_webhook.parse.app_error", "web.incoming_webhook.text.app_error",
     "web.incoming_webhook.text.length.app_error", "web.incoming_webhook.split_props_length.app_error",
@@ -72,12 +72,12 @@ class Channel(WebChannel):
     """An incoming webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a message has room for."""
+        """Return the first of these alerts, as many as fit into a message."""
         room = MESSAGE_LIMIT - BESIDE_CHARACTERS
         return layout.fitting(alerts[: self.DIGEST_LIMIT], room, lambda alert: size(self._line(alert, now)) + 4)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as Mattermost and Rocket.Chat take it."""
+        """Return the message in the format of Mattermost and Rocket.Chat."""
         attachment: Dict[str, Any] = {"color": f"#{layout.COLOURS[layout.gravity(alerts)]:06X}"}
         texts = [code(wording.dropped(dropped, self.configuration.say))] if dropped else []
         if len(alerts) > 1:
@@ -114,7 +114,7 @@ class Channel(WebChannel):
 
 
 def unmentioned(text: str) -> str:
-    """Return a plain text in which Mattermost sees none of Slack's mentions."""
+    """Return a plain text in which Mattermost finds none of Slack's mentions."""
     return SLACKS.sub("<" + JOINER, text)
 
 
@@ -122,7 +122,7 @@ def code(text: str) -> str:
     """Return a plain text as a code span that shows it (CommonMark 0.31, 6.1)."""
     shown = unmentioned(text) or "-"
     fence = "`" * (max([0, *map(len, TICKS.findall(shown))]) + 1)
-    # One space at each edge is not shown (6.1); so an edge that is a backtick or a space gets one.
+    # One space at each edge is not shown (6.1), so an edge that is a backtick or a space gets one.
     edge = " " if "`" in (shown[0], shown[-1]) or shown[0] == " " == shown[-1] else ""
     return fence + edge + shown + edge + fence
 
@@ -141,5 +141,5 @@ def _field(label: str, value: str) -> "Dict[str, Any]":
 
 
 def _address(url: str) -> str:
-    """Return an address as it can stand in the parentheses of a link."""
+    """Return a URL in a form that can stand in the parentheses of a link."""
     return url.replace("(", "%28").replace(")", "%29")

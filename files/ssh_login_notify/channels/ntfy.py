@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ntfy: an alert as a notification of a topic, and what the server's answers mean.
 
-It is published as JSON to the server's root ("Publish as JSON", docs.ntfy.sh/publish), so that no text of it is in a
-header. A message of more than 4,096 bytes would become an attached file ("Limitations"). The answers' codes are those
-of ntfy's server/errors.go.
+It is published as JSON to the server's root ("Publish as JSON", docs.ntfy.sh/publish), so that no header contains any
+of its text. A message of more than 4,096 bytes would become an attached file ("Limitations"). The answers' codes are
+those of ntfy's server/errors.go.
 
-The text is plain: no Markdown, no mentions. The apps make a link of an address in it, which can't be switched off. So
-an invisible U+2060 (word joiner) stands behind the scheme of an address in a text that strangers choose.
+The text is plain: no Markdown, no mentions. The apps turn a URL in it into a link, and that can't be switched off. So
+an invisible U+2060 (word joiner) follows the scheme of a URL in any text that strangers choose.
 """
 
 import json
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 # In bytes of UTF-8.
 MESSAGE_LIMIT = 4096
 TITLE_LIMIT = 250
-# For all values of one alert, and for one of them.
+# The shares of all values of one alert, and of one value.
 VALUES_BYTES = 3000
 VALUE_BYTES = 1400
-# For the sentence about dropped alerts.
+# The share of the sentence about dropped alerts.
 BESIDE_BYTES = 300
-# Buttons of a notification.
+# The most buttons of a notification.
 ACTIONS_LIMIT = 3
-# By layout.gravity: of five priorities, the third is the usual one; and a tag that the apps show as a sign.
+# By layout.gravity: a priority from 1 to 5, of which 3 is the default, and a tag that the apps show as an icon.
 PRIORITIES = (3, 4, 5)
 TAGS: "List[List[str]]" = [[], ["warning"], ["rotating_light"]]
 SCHEME = re.compile(r"(?<=[A-Za-z]:)(?=//)|(?<=mailto:)", re.IGNORECASE)
 JOINER = "\u2060"
 TOPIC = "check ssh_login_notify_channels: the end of the URL is the topic"
-# What the server says for good about the topic or the token, and what to do.
+# The server's permanent answers about the topic or the token, and what to do.
 CLOSING = {
     "40009": "the topic's name is wrong; " + TOPIC,
     "40010": "the server does not allow this topic; " + TOPIC,
@@ -47,23 +47,23 @@ CLOSING = {
     "40301": "nobody may publish to this topic without a token for it; set one, or correct the access list",
     "40401": "the server does not know this address; " + TOPIC,
 }
-# What it says about a message: no JSON of a message, not UTF-8, a wrong part, too long.
+# The server's answers about a message: not a JSON message, not UTF-8, a wrong part, too long.
 REFUSING = ("40007", "40011", "40014", "40017", "40018", "40024", "41301", "41303")
 
 
 class Channel(WebChannel):
     """A topic of an ntfy server. settings: `url`, with the topic at its end; `token`."""
 
-    WAY = "check the way to the ntfy server: DNS, firewall, proxy, CA file"
+    WAY = "check the connection to the ntfy server: DNS, firewall, proxy, CA file"
 
     @property
     def url(self) -> str:
-        """Return the address of the server's root."""
+        """Return the URL of the server's root."""
         return str(self.settings["url"]).rpartition("/")[0] + "/"
 
     @property
     def topic(self) -> str:
-        """Return the topic, which is a secret where no token is needed."""
+        """Return the topic, which is a secret if no token is needed."""
         return str(self.settings["url"]).rpartition("/")[2]
 
     def headers(self, message: bytes) -> "Dict[str, str]":
@@ -72,12 +72,12 @@ class Channel(WebChannel):
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a message has room for."""
+        """Return the first of these alerts, as many as fit into a message."""
         room = MESSAGE_LIMIT - BESIDE_BYTES
         return layout.fitting(alerts[: self.DIGEST_LIMIT], room, lambda alert: size(self._line(alert, now)) + 1)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as ntfy takes it."""
+        """Return the message in ntfy's format."""
         lines = [wording.dropped(dropped, self.configuration.say)] if dropped else []
         links: List[Any] = []
         if len(alerts) > 1:
@@ -119,7 +119,7 @@ def _is_title(text: str) -> bool:
 
 
 def unlinked(text: str) -> str:
-    """Return a plain text in which no app sees the beginning of an address."""
+    """Return a plain text in which no app finds the beginning of a URL."""
     return SCHEME.sub(JOINER, text)
 
 

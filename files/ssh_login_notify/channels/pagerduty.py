@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PagerDuty's Events API v2: each alert is an event, whose severity is that of the heaviest weight.
+"""PagerDuty's Events API v2: each alert is an event. Its severity depends on the heaviest weight.
 
-PagerDuty takes one event a request, and keeps one alert for each `dedup_key`, so a message that is sent twice is there
-once. The key is the alert's id. There are two exceptions: repeats join the alert of their login, and all that is wrong
-with the notifier itself is one alert a host, which is resolved once all is well again.
+PagerDuty accepts one event per request, and keeps one alert for each `dedup_key`, so a message that is sent twice
+appears only once. The key is the alert's id, with two exceptions. Repeats join the alert of their login. All problems
+of the notifier itself are one alert per host, which is resolved when all is well again.
 
 Fields, limits and answers: developer.pagerduty.com, "Send an Alert Event", "Events API v2 Overview" (Response Codes &
 Retry Logic), and PagerDuty/api-schema, reference/events-v2/openapiv3.json.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..transport import Answer
 
 URL = "https://events.pagerduty.com/v2/enqueue"
-# Limits in characters. An event has at most 512 KB; with these it has a tenth of that.
+# Limits in characters. PagerDuty's limit for an event is 512 KB; with these limits an event has a tenth of that.
 SUMMARY_LIMIT = 1024
 DETAIL_LIMIT = 4000
 DEDUP_KEY_LIMIT = 255
@@ -36,11 +36,11 @@ CRITICAL, ERROR, WARNING, INFO = "critical", "error", "warning", "info"
 SEVERITIES = {
     ANOMALY: CRITICAL, FAILURES: CRITICAL, UNKNOWN_KEY: ERROR, PASSWORD: ERROR, ROOT: WARNING, FIRST: WARNING,
 }  # fmt: skip
-# The notifier itself, which is reported once a host.
+# The key for problems of the notifier itself, followed by the host.
 PROBLEM_KEY = "ssh-login-notify on "
-# The status in the body of a request that PagerDuty does not take.
+# The status in the body of PagerDuty's answer to a request that it refuses.
 INVALID = "invalid event"
-# An error of an invalid event is about the key if one of these is in it.
+# An error of an invalid event is about the key if it contains one of these.
 KEY_WORDS = ("routing_key", "routing key")
 NEW_KEY = (
     "the integration key is wrong or its integration was removed; copy the key of an Events API v2 integration in"
@@ -50,7 +50,7 @@ MENDS = {
     REFUSED: "PagerDuty refuses the event itself; that is a defect of this program, please report it",
     CLOSED: NEW_KEY,
     LIMITED: "too many events for this integration right now; it is tried again",
-    UNSURE: "this is no answer of PagerDuty's; look for a proxy or a portal on the way, and check the address",
+    UNSURE: "this answer is not PagerDuty's; look for a proxy or a portal on the way, and check the address",
     FAILED: "PagerDuty, or something on the way to it, has a problem (status.pagerduty.com); it is tried again",
 }
 
@@ -60,11 +60,11 @@ class Channel(WebChannel):
 
     DIGEST_LIMIT = 1
     IS_REPEATABLE = True
-    WAY = "check the way to PagerDuty: DNS, firewall, proxy, CA file"
+    WAY = "check the connection to PagerDuty: DNS, firewall, proxy, CA file"
 
     @property
     def url(self) -> str:
-        """Return the address of the Events API; Europe has one of its own."""
+        """Return the URL of the Events API. Europe has its own."""
         return str(self.settings.get("url") or URL)
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
@@ -76,7 +76,7 @@ class Channel(WebChannel):
         alert = alerts[0]
         if _is_well(alert):
             return self._event("resolve", alert)
-        # PagerDuty shows all of them as text.
+        # PagerDuty shows all fields as text.
         headline, fields = wording.single(alert, self.configuration, now, lambda text: len(text) <= SUMMARY_LIMIT)
         details = {field.label: _cut(field.value, DETAIL_LIMIT) for field in fields}
         details.update({"Message": headline, "id": alert["id"]})
@@ -105,7 +105,7 @@ class Channel(WebChannel):
             try:
                 super().send(self._event("resolve", alerts[0]), alerts)
             except TransportError:
-                pass  # it was triggered, which is what a test is about
+                pass  # the test was triggered, and that is its purpose
         return answer
 
     def read(self, answer: "Answer") -> Verdict:
@@ -130,12 +130,15 @@ def _meaning(answer: "Answer") -> str:
 
 
 def _is_well(alert: "Alert") -> bool:
-    """Tell whether an alert says that nothing is wrong with the notifier itself any more."""
+    """Return whether an alert reports that nothing is wrong with the notifier itself any more."""
     return alert["about"] in (SELF_CHECK, HEARTBEAT) and not alert["notes"]
 
 
 def severity(alert: "Alert") -> str:
-    """Return the severity of an alert: of its heaviest weight, `info` for a light login and for other messages."""
+    """Return the severity of an alert.
+
+    It is that of the heaviest weight, `error` for problems of the notifier, and `info` for light logins and the rest.
+    """
     if alert["about"] in (SELF_CHECK, HEARTBEAT):
         return ERROR
     found = {SEVERITIES[weight] for weight in alert.get("weights", ())}
@@ -143,7 +146,7 @@ def severity(alert: "Alert") -> str:
 
 
 def dedup_key(alert: "Alert") -> str:
-    """Return the key of PagerDuty's alert that an alert belongs to."""
+    """Return the key of the PagerDuty alert that an alert belongs to."""
     if alert["about"] in (SELF_CHECK, HEARTBEAT):
         return _cut(PROBLEM_KEY + alert["host"], DEDUP_KEY_LIMIT)
     return str(alert["follows"] if alert["about"] == REPEATS and alert["follows"] else alert["id"])

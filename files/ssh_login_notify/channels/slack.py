@@ -3,12 +3,12 @@
 """Slack's incoming webhook: an alert as a message of Block Kit, and what to do about Slack's answers.
 
 Block Kit's limits and the answers are those of Slack's documentation ("Reference: blocks", "Sending messages using
-incoming webhooks", "Rate limits"). Labels are the notifier's or the administrator's, in bold. Every value is a
-plain_text object, in which Slack renders no formatting, mentions, links or emoji. `&`, `<` and `>` are escaped, and
-nothing else is. The notifier alone writes what is not plain text: links, whose addresses are percent-encoded, and the
-time as the reader's clock has it ("Formatting text for app surfaces", date formatting).
+incoming webhooks", "Rate limits"). Labels come from the notifier or the administrator, and are bold. Every value is a
+plain_text object, in which Slack renders no formatting, mentions, links or emoji. Only `&`, `<` and `>` are escaped.
+Only the notifier itself writes text that is not plain: links, whose URLs are percent-encoded, and the time in the
+reader's zone ("Formatting text for app surfaces", date formatting).
 
-A desktop notification reads the blocks in their order, and phones and screen readers have `text` alone
+A desktop notification reads the blocks in their order. Phones and screen readers use only `text`
 (docs.slack.dev/changelog/2026/07/13/notification-changes).
 """
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from ..languages import Language
     from ..transport import Answer
 
-# Limits in characters. Slack cuts the text at 40,000; a notification shows far less.
+# Limits in characters. Slack truncates the text at 40,000; a notification shows far less.
 HEADER_LIMIT = 150
 FIELD_LIMIT = 2000
 SECTION_LIMIT = 3000
 TEXT_LIMIT = 3000
-# Fields in a section: five pairs of a label and a value.
+# The most fields in a section: five pairs of a label and a value.
 FIELDS_LIMIT = 10
-# One login's part of a digest's text, so that the text has several.
+# The limit for one login in the text of a digest, so that the text has several.
 TEXT_LINE_LIMIT = 700
-# Logins in one message, well within Slack's 50 blocks.
+# The most logins in one message, well within Slack's 50 blocks.
 DIGEST_LIMIT = 40
-# In all its blocks, as JSON; above 13,200 Slack has answered msg_blocks_too_long.
+# The limit for all blocks of a digest, as JSON. Slack answered msg_blocks_too_long above 13,200.
 DIGEST_CHARACTERS = 12800
-# What a block takes beside its text.
+# The size of a block without its text.
 BLOCK_CHARACTERS = 80
-# Slack's words for the reader's date and time.
+# Slack's placeholders for the reader's date and time.
 READERS_TIME = "{date_num} {time_secs}"
 NEW_WEBHOOK = "create a new one in Slack (Apps, Incoming Webhooks) and run the role again with it"
 DEFECT = "Slack refuses the message itself; that is a defect of this program, please report it"
-# What an answer means, and what to do.
+# What to do about each answer.
 MENDS = {
     "no_service": "the webhook was removed or switched off; " + NEW_WEBHOOK,
     "no_active_hooks": "the webhook was switched off; " + NEW_WEBHOOK,
@@ -60,7 +60,7 @@ MENDS = {
     "action_prohibited": "the workspace's administrators do not let this webhook post; ask them, or " + NEW_WEBHOOK,
     "posting_to_general_channel_denied": "only some people may post to that channel; choose another: " + NEW_WEBHOOK,
     "user_not_found": "the person that the webhook posts to is gone; " + NEW_WEBHOOK,
-    "rate_limited": "too many messages for this workspace right now; it is tried again when Slack allows",
+    "rate_limited": "too many messages for this workspace right now; it is tried again when Slack allows it",
     "invalid_payload": DEFECT,
     "invalid_blocks": DEFECT,
     "msg_blocks_too_long": DEFECT,
@@ -76,11 +76,11 @@ class Channel(WebChannel):
     DIGEST_LIMIT = DIGEST_LIMIT
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a message has room for."""
+        """Return the first of these alerts, as many as fit into a message."""
         return fitting(alerts, self.configuration, now)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as Slack takes it."""
+        """Return the message in Slack's format."""
         if len(alerts) > 1:
             message = digest(alerts, self.configuration, now)
         else:
@@ -107,24 +107,25 @@ def _meaning(status: int, answer: str) -> str:
 
 
 def is_delivered(status: int, answer: str) -> bool:
-    """Tell whether Slack has delivered the message."""
+    """Return whether Slack has delivered the message."""
     return status == 200 and answer == "ok"
 
 
 def is_refused(status: int, answer: str) -> bool:
-    """Tell whether Slack refuses this very message for good. Only by its own words: other hosts answer 400 as well."""
+    """Return whether Slack refuses this message for good. Only its own words count: other hosts answer 400 too."""
     return 400 <= status < 500 and MENDS.get(answer) == DEFECT
 
 
 def is_closed(status: int, answer: str) -> bool:
-    """Tell whether Slack takes nothing from this webhook, in its own words; somebody may open it again."""
+    """Return whether Slack accepts nothing from this webhook, in its own words. Somebody may open it again."""
     return 400 <= status < 500 and answer in MENDS and MENDS[answer] not in (DEFECT, RATE_LIMITED)
 
 
 def may_be_taken(status: int, answer: str) -> bool:
-    """Tell whether the message may stand in the channel although the answer is not Slack's.
+    """Return whether the message may be in the channel although the answer is not Slack's.
 
-    A workflow's webhook or a relay answers so. A page of HTML comes from a portal or a filter, which took nothing.
+    A workflow's webhook or a relay answers like that. An HTML page comes from a portal or a filter, which has not
+    forwarded the message.
     """
     return 200 <= status < 300 and not is_delivered(status, answer) and not is_page(answer)
 
@@ -139,7 +140,7 @@ def mend(status: int, answer: str) -> str:
         return RATE_LIMITED
     if may_be_taken(status, answer):
         return (
-            "Slack's incoming webhooks do not answer like that, but the message may stand in the channel; "
+            "Slack's incoming webhooks do not answer like that, but the message may be in the channel; "
             "look for a proxy or a portal on the way, and check that the address is an incoming webhook's"
         )
     if status >= 500 and not is_page(answer):
@@ -164,10 +165,10 @@ def single(alert: "Alert", configuration: "Configuration", now: float) -> "Dict[
 
 
 def _mentions(alerts: "List[Alert]") -> "List[Dict[str, Any]]":
-    """Return a block that notifies whom the rules name for these alerts, each once; none if they name nobody.
+    """Return a block that notifies those whom the rules name for these alerts, each once; none if they name nobody.
 
-    Slack notifies only by mrkdwn (docs.slack.dev, "Formatting message text"). Only the settings write it: settings.py
-    takes nothing else than one mention.
+    Slack notifies only by mrkdwn (docs.slack.dev, "Formatting message text"). The text comes only from the settings,
+    and settings.py accepts nothing but one mention.
     """
     found = list(dict.fromkeys(mention for alert in alerts for mention in alert.get("mentions", ())))
     return [{"type": "section", "text": {"type": "mrkdwn", "text": " ".join(found)}}] if found else []
@@ -180,7 +181,7 @@ def _links(alert: "Alert", configuration: "Configuration") -> "List[Dict[str, An
 
 
 def _date(alert: "Alert", configuration: "Configuration") -> "Dict[str, Any]":
-    """Return the time in the reader's zone; in UTC where a client can't show that."""
+    """Return the time in the reader's zone, and in UTC for clients that can't show that."""
     shown = configuration.say("reader", time=READERS_TIME)
     instead = datetime.fromtimestamp(alert["time"], timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     text = f"<!date^{int(alert['time'])}^{escape(shown)}|{instead}>"
@@ -188,14 +189,14 @@ def _date(alert: "Alert", configuration: "Configuration") -> "Dict[str, Any]":
 
 
 def add_dropped(message: "Dict[str, Any]", dropped: int, say: "Language") -> None:
-    """Have a message say, below its headline, how many older alerts a limit has dropped."""
+    """Add to a message, below its headline, how many older alerts a limit has dropped."""
     sentence = wording.dropped(dropped, say)
     message["blocks"].insert(1, {"type": "context", "elements": [_plain(sentence, FIELD_LIMIT)]})
     message["text"] += "\n" + escape(sentence)
 
 
 def fitting(alerts: "List[Alert]", configuration: "Configuration", now: float) -> "List[Alert]":
-    """Return the first of these alerts, as many as a digest can hold: at least one, at most DIGEST_LIMIT."""
+    """Return the first of these alerts, as many as fit into a digest: at least one, at most DIGEST_LIMIT."""
     characters = _characters([_header("x" * HEADER_LIMIT), *_mentions(alerts[:DIGEST_LIMIT])])
     for number, alert in enumerate(alerts[:DIGEST_LIMIT]):
         characters += _characters(_digest_line(alert, configuration, now)) + BLOCK_CHARACTERS
@@ -205,12 +206,12 @@ def fitting(alerts: "List[Alert]", configuration: "Configuration", now: float) -
 
 
 def _characters(part: "Any") -> int:
-    """Return how many characters of the JSON of a message a part takes, with each character as itself."""
+    """Return how many characters a part takes in the JSON of a message, without escapes for non-ASCII characters."""
     return len(json.dumps(part, ensure_ascii=False))
 
 
 def digest(alerts: "List[Alert]", configuration: "Configuration", now: float) -> "Dict[str, Any]":
-    """Return one message for a backlog that fits: a line for each login, none merged with another."""
+    """Return one message for a backlog that fits: a line for each login, without merging any."""
     headline = wording.digest_headline(alerts, configuration)
     blocks: List[Dict[str, Any]] = [_header(headline), *_mentions(alerts)]
     for alert in alerts:
@@ -220,7 +221,7 @@ def digest(alerts: "List[Alert]", configuration: "Configuration", now: float) ->
 
 
 def _first_lines(headline: str, alerts: "List[Alert]", configuration: "Configuration", now: float) -> "List[str]":
-    """Return a digest's headline and its first lines without their ids, escaped, and how many more there are."""
+    """Return a digest's headline and its first lines without ids, escaped, and how many more there are."""
     lines = [_cut(escape(headline), TEXT_LINE_LIMIT)]
     left = TEXT_LIMIT - len(lines[0]) - len(escape(wording.more(DIGEST_LIMIT, configuration))) - 1
     for number, alert in enumerate(alerts):
@@ -257,12 +258,12 @@ def _label(text: str) -> "Dict[str, Any]":
 
 
 def _plain(text: str, limit: int) -> "Dict[str, Any]":
-    # Slack refuses a message with an empty text in it (Block Kit, text object: at least one character).
+    # Slack refuses a message that contains an empty text (Block Kit, text object: at least one character).
     return {"type": "plain_text", "text": _cut(escape(text), limit) or "-", "emoji": False}
 
 
 def _cut(escaped: str, limit: int) -> str:
-    """Cut an escaped text to a limit, but never within an escape."""
+    """Truncate an escaped text, but never within an escape."""
     if len(escaped) <= limit:
         return escaped
     kept = escaped[: limit - 1]

@@ -3,16 +3,16 @@
 """A Microsoft Teams workflow with the trigger "When a Teams webhook request is received": an alert as an Adaptive Card.
 
 The envelope is that of "Create Incoming Webhooks with Workflows for Microsoft Teams" (support.microsoft.com): a message
-whose attachments are cards. The card keeps to version 1.4 of the schema (adaptivecards.io/explorer), which Teams shows
-on every client. Its size is limited to about 28 KB ("Limits and specifications for Microsoft Teams", and the Teams
-connector's known issues); above it the flow accepts the request, and fails later, so the limit here is well below.
+whose attachments are cards. The card uses version 1.4 of the schema (adaptivecards.io/explorer), which Teams shows on
+every client. Its size is limited to about 28 KB ("Limits and specifications for Microsoft Teams", and the Teams
+connector's known issues). Above that, the flow accepts the request and fails later, so the limit here is well below.
 
-Every text of a message stands in a TextRun: "Markdown is not supported" there (the schema), so nothing in it is markup.
-Only `{{DATE(…)}}` and `{{TIME(…)}}` are replaced in a TextRun, too ("Text features", learn.microsoft.com), so a text
-that has them is parted in two. A mention takes an entry in `msteams.entities`; there is none.
+Every text of a message is in a TextRun: "Markdown is not supported" there (the schema), so nothing in it is markup.
+Only `{{DATE(…)}}` and `{{TIME(…)}}` are replaced even there ("Text features", learn.microsoft.com), so a text that
+contains them is split. A mention needs an entry in `msteams.entities`, and there is none.
 
-The answers are those of Azure Logic Apps, on which workflows run: 202 for a request that starts a run; the errors'
-codes are in `error.code`.
+The answers are those of Azure Logic Apps, on which workflows run: 202 for a request that starts a run; error codes are
+in `error.code`.
 """
 
 import json
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
     Element = Dict[str, Any]
 
-# In bytes of JSON. Teams says 28 KB, and has refused less (the Ruby gem msteams_hermes counts 21,000).
+# In bytes of JSON. Teams documents 28 KB, but has refused less (the Ruby gem msteams_hermes uses 21,000).
 CARD_LIMIT = 20000
-# Of them for all values of one alert.
+# The share of all values of one alert.
 VALUES_BYTES = 14000
-# Of them for one value.
+# The share of one value.
 VALUE_BYTES = 4000
 HEADLINE_BYTES = 3000
-# Of them for the headline, the id and the sentence about dropped alerts in a digest.
+# The share of the headline, the id and the sentence about dropped alerts in a digest.
 BESIDE_BYTES = 5000
-# What an element takes beside its text.
+# The size of an element without its text.
 ELEMENT_BYTES = 150
 LABEL_WIDTH = "90px"
 CARD = "application/vnd.microsoft.card.adaptive"
@@ -49,12 +49,12 @@ SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 VERSION = "1.4"
 # By layout.gravity.
 COLOURS = ("Default", "Warning", "Attention")
-# Where Adaptive Cards replace something in a TextRun.
+# The beginning of what Adaptive Cards replace in a TextRun.
 REPLACED = re.compile(r"\{(?=\{(?:DATE|TIME)\()")
 NOTHING = {"type": "message", "attachments": []}
 NEW_WORKFLOW = "make a new workflow in Teams (trigger: When a Teams webhook request is received) and run the role again"
 COPY = "copy the whole URL from the workflow's trigger again and run the role again with it"
-# What the service says for good about the workflow, and what to do.
+# The service's permanent answers about the workflow, and what to do.
 CLOSING = {
     "WorkflowTriggerIsNotEnabled": "the workflow is turned off or was deleted; turn it on, or " + NEW_WORKFLOW,
     "WorkflowNotFound": "the workflow was deleted; " + NEW_WORKFLOW,
@@ -64,7 +64,7 @@ CLOSING = {
     "AuthorizationFailed": f"the URL's signature is wrong: {COPY}",
     "AccessDenied": "the trigger does not let anyone post: set who can trigger the workflow to Anyone",
 }
-# What it says about a message.
+# The service's answers about a message.
 REFUSING = ("TriggerInputSchemaMismatch", "InvalidRequestContent", "RequestEntityTooLarge")
 
 
@@ -72,13 +72,13 @@ class Channel(WebChannel):
     """A workflow's webhook. settings: `url`."""
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a card has room for."""
+        """Return the first of these alerts, as many as fit into a card."""
         room = CARD_LIMIT - BESIDE_BYTES
         first = alerts[: self.DIGEST_LIMIT]
         return layout.fitting(first, room, lambda alert: size(self._line(alert, now)) + ELEMENT_BYTES)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as a workflow takes it."""
+        """Return the message in the format of a workflow."""
         is_digest = len(alerts) > 1
         if is_digest:
             headline = wording.digest_headline(alerts, self.configuration)
@@ -109,7 +109,7 @@ class Channel(WebChannel):
         return layout.line(alert, self.configuration, now, 3 * layout.LINE_LIMIT, size)
 
     def knock(self) -> "Optional[Answer]":
-        """Have the workflow run for a message without a card, so that it posts nothing."""
+        """Run the workflow for a message without a card, so that it posts nothing."""
         return self.transport.post(json.dumps(NOTHING).encode("ascii"))
 
     def read(self, answer: "Answer") -> Verdict:
@@ -135,7 +135,10 @@ def _text(text: str, **style: "Any") -> "Element":
 
 
 def _row(label: str, value: str, local: str) -> "Element":
-    """Return a row with a label and a value. local: what Teams makes a time of in the reader's zone, "" for none"""
+    """Return a row with a label and a value.
+
+    local: placeholders that Teams replaces by the time in the reader's zone (_local), "" for none
+    """
     shown = _text(value)
     if local:
         shown["inlines"] += [{"type": "TextRun", "text": SEPARATOR + local, "isSubtle": True}]
@@ -147,6 +150,6 @@ def _row(label: str, value: str, local: str) -> "Element":
 
 
 def _local(seconds: float) -> str:
-    """Return what Adaptive Cards show as date and time in the reader's zone (RFC 3339, whole seconds)."""
+    """Return what Adaptive Cards replace by date and time in the reader's zone (RFC 3339, whole seconds)."""
     when = datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{{{{DATE({when}, SHORT)}}}} {{{{TIME({when})}}}}"

@@ -3,12 +3,12 @@
 """Telegram's bots: an alert by `sendMessage`, and what Telegram's answers mean.
 
 The method, its limits and the answers are those of core.telegram.org/bots/api ("sendMessage", "MessageEntity",
-"ResponseParameters", "Making requests"). A message has no `parse_mode`, so no sign in it is markup: what is bold or a
-link stands in `entities`, by offset and length in UTF-16 code units.
+"ResponseParameters", "Making requests"). A message has no `parse_mode`, so no character in it is markup. `entities`
+lists which parts are bold or a link, by offset and length in UTF-16 code units.
 
-In a text that is not covered Telegram finds links, mentions, hashtags, commands and numbers by itself, and notifies
-whom it finds. It finds none in `code`, which nothing overlaps. So every text of a message is `code`, but the labels. No
-link has a preview.
+Telegram searches text without an entity for links, mentions, hashtags, commands and numbers, and notifies whoever is
+mentioned. It does not search `code`, which no other entity can overlap. So every text of a message except the labels is
+`code`. Links have no preview.
 """
 
 import json
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 # In UTF-16 code units, which are never fewer than Telegram's characters.
 TEXT_LIMIT = 4096
 HEADLINE_UNITS = 600
-# For all values of one alert, and for one of them.
+# The shares of all values of one alert, and of one value.
 VALUES_UNITS = 2600
 VALUE_UNITS = 1200
-# For the headline and the sentence about dropped alerts in a digest.
+# The share of the headline and the sentence about dropped alerts in a digest.
 BESIDE_UNITS = 900
-# Entities in a message; Telegram ignores those beyond.
+# The most entities in a message. Telegram ignores the rest.
 ENTITIES_LIMIT = 100
 API = "https://api.telegram.org"
-# Beginnings of what Telegram says for good about the bot or the chat, in lower case, and what to do.
+# The beginnings of Telegram's permanent answers about the bot or the chat, in lower case, and what to do.
 CLOSING = {
     "unauthorized": "the token is wrong or was revoked; get one from @BotFather and run the role again with it",
     "not found": "the token is wrong; copy it from @BotFather again and run the role again with it",
@@ -57,23 +57,23 @@ REFUSING = "bad request"
 class Channel(WebChannel):
     """A bot that writes to one chat. settings: `token`, `chat`, `topic`, `api_url`."""
 
-    WAY = "check the way to Telegram's API: DNS, firewall, proxy, CA file"
-    # Telegram answers with the message.
+    WAY = "check the connection to Telegram's API: DNS, firewall, proxy, CA file"
+    # Telegram's answer contains the message.
     LARGEST_ANSWER_BYTES = 65536
 
     @property
     def url(self) -> str:
-        """Return the address of the method sendMessage, in which the token stands."""
+        """Return the URL of the method sendMessage, which contains the token."""
         server = str(self.settings.get("api_url") or API).rstrip("/")
         return "{}/bot{}/sendMessage".format(server, self.settings["token"])
 
     def fitting(self, alerts: "List[Alert]", now: float) -> "List[Alert]":
-        """Return the first of these alerts, as many as a text has room for."""
+        """Return the first of these alerts, as many as fit into a text."""
         room = TEXT_LIMIT - BESIDE_UNITS
         return layout.fitting(alerts[: self.DIGEST_LIMIT], room, lambda alert: units(self._line(alert, now)) + 2)
 
     def message(self, alerts: "List[Alert]", now: float, dropped: int = 0) -> bytes:
-        """Return the message as Telegram takes it."""
+        """Return the message in Telegram's format."""
         text = _Text()
         if len(alerts) > 1:
             text.add(self._cut(wording.digest_headline(alerts, self.configuration)), "code")
@@ -121,7 +121,7 @@ class Channel(WebChannel):
         return layout.line(alert, self.configuration, now, layout.LINE_LIMIT, units)
 
     def send(self, message: bytes, alerts: "List[Alert]") -> Answer:
-        """Send a message, and once more to the new chat of a group that has become a supergroup."""
+        """Send a message. If the group has become a supergroup, send it again to the new chat."""
         answer = super().send(message, alerts)
         chat = layout.inner(parsed(answer), "parameters").get("migrate_to_chat_id")
         if isinstance(chat, int) and answer.status == 400:
@@ -144,14 +144,14 @@ class Channel(WebChannel):
 
 
 class _Text:
-    """A text and its entities, which grow."""
+    """A text that grows, and its entities."""
 
     def __init__(self) -> None:
         self.text = ""
         self.entities: List[Dict[str, Any]] = []
 
     def add(self, text: str, kind: str = "", **more: str) -> None:
-        """Add a text. kind: of its entity (MessageEntity.type), "" for none"""
+        """Append a text. kind: the type of its entity (MessageEntity.type), "" for none"""
         if kind:
             self.entities.append(dict(more, type=kind, offset=units(self.text), length=units(text)))
         self.text += text

@@ -3,8 +3,8 @@
 """The texts of messages, one module for each language, named by its code (ISO 639-1).
 
 Another language is one more module with the keys and the placeholders of en.py; its name goes into LANGUAGES
-(settings.py). TEXTS are templates for str.format. A value is put in and never read as a template, whoever chose it.
-NAME_ENDS is what ends a name that the administrator chose, in a headline and before a line.
+(settings.py). TEXTS are templates for str.format. A value is inserted, and never read as a template, even if a
+stranger chose it. NAME_ENDS: texts that can follow a name that the administrator chose, in a headline or a line.
 """
 
 import importlib
@@ -24,7 +24,7 @@ class Language:
         self.name_ends = module.NAME_ENDS
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return a text. Raise KeyError for a key or a placeholder that there is none of."""
+        """Return a text. Raise KeyError for an unknown key, or if the value of a placeholder is missing."""
         return str(self._texts[key].format(**values))
 
 
@@ -33,7 +33,7 @@ _LOADED = {"en": ENGLISH}
 
 
 def load(code: str) -> Language:
-    """Return a language; only its module is loaded, beside English. Raise ImportError if there is none."""
+    """Return a language. Load only its module, besides English. Raise ImportError if there is none."""
     if code not in _LOADED:
         _LOADED[code] = Language(importlib.import_module("." + code, __name__))
     return _LOADED[code]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""English. The forms of its lines and headlines are documented (docs/messages.md): programs may read them."""
+"""English. docs/messages.md documents the forms of its lines and headlines, because programs may parse them."""
 
 NAME_ENDS = (" as ", ": ")
 TEXTS = {
@@ -18,11 +18,13 @@ TEXTS = {
     "headline.problem": "1 problem on {server}",
     "headline.problems": "{count} problems on {server}",
     "headline.solved": "{server} is well again",
+    "headline.missed": "1 login on {server} was not reported",
+    "headline.missed_several": "{count} logins on {server} were not reported",
     "headline.logins": "{count} logins on {server}",
     "headline.messages": "{count} messages from {server}",
     "who": "{person} as {user}",
     "who.unknown": "an unknown user",
-    # What makes a login heavy, in the words of a headline.
+    # The weights of a login, in a headline.
     "weight.anomaly": "suspicious",
     "weight.failures": "after failures",
     "weight.unknown_key": "unknown key",
@@ -30,7 +32,7 @@ TEXTS = {
     "weight.root": "root",
     "weight.first": "first time",
     "weight.more": "{count} more",
-    # The same in a sentence. what: one or more of the next four.
+    # The reasons for the weights, in the field Attention. what: one or more of the next four.
     "reason.password": "by password, although most logins of this user are by key",
     "reason.unknown_key": "a key that nobody here knows",
     "reason.unknown_key_comment": (
@@ -40,7 +42,7 @@ TEXTS = {
     "reason.first_user": "the first login of this user (since {since})",
     "reason.first": "the first login {what} (since {since})",
     "first.key": "with this key",
-    "first.method": "in this way",
+    "first.method": "by this method",
     "first.network": "from {networks}",
     "first.type": "of this type",
     "list.more": "{first}, {second}",
@@ -57,6 +59,8 @@ TEXTS = {
     "label.Time": "Time",
     "label.Key": "Key",
     "label.Problem": "Problem",
+    "label.Logged in": "Logged in",
+    "label.Missed": "Not reported",
     "label.Mute": "Mute",
     "label.Summary": "Summary",
     "label.What to do": "What to do",
@@ -67,6 +71,7 @@ TEXTS = {
     "line.Attention": "Attention: {value}",
     "line.From": "from {value}",
     "line.Hint": "hint: {value}",
+    "line.Logged in": "logged in: {value}",
     "line.logout": "logged out after {duration}",
     # Values.
     "unknown": "not known",
@@ -122,9 +127,9 @@ TEXTS = {
     "link": "Your page",
     "link.console": "Instance in the AWS console",
     "link.cloudtrail": "SendSSHPublicKey in CloudTrail",
-    # Slack shows the time as its reader's clock has it.
+    # Slack shows the time in the reader's time zone.
     "reader": "{time} your time",
-    # Digests, and what was lost.
+    # Digests, and dropped alerts.
     "more": "and {count} more",
     "dropped.one": (
         "Before this, an older alert was dropped, because too many waited or no disk had room; the system's log"

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command lines that clients of file transfers send, one on each line.
+"""Command lines that clients of file transfers send, one per line.
 
-RECORDED are those of OpenSSH's scp, rsync and git with many options, written down by a program in the place of ssh
-(rsync -e, scp -S, GIT_SSH). DOCUMENTED are other clients' and older versions', from their source.
+RECORDED are lines of OpenSSH's scp, of rsync and of git with many options, recorded by a program in place of ssh
+(rsync -e, scp -S, GIT_SSH). DOCUMENTED are lines of other clients and older versions, from their source code.
 """
 
 from ssh_login_notify.login_types import GIT, RSYNC, SCP, SFTP_OR_SCP
@@ -141,6 +141,6 @@ exec /usr/libexec/openssh/sftp-server -l INFO -R
 
 
 def lines(*tables):
-    """Every line of the tables, with its kind."""
+    """Return every line of the tables, with its kind."""
     texts = [(text, kind) for table in tables for kind, text in table.items()]
     return [(line.encode("utf-8"), kind) for text, kind in texts for line in text.split("\n") if line]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of what the notifier shows, by the forms that docs/messages.md gives and by nothing else."""
+"""Parsers of what the notifier shows, which follow only the forms in docs/messages.md."""
 
 import json
 import re
@@ -22,7 +22,7 @@ FACTS = {
     "client host": "client_host",
     "detail": "detail",
 }
-# What a stranger would put together to look like one of us.
+# Parts with which a stranger could imitate our own texts.
 FORGING = [
     '"', "\\", "'", "''", " · ", "·", ", ", "; ", ": ", " (", ")", "=", " from ", " port ", "serial 4711",
     "CA SHA256:x", "Person: ", "Note: ", "key id ", ", then ", "certificate ", "id 1.1-1", "…", "an unknown user",
@@ -32,14 +32,14 @@ FORGING = [
     "\u0300", "&", "&amp;", "<", ">", "\\u0022", "\\n", "\n", "\x1b[2J", "\U0001f511", "Größe", "日本語",
     "Ключ", "alice",
 ]  # fmt: skip
-# Any text, as it stands in an alert.
+# Any text, in the form in which an alert stores it.
 CHOSEN = st.one_of(
     st.lists(st.sampled_from(FORGING), max_size=5).map("".join), st.text(max_size=20), st.binary(max_size=20)
 ).map(printable)
 
 
 def take(text, pattern=WORD):
-    """Return the first value of a text, and what is behind it."""
+    """Return the first value of a text, and the rest."""
     if text.startswith('"'):
         value, end = json.JSONDecoder().raw_decode(text)
         return value, text[end:]
@@ -49,7 +49,7 @@ def take(text, pattern=WORD):
 
 
 def behind(text, start):
-    """Return what is behind the words that a text has to begin with."""
+    """Return the rest of a text that must begin with these words."""
     assert text.startswith(start), (text, start)
     return text[len(start) :]
 
@@ -72,7 +72,7 @@ def read_log_line(line):
 
 
 def read_origin(text):
-    """Return address, port and name. What PAM_RHOST says alone is an address if it looks like one."""
+    """Return address, port and name. A value that comes from PAM_RHOST alone is an address if it looks like one."""
     local = "a local socket"
     if text in ("not known", local):
         return "local" if text == local else "", 0, ""
@@ -93,7 +93,7 @@ def read_origin(text):
 
 
 def read_key(text):
-    """Return the methods."""
+    """Return the authentication methods."""
     methods = []
     while text != "sshd did not say":
         words = []
@@ -127,7 +127,7 @@ def _read_facts(text, method):
 
 
 def read_who(text):
-    """Return the person, the user, and what is behind them, which begins with a blank or with a colon and a blank."""
+    """Return the person, the user, and the rest, which begins with a blank or with a colon and a blank."""
     person = ""
     first, rest = _until_as(text)
     if rest:
@@ -142,7 +142,7 @@ def read_who(text):
 
 
 def _until_as(text):
-    """Return the name before the words ` as `, and what is behind them; both are empty if there is no such name."""
+    """Return the name before the words ` as `, and the rest. Both are empty if there is no such name."""
     if text.startswith('"'):
         name, rest = take(text)
         return (name, rest[len(" as ") :]) if rest.startswith(" as ") else ("", "")
@@ -151,7 +151,7 @@ def _until_as(text):
 
 
 def read_line(text):
-    """Return the labels and values of a login's line, behind whom it is about."""
+    """Return the labels and values of a login's line, from what follows the person and the user."""
     items = text.split(" · ")
     found = {"note": phrase(behind(items.pop(0), "Note: ")) if items[0].startswith("Note: ") else "", "id": ""}
     found["type"] = phrase(items.pop(0))

@@ -1,9 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts that the tests are made of: a spool, alerts, an installation, a webhook's host, a proxy, certificates."""
+"""The parts of the tests: a spool, alerts, an installation, a webhook's server, a proxy, certificates."""
 
+import atexit
+import compileall
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +18,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -38,9 +42,9 @@ PAM_LINE = """\
 session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify
 session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
 session optional pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"""
-# Where systemd keeps its units, as far as the tests go.
+# Where the tests expect systemd's units.
 FORBIDDEN = "/forbidden-to-sshd"
-LONGEST_WAIT = 10  # seconds that any test waits for what must come
+LONGEST_WAIT = 10  # seconds that a test waits for an expected event
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
@@ -49,14 +53,16 @@ def make_spool(root):
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
     (root / "ballast").mkdir()
+    (root / "ledger").mkdir()
     return Spool(str(root))
 
 
 def make_well(root, monkeypatch):
-    """Have the notifier find its PAM line, and what was installed, below a directory, and all of it in order."""
-    from ssh_login_notify import pam_stack, paths, sshds, trust
+    """Point the notifier to a PAM line and an installation below a directory, both without a fault."""
+    from ssh_login_notify import pam_stack, paths, sshds, suppressed, trust
 
-    monkeypatch.setattr(sshds, "found", list)  # the machine that tests has sshds of its own
+    monkeypatch.setattr(sshds, "found", list)  # the machine that runs the tests has its own sshds
+    monkeypatch.setattr(suppressed, "lately", lambda **_how: None)  # and its own journal
 
     pam, library = root / "pam.d", root / "library"
     pam.mkdir()
@@ -75,11 +81,11 @@ def make_well(root, monkeypatch):
     monkeypatch.setattr(paths, "MANIFEST", str(library / "manifest.json"))
     monkeypatch.setattr(paths, "PROGRAM", str(program))
     monkeypatch.setattr(paths, "USER", "daemon")
-    monkeypatch.setattr(trust, "TRUSTED", ())  # what is tested is below a directory that everybody may write
+    monkeypatch.setattr(trust, "TRUSTED", ())  # the tests' files are below a world-writable directory
     fault = pam_stack.fault
 
     def fault_of_installed(text, program_of_line, included):
-        """The PAM files of the tests name the program where a host has it."""
+        """Check the PAM files of the tests, which name the program's path on a host."""
         assert program_of_line == str(program)
         return fault(text, "/usr/local/bin/ssh-login-notify", included)
 
@@ -93,7 +99,7 @@ def configuration(url=WEBHOOK, **values):
 
 
 def alert(number=1, **changes):
-    """An alert as it waits in the spool; its number gives it its place in time."""
+    """Return an alert as it waits in the spool. Its number determines its time."""
     values = {
         "version": VERSION,
         "about": "login",
@@ -118,7 +124,7 @@ def alert(number=1, **changes):
 
 
 def logout(number=9, seconds=120, unwatched=0.0, **changes):
-    """The alert of the end of the connection of alert(1), watched until its end, or not for so many seconds."""
+    """Return the alert of the end of alert(1)'s connection, watched until its end, or not for this many seconds."""
     login = alert(1)
     time = login["time"] + seconds
     more = {"about": "logout", "follows": login["id"], "time": time, "began": login["time"], "seen": time - unwatched}
@@ -126,13 +132,13 @@ def logout(number=9, seconds=120, unwatched=0.0, **changes):
 
 
 def raw_alert(number=1, **changes):
-    """The same, as a file of the spool."""
+    """Return an alert as a file of the spool."""
     return to_json(alert(number, **changes))
 
 
 def make_journal(root, monkeypatch, program):
-    """Have a directory in place of a machine's journal, and a journalctl that runs this program."""
-    from ssh_login_notify import failures
+    """Put a directory in place of the machine's journal, and a journalctl that runs this program."""
+    from ssh_login_notify import sshd_log
 
     (root / "machine-id").write_text("abc\n")
     (root / "journals" / "abc").mkdir(parents=True)
@@ -140,13 +146,42 @@ def make_journal(root, monkeypatch, program):
     journalctl = root / "journalctl"
     journalctl.write_text(f"#!{sys.executable} -ISB\n{program}")
     journalctl.chmod(0o755)
-    monkeypatch.setattr(failures, "JOURNALCTL", (str(root / "missing"), str(journalctl)))
-    monkeypatch.setattr(failures, "MACHINE_ID", str(root / "machine-id"))
-    monkeypatch.setattr(failures, "JOURNALS", (str(root / "none"), str(root / "journals")))
+    monkeypatch.setattr(sshd_log, "JOURNALCTL", (str(root / "missing"), str(journalctl)))
+    monkeypatch.setattr(sshd_log, "MACHINE_ID", str(root / "machine-id"))
+    monkeypatch.setattr(sshd_log, "JOURNALS", (str(root / "none"), str(root / "journals")))
+
+
+class Systemd:
+    """A systemd whose units are as the role has installed and started them, except for a test's changes."""
+
+    def __init__(self, root, monkeypatch):
+        from ssh_login_notify import paths
+
+        self._program = root / "systemctl"
+        monkeypatch.setattr(paths, "SYSTEMD", str(root))
+        monkeypatch.setattr(paths, "PATH_UNIT", str(root))
+        monkeypatch.setattr(paths, "SYSTEMCTL", str(self._program))
+        self._blocks = {name: {"ActiveState": "active"} for name in paths.UNITS}
+        for name, word in paths.SERVICES.items():
+            start = f"{{ path={paths.PROGRAM} ; argv[]={paths.PROGRAM} {word} ; ignore_errors=no ; pid=0 }}"
+            self._blocks[name] = {"ActiveState": "inactive", "ExecStart": start, "ExecMainStatus": "0"}
+        for name, block in self._blocks.items():
+            block.update(Id=name, LoadState="loaded", FragmentPath="/etc/systemd/system/" + name)
+        self.has()
+
+    def has(self, name="", **changes):
+        blocks = [dict(block, **(changes if block["Id"] == name else {})) for block in self._blocks.values()]
+        self.shown = shown = "\n\n".join("\n".join(map("=".join, block.items())) for block in blocks)
+        properties = "Id,LoadState,ActiveState,FragmentPath,ExecStart,ExecMainStatus"
+        properties += ",ConditionResult,ConditionTimestampMonotonic,Result"
+        asked = " ".join(["show", "--property=" + properties, *self._blocks])
+        text = f"#!/bin/sh\n[ \"$*\" = '{asked}' ] || exit 3\ncat << 'END'\n{shown}\nEND\n"
+        self._program.write_text(text)
+        self._program.chmod(0o755)
 
 
 def wait_for(condition, seconds=LONGEST_WAIT):
-    """Return what the condition returns as soon as that is true; fail when it takes too long."""
+    """Return the condition's value once it is true. Fail if that takes too long."""
     until = time.monotonic() + seconds
     while True:
         found = condition()
@@ -158,7 +193,7 @@ def wait_for(condition, seconds=LONGEST_WAIT):
 
 @contextlib.contextmanager
 def another_process_holding(lock):
-    """Have the lock at this path held by another process meanwhile."""
+    """Have another process hold the lock at this path during the block."""
     code = (
         "import os, sys; lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT); os.lockf(lock, os.F_TLOCK, 0)\n"
         "print('held', flush=True); sys.stdin.read()"
@@ -173,7 +208,7 @@ def another_process_holding(lock):
 
 @contextlib.contextmanager
 def another_process(action, *arguments):
-    """Have another process do something, and keep what that returned until it is killed, at the end of the block."""
+    """Run the action in another process, and keep its result there until the end of the block."""
     its_end, ours = os.pipe()
     child = os.fork()
     if child == 0:
@@ -194,16 +229,43 @@ def another_process(action, *arguments):
         os.waitpid(child, 0)
 
 
+@functools.lru_cache(maxsize=None)
+def library():
+    """Return a directory with the package and its byte code, as the role installs it (module installed_files).
+
+    Otherwise each process that a test starts would compile every module, because files/ contains no byte code.
+    """
+    directory = tempfile.mkdtemp(prefix="loginwatch-library-")
+    atexit.register(shutil.rmtree, directory)
+    os.chmod(directory, 0o755)
+    package = os.path.join(directory, "ssh_login_notify")
+    shutil.copytree(str(FILES / "ssh_login_notify"), package, ignore=shutil.ignore_patterns("__py*"))
+    assert compileall.compile_dir(package, quiet=1)
+    return directory
+
+
+def install_package(target):
+    """Copy the package. The byte code is shared: Python ignores it for a module that a test changes."""
+    source = os.path.join(library(), "ssh_login_notify")
+    shutil.copytree(source, str(target), ignore=shutil.ignore_patterns("__py*"))
+    for folder, directories, _files in os.walk(source):
+        if "__pycache__" in directories:
+            directories.remove("__pycache__")
+            cache = os.path.join(str(target), os.path.relpath(folder, source), "__pycache__")
+            os.symlink(os.path.join(folder, "__pycache__"), cache)
+
+
 class Installation:
-    """The hook and its package in a directory, with the paths in them changed to that directory."""
+    """The hook and its package in a directory, with their paths changed to that directory."""
 
     def __init__(self, root):
         self.root = root
+        self._others = set(os.listdir("/proc"))
         self.spool = make_spool(root / "spool")
         self.hook = root / "ssh-login-notify"
         self.library = root / "lib" / "ssh_login_notify"
         self.sent = root / "sent"
-        shutil.copytree(str(FILES / "ssh_login_notify"), str(self.library), ignore=shutil.ignore_patterns("__py*"))
+        install_package(self.library)
         shutil.copy(str(FILES / "ssh-login-notify"), str(self.hook))
         self.change(self.hook, r"#!.*", f"#!{sys.executable} -ISB")
         self.change(self.hook, r'LIBRARY = ".*"', 'LIBRARY = "{}"'.format(root / "lib"))
@@ -215,12 +277,12 @@ class Installation:
         self.change(self.library / "observer.py", r"TUNNEL_SECONDS = 3\.0", "TUNNEL_SECONDS = 0.3")
         self.change(self.library / "observer.py", r"UNSERVED_SECONDS = 30\.0", "UNSERVED_SECONDS = 0.3")
         self.change(self.library / "paths.py", r"HOST = .*", 'HOST = "{}"'.format(self.write_host("systemd")))
-        # Nobody is to look for these, which sshd's domain may not.
+        # The notifier must not look for these units, which sshd's SELinux domain can't read.
         self.change(self.library / "paths.py", r'SYSTEMD = ".*"', f'SYSTEMD = "{FORBIDDEN}"')
         self.change(self.library / "paths.py", r'PATH_UNIT = ".*"', f'PATH_UNIT = "{FORBIDDEN}"')
 
     def write_host(self, scheduler):
-        """Write what the role has found out about the host, and return the path."""
+        """Write the file in which the role describes the host, and return its path."""
         path = self.root / "lib" / "host.json"
         path.write_text(json.dumps({"scheduler": scheduler, "sandbox_without": []}))
         return path
@@ -232,7 +294,7 @@ class Installation:
         path.write_text(text, encoding="utf-8")
 
     def has_no_systemd(self):
-        """Make it one on a host where the observer starts the sender, here a script that writes down how."""
+        """Simulate a host where the observer starts the sender, here a script that records how it was run."""
         program = self.root / "sender"
         program.write_text(f'#!/bin/sh\n(echo "$0 $*"; env) > {self.sent}.new; mv {self.sent}.new {self.sent}\n')
         program.chmod(0o755)
@@ -240,18 +302,18 @@ class Installation:
         self.change(self.library / "paths.py", r'PROGRAM = ".*"', f'PROGRAM = "{program}"')
 
     def keeps_its_log(self):
-        """Have what goes to the system's log in a file; return its path."""
+        """Redirect the system's log to a file, and return its path."""
         path = self.root / "log"
         text = "LOG_PID = LOG_AUTHPRIV = LOG_INFO = LOG_WARNING = 0\ndef openlog(*_): pass\n"
         text += f"def syslog(_, line):\n    open({str(path)!r}, 'a').write(line + '\\n')\n"
         (self.library / "kept_log.py").write_text(text)
-        # By another name: Debian's Pythons have syslog built in, and look there before they look at files.
+        # Under another name: Debian's Pythons have syslog built in, and prefer built-in modules to files.
         self.change(self.library / "journal.py", r"    import syslog\b.*", "    from . import kept_log as syslog")
         return path
 
     def start(self, environment=None, **options):
         given = dict({"PAM_SERVICE": "sshd", "PAM_USER": "deploy", "PAM_TYPE": "open_session"}, **(environment or {}))
-        # As pam_exec does (pam_exec.c, call_exec): its own variables after those of the PAM environment, its type last.
+        # As pam_exec does (pam_exec.c, call_exec): its own variables after the PAM environment's, and PAM_TYPE last.
         names = sorted(given, key=lambda name: (name.startswith("PAM_"), name == "PAM_TYPE"))
         variables = {name: given[name] for name in names}
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -259,7 +321,7 @@ class Installation:
         return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
     def run(self, environment=None, **options):
-        """Run the hook as pam_exec does; return how it ended, all that it printed, and the seconds that it took."""
+        """Run the hook as pam_exec does. Return its exit status, its output, and the seconds that it took."""
         began = time.monotonic()
         process = self.start(environment, **options)
         printed = b"".join(process.communicate(timeout=LONGEST_WAIT))
@@ -273,7 +335,9 @@ class Installation:
 
     def processes(self):
         """The pids of the processes that run the hook's file: hooks, observers, finishers."""
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+        # Only newer processes, because reading about each process of a machine takes longer than the test.
+        newer = set(os.listdir("/proc")) - self._others
+        return [pid for pid in sorted(map(int, filter(str.isdigit, newer))) if self._is_ours(pid)]
 
     def _is_ours(self, pid):
         try:
@@ -283,7 +347,7 @@ class Installation:
             return False
 
     def wait(self):
-        """Wait until all that the hook has started is over."""
+        """Wait until every process that the hook has started has ended."""
         try:
             wait_for(lambda: not self.processes())
         finally:
@@ -292,7 +356,7 @@ class Installation:
 
 
 class Request:
-    """What a client sent, and on the how manieth connection."""
+    """A client's request, and the number of its connection."""
 
     def __init__(self, line, headers, body, connection):
         self.line, self.headers, self.body, self.connection = line, headers, body, connection
@@ -322,7 +386,7 @@ def reset(connection):
 
 
 def drip(data, pause):
-    """An instruction: send a byte now and then, for ever."""
+    """An instruction: send single bytes with pauses, endlessly."""
 
     def play(connection):
         until = time.monotonic() + LONGEST_WAIT
@@ -338,7 +402,7 @@ OK = answer(200, "ok")
 
 
 class Server:
-    """A server on loopback, a thread for each connection."""
+    """A server on loopback, with a thread for each connection."""
 
     def __init__(self):
         self._listener = socket.socket()
@@ -354,7 +418,7 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
-            # Its thread may be reading, which close(2) alone does not end either.
+            # The connection's thread can be reading, which close(2) alone does not end either.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
@@ -374,7 +438,7 @@ class Server:
             connection.settimeout(LONGEST_WAIT)
             self.serve(connection, number)
         except OSError:
-            pass  # a client that left, or that did not like our certificate
+            pass  # a client that disconnected, or rejected our certificate
         finally:
             connection.close()
 
@@ -389,14 +453,14 @@ class Server:
 
 
 class Greeter(Server):
-    """Says what it is before it was asked, as an SSH server does."""
+    """Sends a greeting before any request, as an SSH server does."""
 
     def serve(self, connection, _number):
         connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
 
 
 class Webhook(Server):
-    """Answers each request by the next of its instructions, with `ok` when it has none left, and keeps the requests."""
+    """Answers each request by its next instruction, or with `ok` if none is left, and keeps the requests."""
 
     def __init__(self, certificates=None):
         self.instructions = []
@@ -427,7 +491,7 @@ class Webhook(Server):
 
 
 class Proxy(Server):
-    """Forwards what comes after a CONNECT, and keeps what it was asked for; refuses when told to."""
+    """Forwards connections after a CONNECT, and keeps its requests. It refuses them if told to."""
 
     def __init__(self):
         self.asked = []
@@ -461,7 +525,7 @@ class Proxy(Server):
             pass
 
 
-# `openssl ca` takes a start and an end date in every version; `openssl x509` does only since 3.4.
+# `openssl ca` accepts a start and an end date in every version; `openssl x509` only since 3.4.
 OPENSSL = """
 [req]
 distinguished_name = name
@@ -515,7 +579,7 @@ class Certificates:
         return context
 
     def issue(self, stem, by, names="IP:127.0.0.1, DNS:localhost", days=(-1, 30), form=""):
-        """form: `former_` for what older tools write, without much that RFC 5280 asks for."""
+        """form: `former_` for the output of older tools, without many extensions that RFC 5280 requires."""
         path = {suffix: str(self.directory / (stem + "." + suffix)) for suffix in ("cnf", "key", "csr", "pem")}
         Path(path["cnf"]).write_text(OPENSSL.format(stem=stem, names=names, directory=self.directory))
         start, end = (f"{datetime.now(timezone.utc) + timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
@@ -545,23 +609,23 @@ def make_certificates(directory):
     found.issue("unknown", by="stranger")
     found.issue("former-authority", by="former-authority", form="former_")
     found.issue("former", by="former-authority", form="former_")
-    # Whoever has a certificate is no authority by that.
+    # A certificate alone does not make its owner an authority.
     found.issue("of-no-authority", by="former")
     return found
 
 
 class FakeProc:
-    """A tree of processes in the form of proc(5)."""
+    """A simulated tree of processes in the format of proc(5)."""
 
     def __init__(self, root):
         self.root = root
 
     def add(self, pid, parent, name, *arguments, **more):
-        """Add a process: `name` is its comm, `arguments` its argv, or the one title that setproctitle(3) left."""
+        """Add a process: `name` is its comm, `arguments` its argv, or the title that setproctitle(3) has set."""
         directory = self.root / str(pid)
         (directory / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         # proc(5): the parent is field 4, its own page faults field 10, those of reaped children 11, the start time 22,
-        # the size of the memory 23, the begin of the code 26, that of the arguments 48, the end of the environment 51.
+        # the size of its memory 23, the start of its code 26, of its arguments 48, the end of its environment 51.
         fields = [0] * 53
         fields[4], fields[22] = parent, more.get("start", 1000 + pid)
         fields[10], fields[11] = more.get("faults", 0), more.get("reaped_faults", 0)
@@ -588,7 +652,7 @@ class FakeProc:
             siblings.write_text(siblings.read_text() + f"{pid} ")
 
     def remove(self, pid):
-        # Also those who have the files open are told nothing any more.
+        # Processes that have these files open can't read them any more either.
         for file in ("stat", "comm", "cmdline", f"task/{pid}/children"):
             (self.root / str(pid) / file).write_bytes(b"")
         for children in self.root.glob("*/task/*/children"):
@@ -597,20 +661,20 @@ class FakeProc:
         shutil.rmtree(str(self.root / str(pid)))
 
     def forget_children(self):
-        """Be a kernel without CONFIG_PROC_CHILDREN."""
+        """Simulate a kernel without CONFIG_PROC_CHILDREN."""
         for children in self.root.glob("*/task/*/children"):
             children.unlink()
 
 
 def delivery(spool, found, **sources):
-    """A run of the sender over a queue, as it is with one channel (sender.Dispatcher)."""
+    """Return a run of the sender over a queue, as with a single channel (sender.Dispatcher)."""
     switch = heartbeat.Switch(found) if found.heartbeat_ping_url else None
     channel = channels.load(found.channels[0], found, spool)
     return Delivery(Queue(spool), found, channel, Triage(spool, found, **sources), switch)
 
 
 class Outlet:
-    """A channel's place in the spool, of an entry of the setting; without what sends (outlets.Outlet)."""
+    """A channel's part of the spool, from an entry of the setting, without what sends (outlets.Outlet)."""
 
     def __init__(self, spool, entry, channel=None):
         from ssh_login_notify import outlets

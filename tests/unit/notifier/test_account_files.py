@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""account_files: a file is read as its account could read it, never waits, and says what it leaves out."""
+"""account_files: a file is read with its account's rights, a read never blocks, and omissions are reported."""
 
 import os
 import pwd
@@ -13,6 +13,9 @@ from parts import needs_root
 from ssh_login_notify import account_files
 from ssh_login_notify.account_files import expanded, read
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 OTHER = 12345
 
 
@@ -23,7 +26,7 @@ def account(home, uid=None, name="root"):
 
 @pytest.fixture
 def home():
-    """A home below a directory that everybody may enter, which pytest's is not."""
+    """A home directory below a world-accessible directory, which pytest's is not."""
     path = tempfile.mkdtemp(prefix="lw-home-", dir="/var/lib")
     os.chmod(path, 0o755)
     yield path

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""account_keys: what opens an account is what each sshd has set for it, and what is not listed is said."""
+"""account_keys: the keys that open an account are those that each sshd's settings allow, and omissions are reported."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ FINGERPRINT = authorized_keys.parse(KEY).fingerprint
 
 
 class Sshd:
-    """An sshd that answers what `settings` say, a text or a function of the connection."""
+    """An sshd whose settings are `settings`, a text or a function of the connection."""
 
     def __init__(self, settings, matches=(), title="sshd on port 22", version=(10, 0)):
         self.settings = settings
@@ -36,7 +36,7 @@ class Sshd:
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """Accounts with homes, and sshds: host(sshd, ...) examines it."""
+    """Accounts with home directories, and sshds: host(sshd, ...) examines them."""
     accounts = {}
 
     class Host:
@@ -69,7 +69,7 @@ USUAL = "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n"
 
 
 def opened(found):
-    """Return who is opened by what: account, file in the home, and line."""
+    """Return which key opens which account: the account, the file in its home, and the line."""
     keys = [key for key in found["authorized_keys"] if not key["refused"]]
     return {(key["user"], os.path.basename(key["file"]), key["line"]) for key in keys}
 
@@ -149,7 +149,7 @@ def test_an_sshd_that_does_not_answer_is_read_outside_of_its_match_blocks_and_th
     host.write("ada/of/file", KEY)
     found = host(Sshd(""))
     assert opened(found) == {("ada", "file", 1)}
-    assert "does not say its settings" in found["notes"][0]
+    assert "does not print its settings" in found["notes"][0]
 
 
 def test_without_an_sshd_nothing_is_open_and_that_is_said(host):
@@ -183,7 +183,7 @@ def test_without_an_sshd_nothing_is_open_and_that_is_said(host):
         ("casignaturealgorithms ssh-rsa", b"cert-authority " + KEY, "does not accept keys of this type"),
         ("casignaturealgorithms ssh-rsa", KEY, ""),
         ("", b'expiry-time="20200101" ' + KEY, "expired"),
-        ("", b"unheard-of " + KEY, "option that is not known"),
+        ("", b"unheard-of " + KEY, "unknown option"),
     ],
 )  # fmt: skip
 def test_what_sshd_refuses_is_listed_with_the_reason(host, monkeypatch, settings, text, why):
@@ -315,7 +315,7 @@ def test_a_pipe_in_place_of_a_file_is_listed_with_its_problem(host, tmp_path):
 
 @pytest.fixture
 def usual(monkeypatch):
-    """The sshd that is asked for a hint."""
+    """The sshd that is queried for a hint."""
     sshd = Sshd("authorizedkeysfile .ssh/authorized_keys elsewhere\n")
     monkeypatch.setattr(account_keys.sshds, "usual", lambda: [sshd])
     return sshd

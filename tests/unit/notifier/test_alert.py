@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""alert: one login in a form that waits, and comes back as it was or not at all."""
+"""alert: one login in a form that can be stored, and is read back unchanged or not at all."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""authinfo: an alert says of a key what ssh-keygen prints."""
+"""authinfo: an alert describes a key as ssh-keygen prints it."""
 
 import base64
 import re
@@ -39,12 +39,12 @@ def make_key(directory, kind, bits=None):
 
 
 def public(path):
-    """The line that sshd writes for a key of this file: type and blob, without the comment."""
+    """Return sshd's text for a key file: type and blob, without the comment."""
     return b" ".join(path.read_bytes().split()[:2])
 
 
 def printed(path):
-    """The fingerprint and the type in `ssh-keygen -lf`."""
+    """Return the fingerprint and the type in `ssh-keygen -lf`."""
     match = re.match(r"\d+ (SHA256:\S+) .*\((\S+)\)$", keygen("-l", "-f", path).strip())
     return match.groups()
 
@@ -126,7 +126,7 @@ def test_a_certificates_principals_are_kept_as_far_as_they_fill_no_disk(names, k
 
 
 def make_fido_key(directory, kind, application):
-    """A FIDO key's public file and blob. The key in it is a real one; hardware has only the private half."""
+    """Return a FIDO key's public file and blob. The public key is real, and only hardware has the private one."""
     plain = public(make_key(directory, *kind.split("-")).with_suffix(".pub")).split()[1]
     fields = base64.b64decode(plain)[4 + len("ssh-ed25519" if kind == "ed25519" else "ecdsa-sha2-nistp256") :]
     name = b"sk-ssh-ed25519@openssh.com" if kind == "ed25519" else b"sk-ecdsa-sha2-nistp256@openssh.com"
@@ -136,9 +136,9 @@ def make_fido_key(directory, kind, application):
     return path
 
 
-# Of each length, and what stands at the ends of what sshd prints (a 32-bit number).
+# Counters of each length, and the limits of what sshd prints (a 32-bit number).
 COUNTERS = [*range(100), *range(100, 10001, 99), 99999, (1 << 32) - 1]
-# Of all lengths modulo 3, and so with all paddings of base64; the first is ssh-keygen's own.
+# Names of all lengths modulo 3, so with every base64 padding. The first is ssh-keygen's default.
 APPLICATIONS = ["ssh:", "ssh:w", "ssh:wo", "ssh:work", "ssh:a-longer-name.example.org"]
 
 
@@ -291,7 +291,7 @@ def test_a_key_of_a_type_of_the_future_still_has_its_fingerprint():
         b"ssh-ed25519",
         b"ssh-ed25519 !!!!",
         b"ssh-ed25519 AAAA",
-        b"ssh-rsa " + base64.b64encode(string(b"ssh-ed25519") + string(b"k")),  # says one type, is of another
+        b"ssh-rsa " + base64.b64encode(string(b"ssh-ed25519") + string(b"k")),  # claims one type, and is of another
         b"ssh-ed25519-cert-v01@openssh.com " + base64.b64encode(string(b"ssh-ed25519-cert-v01@openssh.com")),
         b"new-cert-v01@openssh.com " + base64.b64encode(string(b"new-cert-v01@openssh.com") + b"\0" * 90),
         b"new-cert-v02@openssh.com " + base64.b64encode(string(b"new-cert-v02@openssh.com") + b"\0" * 90),
@@ -326,7 +326,7 @@ def test_a_certificate_that_is_cut_anywhere_is_shown_as_it_stands_or_read_whole(
     assert ("certificate" in method) == (length >= len(blob))
 
 
-# What ssh-keygen 9.2 printed of keys/dsa.pub and of its authority. OpenSSH 10 knows DSA no more, and a server may.
+# The output of ssh-keygen 9.2 for keys/dsa.pub and its authority. OpenSSH 10 does not support DSA, but a server can.
 DSA = (
     "SHA256:FbrCtCCbb3Ybx1WfjpIVEOa685dPEU7GxqbxA615WNU",
     "DSA",
@@ -336,7 +336,7 @@ KINDS = ["rsa", "dsa", "ecdsa-256", "ecdsa-384", "ecdsa-521", "ed25519", "sk-ecd
 
 
 class Keys:
-    """One key of each kind that OpenSSH has, and a certificate for it: what sshd writes, and what ssh-keygen prints."""
+    """One key of each kind in OpenSSH, and a certificate for it: sshd's text, and ssh-keygen's output."""
 
     def __init__(self, directory):
         self._signer = make_key(directory / "ca", "ed25519")
@@ -356,14 +356,14 @@ class Keys:
         self._shown["dsa"] = DSA
 
     def said(self, kind, certificate=False):
-        """What sshd writes."""
+        """Return sshd's text."""
         if kind == "dsa":
             return public(Path(__file__).with_name("keys") / ("dsa-cert.pub" if certificate else "dsa.pub"))
         file = self._files[kind]
         return public(file.with_name(file.stem + "-cert.pub") if certificate else file)
 
     def shown(self, kind, certificate=False):
-        """What the alert has to show."""
+        """Return what the alert must show."""
         shown, name, authority = self._shown[kind]
         if not certificate:
             return f"{name} {shown}"
@@ -386,7 +386,7 @@ def shown(said):
 def test_the_alert_names_each_kind_of_key_and_certificate(keys, kind, method, certificate):
     said = method.encode() + b" " + keys.said(kind, certificate)
     assert shown(said + b"\n") == f"{method} {keys.shown(kind, certificate)}"
-    # What sshd says behind it is one more fact, and changes nothing before it.
+    # What sshd appends is one more fact, and changes nothing before it.
     more, fact = {
         "publickey": (b" signature count = 17", "signature count 17"),
         "hostbased": (b' client user "alice", client host "node1"', 'client user "alice", client host "node1"'),
@@ -396,7 +396,7 @@ def test_the_alert_names_each_kind_of_key_and_certificate(keys, kind, method, ce
     assert keys.shown(kind, certificate).rstrip(")").partition(", key id")[0] in found
 
 
-# Of OpenSSH's auth2.c, monitor.c and auth2-chall.c, and of the GSSAPI key exchange that Debian and Fedora add.
+# From OpenSSH's auth2.c, monitor.c and auth2-chall.c, and the GSSAPI key exchange of Debian and Fedora.
 FORMS = [
     (b"password\n", "password"),
     (b"none\n", "none"),
@@ -432,7 +432,7 @@ def test_the_alert_names_each_method_without_a_key(said, expected):
     ],
 )
 def test_the_alert_names_all_of_several_methods_in_their_order(keys, methods, expected):
-    """As AuthenticationMethods asks for them (sshd_config(5))."""
+    """As AuthenticationMethods requires them (sshd_config(5))."""
     said = [method.format(**{kind: "publickey " + keys.said(kind).decode() for kind in KINDS}) for method in methods]
     assert shown("".join(f"{method}\n" for method in said).encode()) == expected.format(
         **{kind: keys.shown(kind) for kind in KINDS}

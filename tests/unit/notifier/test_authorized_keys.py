@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""authorized_keys: each line says what ssh-keygen prints of it, and what sshd would take from it."""
+"""authorized_keys: each line is shown as ssh-keygen prints it, and accepted or rejected as by sshd."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ from ssh_login_notify.text import LONGEST
 
 takes_ssh_keygen = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="takes ssh-keygen")
 RECORDED = sorted((Path(__file__).resolve().parent / "keys").glob("*.pub"))
-# All that ssh-keygen makes here without a device. It takes seconds for an RSA key of 4096 bits.
+# All types that ssh-keygen generates without a device. An RSA key of 4096 bits takes seconds.
 MADE = [("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("ed25519", "")]
 NOW = 1764000000.0
 ED25519 = b"ssh-ed25519"
@@ -30,12 +30,12 @@ def string(data):
 
 
 def line(name, *fields, word=None):
-    """A line with a key of this type, whose fields these are."""
+    """Return a line with a key of this type and these fields."""
     return (word or name) + b" " + base64.b64encode(b"".join(map(string, (name, *fields))))
 
 
 def plain(number):
-    """A key like no other."""
+    """Return a unique key."""
     return line(ED25519, bytes([number]) * 32)
 
 
@@ -55,7 +55,7 @@ def keygen(*arguments):
 
 
 def listed(path):
-    """What `ssh-keygen -lf` prints: bits, fingerprint and type of each line."""
+    """Return the output of `ssh-keygen -lf`: bits, fingerprint and type of each line."""
     found = re.findall(r"^(\d+) (SHA256:\S+) .*\((\S+)\)$", keygen("-l", "-f", path), re.MULTILINE)
     return [(int(bits), fingerprint, kind) for bits, fingerprint, kind in found]
 
@@ -87,7 +87,7 @@ def test_keys_of_devices_and_recorded_ones_too(tmp_path, text):
     assert found == [said(parse(text))]
 
 
-# Each with a key like no other. What ssh-keygen finds in them is what sshd finds: both read with sshkey_read.
+# Each with a unique key. ssh-keygen and sshd find the same in them, because both use sshkey_read.
 NASTY = [
     b"%s comment", b"  \t%s", b"%s\r", b"#%s", b"  # %s", b'command="a b" %s', b'command="a \\" b",no-pty %s',
 
@@ -114,7 +114,7 @@ def test_a_key_is_found_where_ssh_keygen_finds_one(tmp_path):
 
 
 def test_any_number_of_blanks_stands_before_and_behind_options():
-    """ssh-keygen takes only one behind them; sshd calls skip_space."""
+    """ssh-keygen accepts only one after them, but sshd calls skip_space."""
     key = parse(b" \tno-pty\t " + KEY.replace(b" ", b"\t \t") + b"  ada ")
     assert (key.options, key.comment) == ([("no-pty", None)], "ada")
 
@@ -151,14 +151,14 @@ def test_options_have_their_values_as_sshd_dequotes_them(text, options):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"no-restrict", "an option that is not known"),
+        (b"no-restrict", "an unknown option"),
         (b"command=x", "the value of command is not in quotes"),
-        (b'command="a",command="b"', "the option command stands twice"),
-        (b'from="a",principals="b",from="c"', "the option from stands twice"),
-        (b"pty;no-pty", "an option that is not known"),
+        (b'command="a",command="b"', "the option command is given twice"),
+        (b'from="a",principals="b",from="c"', "the option from is given twice"),
+        (b"pty;no-pty", "an unknown option"),
         (b'environment="A-B=c"', "the value of environment is not valid"),
         (b'expiry-time="tomorrow"', "the value of expiry-time is not valid"),
-        (b"pty,,no-pty", "an option that is not known"),
+        (b"pty,,no-pty", "an unknown option"),
     ],
 )
 def test_a_key_with_options_that_sshd_refuses_is_named_all_the_same(text, why):
@@ -200,7 +200,7 @@ def test_a_signature_s_name_stands_for_its_key_as_in_sshd():
     assert said(parse(line(*rsa, word=b"rsa-sha2-512"))) == said(parse(line(*rsa)))
     assert parse(line(*rsa)).bits == 2048
     short = parse(line(b"ssh-rsa", b"\x01\x00\x01", b"\x00" + b"\xc0" * 96))
-    assert (short.bits, short.refusal(NOW)) == (768, "RSA keys of less than 1024 bits are refused")
+    assert (short.bits, short.refusal(NOW)) == (768, "RSA keys with fewer than 1024 bits are refused")
 
 
 def test_a_line_ends_at_its_time_and_principals_need_an_authority():
@@ -246,7 +246,7 @@ def test_an_authority_has_no_options():
         parse_authority(b"cert-authority " + KEY)
 
 
-# What lines are made of, in any order.
+# Pieces of lines, in any order.
 PIECES = [
     KEY, ED25519, KEY.split()[1], b'"', b"\\", b'\\"', b",", b" ", b"\t", b"#", b"\0", b"\r", b"=", b"command=",
     b"from=", b'expiry-time="', b"99999999", b"20250101", b"00000000", b"Z", b"cert-authority", b"no-", b"pty", b"\xff",
@@ -255,7 +255,7 @@ PIECES = [
 
 
 def texts_of(read, text):
-    """Return all that is shown of a line."""
+    """Return everything that is shown of a line."""
     try:
         found = read(text)
     except MalformedError as error:

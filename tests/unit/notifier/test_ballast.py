@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ballast: on a full disk as many alerts are kept as there is ballast, and those that are lost are counted."""
+"""ballast: on a full disk as many alerts are kept as there is ballast, and lost ones are counted."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ CAPTURE = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=deploy\0PAM_SERVICE=ss
 
 @pytest.fixture
 def full(spool, monkeypatch):
-    """A disk on which nothing can be made and nothing grows; what is there can be overwritten."""
+    """A full disk: nothing can be created or grow, but existing files can be overwritten."""
     ballast.refill(spool)
     real = os.open
 
@@ -140,7 +140,7 @@ def test_a_spool_without_it_does_without(spool):
 
 
 def test_the_one_elsewhere_comes_first(full, said, monkeypatch):
-    """What is in memory goes at a restart, but it is endless next to this."""
+    """Memory is lost at a restart, but it is endless in comparison."""
     kept = []
     monkeypatch.setattr(overflow, "keep", lambda name, _contents: kept.append(name))
     finisher.finish(full, {NAME: CAPTURE}, NAME, "rsync")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name of a build: equal on hosts with the same program, and different if any of its files differs."""
+"""The name of a build is equal on hosts with the same program, and different if any file differs."""
 
 import re
 

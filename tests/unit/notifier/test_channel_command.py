@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels/command: a program that only root can change reads the alerts; its exit code decides; it ends in time."""
+"""channels/command: a program that only root can change reads the alerts; its exit code counts; it can time out."""
 
 import json
 import os
@@ -20,7 +20,8 @@ from ssh_login_notify.channels.command import LARGEST_OUTPUT_BYTES
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import Answer, TransportError
 
-pytestmark = needs_root
+# Python itself can affect each case.
+pytestmark = [needs_root, pytest.mark.each]
 
 NOW = 1763884862.0
 LOGIN = alert(1, weights=[])
@@ -28,7 +29,7 @@ LOGIN = alert(1, weights=[])
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    """A directory of root's alone. Those above the test's own are not looked at: everybody may write /tmp."""
+    """A directory that only root can write to. Its parents are not checked, because /tmp is world-writable."""
     is_open = trust._is_open
     monkeypatch.setattr(trust, "_is_open", lambda path: path.startswith(str(tmp_path)) and is_open(path))
     tmp_path.chmod(0o755)
@@ -37,7 +38,7 @@ def directory(tmp_path, monkeypatch):
 
 @pytest.fixture
 def program(directory):
-    """Make a program of these lines of Python, and return its path: program("print(1)")."""
+    """Create a program from these lines of Python, and return its path: program("print(1)")."""
 
     def make_program(text, name="program"):
         path = directory / name
@@ -208,7 +209,7 @@ def test_a_program_that_another_user_can_change_is_refused(program, directory):
 
 @pytest.mark.parametrize("is_relative", [False, True])
 def test_each_link_on_the_way_is_looked_at(program, directory, is_relative):
-    """Also one in the middle: whoever owns a directory with a link in it decides what is run."""
+    """Also one in the middle: the owner of a directory with a symlink in it decides which program runs."""
     path = program("pass")
     for name in ("first", "middle"):
         (directory / name).mkdir(mode=0o755)
@@ -243,7 +244,7 @@ def test_a_program_that_can_not_be_run_says_why(program):
 
 
 def test_it_runs_as_who_the_sender_is():
-    """Here with a program of the system's own, whose whole way is looked at."""
+    """With a program of the system, whose whole path is checked."""
     child = os.fork()
     if child == 0:
         try:
@@ -257,7 +258,7 @@ def test_it_runs_as_who_the_sender_is():
 
 
 def test_the_program_has_all_signals(program):
-    """The sender blocks one that it waits for, and Python ignores another."""
+    """The sender blocks one signal that it waits for, and Python ignores another."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
     text = "print(list(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
     assert send(make(program(text))).text == "[]"

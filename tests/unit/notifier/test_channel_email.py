@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels/email: mail over real sockets and real TLS; what a server answers at which step; no header of others."""
+"""channels/email: mail over real sockets and real TLS, a server's answer at every step, and no injected headers."""
 
 import base64
 import email
@@ -20,6 +20,8 @@ from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, REFUSE
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import Answer, TransportError
 
+pytestmark = pytest.mark.each
+
 NOW = 1763884862.0
 PASSWORD = "not-a-real-secret"
 ANOTHER = "another"
@@ -28,7 +30,7 @@ GREEN = {"people": {FINGERPRINT: "Ada Lovelace"}}
 
 
 class MailServer(Server):
-    """A mail server as RFC 5321 has it. replies: to a command, in place of its own. messages: what it has accepted."""
+    """A mail server (RFC 5321). replies: to a command, in place of the usual one. messages: the accepted ones."""
 
     def __init__(self, certificates=None, offers=("STARTTLS", "AUTH PLAIN LOGIN", "SIZE 1000000"), implicit=False):
         self.certificates, self.offers, self.implicit = certificates, offers, implicit
@@ -77,7 +79,7 @@ class MailServer(Server):
 
     def reply(self, connection, key, answer):
         found = self.replies.get(key, answer)
-        if found is None:  # it hangs up
+        if found is None:  # it closes the connection
             return False
         connection.sendall(found.encode("latin-1") + b"\r\n")
         return not found.startswith(("421", "221"))
@@ -105,7 +107,7 @@ def mail():
 
 @pytest.fixture
 def secure_mail(certificates):
-    """A mail server with STARTTLS, which a user may sign in to."""
+    """A mail server with STARTTLS, where a user can sign in."""
     server = MailServer(certificates)
     yield server
     server.close()
@@ -135,7 +137,7 @@ def read(raw):
 
 
 def parts_of(raw):
-    """The plain text and the page of a message."""
+    """Return the plain text and the page of a message."""
     parts = [part.get_content().replace("\r\n", "\n") for part in read(raw).iter_parts()]
     assert [part.get_content_type() for part in read(raw).iter_parts()] == ["text/plain", "text/html"]
     return parts
@@ -174,7 +176,7 @@ def test_a_message_says_all_that_is_known():
     found = Page(page)
     assert "a <note>" in found.text
     assert found.tags == {"html", "head", "meta", "body", "p", "b", "table", "tr", "td"}
-    # Only ASCII, in lines that every server passes on (RFC 5322, 2.1.1).
+    # Only ASCII, in lines that every server relays (RFC 5322, 2.1.1).
     assert max(map(len, raw.split(b"\n"))) <= 200
     assert raw.decode("ascii")
 

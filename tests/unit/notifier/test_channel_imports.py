@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels: a kind loads all that it needs before root is given up, and nothing of another kind.
+"""channels: a kind imports everything that it needs before root is given up, and nothing of another kind.
 
-The service user may not be able to read what is loaded late. A host pays for the kinds that it uses.
+The service user can be unable to read modules that are imported later. A host pays only for the kinds that it uses.
 """
 
 import json
@@ -11,8 +11,11 @@ import subprocess
 import sys
 
 import pytest
-from parts import FILES, WEBHOOK, alert, answer
+from parts import WEBHOOK, alert, answer, library
 from test_channel_email import MailServer
+
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
 
 CODE = """
 import json, sys
@@ -54,12 +57,12 @@ KINDS = {
     "mattermost": ({}, "ok", 200),
     "ntfy": ({"token": "not-a-real-token"}, '{"id": "1"}', 200),
 }
-# They share how they lay a message out.
+# They share the layout of their messages.
 CHATS = ("teams", "discord", "google_chat", "telegram", "mattermost", "ntfy")
 
 
 def run(settings, alerts):
-    words = [str(FILES), json.dumps(settings), json.dumps(alerts), WEBHOOK]
+    words = [library(), json.dumps(settings), json.dumps(alerts), WEBHOOK]
     done = subprocess.run(
         [sys.executable, "-IBc", CODE, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False
     )

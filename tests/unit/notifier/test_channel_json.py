@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels/json: a signed document, or events whose fields are those of the published schemas.
+"""channels/json: a signed document, or events with the fields of the published schemas.
 
-The document is held to its JSON Schema in tests/unit/examples.
+tests/unit/examples checks the document against its JSON Schema.
 """
 
 import base64
@@ -99,7 +99,7 @@ def test_a_request_is_signed_as_standard_webhooks_says(webhook):
 
 
 def test_the_signature_is_that_of_the_specifications_libraries():
-    """The example of the tests of Svix's and Standard Webhooks' own libraries."""
+    """The example in the tests of Svix's and Standard Webhooks' own libraries."""
     key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     found = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
     assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -154,7 +154,7 @@ def test_nothing_is_sent_to_ask():
     assert channel.IS_REPEATABLE
 
 
-# github.com/elastic/ecs, generated/ecs/ecs_flat.yml: the type of each field, and the values that are allowed.
+# github.com/elastic/ecs, generated/ecs/ecs_flat.yml: the type of each field, and the allowed values.
 KINDS = {"alert", "asset", "enrichment", "event", "metric", "state", "pipeline_error", "signal"}
 CATEGORIES = {"authentication", "session", "host", "process", "configuration", "iam", "network"}
 ECS = {
@@ -249,7 +249,7 @@ def test_an_event_of_ecs_says_what_it_is():
 
 
 # github.com/ocsf/ocsf-schema, dictionary.json, events/base_event.json, events/iam/authentication.json and objects/: the
-# type of each attribute, and the values that are allowed.
+# type of each attribute, and the allowed values.
 OCSF = {
     "category_uid": {0, 3}, "category_name": str, "class_uid": {0, 3002}, "class_name": str, "activity_id": {1, 99},
     "activity_name": str, "type_uid": {99, 300201}, "severity_id": {1, 2, 3, 4, 5, 6}, "severity": str, "time": int,

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A channel is loaded only where it is used, so only there a Python that lacks what it imports is a fault."""
+"""A channel is loaded only if it is used, so a Python that lacks its imports is a fault only there."""
 
 import sys
 
@@ -17,5 +17,5 @@ def test_a_python_that_lacks_what_a_kind_needs_is_named_with_the_channel(monkeyp
     monkeypatch.delattr("ssh_login_notify.wording", raising=False)
     with pytest.raises(config.ConfigurationError) as caught:
         channels.load(found.channels[0], found, None)
-    why = "the channel ops can't be used, since Python can't import ssh_login_notify.wording: "
+    why = "the channel ops can't be used, because Python can't import ssh_login_notify.wording: "
     assert str(caught.value) == why + "install the distribution's whole python3, and run the role again"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels/pagerduty: an alert is one event, however often it is sent, and its severity is that of its weight."""
+"""channels/pagerduty: an alert is one event, however often it is sent, with the severity of its weight."""
 
 import json
 
@@ -10,8 +10,9 @@ from forms import CHOSEN
 from hypothesis import given
 from parts import FINGERPRINT, alert, answer, configuration, reset
 from ssh_login_notify import channels
-from ssh_login_notify.alert import HEARTBEAT, MUTE, SELF_CHECK, SUMMARY, TEST, own
+from ssh_login_notify.alert import HEARTBEAT, MUTE, SELF_CHECK, SUMMARY, TEST, missed, own
 from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, REFUSED, UNSURE, pagerduty
+from ssh_login_notify.judge import Judge
 from ssh_login_notify.transport import Answer
 from ssh_login_notify.weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
@@ -37,7 +38,7 @@ def event(sent, channel=None, **more):
 
 
 def check(found):
-    """PagerDuty's own rules."""
+    """Check an event by PagerDuty's own rules."""
     assert found["event_action"] in ("trigger", "resolve")
     assert 0 < len(found["dedup_key"]) <= 255
     if found["event_action"] == "trigger":
@@ -108,6 +109,12 @@ def test_what_is_wrong_with_the_notifier_is_resolved_when_all_is_well(about):
 def test_hosts_have_problems_of_their_own():
     notes = [dict(own(SELF_CHECK, ["a"]), host=host) for host in ("web-1", "web-2", "w" * 300)]
     assert len({event(note)["dedup_key"] for note in notes}) == 3
+
+
+def test_missed_logins_are_critical_and_are_not_resolved_by_a_host_that_is_well():
+    found = event(Judge(configuration(), None).weigh(missed(1, ["a line"])))
+    assert (found["event_action"], found["payload"]["severity"]) == ("trigger", "critical")
+    assert found["dedup_key"] != event(own(SELF_CHECK, []))["dedup_key"]
 
 
 @pytest.mark.parametrize("about", [TEST, MUTE, SUMMARY])

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels/slack_app: a message is a reply to the message of its login, and Slack's `ok` decides, not the status."""
+"""channels/slack_app: a message is a reply to that of its login, and Slack's `ok` counts, not the HTTP status."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def send(channel, *alerts):
 
 @pytest.fixture
 def api(webhook):
-    """Slack's Web API on loopback; how it answers is in its instructions."""
+    """Slack's Web API on loopback. Its instructions are its answers."""
     webhook.api = f"http://127.0.0.1:{webhook.port}/api/chat.postMessage"
     return webhook
 
@@ -171,7 +171,7 @@ def test_a_reply_to_a_thread_that_is_gone_is_posted_to_the_channel(api, spool, e
     replies = [json.loads(request.body.decode()) for request in api.requests]
     assert [reply.get("thread_ts") for reply in replies] == [None, FIRST, None]
     assert "reply_broadcast" not in replies[2]
-    # What comes next is a reply to that one.
+    # The next follow-up is a reply to that message.
     assert message(channel, alert(4, weights=[], follows=FOLLOW_UP["id"]))["thread_ts"] == SECOND
 
 
@@ -191,6 +191,7 @@ def test_no_more_threads_are_kept_than_are_of_use(spool):
     assert Threads(spool, "C2").of(alert(0, follows=alert(1019)["id"])) == "", "another channel has other threads"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(
     "contents",
     [b"", b"no json", b"[]", b'{"channel": "C1"}', b'{"channel": "C1", "threads": []}', b"[" * 100000, b"\xff",
@@ -283,7 +284,7 @@ def test_a_run_tells_the_ends_that_are_wanted_and_removes_the_others(api, spool,
 
 
 def test_the_end_of_a_connection_whose_login_waits_still_is_not_lost(api, spool):
-    """Slack refuses the login for now, and the end is tried to find out whether the way is open."""
+    """Slack refuses the login for now, and the end of the connection is sent to test whether the channel works."""
     api.instructions = [answer(503, "")] * 40
     login = alert(1, time=time.time())
     for found in (login, logout()):

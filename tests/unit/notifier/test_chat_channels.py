@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channels: every message is one that the service takes, shows what wording says as it is, and does nothing else.
+"""channels: each service accepts every message, which shows wording's texts unchanged and does nothing else.
 
-The receiver reads each message by the service's documented rules, not by the channel's code. It runs on newer Pythons
-only; on the older ones the messages are made, and their sizes are looked at.
+The receiver parses messages by the service's documented rules, not with the channel's code. It needs a newer Python.
+On older ones the messages are only built, and their sizes are checked.
 """
 
 import copy
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import channels, wording
-from ssh_login_notify.alert import HEARTBEAT, MUTE, SELF_CHECK, SUMMARY, TEST, own
+from ssh_login_notify.alert import HEARTBEAT, MISSED, MUTE, SELF_CHECK, SUMMARY, TEST, own
 from ssh_login_notify.channels import CLOSED, DELIVERED, FAILED, LIMITED, OWN_WORDS, REFUSED, UNSURE, layout
 from ssh_login_notify.text import CUT, printable
 from ssh_login_notify.transport import Answer
@@ -29,7 +29,7 @@ from tests.lab.hostile import TEXTS
 
 KINDS = ("teams", "discord", "google_chat", "telegram", "mattermost", "ntfy")
 NOW = 1763884862.0
-# The largest message that each service takes, in bytes of JSON, and more where its limit counts something else.
+# The largest message that each service accepts, in bytes of JSON, or more if its limit counts something else.
 LARGEST_BYTES = {
     "teams": 28 * 1024, "discord": 40000, "google_chat": 32000 + 4000, "telegram": 40000, "mattermost": 4 * 7900,
     "ntfy": 20000,
@@ -51,13 +51,13 @@ def of_kind(kind):
 
 
 def make(kind, values=None):
-    channel = copy.copy(of_kind(kind))  # to read the authorities for each would take most of the time
+    channel = copy.copy(of_kind(kind))  # reading the authorities for each would take most of the time
     channel.configuration = configuration(**(values or {}))
     return channel
 
 
 def judge(channel, message):
-    """Have a message judged as its service would; return None where that can't be done."""
+    """Have a message judged as by its service. Returns None if that is not possible on this Python."""
     assert len(message) <= LARGEST_BYTES[channel.settings["kind"]]
     if not VENDORS:
         return None
@@ -74,7 +74,7 @@ def judge(channel, message):
 
 
 def shown(channel, alerts, dropped=0):
-    """What a person sees of a message, after all checks; None where that can't be told."""
+    """Return what a person sees of a message, after all checks, or None if that is not possible on this Python."""
     verdict = judge(channel, channel.message(alerts, NOW, dropped))
     if verdict is None:
         return None
@@ -83,7 +83,7 @@ def shown(channel, alerts, dropped=0):
 
 
 def assert_is(seen, value):
-    """A value is there to the last character, or as far as it has room."""
+    """Assert that a value is shown completely, or as far as there is room."""
     if len(value) > 300 and seen.endswith(CUT):
         assert value.startswith(seen[: -len(CUT)])
         assert len(seen) > 300
@@ -92,7 +92,7 @@ def assert_is(seen, value):
 
 
 def assert_shows(channel, one):
-    """One alert's message shows the headline, each field and the id."""
+    """Assert that a message shows the alert's headline, each field and the id."""
     found = shown(channel, [one])
     headline, fields = wording.single(one, channel.configuration, NOW, lambda text: True)
     if found is None:
@@ -108,7 +108,7 @@ def assert_shows(channel, one):
 
 
 def hostile(text):
-    """An alert in which all that a stranger can choose is this text."""
+    """Return an alert in which a stranger has set every possible value to this text."""
     said = printable(text)
     certificate = {"serial": 0, "ca": "SHA256:x", "key_id": said}
     method = {"method": "publickey", "key_type": said, "fingerprint": FINGERPRINT, "certificate": certificate}
@@ -147,7 +147,7 @@ def test_whatever_a_stranger_chooses_is_shown_as_it_is(kind, data):
 
 
 @every_kind
-@pytest.mark.parametrize("about", [TEST, HEARTBEAT, SELF_CHECK, MUTE, SUMMARY])
+@pytest.mark.parametrize("about", [TEST, HEARTBEAT, SELF_CHECK, MUTE, SUMMARY, MISSED])
 def test_what_the_notifier_says_of_itself(kind, about):
     assert_shows(make(kind), own(about, []))
     assert_shows(make(kind), own(about, ["the disk is full: make room", "a second problem"]))
@@ -231,7 +231,7 @@ def test_the_reader_sees_the_time_in_their_own_zone_too(kind):
 
 
 MEANINGS = {"refused": REFUSED, "closed": CLOSED, "limited": LIMITED, "broken": FAILED}
-PAUSES = {"google_chat": None, "ntfy": None}  # they ask for none
+PAUSES = {"google_chat": None, "ntfy": None}  # they request none
 
 
 @every_kind
@@ -345,7 +345,7 @@ def test_other_ways_to_say_so(kind, answer):
 
 
 class Way:
-    """A transport to nowhere, which answers what it is told to."""
+    """A transport without a network, with scripted answers."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -393,7 +393,7 @@ def test_a_knock_posts_nothing_and_gets_an_answer_in_the_services_words(kind):
 
 
 def test_the_knock_at_a_workflow_is_a_message_with_no_card():
-    """It starts a run, which fails for anything else than a message; and a workflow that fails is switched off."""
+    """It starts a run, which fails for anything but a message. Workflows that fail are switched off."""
     channel = make("teams")
     channel.transport = Way(Answer(202, ""))
     channel.knock()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: for root only, in words for people and JSON for machines, with the documented exit codes."""
+"""The command line: for root only, with text for people, JSON for machines, and the documented exit codes."""
 
 import errno
 import io
@@ -16,14 +16,29 @@ import time
 import parts
 import pytest
 from parts import FINGERPRINT, alert, answer, needs_root, wait_for
-from ssh_login_notify import build, cli, config, heartbeat, overflow, paths, privileges, self_check, sender, trial
+from ssh_login_notify import (
+    build,
+    cli,
+    config,
+    heartbeat,
+    ledger,
+    overflow,
+    paths,
+    privileges,
+    proof,
+    self_check,
+    sender,
+    sshd_log,
+    trial,
+)
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.exit_codes import CRITICAL, OK, TRY_LATER, UNKNOWN, WARNING
 from ssh_login_notify.retries import FEW_TRIES
 from ssh_login_notify.spool import Lock, Spool
 from ssh_login_notify.state import DELIVERY, State
 
-pytestmark = needs_root
+# Python itself can affect each case.
+pytestmark = [needs_root, pytest.mark.each]
 SECRET = "not-a-real-secret"
 
 
@@ -48,7 +63,7 @@ class Host:
         self.path.chmod(0o600)
 
     def run(self, *arguments):
-        """Return the exit code, what was printed, what was complained of; no secret is in either."""
+        """Return the exit code, standard output and standard error. No secret is in either."""
         mask = os.umask(0o022)
         try:
             code = cli.main(list(arguments))
@@ -147,7 +162,7 @@ def test_a_test_can_try_a_configuration_that_is_not_installed(host, tmp_path):
     other.chmod(0o666)
     code, found = host.json("test", "--configuration", str(other))
     assert code == CRITICAL
-    assert found["answer"] == f"{other} must belong to root alone, since it holds the webhook"
+    assert found["answer"] == f"{other} must belong to root alone, because it contains the webhook"
     assert len(host.webhook.requests) == 1
 
 
@@ -168,7 +183,7 @@ def test_a_test_that_reaches_nobody_says_where_to_look(host):
          "correct ssh_login_notify_ca_file"),
         ({"webhook_url": "http://hooks.slack.example/" + SECRET}, "ssh_login_notify_webhook_url starts with plain http://",
          "use https://"),
-        ({"ignore": [{"from": "x"}]}, "rule 1 of ssh_login_notify_ignore cannot compare an address, since 'x' is",
+        ({"ignore": [{"from": "x"}]}, "rule 1 of ssh_login_notify_ignore cannot compare an address, because 'x' is",
          "write 192.0.2.1"),
     ],
 )  # fmt: skip
@@ -227,7 +242,7 @@ def test_an_answer_can_not_control_the_terminal(host):
     assert "\x1b" not in host.run("test")[1]
 
 
-# Words that imitate what the program says, with a line end and what a terminal obeys.
+# Words that imitate the program's own, with a line end and terminal control characters.
 FORGED = "ok: all is well\x1b[2J\r\nid 1; delivered"
 SHOWN = '"ok: all is well\\u001b[2J\\u000d\\u000aid 1; delivered"'
 
@@ -292,7 +307,7 @@ def test_the_status_names_a_rule_that_is_over_and_all_is_well_for_all_that(host)
 
 
 def figures_of(line):
-    """Return the performance data of a line by their labels, as monitoring reads it: behind the first bar."""
+    """Return the performance data of a line by label, as monitoring parses it: after the first bar."""
     words = line.partition("|")[2].split()
     return {label: values.split(";") for label, _equals, values in (word.partition("=") for word in words)}
 
@@ -404,11 +419,11 @@ def test_a_webhook_that_is_closed_is_critical_at_once_with_slacks_words(host):
 )
 def test_a_stuck_alert_is_critical_and_does_not_block_others(host, slept, instruction, said):
     host.put_now(age=2000)
-    # The others pass, and so they show that it is this one.
+    # The others get through, which shows that this message is the cause.
     host.webhook.instructions.extend([instruction] * FEW_TRIES)
     host.put(1999999999)
     if "200" not in said:
-        # A kept connection that is reset is opened again.
+        # A persistent connection that is reset is opened again.
         host.webhook.instructions.extend([answer(200, "ok"), *[instruction] * (2 if instruction is parts.reset else 1)])
     assert host.run("send")[0] == OK, "it is nothing that another run within a minute could do"
     code, found = host.json("status")
@@ -468,7 +483,7 @@ def test_a_flush_beside_a_sender_at_work_leaves_it_to_that(host, monkeypatch):
     with parts.another_process_holding(host.spool.path("sender.lock")):
         code, found = host.json("flush")
         assert (code, found["waiting"], found["answer"]) == (WARNING, 1, None)
-        assert "a sender is running" in found["sender"]
+        assert "another sender is running" in found["sender"]
         assert host.run("flush")[1].splitlines() == ["delivered 0, waiting 1, failed 0", found["sender"]]
         assert host.run("send")[0] == OK
         assert host.webhook.requests == []
@@ -487,7 +502,7 @@ def waiting_sender(spool, webhook):
         "found = config.Configuration({'webhook_url': sys.argv[3]})\n"
         "os._exit(sender.main())\n"
     )
-    return subprocess.Popen([sys.executable, "-ISBc", code, str(parts.FILES), spool.root, webhook.url])
+    return subprocess.Popen([sys.executable, "-ISBc", code, parts.library(), spool.root, webhook.url])
 
 
 @pytest.mark.parametrize("status", [503, 404])
@@ -503,6 +518,22 @@ def test_a_flush_beside_a_sender_that_waits_sends_itself(host, status):
     finally:
         waiting.kill()
         waiting.wait()
+
+
+def test_a_sender_that_may_not_be_asked_to_make_way_is_at_work(host, monkeypatch):
+    """The watch against tampering has no CAP_KILL, and the sender runs as another user."""
+    host.put(1)
+    monkeypatch.setattr(sender, "AT_WORK_SECONDS", 0.1)
+    refused = []
+
+    def kill(pid, _signal):
+        refused.append(pid)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", kill)
+    with parts.another_process_holding(host.spool.path("sender.lock")):
+        assert sender.flush(host.spool, put_back=False) is None
+    assert len(refused) == 1
 
 
 def test_a_sender_that_is_asked_to_make_way_ends_no_request_for_it(host):
@@ -742,7 +773,7 @@ def test_a_heartbeat_that_the_spool_does_not_take_is_an_error(host, monkeypatch,
     assert "No heartbeat was queued" in said[0][1]
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded")  # the webhook's host is a thread here
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")  # the webhook's server is a thread here
 def test_send_finishes_captures_that_a_crash_left_behind(host, monkeypatch):
     monkeypatch.setattr("ssh_login_notify.observer.set_priority", lambda _: None)
     capture = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=left\0"
@@ -772,7 +803,7 @@ def test_send_leaves_fresh_captures_to_their_observer(host):
 
 
 def test_send_looks_once_more_after_giving_up_the_lock(host, monkeypatch):
-    # An observer that finds the lock held starts no sender of its own.
+    # An observer that finds the lock held does not start a sender itself.
     give_up = Lock.give_up
     arriving = [2]
 
@@ -790,7 +821,7 @@ def test_send_looks_once_more_after_giving_up_the_lock(host, monkeypatch):
 
 @pytest.fixture
 def installed(webhook):
-    """An installation whose system user is nobody, in a directory that everybody may enter."""
+    """An installation whose system user is nobody, in a world-accessible directory."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         found = parts.Installation(parts.Path(directory))
@@ -824,7 +855,7 @@ def test_the_installed_program_gives_root_up_for_good_before_it_sends(installed,
         return parts.OK(connection)
 
     webhook.instructions.append(who_is_it)
-    # All that is needed is loaded before: an interpreter may be belong to root alone to read.
+    # Everything needed is imported before, because an interpreter's files can be readable by root only.
     code, out, err = run_installed(installed, "test", "--json")
     assert (code, err) == (OK, "")
     assert json.loads(out)["delivered"] is True
@@ -889,7 +920,7 @@ def other():
 
 
 def several(host, other, **values):
-    """Configure the webhook, and a channel `b` beside it."""
+    """Configure the webhook, and a channel `b` in addition."""
     os.makedirs(host.spool.path("channels"), exist_ok=True)
     host.configure(channels=[{"name": "b", "kind": "slack", "url": other.url}], **values)
 
@@ -953,3 +984,64 @@ def test_the_status_shows_each_channel_apart(host, other):
     assert found["last_delivery"]["channel"] == "webhook"
     assert SECRET not in json.dumps(found)
     assert "2 channels: webhook, b" in host.run("status")[1]
+
+
+# -- audit ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def auth_log(tmp_path, monkeypatch):
+    """A host without a journal, with an empty log file."""
+    monkeypatch.setattr(sshd_log, "JOURNALS", ())
+    path = tmp_path / "auth.log"
+    path.write_text("")
+    monkeypatch.setattr(sshd_log, "LOG_FILES", (str(path),))
+    return path
+
+
+def accepted(at, pid):
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(at))
+    return f"{stamp} web1 sshd[{pid}]: Accepted password for ada from 203.0.113.50 port {pid} ssh2\n"
+
+
+def test_audit_says_how_many_were_accepted_and_reported_and_which_were_missed(host, auth_log):
+    at = time.time() - 1000
+    proof.update(host.spool, [])
+    kept = json.loads(host.spool.read("ledger", "audit.json").decode())
+    host.spool.write("ledger", "audit.json", json.dumps(dict(kept, began=at - 60)).encode(), 0o600)
+    auth_log.write_text(accepted(at - 100, 1) + accepted(at, 7))
+    found = alert(id=f"{at:017.6f}-8", address="203.0.113.50", port=7)
+    ledger.note(host.spool, found, 7)
+    ledger.end(host.spool, [found["id"]], ledger.REPORTED)
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at - 30))
+    code, printed, _ = host.run("audit", "--since", since)
+    assert printed.startswith("1 login accepted, 1 reported.\n")
+    assert code == OK
+    with open(str(auth_log), "a") as file:
+        file.write(accepted(at + 1, 9))
+    code, printed, _ = host.run("audit", "--json", "--since", "24h")
+    said = json.loads(printed)
+    assert code == CRITICAL
+    assert (said["accepted"], said["known"], said["missed"]) == (3, 1, 1)
+    assert said["doubts"]["before"] == 1
+    assert " port 9 ssh2" in said["missed_logins"][0]["line"]
+
+
+@pytest.mark.parametrize("since", ["", "x", "7", "d", "²d", "2026-99-99", "9" * 22 + "d", "9" * 400 + "d"])
+def test_audit_refuses_a_time_that_is_none_or_takes_it_for_the_beginning(host, auth_log, since):
+    code, printed, _ = host.run("audit", "--since", since)
+    assert code in (CRITICAL, WARNING)
+    assert printed
+
+
+def test_audit_on_a_host_without_a_log_is_unknown(host, auth_log):
+    auth_log.unlink()
+    assert host.run("audit")[0] == UNKNOWN
+
+
+def test_status_says_since_when_the_notifier_is_complete(host, auth_log):
+    assert "completeness is not verified yet" in host.run("status")[1]
+    auth_log.write_text(accepted(time.time() - 9999, 1))
+    proof.update(host.spool, [])
+    assert "complete since" in host.run("status")[1]
+    assert json.loads(host.run("status", "--json")[1])["completeness"]["missed"] == 0

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """command_line: the lines of transfer clients are transfers, all others are commands, and no argument is shown.
 
-What shells make of such lines is asked of real ones: tests/unit/shells.
+tests/unit/shells runs such lines in real shells.
 """
 
 import client_lines
@@ -23,7 +23,7 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
 @pytest.mark.parametrize(
     ("command", "found"),
     [
-        # more than one program, or one that can't be told
+        # more than one program, or one that is not clear
         (b"scp -t x; sh", "SSH (command: scp and more)"),
         (b"rsync --server . & sh", "SSH (command: rsync and more)"),
         (b"rsync --server . && sh", "SSH (command: rsync and more)"),
@@ -37,23 +37,23 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         (b'git-upload-pack "`sh`"', "SSH (command: git-upload-pack and more)"),
         # old Bourne shells' pipe, and older fish's redirection
         (b"rsync --server . ^sh", "SSH (command: rsync)"),
-        # quotes that hide an operator from a simple reader
+        # quotes that hide an operator from a simple parser
         (b"git-upload-pack \"it's\"; sh #'", "SSH (command: git-upload-pack and more)"),
         (b"git-upload-pack '\"'; sh #\"", "SSH (command: git-upload-pack and more)"),
         (b"git-upload-pack $'\\''; sh #'", "SSH (command: git-upload-pack and more)"),
         (b"git-upload-pack \\'; sh #'", "SSH (command: git-upload-pack and more)"),
         (b"git-upload-pack \\\\'' ; sh", "SSH (command: git-upload-pack and more)"),
         (b"git-upload-pack 'x", "SSH (command: git-upload-pack)"),
-        # a backslash in quotes: fish ends the first text after the third quote, csh the second after the second
+        # a backslash in quotes: in fish the first text ends after the third quote, in csh the second after the second
         (b"git-upload-pack 'a\\'' ; sh #'", "SSH (command: git-upload-pack)"),
         (b'git-upload-pack "a\\"; sh #"', "SSH (command: git-upload-pack)"),
         (b"git-upload-pack ';sh;' !#:1", "SSH (command: git-upload-pack)"),
         (b"git-upload-pack 'x!'", "SSH (command: git-upload-pack)"),
-        # variables that the client may set (AcceptEnv LC_*) and that run what they hold
+        # variables that the client can set (AcceptEnv LC_*) and whose value is executed
         (b"git-upload-pack ${LC_A@P}", "SSH (command: git-upload-pack)"),
         (b'git-upload-pack "${LC_A@P}"', "SSH (command: git-upload-pack)"),
         (b"git-upload-pack $[LC_A]", "SSH (command: git-upload-pack)"),
-        # not the server's side, but a client that can be told to run any program
+        # a client that can be told to run any program, not the server's side
         (b"scp -S /tmp/evil -o -t host:x .", "SSH (command: scp)"),
         (b"scp -t -S /tmp/evil x", "SSH (command: scp)"),
         (b"scp -t x -S /tmp/evil", "SSH (command: scp)"),
@@ -84,7 +84,7 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         (b"git-upload-pack a --help", "SSH (command: git-upload-pack)"),
         (b"git-upload-pack", "SSH (command: git-upload-pack)"),
         (b"git-upload-pack ''", "SSH (command: git-upload-pack)"),
-        # a daemon, which runs what its configuration says, or what may become one
+        # a daemon, which runs what its configuration says, or a line that can become one
         (b"rsync --server --daemon .", "SSH (command: rsync)"),
         (b"rsync --server --daemon --config=x .", "SSH (command: rsync)"),
         (b"rsync --server . --daemon", "SSH (command: rsync)"),
@@ -105,7 +105,7 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         (b'rsync --server -v"s" . x', "SSH (command: rsync)"),
         (b"rsync --server --secluded-args . x", "SSH (command: rsync)"),
         (b"rsync --server --protect-args . x", "SSH (command: rsync)"),
-        # somebody's own program of the same name
+        # a user's own program with the same name
         (b"/tmp/rsync --server . x", "SSH (command: rsync)"),
         (b"/rsync --server . x", "SSH (command: rsync)"),
         (b"./scp -t x", "SSH (command: scp)"),
@@ -124,24 +124,24 @@ def test_a_line_that_a_client_sends_is_its_transfer(command, found):
         (b"exec -a rsync evil --server . x", "SSH (command: evil)"),
         (b"env rsync --server . x", "SSH (command: rsync)"),
         (b"'rsync' --server . x", "SSH (command: rsync)"),
-        # one word to a shell, since only space, tab and line end are blanks: a path to somebody's own program
+        # one word for a shell, because only space, tab and line end are blanks: a path to a user's own program
         (b"scp\x0b-t\x0bx", COMMAND),
         (b"scp\x0c-t x", COMMAND),
         (b"scp\r-t x", COMMAND),
         (b"scp\xc2\xa0-t x", COMMAND),
         (b"/usr/bin/scp\x1f-t x", COMMAND),
-        # blanks that some shell may know: fish takes a carriage return for one
+        # blanks in some shells: fish treats a carriage return as one
         (b"rsync --server . x\r--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\xe2\x80\x83--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\xe3\x80\x80--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\xc2\x85--daemon", "SSH (command: rsync)"),
         (b"rsync --server . x\x0b--daemon", "SSH (command: rsync)"),
-        # two words to a shell in a locale of Shift-JIS, Big5 or GBK, whose characters may end with a backslash
+        # two words for a shell in a locale of Shift-JIS, Big5 or GBK, whose characters can end with a backslash
         ("rsync --server . 一\\ --daemon".encode(), "SSH (command: rsync)"),
-        # no text at all
+        # invalid text
         (b"rsync --server . x\xff", "SSH (command: rsync)"),
         (b"rsync --server . x\0--daemon", "SSH (command: rsync and more)"),
-        # what zsh, csh and ksh put in a word's place
+        # words that zsh, csh and ksh expand
         (b"rsync --server . =sh", "SSH (command: rsync)"),
         (b"rsync --server . ~+", "SSH (command: rsync)"),
         (b"rsync --server . a=~", "SSH (command: rsync)"),
@@ -313,18 +313,18 @@ def test_a_script_is_named_as_the_command_line_names_it(arguments, name, found):
     ("arguments", "executable", "found"),
     [
         ([b"rsync", b"--server", b"."], b"/usr/bin/rsync", RSYNC),
-        ([b"rsync", b"--server", b"."], b"", RSYNC),  # SELinux or hidepid: not to be seen
+        ([b"rsync", b"--server", b"."], b"", RSYNC),  # hidden by SELinux or hidepid
         ([b"rsync", b"--server", b"."], b"/tmp/evil", "SSH (command: rsync)"),  # exec -a rsync /tmp/evil --server .
         ([b"rsync", b"--server", b"."], b"/tmp/rsync", "SSH (command: rsync)"),
         ([b"rsync", b"--server", b"."], b"/usr/bin/python3.11", "SSH (command: rsync)"),
         ([b"rsync", b"--server", b"."], b"/usr/bin/git", "SSH (command: rsync)"),
-        ([b"rsync", b"--server", b".", b"a\nb", b"c\xff *"], b"/usr/bin/rsync", RSYNC),  # names of files
+        ([b"rsync", b"--server", b".", b"a\nb", b"c\xff *"], b"/usr/bin/rsync", RSYNC),  # file names
         ([b"rsync", b"--server", b".", b"--daemon"], b"/usr/bin/rsync", "SSH (command: rsync)"),
         ([b"rsync", b"--server", b"--daemon"], b"/usr/bin/rsync", "SSH (command: rsync)"),
         ([b"/usr/lib/openssh/sftp-server"], b"/usr/lib/openssh/sftp-server", SFTP_OR_SCP),
         ([b"/usr/lib/openssh/sftp-server"], b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
         ([b"sftp-server"], b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
-        ([b"/usr/lib/sftp-server"], b"/usr/lib/openssh/sftp-server", SFTP_OR_SCP),  # Debian's link
+        ([b"/usr/lib/sftp-server"], b"/usr/lib/openssh/sftp-server", SFTP_OR_SCP),  # Debian's symlink
         ([b"/lib64/misc/sftp-server"], b"/usr/lib64/misc/sftp-server", SFTP_OR_SCP),
         ([b"/usr/lib/sftp-server"], b"/home/eve/sftp-server", "SSH (command: sftp-server)"),
         ([b"scp", b"-t", b"x"], b"/usr/bin/scp", SCP),

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""config: every error is one sentence that names the mend, and none shows the secret."""
+"""config: every error is one sentence that says how to fix it, without the secret."""
 
 import contextlib
 import json
@@ -63,6 +63,7 @@ def test_a_whole_configuration_is_read(file):
         "reverse_dns": True,
         "geo_database": "/var/lib/GeoIP/GeoLite2-Country.mmdb",
         "language": "ja",
+        "metrics_file": "/var/lib/node_exporter/ssh_login_notify.prom",
         "most_waiting": 20,
         "most_waiting_mib": 1,
     }
@@ -208,7 +209,7 @@ def test_a_value_of_another_kind_is_refused_with_its_variable(name, value):
      ("most_waiting", "20"), ("repeat_minutes", -1), ("repeat_minutes", 1441), ("daily_failures", 1),
      ("heartbeat_message", 1), ("pam_services", [""]), ("pam_services", [3]),
      ("heartbeat_ping_url", "http://switch.example/not-a-real-secret"), ("heartbeat_ping_url", "https:///x"),
-     ("heartbeat_ping_url", "not-a-real-secret")],
+     ("heartbeat_ping_url", "not-a-real-secret"), ("metrics_file", "x.prom"), ("metrics_file", "/var/lib/x.txt")],
 )  # fmt: skip
 def test_what_the_timer_and_the_limits_can_not_work_with_is_refused(name, value):
     sentence = refusal(webhook_url=WEBHOOK, **{name: value})
@@ -315,12 +316,12 @@ def test_every_address_has_a_host_or_is_refused(text, allow_http):
     [
         ("10.0.0.5/8", "write 10.0.0.0/8 for the network, 10.0.0.5 for the address"),
         ("fe80::1%eth0/64", "write fe80::%eth0/64 for the network, fe80::1%eth0 for the address"),
-        ("fe80::1", "there is one on every interface: write which, fe80::1%eth0"),
-        ("fe80::/64", "write which, fe80::%eth0/64"),
-        ("2001:db8::1%eth0", "has a zone, as only link-local addresses do"),
+        ("fe80::1", "every interface has such addresses: write the interface, as in fe80::1%eth0"),
+        ("fe80::/64", "as in fe80::%eth0/64"),
+        ("2001:db8::1%eth0", "has a zone, which only link-local addresses have"),
         ("010.0.0.1", "a leading zero"),
-        ("office.example", "is no address and no network"),
-        ("a\x1b\nb", "'a\\x1b\\nb' is no address"),
+        ("office.example", "is not an address or a network"),
+        ("a\x1b\nb", "'a\\x1b\\nb' is not an address"),
     ],
 )
 def test_what_is_wrong_with_a_network_is_said_with_what_to_write(network, words):
@@ -329,7 +330,7 @@ def test_what_is_wrong_with_a_network_is_said_with_what_to_write(network, words)
     assert said.startswith("rule 1 of ssh_login_notify_ignore")
 
 
-# Addresses, and what is said of them. The role has the same rules (tests/unit/role/test_settings.py).
+# Addresses, and their error messages. The role has the same rules (tests/unit/role/test_settings.py).
 ADDRESSES = json.loads((Path(__file__).resolve().parents[1] / "webhook_addresses.json").read_text())
 
 

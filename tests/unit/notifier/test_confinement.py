@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs in sshd's domain stays within what SELinux's targeted policy allows there (docs/selinux.md).
+"""Everything that runs in sshd's domain is allowed by SELinux's targeted policy (docs/selinux.md).
 
-A shell would leave that domain for the unconfined one, and ctypes wants memory that is writable and executable. So this
-sees what the hook and all that it forks load, and which files they run.
+A shell would leave that domain for the unconfined one, and ctypes needs writable and executable memory. So these tests
+check which modules the hook and its descendants load, and which files they run.
 """
 
 import os
@@ -14,9 +14,12 @@ import shutil
 import parts
 import pytest
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 NOT_HERE = ("ctypes", "_ctypes", "cffi", "multiprocessing", "pty", "socket", "ssl", "subprocess", "uuid")
 
-# Code at the end of the package: each process that has loaded it writes down at its end which modules it has.
+# Code at the end of the package: each process that has loaded it records its modules when it ends.
 WITNESS = """
 import os, sys
 _end = os._exit
@@ -32,11 +35,11 @@ os._exit = _exit
 
 @pytest.fixture
 def witnessed(installation):
-    """An installation whose processes write down, each at its end, all modules that they have loaded."""
+    """An installation whose processes record, when they end, all modules that they have loaded."""
     seen = installation.root / "modules"
     package = installation.library / "__init__.py"
     package.write_text(package.read_text(encoding="utf-8") + WITNESS.format(seen=str(seen)), encoding="utf-8")
-    # The hook ends with posix's own _exit, which the witness does not replace there.
+    # The hook ends with posix's own _exit, which the recording code does not replace there.
     text = installation.hook.read_text(encoding="utf-8")
     ends = "        posix._exit(0)  # at once: nothing here"
     assert text.count(ends) == 1
@@ -51,7 +54,7 @@ def log_in(installation):
 
 
 def loaded(seen):
-    """The modules that any of the processes had, and how many processes have told."""
+    """Return the modules that any of the processes loaded, and the number of recorded processes."""
     lines = [line.split() for line in seen.read_text().splitlines()]
     return {module for line in lines for module in line[1:]}, len({line[0] for line in lines})
 
@@ -68,14 +71,14 @@ def test_neither_hook_nor_observer_nor_finisher_loads_what_runs_programs_or_need
 def test_so_it_is_where_the_spool_takes_nothing(installation, witnessed):
     shutil.rmtree(str(installation.root / "spool"))
     log_in(installation)
-    assert sorted(os.listdir(str(installation.root / "overflow")))[1:] == ["wake"]
+    assert sorted(os.listdir(str(installation.root / "overflow")))[1:] == ["ledger", "wake"]
     modules, _processes = loaded(witnessed)
     assert "ssh_login_notify.overflow" in modules
     assert modules.intersection(NOT_HERE) == set()
 
 
 def under_strace(installation, calls, trace):
-    """Have the hook, and all that it forks, write these system calls down."""
+    """Record these system calls of the hook and its descendants."""
     hook = installation.hook
     real = hook.with_name("real-hook")
     real.write_bytes(hook.read_bytes())
@@ -86,7 +89,7 @@ def under_strace(installation, calls, trace):
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="takes the command strace")
 def test_nobody_looks_where_systemd_keeps_its_units(installation, tmp_path):
-    """sshd's domain may not, and a denial at each login alarms whoever watches the audit log."""
+    """sshd's domain can't, and a denial at each login alarms everybody who monitors the audit log."""
     trace = tmp_path / "trace"
     under_strace(installation, "%file", trace)
     log_in(installation)
@@ -105,7 +108,7 @@ def test_the_only_program_that_is_run_is_our_own_and_that_only_without_systemd(i
     log_in(installation)
     if not systemd:
         parts.wait_for(installation.sent.exists)
-    # "PID execve("PROGRAM", …": the stand-in for the sender is a script, and what that runs is not the notifier's.
+    # "PID execve("PROGRAM", …": the stand-in for the sender is a script, and the programs that it runs don't count.
     ran = re.findall(r'^\d+ +execve(?:at)?\("([^"]*)"', trace.read_text(), re.M)
     ran = [program for program in ran if os.path.basename(program) not in ("env", "mv")]
     assert ran == [str(real)] + ([] if systemd else [str(tmp_path / "sender")])

@@ -33,10 +33,10 @@ SFTP = "/usr/lib/openssh/sftp-server"
 
 
 class Host:
-    """A host's processes, and a connection to it that is being looked at."""
+    """A host's processes, and a connection on it that is observed."""
 
     def __init__(self, root, program="sshd", user="deploy", typed=None, room=0):
-        """user: pw_name, as a title has it. typed: what the client has typed. room: for a title (titles.may_be_cut)."""
+        """user: pw_name, as in a title. typed: the client's input. room: for a title (titles.may_be_cut)."""
         self.program, self.user, self.room = program, user, room
         self.proc = parts.FakeProc(root)
         self.proc.add(1, 0, "systemd", "/sbin/init")
@@ -51,7 +51,7 @@ class Host:
         return Connection(processes, MONITOR, START, self.program[:15].encode())
 
     def serve(self, ending="@notty", pid=SERVER, parent=MONITOR):
-        """Have the session's server, which the title tells."""
+        """Set the session's server, which the title names."""
         more = {"room": self.room, "uid": 1000, "executable": f"/usr/sbin/{self.program}"}
         self.proc.add(pid, parent, self.program, self.title(self.user + ending), **more)
 
@@ -164,7 +164,7 @@ def test_a_script_is_named_and_not_its_interpreter(host):
         ([SFTP], SFTP, SFTP_OR_SCP),
         (["git-upload-pack", "x.git"], "/usr/bin/git", GIT),
         (["sleep", "9"], "/usr/bin/sleep", "SSH (command: sleep)"),
-        (["rsync", "--server", "."], None, RSYNC),  # SELinux or hidepid: not to be seen
+        (["rsync", "--server", "."], None, RSYNC),  # hidden by SELinux or hidepid
     ],
 )
 def test_a_program_that_took_the_shells_place_tells_the_kind(host, arguments, executable, found):
@@ -216,7 +216,7 @@ def test_a_child_that_is_over_is_not_guessed_by_its_name(host):
 
 
 def test_nothing_is_looked_for_below_a_server_without_a_session(host, monkeypatch):
-    """A tunnel costs one look at its title; a session stands there before anything runs for it."""
+    """A tunnel costs one read of its title. A session shows in the title before anything runs for it."""
     host.serve("")
     assert host.look() is None
     asked = []
@@ -251,14 +251,14 @@ def test_a_session_that_has_shown_nothing_is_unknown_and_no_tunnel(host):
 
 
 def test_a_session_that_is_over_in_a_connection_that_stays_was_something(host):
-    """As `ssh -M` leaves it, which may open others."""
+    """As `ssh -M` leaves it. It can open others."""
     host.serve("@notty")
     assert host.look() is None
     assert host.connection.last_look() == SOMETHING_OVER
 
 
 class Exits:
-    """What the kernel has told: pid and name by parent."""
+    """The kernel's reports: pid and name by parent."""
 
     def __init__(self, **ended):
         self.ended = {int(parent[1:]): children for parent, children in ended.items()}
@@ -268,7 +268,7 @@ class Exits:
 
 
 def over(host, ending, tmp_path, **ended):
-    """The kind of a connection of which the title was seen, unless that is None, and that was over then."""
+    """Return the type of a connection whose title was seen, unless that is None, and which had ended then."""
     host.connection = host.connect(Processes(str(tmp_path), Exits(**ended)))
     if ending is not None:
         host.serve(ending)
@@ -291,7 +291,7 @@ def test_for_a_session_that_was_over_at_once_only_the_title_is_certain(host, tmp
     ("name", "found"),
     [
         (b"true", "SSH (command: true)"),
-        (b"bash", COMMAND_OVER),  # a builtin, or a program that is not there
+        (b"bash", COMMAND_OVER),  # a builtin, or a missing program
         (b"dash", COMMAND_OVER),
         (b"unattended-upgr", COMMAND_OVER),  # as much of it as the kernel keeps
         (b"hunter2 \xff", COMMAND),
@@ -361,7 +361,7 @@ def test_a_user_whose_name_holds_an_at_is_no_session_by_that(tmp_path, user):
     assert host.look() == INTERACTIVE
 
 
-# What the client types, and pw_name as sshd's title has it: SSSD, winbind, and a local user.
+# The client's input, and pw_name as in sshd's title: SSSD, winbind, and a local user.
 SPELLINGS = [
     ("jdoe", "jdoe@corp.example.com"),
     ("JDoe@corp.example.com", "jdoe"),
@@ -409,7 +409,7 @@ def test_the_shell_is_that_of_the_user_in_the_title_and_not_of_pams(tmp_path, mo
 LONG = 40 * "long-name-of-a-directory."
 
 
-# Of `sshd: `, a name of 1000 characters, and `@notty`: what fits into the room that sshd was started with.
+# `sshd: `, a name of 1000 characters, and `@notty`, cut to the room that sshd was started with.
 @pytest.mark.parametrize(
     ("user", "room"),
     [("deploy", 17), ("deploy", 20), (LONG, 30), (LONG, 200), (LONG, 1009), (LONG, 1012), (LONG, 1014)],
@@ -442,7 +442,7 @@ def test_a_title_that_is_cut_is_no_proof_of_a_session(tmp_path):
 
 
 def test_a_title_that_was_cut_off_is_not_a_transfer(tmp_path):
-    """A child of sshd's that has not run its program yet has sshd's title."""
+    """A child of sshd that has not run its program yet has sshd's title."""
     host = Host(tmp_path, user="x@internal-sftp", room=len("sshd: x@internal-sftp") + titles.UNUSED_ROOM_BYTES)
     host.serve("@notty")
     host.run("sshd: x@internal-sftp", name="sshd", executable="/usr/sbin/sshd")
@@ -451,7 +451,7 @@ def test_a_title_that_was_cut_off_is_not_a_transfer(tmp_path):
 
 
 def test_where_the_room_of_a_title_may_not_be_seen_no_tunnel_has_children(host):
-    """SELinux: the kernel tells the addresses only to processes that may trace the other."""
+    """SELinux: the kernel shows the addresses only to processes that can trace the other one."""
     host.serve("")
     assert host.look() is None
     host.run("-bash")
@@ -459,7 +459,7 @@ def test_where_the_room_of_a_title_may_not_be_seen_no_tunnel_has_children(host):
     assert host.connection.last_look() == UNKNOWN
 
 
-# By a link; Debian's ssh-user-sessions; Alpine's openssh-server-pam; HPN-SSH; GSI-OpenSSH; NixOS, a wrapper; too long.
+# A symlink; Debian's ssh-user-sessions; Alpine's openssh-server-pam; HPN-SSH; GSI-OpenSSH; a NixOS wrapper; too long.
 NAMES = ["sshd-second", "sshd.pam", "hpnsshd", "gsisshd", ".sshd-wrapped", "sshd-of-the-customers", "in.sshd"]
 
 
@@ -502,7 +502,7 @@ def test_roots_session_of_an_sshd_of_another_name_is_the_monitors(tmp_path):
 
 
 def test_a_monitor_is_none_by_any_word_in_brackets(tmp_path):
-    """sshd-session.c titles it `[postauth]` in versions after 10.3."""
+    """sshd-session.c sets the title `[postauth]` in versions after 10.3."""
     host = Host(tmp_path, "sshd-session")
     host.proc.add(MONITOR, 50, "sshd-session", "sshd-session: deploy [postauth]")
     host.proc.add(91, MONITOR, "sshd-session", "sshd-session: deploy [postauth]")
@@ -548,10 +548,10 @@ def test_a_shell_that_only_passwd_knows_is_a_shell_too(host, monkeypatch):
     ("shell", "file", "found"),
     [
         (b"", "/usr/bin/bash", RSYNC),
-        (b"", None, RSYNC),  # SELinux or hidepid: not to be seen
+        (b"", None, RSYNC),  # hidden by SELinux or hidepid
         (b"", "/home/deploy/bash", "SSH (command)"),  # exec -a bash ./bash -c 'rsync --server .'
         (b"", "/usr/bin/python3.11", "SSH (command)"),
-        (b"/bin/sh", os.path.realpath("/bin/sh"), RSYNC),  # a link, also by way of /bin
+        (b"/bin/sh", os.path.realpath("/bin/sh"), RSYNC),  # a symlink, also through /bin
         (b"/bin/sh", "/usr/bin/zsh", "SSH (command)"),  # BASH_ENV=evil bash -c 'rsync --server .'
     ],
 )
@@ -563,7 +563,7 @@ def test_a_shell_is_one_only_if_the_file_that_runs_is_the_users_shell(host, monk
 
 
 def test_a_file_is_not_held_against_the_program_that_ran_before_it(host, monkeypatch):
-    """A shell is replaced by the transfer between two looks at it."""
+    """A transfer replaces the shell between two looks."""
     host.serve()
     host.run("bash", "-c", "rsync --server .")
     executable = Processes.executable
@@ -602,7 +602,7 @@ def test_a_pid_that_is_used_again_while_it_is_looked_at_is_another_connection(ho
     assert host.look() is None
     host.proc.add(MONITOR, 50, host.program, host.program + ": eve [priv]", start=START + 1)
     host.run("-bash")
-    assert host.look() == TERMINAL_OVER  # so much had been seen before; and nothing of eve's
+    assert host.look() == TERMINAL_OVER  # as seen before, and nothing of eve's
 
 
 def test_the_files_of_a_connection_are_closed_with_it(host):
@@ -611,7 +611,7 @@ def test_the_files_of_a_connection_are_closed_with_it(host):
     host.look()
     kept = set(os.listdir("/proc/self/fd")).difference(before)
     host.connection.close()
-    assert len(kept) == 3  # of the server; the monitor's are open from the beginning
+    assert len(kept) == 3  # the server's; the monitor's are open from the beginning
     assert len(os.listdir("/proc/self/fd")) == len(before) - 3
 
 
@@ -671,7 +671,7 @@ def test_the_most_serious_of_several_sessions_counts(host):
 
 
 def reap(host, faults, *gone):
-    """Have the server reap what had these page faults, and these of its children be gone."""
+    """Set the page faults of the server's reaped children to this number, and remove these children."""
     host.proc.add(SERVER, MONITOR, host.program, f"{host.program}: {host.user}@notty", reaped_faults=faults)
     for child in gone:
         host.proc.remove(child)
@@ -741,7 +741,7 @@ def test_nothing_is_remembered_of_closed_connections_and_of_other_programs(host)
 
 
 def test_a_connection_is_quiet_while_sshd_sleeps_and_nothing_runs(host):
-    assert not host.connection.is_quiet()  # nothing serves it yet
+    assert not host.connection.is_quiet()  # no server yet
     host.serve("")
     host.look()
     assert not host.connection.is_quiet()
@@ -753,4 +753,4 @@ def test_a_connection_is_quiet_while_sshd_sleeps_and_nothing_runs(host):
     host.look()
     host.connection.has_missed_one()
     assert not host.connection.is_quiet()
-    assert not host.connection.is_quiet()  # what runs there may become something else
+    assert not host.connection.is_quiet()  # the process there can become something else

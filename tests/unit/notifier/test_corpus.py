@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the fuzzer has found worth keeping (fuzz/corpus/), and any other bytes: no promise breaks."""
+"""No input breaks a promise: those that the fuzzer has found (fuzz/corpus/), and random ones."""
 
 import os
 
@@ -14,7 +14,7 @@ from fuzz.targets import TARGETS
 TOP = os.path.join(os.path.dirname(__file__), "..", "..", "..")
 CORPUS = os.path.join(TOP, "fuzz", "corpus")
 INPUTS = sorted((target, name) for target in TARGETS for name in os.listdir(os.path.join(CORPUS, target)))
-# What the parsers know, so that chance puts it together.
+# Words that the parsers know, for chance to combine.
 WORDS = {
     "environment": [
         b"capture=1", b"\0\0", b"\0", b"PAM_USER=", b"PAM_RHOST=", b"SSH_CONNECTION=", b"::1 2 ::1 22", b"\n", b"\xff",

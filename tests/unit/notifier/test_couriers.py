@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""couriers: a process for each channel; a dead one holds up no other, and catches up when it is back."""
+"""couriers: one process per channel. A dead channel delays no other, and catches up when it is back."""
 
 import os
 import re
@@ -23,7 +23,10 @@ from ssh_login_notify.routing import Router
 from ssh_login_notify.state import State
 from ssh_login_notify.triage import Triage
 
-SOON = 2.0  # seconds within which what does not wait is over
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
+SOON = 2.0  # seconds within which anything without a wait is done
 
 
 def ids(*numbers):
@@ -31,7 +34,7 @@ def ids(*numbers):
 
 
 class Host:
-    """A spool with the channels `a` and `b`, each a webhook's host, and senders that deliver."""
+    """A spool with the channels `a` and `b`, each with a webhook's server, and senders that deliver."""
 
     def __init__(self, spool, webhooks):
         self.spool, self.webhooks = spool, webhooks
@@ -60,7 +63,7 @@ class Host:
         return self.sender(**values).run(patient)
 
     def told(self, name):
-        """The ids that a channel was told of, in the order of the requests; a knock has none."""
+        """Return the ids that a channel received, in the order of the requests. A knock has none."""
         found = (re.findall(r"id (\d+\.\d+-\d+)", request.body.decode()) for request in self.webhooks[name].requests)
         return [one for several in found for one in several]
 
@@ -219,7 +222,7 @@ def test_a_courier_that_is_killed_loses_nothing(host, monkeypatch):
     host.put(1)
     assert host.send() is False
     assert host.waiting("a") == host.waiting("b") == ids(1)
-    assert "ended without a word" in host.last.last_answer
+    assert "ended without a report" in host.last.last_answer
     monkeypatch.undo()
     assert host.send() is True
     assert host.told("a") == host.told("b") == ids(1)

@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""delivery: alerts leave in their order, none is lost, none blocks another, and Slack's wishes are obeyed."""
+"""delivery: alerts leave in order, none is lost, none blocks another, and Slack's requests are obeyed."""
 
+import itertools
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import parts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parts import FILES, OK, alert, answer, configuration, drip, raw, reset
+from parts import OK, alert, answer, configuration, drip, library, raw, reset
 from ssh_login_notify import delivery, transport
 from ssh_login_notify import queue as queue_module
 from ssh_login_notify.alert import TEST, to_json
@@ -32,18 +33,18 @@ from ssh_login_notify.identity import key_of
 from ssh_login_notify.retries import FEW_TRIES, LONGEST_STUCK_SECONDS, MOST_UNSURE
 from ssh_login_notify.state import RECENT, State
 
-# What Slack answers in its own words, and posts nothing for.
+# A request that Slack answers in its own words without posting anything.
 KNOCK = b"{}"
 
 
 @pytest.fixture(autouse=True)
 def even(monkeypatch):
-    """Waits without chance."""
+    """Remove the randomness from the waits."""
     monkeypatch.setattr(random, "uniform", lambda low, high: low)
 
 
 class Queue:
-    """A spool, a webhook's host, and senders from the one to the other."""
+    """A spool, a webhook's server, and senders between them."""
 
     def __init__(self, spool, webhook):
         self.spool, self.webhook = spool, webhook
@@ -214,15 +215,17 @@ def test_only_slacks_own_words_settle_a_message(queue, slept, status, text):
     assert (queue.names(), queue.names("failed")) == (([], ids(1)) if settled else (ids(1), []))
 
 
-@pytest.mark.parametrize("text", ["", '{"ok":true}', "OK", "queued", "{}", "1"])
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [*itertools.product((200, 201, 202), ("", '{"ok":true}', "OK", "queued", "{}", "1")), (204, "")],
+)
 def test_what_may_have_been_taken_is_not_repeated_without_end(queue, slept, monkeypatch, said, status, text):
-    """A workflow's webhook answers so, and posts each."""
+    """A workflow's webhook answers in this way, and posts each message."""
     queue.put(1, 2)
-    queue.will(*[answer(status, "" if status == 204 else text)] * 500)
+    queue.will(*[answer(status, text)] * 500)
     assert queue.send() is True
     assert [queue.ids.count(ids(number)) for number in (1, 2)] == [FEW_TRIES, FEW_TRIES]
-    assert "may stand in the channel" in said[0][1]
+    assert "may be in the channel" in said[0][1]
     now = time.time
     for hour in range(100):
         monkeypatch.setattr(time, "time", lambda hour=hour: now() + 3600 * 1.3 * hour)
@@ -236,7 +239,7 @@ def test_what_may_have_been_taken_is_not_repeated_without_end(queue, slept, monk
 
 
 def filtered(pattern, refusal):
-    """A webhook behind a box that lets no message with this text pass."""
+    """Return a webhook behind a filter that blocks messages with this text."""
 
     class Filtered(parts.Webhook):
         def serve(self, connection, number):
@@ -267,11 +270,18 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize(
-    ("number", "bad"), [(2, [0]), (3, [1]), (5, [0, 1, 2, 3]), (14, [0]), (14, [13]), (30, [2, 3, 5, 7, 11]),
-                        (45, [44]), (60, range(0, 60, 2)), (13, range(12))],
-)  # fmt: skip
+# The numbers of waiting alerts, and the blocked ones among them.
+BACKLOGS = [
+    (2, [0]), (3, [1]), (5, [0, 1, 2, 3]), (14, [0]), (14, [13]), (30, [2, 3, 5, 7, 11]), (45, [44]),
+    (60, range(0, 60, 2)), (13, range(12)),
+]  # fmt: skip
+# Each backlog with two refusals, and each refusal with two backlogs: reading an answer does not depend on the backlog.
+REFUSED = [
+    (refusal, *BACKLOGS[(place + shift) % len(BACKLOGS)]) for place, refusal in enumerate(REFUSALS) for shift in (2, 7)
+]
+
+
+@pytest.mark.parametrize(("refusal", "number", "bad"), REFUSED)
 def test_a_message_whose_contents_do_not_pass_is_overtaken(spool, slept, said, refusal, number, bad):
     webhook = filtered(b"EICAR", REFUSALS[refusal])
     queue = Queue(spool, webhook)
@@ -280,7 +290,7 @@ def test_a_message_whose_contents_do_not_pass_is_overtaken(spool, slept, said, r
     for _run in range(30):
         if queue.send():
             break
-    # Where none was left that passes, the next one shows that the way is open.
+    # If no other message is left that gets through, the next one shows that the channel works.
     queue.put(number)
     assert queue.send()
     webhook.close()
@@ -363,7 +373,7 @@ def test_a_person_who_flushes_has_what_is_stuck_tried_as_well_and_once(queue, sl
 
 @pytest.mark.parametrize("tries", [5000, 10**30, 10**400])
 def test_no_number_of_tries_makes_it_fail(queue, slept, tries):
-    """An outage of a week has thousands; and the service user may write any."""
+    """An outage of a week causes thousands, and the service user can write any number."""
     queue.put(1, 2)
     state = State(queue.spool)
     state.in_vain(ids(1), 413, unsure=False)
@@ -391,7 +401,7 @@ NO_TEXT = answer(400, "no_text")
 
 
 def each_minute(queue, monkeypatch, minutes):
-    """Have a sender run each minute, as the timer does."""
+    """Run a sender each minute, as the timer does."""
     now = time.time
     for minute in range(minutes):
         monkeypatch.setattr(time, "time", lambda minute=minute: now() + 60 * minute)
@@ -399,20 +409,22 @@ def each_minute(queue, monkeypatch, minutes):
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("numbers", [[1], [1, 2, 3], range(20)], ids=len)
-@pytest.mark.parametrize("lost", [reset, raw(b"", keep=False)], ids=["reset", "closed"])
+@pytest.mark.parametrize(
+    ("lost", "numbers"), [(reset, [1]), (raw(b"", keep=False), [1, 2, 3]), (reset, range(20))],
+    ids=["reset-1", "closed-3", "reset-20"],
+)  # fmt: skip
 def test_what_no_answer_comes_to_is_repeated_once_an_hour_in_the_end(queue, slept, monkeypatch, numbers, lost):
     queue.put(*numbers)
     queue.will(*[lost] * 5000)
     each_minute(queue, monkeypatch, 5 * 60)
     for name in ids(*numbers):
-        # A kept connection that was closed is tried twice (transport.py).
+        # A persistent connection that was closed is tried twice (transport.py).
         assert sum(name in each for each in queue.ids) <= 2 * (FEW_TRIES + 5)
     assert queue.knocks > 5 * 50
     assert queue.names() == ids(*numbers), "none is dropped"
     what = State(queue.spool).trouble["what"]
     assert "is stuck" in what
-    assert "the channel may have it" in what
+    assert "it may be in the channel already" in what
 
 
 def test_what_no_answer_came_to_goes_as_soon_as_slack_answers_again(queue, slept):
@@ -585,7 +597,7 @@ def test_a_wait_that_slack_asks_for_is_obeyed(queue, slept, monkeypatch, asked):
     queue.will(answer(429, "rate_limited", "Retry-After: " + asked))
     assert queue.send() is True
     assert len(slept) == 1
-    # Never before the time, and less than a second after it.
+    # Never too early, and less than a second late.
     assert 59 <= slept[0] < 61 if asked != "7" else 7 <= slept[0] < 8
 
 
@@ -795,6 +807,7 @@ def test_no_retry_after_makes_it_fail(header):
     assert asked is None or 0 <= asked <= LONGEST_ASKED_SECONDS
 
 
+@pytest.mark.each
 @pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize(
     "contents",
@@ -854,7 +867,7 @@ def test_what_the_rules_ignore_is_done_with_and_not_sent(queue):
 
 
 def test_whoever_waits_for_a_login_that_a_rule_ignores_finds_out_which_rule(queue):
-    """As the playbook verify does, whose own login may be such a one."""
+    """The playbook verify does so, because its own login can be ignored."""
     queue.put(1, user="ada", port=50001)
     queue.put(2, user="backup", port=50002)
     assert queue.send(ignore=[{"user": "root"}, {"user": "backup", "weight": "first"}]) is True
@@ -887,7 +900,7 @@ def test_an_alert_that_comes_while_one_is_sent_is_sent_by_the_same_run(queue):
 
 
 def test_the_sign_to_wake_is_taken_away_before_the_look_not_after(queue, monkeypatch):
-    # An alert and its sign that come after the look must find the sign's file gone, or nobody would be woken.
+    # An alert that arrives after the look must find the wake-up file gone, or the sender would not be woken.
     looked = []
     names = queue.spool.names
 
@@ -925,7 +938,7 @@ def test_a_sender_that_is_killed_while_slack_answers_loses_nothing(queue):
         "channel = channels.load(found.channels[0], found, there)\n"
         "delivery.Delivery(queue.Queue(there), found, channel, triage.Triage(there, found)).run()\n"
     )
-    arguments = [str(FILES), queue.spool.root, queue.webhook.url]
+    arguments = [library(), queue.spool.root, queue.webhook.url]
     process = subprocess.Popen([sys.executable, "-ISBc", code, *arguments])
     assert received.wait(parts.LONGEST_WAIT)
     process.kill()

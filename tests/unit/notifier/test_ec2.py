@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ec2: the metadata service is asked by its second version, once for a boot, for half a second at most."""
+"""ec2: the metadata service is queried by its version 2, once per boot, for at most half a second."""
 
 import contextlib
 import json
@@ -21,12 +21,12 @@ BOOT = "0123456789abcdef0123456789abcdef"
 ID, REGION, ACCOUNT = "i-0123456789abcdef0", "eu-central-1", "123456789012"
 DOCUMENT = {"instanceId": ID, "region": REGION, "accountId": ACCOUNT, "architecture": "x86_64", "version": "2017-09-30"}
 WHOLE = Instance(ID, "web", REGION, ACCOUNT)
-# Half a second, and what a busy machine takes for the rest.
+# Half a second, and the delay of a busy machine.
 LONGEST_SECONDS = 1.5
 
 
 class Service(threading.Thread):
-    """An instance metadata service as AWS documents it, on the loopback interface, and others that are none."""
+    """An instance metadata service as AWS documents it, on the loopback interface, or something else in its place."""
 
     def __init__(self, way="v2", name="web", document=None):
         super().__init__(daemon=True)
@@ -168,7 +168,7 @@ def test_any_answer_is_read_without_an_error(raw):
     there.shutdown(socket.SHUT_WR)
 
     class Connected:
-        """A socket that is connected already."""
+        """A socket that is already connected."""
 
         def __enter__(self):
             return self
@@ -177,7 +177,7 @@ def test_any_answer_is_read_without_an_error(raw):
             here.close()
 
         def connect(self, _address):
-            """Nothing is to be done."""
+            """Do nothing."""
 
         def __getattr__(self, name):
             return getattr(here, name)
@@ -193,7 +193,7 @@ def test_any_answer_is_read_without_an_error(raw):
         there.close()
 
 
-# -- once for a boot ---------------------------------------------------------------------------------------------------
+# -- once per boot -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_a_boot_is_told_by_the_kernel_or_by_systemd(tmp_path, monkeypatch, text,
     assert boot.identity() == expected
 
 
-# -- whether it is asked -----------------------------------------------------------------------------------------------
+# -- whether it is queried ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

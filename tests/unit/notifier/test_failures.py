@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""failures: how many attempts an address made, by sshd's lines and nobody else's, and in bounded time."""
+"""failures: the number of attempts from an address, by sshd's lines only, and in bounded time."""
 
 import json
 import os
@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import wait_for
-from ssh_login_notify import failures, overflow, root_reader
+from ssh_login_notify import failures, overflow, root_reader, sshd_log
 from ssh_login_notify.root_reader import RootReader
+
+pytestmark = pytest.mark.each
 
 ADA = "203.0.113.50"
 OTHER = "192.0.2.1"
 NOW = time.time()
 KEY = "ED25519 SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 CERTIFICATE = f"ED25519-CERT SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG ID {{}} (serial 0) CA {KEY}"
-# The user's name stands for itself; all lines are of the same address.
+# The user's name is literal. All lines are about the same address.
 FORMS = {
     "Failed password for {user} from {address} port 45006 ssh2": failures.PASSWORD,
     "Failed password for invalid user {user} from {address} port 45006 ssh2": failures.PASSWORD,
@@ -56,6 +58,7 @@ def entry(message, at=NOW, pid=100, **others):
         "_SOURCE_REALTIME_TIMESTAMP": str(int(at * 1e6)),
         "_UID": "0",
         "_PID": str(pid),
+        "SYSLOG_PID": str(pid),
         "_EXE": "/usr/sbin/sshd",
         "_TRANSPORT": "syslog",
         "MESSAGE": message,
@@ -69,13 +72,13 @@ def refused(user="root", address=ADA, port=45006):
 
 @pytest.fixture(autouse=True)
 def _now(monkeypatch):
-    """The tests' times are those of one moment."""
+    """Fix the current time for these tests."""
     monkeypatch.setattr(time, "time", lambda: NOW)
 
 
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
-    """A journal, and a journalctl that prints it and notes what it was asked."""
+    """A journal, and a journalctl that prints it and records its arguments."""
     program = (
         "import os, sys, time\n"
         f"os.chdir({str(tmp_path)!r})\n"
@@ -86,7 +89,7 @@ def journal(tmp_path, monkeypatch):
         "sys.exit(int(open('fails').read()) if os.path.exists('fails') else 0)\n"
     )
     parts.make_journal(tmp_path, monkeypatch, program)
-    monkeypatch.setattr(failures, "LOG_FILES", ())
+    monkeypatch.setattr(sshd_log, "LOG_FILES", ())
     return Written(tmp_path)
 
 
@@ -252,7 +255,7 @@ def test_lines_that_are_not_sshds_do_not_count(journal, forged):
     [
         {"_EXE": "/usr/lib/openssh/sshd-session"},
         {"_EXE": "/usr/sbin/sshd (deleted)"},
-        {"_EXE": None},  # the process was gone before journald looked
+        {"_EXE": None},  # the process had ended before journald looked
         {"MESSAGE": list(refused("\udce9".encode("utf-8", "surrogatepass").decode("latin-1")).encode("latin-1"))},
         {"_SOURCE_REALTIME_TIMESTAMP": None, "__REALTIME_TIMESTAMP": str(int(NOW * 1e6))},
     ],
@@ -274,7 +277,8 @@ def test_the_journal_is_asked_for_sshds_lines_alone(journal):
     failures.Log().before(ADA, NOW)
     words = journal.calls()[0].split()
     assert f"--since=@{int(NOW - failures.BEFORE_SECONDS)}" in words
-    assert words[-5:] == ["_UID=0", "_TRANSPORT=syslog", *(f"SYSLOG_IDENTIFIER={name}" for name in failures.NAMES)]
+    wanted = ["_UID=0", "_TRANSPORT=syslog", *(f"SYSLOG_IDENTIFIER={name}" for name in sshd_log.NAMES)]
+    assert words[-len(wanted) :] == wanted
 
 
 def test_one_look_serves_a_storm_of_logins(journal):
@@ -351,8 +355,8 @@ def test_a_time_that_no_login_has_is_not_looked_for(journal, at):
 def log_file(tmp_path, monkeypatch):
     path = tmp_path / "auth.log"
     path.write_text("")
-    monkeypatch.setattr(failures, "MACHINE_ID", str(tmp_path / "missing"))
-    monkeypatch.setattr(failures, "LOG_FILES", (str(tmp_path / "missing"), str(path)))
+    monkeypatch.setattr(sshd_log, "MACHINE_ID", str(tmp_path / "missing"))
+    monkeypatch.setattr(sshd_log, "LOG_FILES", (str(tmp_path / "missing"), str(path)))
     return path
 
 
@@ -391,7 +395,7 @@ def test_busybox_writes_the_facility_behind_the_host(log_file):
 def test_times_are_read_in_both_forms(monkeypatch, text, now, at):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    found = failures.of_file(f"{text} web1 sshd[1]: x", now)
+    found = sshd_log.of_file(f"{text} web1 sshd[1]: x", now)
     monkeypatch.undo()
     time.tzset()
     assert found == (at, 1, "x")
@@ -401,7 +405,7 @@ def test_times_are_read_in_both_forms(monkeypatch, text, now, at):
     "text", ["Foo 31 23:59:58", "Feb 31 x3:59:58", "2025-13-41T99:59:58Z", "2025-12-31T23:59:58+x"]
 )
 def test_a_line_without_a_time_does_not_count(text):
-    assert failures.of_file(f"{text} web1 sshd[1]: x", NOW) is None or "31" in text
+    assert sshd_log.of_file(f"{text} web1 sshd[1]: x", NOW) is None or "31" in text
 
 
 def test_only_the_end_of_a_file_is_read_and_then_what_is_new(log_file, monkeypatch):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The finisher: a child that makes alerts, whose death or delay loses nothing."""
+"""The finisher: a child that builds alerts. Nothing is lost if it dies or is late."""
 
 import json
 import os
@@ -12,6 +12,8 @@ import parts
 import pytest
 from ssh_login_notify import alert, finisher, outbox, overflow, paths
 from ssh_login_notify.finisher import Finisher, finish
+
+pytestmark = pytest.mark.each
 
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
@@ -44,7 +46,7 @@ def test_more_may_be_given_after_all_was_done(spool, capture):
 
 
 def kill(child):
-    """Kill the finisher's process, and see it dead."""
+    """Kill the finisher's process, and wait for its death."""
     os.kill(child._children[0], signal.SIGKILL)
     stat = parts.Path(f"/proc/{child._children[0]}/stat")
     parts.wait_for(lambda: stat.read_text().split()[2] == "Z")
@@ -98,7 +100,7 @@ def test_a_capture_that_another_has_finished_is_no_trouble(spool, said):
 
 
 def test_a_capture_that_two_finish_at_a_time_makes_one_alert(spool, capture, monkeypatch):
-    """A finisher outlives its observer, which was killed, and the next observer has one too."""
+    """A finisher outlives its observer, which was killed, and the next observer has a finisher too."""
     build = alert.build
     with monkeypatch.context() as slow:
         slow.setattr(alert, "build", lambda *parts: (os.kill(os.getpid(), signal.SIGSTOP), build(*parts))[1])
@@ -119,8 +121,8 @@ def test_a_capture_whose_finisher_is_killed_is_the_next_ones(spool, capture):
     with parts.another_process(spool.claim, NAME):
         child.submit(NAME, "rsync")
         child.submit(LATER, "git")
-        parts.wait_for(lambda: spool.names("outgoing") == [LATER])  # it does not wait for the one before
-        for _time in range(50):  # nor does it end, or another begin in its place, before it knows
+        parts.wait_for(lambda: spool.names("outgoing") == [LATER])  # it does not wait for the previous one
+        for _time in range(50):  # it does not end, and no other replaces it, before it knows
             assert not child.is_done()
             time.sleep(0.01)
     parts.wait_for(child.is_done)
@@ -184,7 +186,7 @@ def test_a_capture_from_memory_becomes_an_alert_as_one_from_the_spool(spool, sai
 
 
 def sees(monkeypatch, tmp_path, **more):
-    """Have the role's file say what a host with systemd is."""
+    """Have the role's file describe a host with systemd."""
     host = tmp_path / "host.json"
     host.write_text(json.dumps(dict({"scheduler": "systemd", "sandbox_without": []}, **more)))
     monkeypatch.setattr(paths, "HOST", str(host))
@@ -235,13 +237,13 @@ def test_the_observer_does_not_wait_for_it(spool, capture, monkeypatch):
     child.submit(LATER, "rsync")
     assert not child.is_done()
     assert not child.is_done()
-    while not child.is_done():  # it gives what was left to another child, once
+    while not child.is_done():  # it passes the rest to another child, once
         for process in child._children:
             os.kill(process, signal.SIGKILL)
 
 
 def test_where_the_spool_takes_no_sign_to_wake_the_one_elsewhere_does(spool, monkeypatch, said):
-    """Its state/ can only be read, say: the alert is in outgoing/, and nobody would start the sender."""
+    """For example, its state/ is read-only: the alert is in outgoing/, and nothing would start the sender."""
     monkeypatch.setattr(type(spool), "wake", lambda _spool: False)
     monkeypatch.setattr(outbox, "start_sender", lambda _spool: None)
     outbox.put(spool, "1763884862.123456-4242", b"alert")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The follower: a later session of a connection is reported, once, whatever was reported before."""
+"""The follower: a later session of a connection is reported once, whatever was reported before."""
 
 import json
 import os
@@ -21,13 +21,16 @@ from ssh_login_notify.processes import Processes
 from ssh_login_notify.rules import is_ignored
 from ssh_login_notify.spool import Lock, Spool
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 NAME = "1763884862.123456-4242"
 MONITOR, SERVER, CHILD = 100, 101, 102
 START = 1000 + MONITOR
 
 
 class Host:
-    """A host with one connection that was reported, and its follower, which looks when it is told to."""
+    """A host with one reported connection and its follower, which looks when a test tells it to."""
 
     def __init__(self, spool, root, monkeypatch):
         self.spool = spool
@@ -133,7 +136,7 @@ def test_a_session_while_no_process_watched_is_reported(host):
 def test_the_state_of_a_connection_is_kept_for_the_next_follower(host):
     host.reported(RSYNC, remembered="0:102")
     host.look()
-    host.serve("@notty", reaped_faults=250)  # this is the transfer, which was seen, and is over
+    host.serve("@notty", reaped_faults=250)  # this is the transfer, which was seen, and has ended
     host.look(2)
     host.follower = Follower(host.spool)
     host.serve("@notty", reaped_faults=500)
@@ -145,7 +148,7 @@ def test_a_connection_that_is_over_is_forgotten(host):
     host.reported()
     host.look()
     host.run("-bash", start=1)
-    host.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]", start=START + 1)  # another, with the same pid
+    host.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]", start=START + 1)  # another process with the same pid
     host.look()
     assert (host.alerts, host.spool.names("open")) == ([], [])
 
@@ -216,7 +219,7 @@ def test_a_record_that_can_not_be_removed_keeps_no_follower(host, monkeypatch):
 
 @pytest.mark.parametrize("changed", ["its own module", "any other file"])
 def test_a_follower_ends_when_the_program_has_changed(host, monkeypatch, tmp_path, changed):
-    """It would look with the former program for as long as a connection is open."""
+    """Otherwise it would run the old program as long as a connection is open."""
     manifest = tmp_path / "manifest.json"
     manifest.write_text("of before")
     monkeypatch.setattr(paths, "MANIFEST", str(manifest))
@@ -252,7 +255,7 @@ def test_it_rests_at_least_so_long_that_it_takes_a_twentieth_of_a_processor(host
 
 
 def followers(spool):
-    """The pid that holds the follower's lock, if any does."""
+    """Return the pid that holds the follower's lock, if any."""
     found = []
     inode = os.stat(spool.path("follower.lock")).st_ino if os.path.exists(spool.path("follower.lock")) else 0
     with open("/proc/locks", encoding="ascii") as locks:
@@ -264,7 +267,7 @@ def followers(spool):
 
 
 def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch, said):
-    """With real processes; any that stays for a while does for sshd's."""
+    """With real processes. Any process that stays for a while can act as sshd's."""
     sshd = subprocess.Popen(["sleep", "60"])
     try:
         stat = parts.Path(f"/proc/{sshd.pid}/stat").read_bytes()
@@ -291,7 +294,7 @@ def test_one_process_follows_and_another_after_it_was_killed(spool, monkeypatch,
 
 
 def close(host):
-    """End the connection: its pid is another process's."""
+    """End the connection: its pid now belongs to another process."""
     host.proc.remove(SERVER)
     host.proc.add(MONITOR, 50, "sshd", "sshd: deploy [priv]", start=START + 1)
 
@@ -336,7 +339,7 @@ def test_a_record_of_an_earlier_version_tells_no_end(host, said):
 
 
 def noted(host, seconds_ago):
-    """Have the follower before have watched until then."""
+    """Make the previous follower have watched until then."""
     lock = host.spool.path("follower.lock")
     parts.Path(lock).touch()
     os.utime(lock, (time.time() - seconds_ago,) * 2)
@@ -378,7 +381,7 @@ def test_it_notes_that_it_watches_only_where_an_end_is_to_be_told(host, tells_en
 
 @pytest.mark.parametrize("place", ["queue", "remove"])
 def test_an_end_is_the_same_alert_after_a_kill(host, monkeypatch, said, place):
-    """So the queue has it once, and a channel can tell that it has told of it."""
+    """So the queue has it once, and a channel can recognize it as already sent."""
     host.reported(INTERACTIVE, tells_end=True)
     host.look()
     close(host)
@@ -446,14 +449,14 @@ def test_a_record_on_the_disk_replaces_the_one_in_memory(host, monkeypatch):
 
 
 def test_as_systemds_service_it_ends_well_once_nothing_is_left(host):
-    host.reported(start=1)  # it is over
+    host.reported(start=1)  # it has ended
     assert follower.main() == 0
     assert host.spool.names("open") == []
 
 
 @pytest.mark.parametrize("left", ["a record that stays", "a file of somebody's", "a file in its place", "no spool"])
 def test_as_systemds_service_it_is_not_started_again_at_once_where_something_is_left(host, monkeypatch, said, left):
-    """The path unit would, for its directory is not empty."""
+    """Otherwise the path unit would start it, because its directory is not empty."""
     directory = parts.Path(host.spool.path("open"))
     if left == "a record that stays":
         host.reported(start=1)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""geo_database: a library and files that root alone can write to are used, and what they say is a hint.
+"""geo_database: a library and files that only root can write to are used, and their result is a hint.
 
-The library is one of the tests' own here, with the interface of maxminddb; the scenario `channels` has the real one.
+These tests have a library of their own, with the interface of maxminddb. The scenario `channels` has the real one.
 """
 
 import json
@@ -114,21 +114,21 @@ def test_a_library_that_others_can_write_to_is_not_loaded(host, what):
     package = host / "site" / "maxminddb"
     (package / "new").mkdir()
     (package / what).chmod(0o777)
-    assert "no library maxminddb that root alone can write to" in problem(database(host, **MAXMIND))
+    assert "or users other than root can write to it" in problem(database(host, **MAXMIND))
     assert "maxminddb" not in sys.modules
 
 
 @needs_root
 def test_a_library_of_another_user_is_not_loaded(host):
     os.chown(str(host / "site" / "maxminddb" / "__init__.py"), 1, -1)
-    assert "no library maxminddb" in problem(database(host, **MAXMIND))
+    assert "the library maxminddb is missing" in problem(database(host, **MAXMIND))
 
 
 @needs_root
 @pytest.mark.parametrize("text", ["raise ImportError('another Python')", "1/0", "import no_such_module", "("])
 def test_a_library_that_can_not_be_loaded_is_missing(host, text):
     (host / "site" / "maxminddb" / "__init__.py").write_text(text)
-    assert "no library maxminddb" in problem(database(host, **MAXMIND))
+    assert "the library maxminddb is missing" in problem(database(host, **MAXMIND))
 
 
 def test_where_there_is_no_library_it_is_missing(host, monkeypatch):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""groups: who is in a group is asked of the host, and a directory that hangs or fails is nobody's group."""
+"""groups: the host decides who is in a group, and a directory service that hangs or fails puts nobody in one."""
 
 import grp
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded")
 
 @pytest.fixture(autouse=True)
 def said(monkeypatch):
-    """Forget what other tests have asked; return what goes to the log."""
+    """Forget the results of other tests, and return the lines of the log."""
     found = []
     monkeypatch.setattr(groups, "_answers", {})
     monkeypatch.setattr(groups, "_silent_until", 0.0)
@@ -25,7 +25,7 @@ def said(monkeypatch):
 
 
 def members():
-    """Yield some of this machine's accounts, each with a group that it is in."""
+    """Yield some of this machine's accounts, each with one of its groups."""
     primary = [(entry.pw_name, grp.getgrgid(entry.pw_gid).gr_name) for entry in pwd.getpwall()[:3]]
     names = {entry.pw_name for entry in pwd.getpwall()}
     return primary + [(name, group.gr_name) for group in grp.getgrall() for name in group.gr_mem if name in names][:3]
@@ -49,7 +49,7 @@ def test_nobody_else_is_in_it(names, user):
 
 @pytest.fixture
 def hanging_directory(monkeypatch):
-    """A directory that does not answer: the look-up for a user takes for ever."""
+    """A directory service that does not answer: looking up a user never ends."""
     asked = []
 
     def getpwnam(user):
@@ -68,7 +68,7 @@ def test_a_directory_that_hangs_delays_a_burst_of_logins_once_and_nobody_is_in_a
     assert time.monotonic() - began < 2
     assert len(hanging_directory) == 1
     (sentence,) = said
-    assert "no rule with `group` matches: look at the directory" in sentence
+    assert "no rule with `group` matches: check the directory" in sentence
     # No child is left behind.
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -11,7 +11,7 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, alert, needs_root
-from ssh_login_notify import ballast, config, health, overflow, paths, sshds, units
+from ssh_login_notify import ballast, config, health, overflow, paths, sshds, suppressed, units
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.health import CRITICAL, WARNING, examine
 from ssh_login_notify.open_connections import OpenConnections, Record
@@ -21,7 +21,7 @@ pytestmark = needs_root
 
 
 class Host:
-    """Where all is well until a test breaks something."""
+    """A healthy host, until a test breaks something."""
 
     def __init__(self, root, monkeypatch, spool):
         self.spool = spool
@@ -43,7 +43,7 @@ class Host:
         return {problem.key: problem for problem in examine(self.spool).problems}
 
     def only(self):
-        """The one problem that there is."""
+        """Return the only problem."""
         (problem,) = examine(self.spool).problems
         what, colon, mend = problem.sentence.partition(": ")
         assert what
@@ -59,7 +59,7 @@ def host(tmp_path, monkeypatch, spool):
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_a_users_environment_in_the_auth_part_is_critical_unless_it_is_accepted(host, accepted):
-    """It takes effect before the line does, and reaches it by an include as well."""
+    """It takes effect before the line does, also through an include."""
     sshd, other = host.pam, host.pam.parent / "common-auth"
     other.write_text("auth required pam_env.so user_readenv=1\n")
     sshd.write_text("@include common-auth\n" + sshd.read_text())
@@ -125,7 +125,7 @@ def test_the_line_may_follow_pam_selinux_close_and_rules_of_other_parts(host):
 
 
 class Second:
-    """An sshd that uses a PAM service of its own."""
+    """An sshd that uses its own PAM service."""
 
     title = "/usr/sbin/sshd-second on port 2222"
     key = "/usr/sbin/sshd-second -p2222"
@@ -202,7 +202,7 @@ def test_a_file_that_is_not_as_installed_is_critical_and_named(host, name, damag
 
 @pytest.mark.parametrize("mode", [0o644, 0o000, 0o055, 0o4755, 0o2755, 0o775])
 def test_a_program_that_can_not_be_executed_as_it_should_is_critical(host, mode):
-    """`python3 PROGRAM status` still runs."""
+    """`python3 PROGRAM status` still works."""
     program = host.library.parent / "program"
     program.chmod(mode)
     problem = host.only()
@@ -286,57 +286,78 @@ def test_of_many_files_a_few_are_named(host):
 
 
 @pytest.fixture
-def systemd(monkeypatch, tmp_path):
-    """A systemd that says of the units what it is told to."""
-    program = tmp_path / "systemctl"
-    monkeypatch.setattr(paths, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(paths, "PATH_UNIT", str(tmp_path))
-    monkeypatch.setattr(paths, "SYSTEMCTL", str(program))
-
-    def says(path, timer, path_timer="active", follow="active", shown=""):
-        asked = "is-active ssh-login-notify.path ssh-login-notify-follow.path "
-        asked += "ssh-login-notify-path.timer ssh-login-notify.timer"
-        told = f"{path}\\n{follow}\\n{path_timer}\\n{timer}\\n"
-        show = f"[ $1 = show ] && printf '{shown}' && exit"
-        program.write_text(f'#!/bin/sh\n{show}\n[ "$*" = "{asked}" ] && printf "{told}"\nexit 3\n')
-        program.chmod(0o755)
-
-    return says
+def systemd(host, monkeypatch, tmp_path):
+    return parts.Systemd(tmp_path, monkeypatch)
 
 
 @pytest.mark.whole
-def test_a_unit_that_is_not_active_is_critical(host, systemd):
-    systemd("active", "active")
+@pytest.mark.parametrize("name", paths.UNITS)
+@pytest.mark.parametrize("state", ["failed", "inactive"])
+def test_a_unit_that_is_not_active_is_critical(host, systemd, name, state):
     assert host.problems() == {}
-    systemd("failed", "active")
-    assert host.only().sentence == "the systemd unit ssh-login-notify.path is failed: run the role again"
-    systemd("active", "inactive")
-    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.timer")
-    systemd("active", "active", "inactive")
-    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-path.timer")
-    systemd("active", "active", follow="failed")
-    assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify-follow.path")
+    systemd.has(name, ActiveState=state)
+    assert host.only().sentence == f"the systemd unit {name} is {state}: run the role again"
+    assert (host.only().severity, host.only().key) == (CRITICAL, name)
+
+
+@pytest.mark.parametrize("name", [*paths.UNITS, *paths.SERVICES])
+def test_a_unit_that_is_masked_is_critical(host, systemd, name):
+    """A service need not be active, so nothing else would show it."""
+    systemd.has(name, LoadState="masked", ActiveState="inactive", FragmentPath="", ExecStart="")
+    mend = f"systemctl unmask {name}, and run the role again"
+    assert host.only().sentence == f"the systemd unit {name} is masked: {mend}"
+    assert (host.only().severity, host.only().key) == (CRITICAL, name)
+
+
+@pytest.mark.parametrize("name", paths.SERVICES)
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"ExecStart": "{ path=/bin/true ; argv[]=/bin/true ; }"}, "starts /bin/true and not {program}"),
+        ({"ExecStart": "{ path={program} ; argv[]={program} --help ; }"}, "starts {program} --help and not {program} "),
+        ({"ExecStart": ""}, "starts nothing and not {program}"),
+        ({"ConditionResult": "no", "ConditionTimestampMonotonic": "5"}, "is skipped by systemd"),
+        ({"Result": "exec-condition"}, "is skipped by systemd"),
+        ({"FragmentPath": "/etc/systemd/system.control/x"}, "was read from /etc/systemd/system.control/x and not from"),
+        ({"LoadState": "not-found", "FragmentPath": ""}, "is not-found"),
+    ],
+)
+def test_a_service_that_a_drop_in_or_another_file_has_changed_is_critical(host, systemd, name, changes, what):
+    systemd.has(name, **{key: text.replace("{program}", paths.PROGRAM) for key, text in changes.items()})
+    assert what.format(program=paths.PROGRAM) in host.only().sentence
+    assert (host.only().severity, host.only().key) == (CRITICAL, name)
+
+
+@pytest.mark.parametrize("name", paths.SERVICES)
+def test_a_service_that_was_never_started_was_not_skipped(host, systemd, name):
+    """systemd reports `no` for a condition that it has not checked yet."""
+    systemd.has(name, ConditionResult="no", ConditionTimestampMonotonic="0", Result="success")
+    assert host.problems() == {}
 
 
 @pytest.mark.parametrize("code", [218, 226, 228])
 def test_a_service_that_systemd_could_not_start_is_critical_at_once(host, systemd, code):
-    """A container without nesting ends it with 226/NAMESPACE, before the program runs."""
-    codes = {"ssh-login-notify.service": code, "ssh-login-notify-follow.service": 0}
-    shown = "\\n".join(f"Id={name}\\nExecMainStatus={code}\\n" for name, code in codes.items())
-    systemd("active", "active", shown=shown)
+    """In a container without nesting it fails with 226/NAMESPACE, before the program runs."""
+    systemd.has("ssh-login-notify.service", ExecMainStatus=str(code))
     assert (host.only().severity, host.only().key) == (CRITICAL, "ssh-login-notify.service")
     assert f"systemd could not start ssh-login-notify.service (exit code {code}, " in host.only().sentence
 
 
 @pytest.mark.parametrize("code", [0, 2, 9, 75])
 def test_a_run_that_ended_by_itself_is_not_reported_as_a_failed_start(host, systemd, code):
-    systemd("active", "active", shown=f"Id=ssh-login-notify.service\\nExecMainStatus={code}\\n")
+    systemd.has("ssh-login-notify.service", ExecMainStatus=str(code))
     assert host.problems() == {}
+
+
+def test_lines_of_sshd_that_journald_has_dropped_are_a_warning(host, monkeypatch):
+    monkeypatch.setattr(suppressed, "lately", lambda **_how: suppressed.Suppressed(12, "ssh.service", 1))
+    assert (host.only().severity, host.only().key) == (WARNING, "journal")
+    assert host.only().sentence.startswith("journald has dropped 12 messages of ssh.service in the last hour: find out")
 
 
 @pytest.fixture
 def installed(host, monkeypatch):
-    """What the role has written down about the host, as the test wants it."""
+    """Write the role's file about the host, as the test needs it."""
 
     def says(scheduler, sandbox_without=()):
         path = host.library.parent / "host.json"
@@ -348,7 +369,7 @@ def installed(host, monkeypatch):
 
 @pytest.mark.parametrize("missing", ["SYSTEMD", "PATH_UNIT"])
 def test_systemd_that_is_to_start_the_sender_but_is_gone_is_critical(host, systemd, installed, monkeypatch, missing):
-    systemd("active", "active")
+    systemd.has()
     installed("systemd")
     assert host.problems() == {}
     monkeypatch.setattr(paths, missing, str(host.library / "missing"))
@@ -357,7 +378,7 @@ def test_systemd_that_is_to_start_the_sender_but_is_gone_is_critical(host, syste
 
 @pytest.mark.parametrize("scheduler", ["cron", "none"])
 def test_systemd_that_the_role_did_not_find_is_reported(host, systemd, installed, monkeypatch, scheduler):
-    systemd("active", "active")
+    systemd.has()
     installed(scheduler)
     assert (host.only().severity, host.only().key) == (WARNING, "scheduler")
     monkeypatch.setattr(paths, "SYSTEMD", str(host.library / "missing"))
@@ -365,7 +386,7 @@ def test_systemd_that_the_role_did_not_find_is_reported(host, systemd, installed
 
 
 def test_refused_parts_of_the_sandbox_are_shown_and_are_not_a_problem(host, systemd, installed):
-    systemd("active", "active")
+    systemd.has()
     installed("systemd", ["namespaces"])
     found = examine(host.spool)
     assert found.problems == []
@@ -377,7 +398,7 @@ def test_refused_parts_of_the_sandbox_are_shown_and_are_not_a_problem(host, syst
 
 @pytest.fixture
 def open_connection(host, monkeypatch):
-    """A connection that stays open; nobody waits long for a follower."""
+    """A connection that stays open, with a short wait for a follower."""
     monkeypatch.setattr(health, "FOLLOWED_SECONDS", 0.3)
     OpenConnections(host.spool).keep(Record(alert(), os.getpid(), 1, ":"))
 
@@ -486,7 +507,9 @@ def test_a_silence_that_is_too_long_is_critical(host):
 
 def test_a_host_that_never_delivered_anything_is_silent_since_it_was_installed(host):
     host.configure(longest_silence=26)
-    os.utime(str(host.library / "manifest.json"), (time.time() - 27 * 3600,) * 2)
+    os.utime(str(host.library / "manifest.json"), (time.time() - 23 * 3600,) * 2)
+    assert host.problems() == {}
+    host.configure(longest_silence=22)
     assert host.only().key == "silence"
 
 

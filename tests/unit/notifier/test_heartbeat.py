@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""heartbeat: it takes the way of a login's alert, and the dead man's switch is pinged only while all is well."""
+"""heartbeat: it is delivered as a login's alert is, and the dead man's switch is pinged only while all is well."""
 
 import json
 

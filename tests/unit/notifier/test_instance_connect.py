@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""instance_connect: a key is one of EC2 Instance Connect if its own program says so, and by nobody else's words."""
+"""instance_connect: a key belongs to EC2 Instance Connect only if its own program says so."""
 
 import json
 import pwd
@@ -10,7 +10,7 @@ from collections import namedtuple
 import parts
 import pytest
 from parts import FINGERPRINT, alert, configuration
-from ssh_login_notify import context, ec2, failures, instance_connect, lookups
+from ssh_login_notify import context, ec2, instance_connect, lookups, root_reader, sshd_log
 from ssh_login_notify.root_reader import RootReader
 
 NOW = 1763884801.0
@@ -76,9 +76,9 @@ def test_nobody_elses_words_count(journal, found):
 
 def test_where_there_is_no_journal_no_log_file_is_read(journal, monkeypatch, tmp_path):
     journal(entry(WHOLE))
-    monkeypatch.setattr(failures, "JOURNALS", ())
+    monkeypatch.setattr(sshd_log, "JOURNALS", ())
     (tmp_path / "auth.log").write_text(WHOLE)
-    monkeypatch.setattr(failures, "LOG_FILES", (str(tmp_path / "auth.log"),))
+    monkeypatch.setattr(sshd_log, "LOG_FILES", (str(tmp_path / "auth.log"),))
     assert instance_connect.principal(FINGERPRINT, NOW) is None
 
 
@@ -90,6 +90,9 @@ def test_an_account_that_is_missing_or_roots_is_none(monkeypatch):
 
 def test_the_sender_asks_a_child_that_is_still_root(journal, spool, monkeypatch):
     journal(entry(WHOLE))
+    # The tests' journalctl is a Python program, which starts slowly on a busy machine.
+    monkeypatch.setattr(instance_connect, "READ_SECONDS", 30.0)
+    monkeypatch.setattr(root_reader, "LOOKUP_ANSWER_SECONDS", 30.0)
     monkeypatch.setattr(lookups, "looks_like_ec2", lambda: True)
     instance = {"id": "i-0123456789abcdef0", "name": "", "region": "eu-central-1", "account": "123456789012"}
     monkeypatch.setattr(ec2, "of_this_host", lambda _spool: instance)

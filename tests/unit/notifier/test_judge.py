@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""judge: each weight is given for its reason, in words, and for nothing that the user has chosen."""
+"""judge: each weight has its reason, in words, and never depends on what the user has chosen."""
 
 import time
 
@@ -9,7 +9,7 @@ import pytest
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import judge as judge_module
 from ssh_login_notify import wording
-from ssh_login_notify.alert import HEARTBEAT, REPEATS, own
+from ssh_login_notify.alert import HEARTBEAT, REPEATS, missed, own
 from ssh_login_notify.failures import HEAVY_FROM
 from ssh_login_notify.judge import Judge, root_accounts
 from ssh_login_notify.memory import Memory
@@ -35,6 +35,10 @@ def weigh(memory, login, before=(), people=(), **sources):
     return weighed["weights"], wording.reasons(weighed)
 
 
+def test_missed_logins_are_suspicious(memory):
+    assert Judge(configuration(), memory).weigh(missed(1, ["x"]))["weights"] == [ANOMALY]
+
+
 def test_a_login_like_those_before_is_light(memory):
     assert weigh(memory, alert(9)) == ([], [])
     assert weigh(memory, alert(9), people=PEOPLE) == ([], [])
@@ -45,7 +49,7 @@ def test_a_login_like_those_before_is_light(memory):
     [
         ({"user": "ada"}, "the first login of this user"),
         ({"methods": [{"method": "publickey", "fingerprint": OTHER}]}, "the first login with this key"),
-        ({"methods": [{"method": "gssapi-with-mic", "principal": "a@B"}]}, "the first login in this way"),
+        ({"methods": [{"method": "gssapi-with-mic", "principal": "a@B"}]}, "the first login by this method"),
         ({"address": "192.0.2.7"}, "the first login from 192.0.2.0/24"),
         ({"type": "SCP"}, "the first login of this type"),
         ({"address": "192.0.2.7", "type": "SCP"}, "the first login from 192.0.2.0/24 and of this type"),

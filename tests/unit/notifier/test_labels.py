@@ -16,7 +16,7 @@ NAME = "1763884862.123456-4242"
 
 
 class Host:
-    """A host with SELinux, on which all is labelled as it should be until a test changes a label."""
+    """A host with SELinux, where all labels are right until a test changes one."""
 
     def __init__(self, root, spool, monkeypatch):
         self.spool = spool
@@ -63,7 +63,7 @@ def test_a_lost_label_is_reported_with_the_fix(host, which):
     path = host.spool.path(which).rstrip("/")
     host.labels[path] = WRONG
     (fault,) = host.faults()
-    assert fault.startswith(f"{path} has the SELinux type var_spool_t, sshd can only write to var_auth_t: ")
+    assert fault.startswith(f"{path} has the SELinux type var_spool_t, but sshd can only write to var_auth_t: ")
     assert f"`restorecon -Rv {host.spool.root}`" in fault
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""languages: each language says all that English says, with the same values, and nobody's text is a template."""
+"""languages: each language says all that English says, with the same values, and no user's text is a template."""
 
 import importlib
 import json
@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import FILES, FINGERPRINT, alert, configuration, logout
 from ssh_login_notify import channels, languages, settings, wording
-from ssh_login_notify.alert import HEARTBEAT, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, own
+from ssh_login_notify.alert import HEARTBEAT, MUTE, REPEATS, SELF_CHECK, SUMMARY, TEST, missed, own
 from ssh_login_notify.channels import slack
 from ssh_login_notify.languages import en
 from ssh_login_notify.text import printable
@@ -26,10 +26,10 @@ from tests.lab import chats
 
 NOW = 1763884862.0
 PACKAGE = FILES / "ssh_login_notify"
-# The kinds of channels that tests.lab.chats has settings for.
+# The kinds of channels for which tests.lab.chats has settings.
 CHATS = ("teams", "discord", "google_chat", "telegram", "mattermost", "ntfy")
 OTHERS = [code for code in settings.LANGUAGES if code != "en"]
-# What could be a template, if anybody took it for one.
+# Texts that could be mistaken for templates.
 HOSTILE = ["{", "}", "{}", "{0}", "{server}", "{who.__class__}", "{0.__init__.__globals__}", "{value!r:>9999}", "%s"]
 REASONS = [
     {"key": "password"}, {"key": "unknown_key"}, {"key": "unknown_key_comment", "comment": "ada@laptop"},
@@ -63,7 +63,7 @@ def test_a_text_is_one_line_without_what_separates_values_and_names_its_placehol
 
 
 def test_every_text_is_used_and_every_key_that_is_used_is_a_text():
-    """A key is written whole, or as one of the beginnings that take a name behind them."""
+    """A key is written as a whole, or as a beginning to which a name is added."""
     used = set()
     for path in (PACKAGE / "wording.py", PACKAGE / "channels" / "slack.py"):
         used |= set(re.findall(r'"([a-z_. A-Z]+)"', path.read_text(encoding="utf-8")))
@@ -84,6 +84,7 @@ def every_message():
     yield from (own(about, []) for about in (TEST, HEARTBEAT, SELF_CHECK))
     yield from (own(about, ["x: y"]) for about in (HEARTBEAT, SELF_CHECK, MUTE, SUMMARY))
     yield own(SELF_CHECK, ["x: y", "z"])
+    yield from (missed(count, ["x: y"]) for count in (1, 2))
 
 
 @pytest.mark.parametrize("code", settings.LANGUAGES)
@@ -152,7 +153,7 @@ def test_messages_in_japanese_keep_slacks_limits(size):
 def test_no_other_language_is_loaded(code):
     values = json.dumps({"webhook_url": parts.WEBHOOK, "language": code})
     program = (
-        f"import json, sys; sys.path.insert(0, {str(FILES)!r}); from ssh_login_notify import config, wording\n"
+        f"import json, sys; sys.path.insert(0, {parts.library()!r}); from ssh_login_notify import config, wording\n"
         f"config.Configuration(json.loads({values!r}))\n"
         "print(sorted(name for name in sys.modules if name.startswith('ssh_login_notify.languages.')))"
     )
@@ -185,12 +186,12 @@ def test_each_channel_speaks_the_language_and_shows_the_context(kind, code):
         assert said in shown
     assert found.say("reason.password") in shown
     assert found.say("label.Attention") in shown
-    # Some services have escapes of their own for what stands behind that.
+    # Some services have escapes of their own for the text after that.
     assert found.say("dropped.many", count=3)[:18] in shown
 
 
 def strings(thing):
-    """All texts of a thing out of JSON."""
+    """Return all texts in a JSON value."""
     if isinstance(thing, dict):
         for name, value in thing.items():
             yield name

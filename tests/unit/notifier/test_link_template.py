@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""link_template: a link leads where the administrator says, whatever its values are."""
+"""link_template: a link has the administrator's target, whatever its values are."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -31,9 +31,9 @@ def test_a_template_of_the_form_is_taken(template):
     ("template", "words"),
     [
         ("http://grafana.example.com/{host}", "is not an address with https://"),
-        ("https://{host}/x", "placeholders only behind the host name"),
-        ("https://{host}.example.com/", "placeholders only behind the host name"),
-        ("https://x.example{user}/", "placeholders only behind the host name"),
+        ("https://{host}/x", "a placeholder before the end of the host name"),
+        ("https://{host}.example.com/", "a placeholder before the end of the host name"),
+        ("https://x.example{user}/", "a placeholder before the end of the host name"),
         ("https://ada@x.example/", "is not an address"),
         ("javascript:alert(1)", "is not an address"),
         ("https://x.example/ {host}", "is not an address"),

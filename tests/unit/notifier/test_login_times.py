@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""login_times: the hours and the last day of a rule, by the clock on the host's wall."""
+"""login_times: the hours and the last day of a rule, by the host's local time."""
 
 import datetime
 import os
@@ -19,14 +19,14 @@ from ssh_login_notify.login_times import (
     is_over,
 )
 
-# Written as of POSIX, so that no zone database is needed: the clock goes forward at 02:00 on the last Sunday of March,
-# and back at 03:00 on the last Sunday of October.
+# In POSIX notation, which needs no zone database: the clock goes forward at 02:00 on the last Sunday of March, and back
+# at 03:00 on the last Sunday of October.
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 
 
 @pytest.fixture(autouse=True)
 def zone(monkeypatch):
-    """Have the host in Berlin; the tests that need another zone say so."""
+    """Put the host in Berlin. Tests for another zone change that."""
 
     def change(name):
         monkeypatch.setenv("TZ", name)
@@ -84,7 +84,7 @@ def test_hours_are_those_of_the_wall_clock_over_midnight_and_over_the_week(hours
         ("2026-03-29 01:00:00", "02:00-03:00", False),
         ("2026-03-29 01:00:00", "03:00-04:00", True),
         ("2026-03-29 01:00:00", "22:00-03:00", False),
-        # On 2026-10-25 it goes from 02:59:59 back to 02:00:00 (01:00 UTC): both of these hours count.
+        # On 2026-10-25 it goes from 02:59:59 back to 02:00:00 (01:00 UTC). Both of these hours count.
         ("2026-10-25 00:30:00", "02:00-03:00", True),
         ("2026-10-25 01:30:00", "02:00-03:00", True),
         ("2026-10-25 02:00:00", "02:00-03:00", False),
@@ -126,7 +126,7 @@ def test_hours_hold_what_counting_minute_by_minute_from_each_beginning_finds(sec
         (["Mon-Fri 00:00-24:00", "Sat 00:00-24:00"], False),
         (["Mon-Fri 00:00-24:00", "Sat,Sun 00:00-24:00"], True),
         (["18:00-08:00", "Sat,Sun 00:00-24:00", "Mon-Fri 08:00-18:00"], True),
-        # Monday until 08:00 is a part of Sunday's night.
+        # Monday until 08:00 is part of Sunday's night.
         (["Mon-Fri 18:00-08:00", "Sat,Sun 00:00-24:00", "Mon-Fri 08:00-18:00"], False),
         (["Mon-Fri 18:00-08:00", "Sat,Sun 00:00-24:00", "Mon-Thu 08:00-18:00"], False),
         ([], False),
@@ -134,7 +134,7 @@ def test_hours_hold_what_counting_minute_by_minute_from_each_beginning_finds(sec
 )
 def test_hours_that_leave_nothing_of_the_week_are_found(texts, whole):
     assert cover_the_week(texts) is whole
-    # Minute by minute, from a Monday in a week in which no clock is set.
+    # Minute by minute, from a Monday in a week without a clock change.
     monday = time.mktime((2026, 11, 23, 0, 0, 0, 0, 0, 0))
     assert whole is all(
         any(are_in_hours(text, monday + 60 * minute) for text in texts) for minute in range(7 * 24 * 60)
@@ -162,7 +162,7 @@ def test_what_are_no_hours_is_refused_with_what_to_write_and_never_matches(text)
 )  # fmt: skip
 def test_a_date_is_a_day_that_exists_or_is_refused_with_what_to_write(text, is_date):
     assert (
-        date_problem(text) == "" if is_date else "write the last day of the rule, as '2027-03-31'" in date_problem(text)
+        date_problem(text) == "" if is_date else "the last day of the rule, such as '2027-03-31'" in date_problem(text)
     )
     assert is_over(text, 0) is not is_date
 

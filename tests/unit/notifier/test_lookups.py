@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""lookups: what is configured is added to the alerts that get a message, and nothing else is loaded or asked."""
+"""lookups: configured information is added to alerts that get a message, and nothing else is imported or queried."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import time
 
 import parts
 import pytest
-from parts import FILES, alert, configuration
+from parts import alert, configuration
 from ssh_login_notify import context, lookups, outlets
 from ssh_login_notify.alert import HEARTBEAT, from_json, own, to_json
 from ssh_login_notify.queue import Queue
@@ -20,14 +20,14 @@ from ssh_login_notify.routing import Routed, Router
 from ssh_login_notify.triage import Triage
 
 MODULES = ("boot", "ec2", "instance_connect", "reverse_dns", "geo_database")
-# What these import, beside what the sender has by its transport.
+# What these import, in addition to the imports of the sender's transport.
 OF_PYTHON = ("threading",)
 
 
 def loaded(values, signs=()):
-    """The modules that the sender loads with a configuration."""
+    """Return the modules that the sender imports with a configuration."""
     program = (
-        f"import json, sys; sys.path.insert(0, {str(FILES)!r})\n"
+        f"import json, sys; sys.path.insert(0, {parts.library()!r})\n"
         "from ssh_login_notify import config, lookups, sender\n"
         f"lookups.EC2_SIGNS = {signs!r}\n"
         f"found = config.Configuration(json.loads({json.dumps(dict(values, webhook_url=parts.WEBHOOK))!r}))\n"
@@ -90,7 +90,7 @@ def test_a_backlog_is_late_by_no_more_than_the_limit_of_a_run(spool, monkeypatch
 
 
 class Asked:
-    """In the place of the look-ups: notes for whom it is asked."""
+    """Replaces the look-ups, and records whom they were made for."""
 
     def __init__(self):
         self.users = []

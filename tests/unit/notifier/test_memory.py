@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""memory: a user's first login with a key, from a network and of a type is told from all others, once and for long."""
+"""memory: a user's first login with a key, from a network and of a type is recognized, once and for a long time."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def memory(spool):
 def test_everything_of_the_first_login_is_new_and_nothing_of_the_second(spool, memory):
     news = {KEY: [FINGERPRINT], NETWORK: ["203.0.113.0/24"], TYPE: ["SSH (interactive)"]}
     assert memory.news(alert(1), {}) == news
-    assert memory.news(alert(2), {}) == news  # nobody was told of the first yet
+    assert memory.news(alert(2), {}) == news  # the first was not delivered yet
     memory.remember(alert(1), {})
     assert memory.news(alert(2), {}) == {}
     assert Memory(spool).news(alert(2), {}) == {}
@@ -177,6 +177,7 @@ def test_it_is_bounded_whatever_is_remembered(spool, memory, monkeypatch):
     ],
     ids=range(13),
 )  # fmt: skip
+@pytest.mark.each
 @pytest.mark.usefixtures("without_garbage")
 def test_a_damaged_file_is_an_empty_memory_and_the_log_says_so(spool, contents, monkeypatch):
     said = []

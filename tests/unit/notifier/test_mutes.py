@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""mutes: only what a window names in full is muted, only root opens one, and nobody is left without a word about it."""
+"""mutes: only what a window names in full is muted, only root opens one, and its end is always reported."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def clock(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _nothing_else_runs(monkeypatch, said):
-    """No test starts a sender, or reads this machine's configuration."""
+    """Keep tests from starting a sender, and from reading this machine's configuration."""
     from ssh_login_notify import outbox
 
     monkeypatch.setattr(outbox, "start_sender", lambda _spool: None)
@@ -325,7 +325,7 @@ def test_a_window_can_end_early(spool, clock, opened):
 
 
 def test_without_a_window_there_is_nothing_to_pause_or_end(spool):
-    """Also for who has no connection."""
+    """Even for a process without a connection."""
     for change in (mutes.pause, mutes.end):
         done = change(spool)
         assert (done.window, done.is_changed) == (None, False)
@@ -337,7 +337,7 @@ def test_nobody_else_can_pause_or_end_it(spool, opened, own):
     assert Mutes(spool).window(came_in(), []) == opened
 
 
-# -- what came in -----------------------------------------------------------------------------------------------------
+# -- logins during the window -----------------------------------------------------------------------------------------
 
 
 def record(spool, window, number, **changes):
@@ -360,7 +360,7 @@ def test_the_end_says_what_came_in_by_type_and_command(spool, clock, opened):
 
 
 def test_whoever_tells_of_the_end_keeps_the_senders_lock(spool, clock, opened, monkeypatch):
-    """Where systemd does not start the sender, the outbox looks at this lock, and closes it."""
+    """If systemd does not start the sender, the outbox checks this lock, and closes it."""
     monkeypatch.setattr(mutes.outbox, "put", None)
     clock.now = NOW + 600 + mutes.LATE_SECONDS
     spool.remove("outgoing", opened["id"])
@@ -436,6 +436,7 @@ def test_what_is_counted_has_limits(spool, opened, monkeypatch):
     assert len(found.logins()) == 3
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(
     "kept",
     [b"", b"[]", b'{"1-1": 5}', b'{"1-1": {"count": "x", "kinds": {}, "logins": []}}', b'{"1-1": {}}', b"[" * 9999],
@@ -465,7 +466,7 @@ def test_muted_logins_are_known_by_their_identity(spool, opened):
 
 @pytest.fixture
 def triage(spool, opened):
-    """A run of the sender that knows this identity, but no other."""
+    """A run of the sender that knows only this identity."""
     found = Triage(spool, configuration())
     found.delivered([alert(time=NOW - 5)])
     return found

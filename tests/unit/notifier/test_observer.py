@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The observer: every capture becomes one alert, of the right kind, by one observer at a time."""
+"""The observer: every capture becomes one alert of the right type, and only one observer runs at a time."""
 
 import errno
 import json
@@ -22,15 +22,18 @@ from ssh_login_notify.outbox import start_sender
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.spool import Lock, Spool
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
-CAPTURE = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=deploy\0"  # of a connection that is over
+CAPTURE = b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=deploy\0"  # of a connection that has ended
 takes_bash = pytest.mark.skipif(not shutil.which("bash"), reason="takes bash, for exec -a")
 
 
 @pytest.fixture(autouse=True)
 def calm(monkeypatch):
-    """In this process: no hurry, and no patience."""
+    """Change neither priority nor scheduling of this process, and shorten its waits."""
     monkeypatch.setattr(observer, "set_priority", lambda nice: None)
     monkeypatch.setattr(observer, "run_first", lambda wanted: None)
     monkeypatch.setattr(observer, "TUNNEL_SECONDS", 0.1)
@@ -59,7 +62,7 @@ def test_a_login_becomes_an_alert_and_wakes_the_sender(installation):
     assert "login user=deploy from=203.0.113.50 port=45006 type=unknown auth=password" in log.read_text()
 
 
-# What sshd's processes look like: a shell named like sshd, with sshd's title for its arguments.
+# Simulated sshd processes: a shell named like sshd, with sshd's title as its arguments.
 SERVED = {
     "shell": ("@pts/0", "(exec -a -bash bash -c 'read -t 4 x <>{fifo}')"),
     "command": ("@notty", "bash -c 'sleep 4 ; : --password=hunter2'"),
@@ -96,7 +99,7 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
     for user, (ending, script) in SERVED.items():
         served = f'(exec -a "sshd: {user}{ending}" {sshd}) <<"X"\n{script.format(fifo=fifo)}\nX'
         started.append(connect(installation, programs, user, served))
-    # Up to OpenSSH 9.7 root's monitor becomes the server itself.
+    # Up to OpenSSH 9.7 root's monitor itself becomes the server.
     script = f'exec -a "sshd: root@pts/1" {sshd} <<"X"\n(exec -a -bash bash -c "sleep 4; :")\nX'
     started.append(connect(installation, programs, "root", script))
     seen = set()
@@ -112,7 +115,7 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     found = alerts_by_user(installation.spool)
-    # Over in a millisecond: it may be missed, and is never taken for anything else.
+    # It takes a millisecond. It can be missed, but is never mistaken for anything else.
     assert found.pop("true") in ("SSH (command: true)", COMMAND_OVER, SOMETHING_OVER, UNKNOWN)
     assert found == EXPECTED
     assert seen
@@ -121,7 +124,7 @@ def test_many_connections_at_once_are_told_apart_by_one_observer(installation, t
 
 
 def connect(installation, programs, user, script):
-    """Start what sshd's monitor does for a connection: the hook, then the session's server."""
+    """Do what sshd's monitor does for a connection: run the hook, then the session's server."""
     variables = {"PATH": f"{programs}:/usr/bin:/bin", "PAM_TYPE": "open_session", "PAM_USER": user}
     process = subprocess.Popen(
         [f"sshd: {user} [priv]"], executable=str(programs / "sshd"), env=variables, stdin=subprocess.PIPE,
@@ -144,7 +147,7 @@ def is_held(path):
 
 
 def observers(installation):
-    """The sessions that processes of the hook's file lead: one is one observer."""
+    """Return the sessions of the processes that run the hook's file. One session is one observer."""
     return {pid for pid in installation.processes() if getsid(pid) == pid}
 
 
@@ -162,7 +165,7 @@ def test_a_capture_that_comes_while_an_observer_is_at_work_is_taken_by_it(instal
     (first,) = wait_for(lambda: observers(installation))
     wait_for(lambda: is_held(installation.spool.path("observer.lock")))
     installation.run({"PAM_USER": "second"})
-    # The second hook's fork leaves as soon as it has written its capture down.
+    # The second hook's fork ends as soon as it has written its capture.
     wait_for(lambda: {getsid(pid) for pid in installation.processes()} == {first})
     wait_for(lambda: len(installation.names("outgoing")) == 2)
     assert set(alerts_by_user(installation.spool)) == {"first", "second"}
@@ -205,7 +208,7 @@ def test_without_systemd_the_sender_is_started_with_an_environment_of_its_own(in
 
 @pytest.fixture
 def programs(monkeypatch, tmp_path):
-    """A sender that writes down that it was started."""
+    """A sender that records its start."""
     program, started = tmp_path / "sender", tmp_path / "started"
     program.write_text(f"#!/bin/sh\necho x >> {started}\n")
     program.chmod(0o755)
@@ -233,7 +236,7 @@ def test_a_sender_is_started_and_is_nobodys_to_wait_for(spool, programs):
 
 
 def test_a_sender_that_an_observer_started_can_be_stopped(spool, programs, tmp_path):
-    """The observer ignores SIGTERM, and exec(2) hands on what is ignored."""
+    """The observer ignores SIGTERM, and exec(2) preserves ignored signals."""
     status = tmp_path / "status"
     parts.Path(paths.PROGRAM).write_text(
         f"#!/bin/sh\ngrep SigIgn /proc/$$/status > {status}.new\nmv {status}.new {status}\n"
@@ -249,7 +252,7 @@ def test_a_sender_that_an_observer_started_can_be_stopped(spool, programs, tmp_p
 
 @pytest.fixture
 def no_forks(monkeypatch):
-    """A process that is started, even one that nobody has to wait for, is a failure at once."""
+    """Make every start of a process fail at once."""
 
     def fork():
         raise AssertionError("a process was started")
@@ -272,7 +275,7 @@ def test_where_systemd_starts_the_sender_the_observer_does_not(spool, no_forks, 
 
 @pytest.mark.parametrize("refused", ["SYSTEMD", "PATH_UNIT"])
 def test_where_it_may_not_look_for_systemd_it_starts_no_sender(spool, no_forks, monkeypatch, refused):
-    """SELinux can refuse sshd's domain the look at units; a sender in that domain would reach nobody."""
+    """SELinux can deny sshd's domain access to units. A sender in that domain could not connect to anything."""
     monkeypatch.setattr(paths, "SYSTEMD", "/")
     monkeypatch.setattr(paths, "PATH_UNIT", "/")
     monkeypatch.setattr(paths, refused, "/refused")
@@ -303,7 +306,7 @@ def test_what_could_not_be_kept_is_finished_although_another_observer_has_the_lo
 
 
 def test_a_capture_that_comes_while_the_observer_ends_is_taken(spool, monkeypatch):
-    # A hook that finds the lock held leaves, so whoever holds the lock must look once more after giving it up.
+    # A hook that finds the lock held exits, so the holder must look once more after releasing it.
     run = Observer.run
     arriving = [LATER]
 
@@ -383,7 +386,7 @@ def test_a_connection_that_shows_nothing_is_not_watched_for_ever(spool, monkeypa
 
 
 def test_a_session_of_another_service_is_reported_at_once(spool, monkeypatch):
-    """There is no connection whose sshd could show anything, as long as the program runs that opened the session."""
+    """It has no sshd that could show anything while the program that opened the session runs."""
     monkeypatch.setattr(observer, "UNSERVED_SECONDS", 3 * parts.LONGEST_WAIT)
     with open("/proc/self/stat", "rb") as file:
         head = b"capture=1\0parent=%d\0parent_stat=%s\0\0" % (os.getpid(), file.read().rstrip())
@@ -396,7 +399,7 @@ def test_a_session_of_another_service_is_reported_at_once(spool, monkeypatch):
 
 
 class Silent:
-    """A connection that shows nothing, and counts how often it was looked at."""
+    """A connection that shows nothing, and counts the looks."""
 
     served_since = None
     opening = False
@@ -425,7 +428,7 @@ class Silent:
 
 
 class Showing(Silent):
-    """A connection that shows these kinds, one a look, and is over after the last."""
+    """A connection that shows these types, one per look, and ends after the last."""
 
     def __init__(self, *kinds):
         self.kinds = list(kinds)
@@ -436,7 +439,7 @@ class Showing(Silent):
 
 
 def reported(connection, pace=0.125):
-    """The kind that is reported of a connection, the seconds until then, and what is remembered of it."""
+    """Return the reported type of a connection, the seconds until then, and what is remembered of it."""
     watched, now, kind = Watched(connection, 100.0), 100.0, None
     while kind is None:
         kind = watched.look(now)
@@ -449,7 +452,7 @@ def test_of_what_is_seen_in_the_first_second_the_most_serious_counts(first):
     shell = "SSH (interactive)"
     assert reported(Showing(first, None, shell, first)) == (shell, 0.25, "")
     assert reported(Showing(*[first] * 20)) == (first, observer.SETTLING_SECONDS, "7:")
-    assert reported(Showing(*[first] * 20, shell)) == (first, observer.SETTLING_SECONDS, "7:")  # that will follow
+    assert reported(Showing(*[first] * 20, shell)) == (first, observer.SETTLING_SECONDS, "7:")  # the follower's task
 
 
 def test_a_transfer_whose_connection_is_over_is_reported_at_once():
@@ -475,7 +478,7 @@ def test_a_connection_that_shows_a_first_kind_is_looked_at_slowly():
 
 
 def due_after(connection, age):
-    """In how many seconds a connection of this age is looked at again."""
+    """Return the seconds until a connection of this age is looked at again."""
     watched = Watched(connection, 100.0)
     watched.look(100.0 + age)
     return round(watched.due - 100.0 - age, 6)
@@ -487,11 +490,11 @@ def test_it_looks_more_often_when_a_session_is_opening(monkeypatch):
     assert due_after(connection, 0.0) == observer.UNSERVED_PACE_SECONDS
     assert due_after(connection, 0.5) == observer.PACES[1][1]
     assert due_after(connection, 2.9) == observer.PACES[2][1]
-    assert observer.UNSERVED_PACE_SECONDS < 0.002  # in containers the client's request comes as soon
+    assert observer.UNSERVED_PACE_SECONDS < 0.002  # in containers the client's request arrives as early as this
     connection.served_since = 100.0
     assert due_after(connection, 0.1) == observer.PACES[0][1]
     assert due_after(connection, 0.5) == observer.PACES[1][1]
-    connection.served_since = 102.8  # a slow PAM stack is over, so the session is fresh
+    connection.served_since = 102.8  # a slow PAM stack has finished, so the session is new
     assert due_after(connection, 2.9) == observer.PACES[0][1]
     connection.opening = True
     assert due_after(connection, 2.9) == observer.OPENING_PACE_SECONDS
@@ -515,7 +518,7 @@ def test_a_session_that_opens_makes_nobody_look_more_often_at_the_others(spool, 
     for millisecond in range(40):
         watching._look(100.0 + millisecond / 1000)
     assert opening.looks == 40
-    assert {connection.looks for connection in others} <= {8, 9, 10, 11}  # within rounding, every 4 ms
+    assert {connection.looks for connection in others} <= {8, 9, 10, 11}  # every 4 ms, apart from rounding
 
 
 def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_ones_used_a_processor(spool):
@@ -525,7 +528,7 @@ def test_the_pause_lasts_until_the_next_look_and_at_least_as_long_as_the_last_on
     watching._watched[NAME].due = 100.003
     assert watching._pause(0.001, 100.001) == pytest.approx(0.002)
     assert watching._pause(0.050, 100.050) == pytest.approx(0.050)  # hundreds of connections: half a processor at most
-    # It was not run for 50 ms, and is late already.
+    # It did not run for 50 ms, and is already late.
     assert watching._pause(0.0001, 100.050) == observer.OPENING_PACE_SECONDS
     watching._watched[NAME].due = 103.0
     assert watching._pause(0.0, 100.0) == observer.LISTING_SECONDS
@@ -542,15 +545,15 @@ def test_it_runs_first_while_a_few_connections_are_young_and_no_longer(spool, mo
     for now in (100.0, 100.2, 100.31, 102.0):  # looked at since 100.0
         watching._run_first_while_it_counts(now)
     assert wishes == [True, False]
-    first.served_since = 104.0  # a slow PAM stack is over
+    first.served_since = 104.0  # a slow PAM stack has finished
     for now in (104.1, 104.4):
         watching._run_first_while_it_counts(now)
     assert wishes == [True, False, True, False]
     watching._watched = {str(number): Watched(Silent(), 110.0) for number in range(observer.MOST_YOUNG)}
     watching._run_first_while_it_counts(110.0)
-    watching._watched["one more"] = Watched(Silent(), 110.1)  # a storm: the host's own work goes on
+    watching._watched["one more"] = Watched(Silent(), 110.1)  # a storm: the host's own work continues
     watching._run_first_while_it_counts(110.1)
-    watching._run_first_while_it_counts(110.35)  # the one more is the only young one
+    watching._run_first_while_it_counts(110.35)  # the additional one is the only young one
     assert wishes == [True, False, True, False, True, False, True]
     watching._watched = {}
     watching._run_first_while_it_counts(110.36)
@@ -558,7 +561,7 @@ def test_it_runs_first_while_a_few_connections_are_young_and_no_longer(spool, mo
 
 
 def test_what_an_observer_leaves_runs_no_longer_first(spool, monkeypatch):
-    """The sender does the same for captures left behind, and goes on afterwards."""
+    """The sender does the same for orphaned captures, and continues afterwards."""
     wishes = []
     monkeypatch.setattr(observer, "run_first", wishes.append)
     put(spool, NAME)
@@ -568,7 +571,7 @@ def test_what_an_observer_leaves_runs_no_longer_first(spool, monkeypatch):
 
 
 def policies(pid):
-    """How a process is scheduled (proc(5), stat): its nice value and its policy without flags."""
+    """Return how a process is scheduled (proc(5), stat): its nice value, and its policy without flags."""
     fields = parts.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return int(fields[16]), int(fields[38])
 
@@ -585,8 +588,8 @@ def may_run_first():
 
 @pytest.mark.skipif(not may_run_first(), reason="takes the right to run first")
 def test_a_real_observer_hurries_and_its_finisher_does_not(installation):
-    installation.change(installation.library / "observer.py", "YOUNG_SECONDS = 0.3", "YOUNG_SECONDS = 0.5")
-    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 1.5")
+    installation.change(installation.library / "observer.py", "YOUNG_SECONDS = 0.3", "YOUNG_SECONDS = 2.0")
+    installation.change(installation.library / "observer.py", "UNSERVED_SECONDS = 0.3", "UNSERVED_SECONDS = 3.0")
     slow = installation.library / "alert.py"
     slow.write_text("import time\ntime.sleep(0.5)\n" + slow.read_text())
     installation.run()
@@ -608,7 +611,7 @@ def test_a_real_observer_hurries_and_its_finisher_does_not(installation):
 
 @pytest.mark.parametrize(("selinux", "written"), [(False, "-15"), (True, "")])
 def test_under_selinux_the_priority_of_the_group_is_left_alone(installation, selinux, written):
-    """The kernel would ask the policy for sys_admin, and each login would leave a denial in the audit log."""
+    """The kernel would check the policy for sys_admin, and each login would leave a denial in the audit log."""
     group, enforce = installation.root / "autogroup", installation.root / "enforce"
     group.touch()
     if selinux:
@@ -620,7 +623,7 @@ def test_under_selinux_the_priority_of_the_group_is_left_alone(installation, sel
     assert group.read_text() == written
 
 
-# What takes a millisecond and more to load: regular expressions, enumerations, what needs them.
+# Modules that take a millisecond or more to import: regular expressions, enumerations, and their users.
 DEAR = {"signal", "enum", "functools", "collections", "re", "typing", "json", "datetime", "subprocess", "syslog"}
 
 
@@ -634,7 +637,7 @@ def test_an_observer_begins_to_look_without_loading_what_takes_long(installation
 
 @pytest.mark.whole
 def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatch, tmp_path):
-    """The rest of the PAM stack comes after the hook, and may take longer than all the patience, 0.1 s here."""
+    """The rest of the PAM stack follows the hook, and can take longer than the whole wait, 0.1 s here."""
     proc = parts.FakeProc(tmp_path / "proc")
     proc.add(100, 1, "sshd", "sshd: deploy [priv]")
     monkeypatch.setattr(observer, "Processes", lambda exits: Processes(str(tmp_path / "proc"), exits))
@@ -644,7 +647,7 @@ def test_the_patience_with_a_tunnel_begins_when_sshd_serves_it(spool, monkeypatc
 
     def and_then(seconds, sleep=time.sleep):
         looks.append(seconds)
-        if len(looks) == 250:  # long after the patience
+        if len(looks) == 250:  # long after the wait
             proc.add(101, 100, "sshd", "sshd: deploy@notty")
             proc.add(102, 101, "bash", "bash", "-c", "uname -a")
         sleep(seconds)
@@ -673,7 +676,7 @@ def test_any_failure_is_logged_and_leaves_the_captures(spool, said, monkeypatch)
     environment = dict(os.environ)
     try:
         observer.main({})
-        assert dict(os.environ) == {}  # the login's environment leads nothing that comes later
+        assert dict(os.environ) == {}  # the login's environment affects nothing later
     finally:
         os.environ.update(environment)
     assert spool.names("incoming") == [NAME]
@@ -681,7 +684,7 @@ def test_any_failure_is_logged_and_leaves_the_captures(spool, said, monkeypatch)
 
 
 def test_a_capture_that_was_finished_while_an_abandoned_one_was_looked_at_makes_no_second_alert(spool, monkeypatch):
-    """The observer of the next login takes whatever lies in incoming/, too."""
+    """The next login's observer also takes every capture in incoming/."""
     monkeypatch.setattr(observer, "set_priority", lambda _: None)
     old = "1763884862.123456-4242"
     parts.Path(spool.path("incoming", old)).write_bytes(b"capture=1\0parent=0\0parent_stat=\0\0PAM_USER=x\0")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""outlets: each channel has a place that only root can replace, and what waits at one that is gone is not lost."""
+"""outlets: each channel has a directory that only root can replace, and alerts in one that is gone are not lost."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from ssh_login_notify.state import State
 
 
 def everything(spool):
-    """The files of a spool, without the places of its own queue."""
+    """Return the files of a spool, without the directories of its own queue."""
     found = []
     for directory, _, files in os.walk(spool.path("channels")):
         found += [os.path.relpath(os.path.join(directory, name), spool.path("channels")) for name in files]
@@ -127,7 +127,7 @@ def ids(*numbers):
 
 
 def test_what_a_channel_that_is_left_was_given_as_well_does_not_come_back(spool):
-    """It has it in its own queue, or has sent it."""
+    """It has the alert in its own queue, or has sent it."""
     outlets.prepare(spool, ["ops", "audit", "pager"])
     put(spool, "ops", 1, routed=["ops", "audit"])
     put(spool, "ops", 2, routed=["ops"])
@@ -171,4 +171,4 @@ def test_a_place_that_can_not_be_given_up_holds_up_no_other(spool, said):
     outlets.prepare(spool, ["audit"])
     assert waiting(spool) == ids(1)
     assert outlets.names(spool) == ["audit", "old"]
-    assert any("The place of the channel old" in sentence for _priority, sentence in said)
+    assert any("the channel old is no longer used, and can't be removed" in sentence for _priority, sentence in said)

@@ -31,6 +31,18 @@ def test_kept_alerts_belong_to_root_and_return_in_order(spool):
     assert os.path.exists(spool.path("state", "wake"))
 
 
+def test_a_message_of_a_check_is_here_only_if_the_spool_rejects_it(spool, monkeypatch):
+    overflow.queue(spool, NAME, b"x")
+    assert (spool.names("outgoing"), overflow.names()) == ([NAME], [])
+
+    def full(*_values, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool, "write", full)
+    overflow.queue(spool, LATER, b"y")
+    assert (spool.names("outgoing"), overflow.names()) == ([NAME], [LATER])
+
+
 def test_alerts_that_the_spool_still_rejects_stay(spool, monkeypatch):
     for name in (LATER, NAME):
         overflow.keep(name, b"x")
@@ -85,7 +97,7 @@ def test_it_wakes_the_sender_until_that_begins(spool):
 
 
 def test_a_directory_in_the_place_of_its_sign_is_set_aside(spool):
-    """Or systemd would start the sender without end."""
+    """Otherwise systemd would start the sender endlessly."""
     os.makedirs(os.path.join(paths.OVERFLOW, overflow.WAKE, "deep"))
     overflow.stop_waking()
     assert not os.path.lexists(os.path.join(paths.OVERFLOW, overflow.WAKE))

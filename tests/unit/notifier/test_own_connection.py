@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""own_connection: by the kernel's words, with real processes and sockets; a name or a variable leads nowhere."""
+"""own_connection: the kernel's information, with real processes and sockets. A name or a variable can't mislead it."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ IDENTITY = {"user": "deploy", "address": "127.0.0.1", "key": "publickey " + FING
 
 @pytest.fixture
 def connection():
-    """A connection of this process's, whose other end is a client's."""
+    """A connection of this process, whose other end is a client's."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
@@ -35,7 +35,7 @@ def connection():
 
 @pytest.fixture
 def served(monkeypatch, connection):
-    """This process serves the connection, as far as it can be seen; return the client's port."""
+    """Make this process appear to serve the connection. Return the client's port."""
     monkeypatch.setattr(own_connection, "process_of_sshd", lambda _pids: os.getpid())
     monkeypatch.setattr(own_connection, "ancestors", lambda _processes, _pid: [os.getpid()])
     # This process has both ends.
@@ -60,13 +60,22 @@ def delivered(port, **changes):
 # -- the process and its sockets --------------------------------------------------------------------------------------
 
 
-def test_the_first_ancestor_that_is_roots_sshd_counts(monkeypatch):
-    parent = os.getppid()
-    grandparent = int(Processes().status(parent).rpartition(b")")[2].split()[1])
+@pytest.fixture
+def line_of_processes():
+    """Return the pids of a process, its parent and its grandparent, which is this one."""
+    shells = subprocess.Popen(
+        ["/bin/sh", "-c", "sh -c 'echo $$; read line'; :"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    yield int(shells.stdout.readline()), shells.pid, os.getpid()
+    shells.communicate(b"\n")
+
+
+def test_the_first_ancestor_that_is_roots_sshd_counts(monkeypatch, line_of_processes):
+    pid, parent, grandparent = line_of_processes
     monkeypatch.setattr(sshds, "executable_of", lambda pid: "/usr/sbin/sshd" if pid in (parent, grandparent) else "")
-    assert process_of_sshd(ancestors(Processes(), os.getpid())) == parent
+    assert process_of_sshd(ancestors(Processes(), pid)) == parent
     monkeypatch.setattr(sshds, "executable_of", lambda pid: "/usr/sbin/sshd" if pid == grandparent else "")
-    assert process_of_sshd(ancestors(Processes(), os.getpid())) == grandparent
+    assert process_of_sshd(ancestors(Processes(), pid)) == grandparent
 
 
 def test_without_such_an_ancestor_there_is_none(monkeypatch):

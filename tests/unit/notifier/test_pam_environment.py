@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pam_environment: a variable that the administrator sets is not an anomaly of a login, and all others stay one."""
+"""pam_environment: a variable that the administrator sets is not an anomaly of a login, but all others are."""
 
 import os
 
@@ -12,12 +12,12 @@ from ssh_login_notify.alert import build
 from ssh_login_notify.capture import Capture
 
 NAME = "1763884862.123456-4242"
-pytestmark = parts.needs_root  # to whom a file belongs is what is tested
+pytestmark = parts.needs_root  # the tests depend on the owners of files
 HEADER = b"capture=1\0parent=4200\0parent_stat=\0\0"
 
 
 class Host:
-    """A host's files below a directory, which is taken for the root of all directories that only root can write."""
+    """A host's files below a directory that counts as root's, as if only root could write to its parents."""
 
     def __init__(self, root, monkeypatch):
         self.root = root
@@ -44,7 +44,7 @@ class Host:
         return build(Capture(NAME, HEADER + pairs.encode()), "rsync")
 
     def held(self, *environment):
-        """The names in the Note."""
+        """Return the names in the Note."""
         return [note.partition(" environment held ")[2] for note in self.alert(*environment)["notes"]]
 
 
@@ -92,7 +92,7 @@ def test_of_several_variables_and_values_only_the_administrators_are_left_out(ho
     host.write("/etc/environment", "MALLOC_ARENA_MAX=2\nLD_LIBRARY_PATH=/opt/lib\n")
     assert host.held("MALLOC_ARENA_MAX=2", "LD_PRELOAD=/tmp/evil.so") == ["LD_PRELOAD"]
     assert host.held("LD_LIBRARY_PATH=/opt/lib", "LD_AUDIT=/opt/lib", "MALLOC_ARENA_MAX=2") == ["LD_AUDIT"]
-    # Which of two counts is the reader's affair: each has to be the administrator's.
+    # The reader decides which of two values counts, so both must be the administrator's.
     assert host.held("LD_LIBRARY_PATH=/tmp/evil", "LD_LIBRARY_PATH=/opt/lib") == ["LD_LIBRARY_PATH"]
     assert host.held("LD_LIBRARY_PATH=/opt/lib", "LD_LIBRARY_PATH=/tmp/evil") == ["LD_LIBRARY_PATH"]
 
@@ -131,7 +131,7 @@ def test_a_file_that_others_than_root_can_change_vouches_for_nothing(host, path)
     file.parent.chmod(0o777)
     assert host.held("LD_PRELOAD=/x") == ["LD_PRELOAD"]
     file.parent.chmod(0o755)
-    # A link to what a user can write.
+    # A symlink to a file that a user can write.
     target = host.write("/home/deploy/environment", file.read_text())
     os.chown(str(target), 1, 1)
     file.unlink()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""paths: the few places that keep a path of their own, since they import nothing yet, have the same one."""
+"""paths: the few modules with a path of their own, because they import nothing yet, have the same path."""
 
 import re
 
@@ -9,7 +9,7 @@ import pytest
 from parts import FILES
 from ssh_login_notify import command, config, overflow, paths, trust
 
-# What the conftest changes is not what is installed.
+# The conftest changes some paths, so read the installed ones.
 INSTALLED = dict(re.findall(r'^([A-Z_]+) = "(.*)"$', (FILES / "ssh_login_notify" / "paths.py").read_text(), flags=re.M))
 
 

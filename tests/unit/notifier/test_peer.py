@@ -15,7 +15,7 @@ from ssh_login_notify.login_types import PAM_SESSION
 
 NAME = "1763884862.123456-4242"
 HEADER = b"capture=1\0parent=4200\0parent_stat=\0\0"
-DIFFER = ["SSH_CONNECTION and PAM_RHOST tell of different addresses; the latter is PAM's own"]
+DIFFER = ["SSH_CONNECTION and PAM_RHOST have different addresses; the latter is PAM's own"]
 
 
 def alert_of(login_type="rsync", **environment):
@@ -25,7 +25,7 @@ def alert_of(login_type="rsync", **environment):
     return build(Capture(NAME, HEADER + pairs.encode()), login_type)
 
 
-# SSH_CONNECTION and PAM_RHOST, and what the alert says. None: sshd does not set it.
+# SSH_CONNECTION and PAM_RHOST, and the text in the alert. None: sshd does not set it.
 ORIGINS = [
     ("203.0.113.50 45006 192.0.2.2 22", "203.0.113.50", "203.0.113.50 port 45006"),
     ("203.0.113.50 65535 192.0.2.2 22", "203.0.113.50", "203.0.113.50 port 65535"),
@@ -85,11 +85,12 @@ def test_what_sshd_never_writes_is_no_address(connection):
 @pytest.mark.parametrize(
     ("connection", "host"),
     [
-        # Replaced by a module above the line, so that a rule for local sockets would match a login from the network.
+        # A module above the line has replaced it, so that a rule for local sockets would match a login from the
+        # network.
         ("UNKNOWN 65535 UNKNOWN 65535", "203.0.113.50"),
         ("UNKNOWN 65535 UNKNOWN 65535", "client.example"),
         ("203.0.113.50 0 /run/x 0", "203.0.113.50"),
-        # The client's end of a unix socket can have any name, and sshd takes it for an address.
+        # The client's end of a unix socket can have any name, and sshd treats it as an address.
         ("10.0.0.1 0 /run/sshd.socket 0", "10.0.0.1"),
         ("10.0.0.1 22 192.0.2.2 22 0 /run/sshd.socket 0", "10.0.0.1 22 192.0.2.2 22"),
     ],
@@ -143,7 +144,7 @@ def test_no_bytes_at_all_make_a_port_without_an_address(connection, host):
     assert peer.is_address(address) if port else address in (b"", b"local") or peer.is_address(address)
 
 
-# What the programs set: PAM_TTY, PAM_RUSER, PAM_RHOST (util-linux's su and login, cockpit-session, vsftpd, crond).
+# What these programs set: PAM_TTY, PAM_RUSER, PAM_RHOST (util-linux's su and login, cockpit-session, vsftpd, crond).
 SERVICES = [
     ("su", {"PAM_TTY": "pts/0", "PAM_RUSER": "alice"}, "terminal pts/0", "by alice (PAM_RUSER)"),
     ("su-l", {"PAM_TTY": "/dev/pts/0", "PAM_RUSER": "alice"}, "terminal /dev/pts/0", "by alice (PAM_RUSER)"),

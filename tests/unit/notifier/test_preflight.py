@@ -10,24 +10,26 @@ import pwd
 
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import pam_files, pam_stack, paths, preflight, sshd_start, sshds, trust, wording
+from ssh_login_notify import pam_files, pam_line, pam_stack, paths, preflight, sshd_start, sshds, trust, wording
 from ssh_login_notify.languages import ENGLISH
 
 STACK = "auth required pam_unix.so\nsession required pam_unix.so\n"
 WITH_LINE = f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n"
 SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
+MANAGED = "# Ansible managed\n"
 BY_HAND = f"session optional pam_exec.so seteuid {SCRIPT} now\n"
 UNITS = {"ssh-login-notify.path": True, "ssh-login-notify-heartbeat.timer": False}
 WANTED = {
     "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "sandbox": [], "offline": False,
-    "accept": [], "ca_file": "", "adopt": False, "adopt_commands": [SCRIPT], "adopt_files": [],
+    "copy_vendor": False, "accept": [], "ca_file": "", "adopt": False, "adopt_commands": [SCRIPT], "adopt_files": [],
 }  # fmt: skip
 
-pytestmark = needs_root
+# Python itself can affect each case.
+pytestmark = [needs_root, pytest.mark.each]
 
 
 class Host:
-    """A host below a directory, on which each command is a script of the test's."""
+    """A host below a directory, where each command is a script of the test."""
 
     def __init__(self, root):
         self.root = root
@@ -81,7 +83,7 @@ def host(tmp_path, monkeypatch):
     look = trust.open_directories
 
     def open_directories(asked=None):
-        """Everybody may write to what is below /tmp, also to the programs of the tests."""
+        """Everybody can write below /tmp, also to the tests' programs."""
         return [] if asked and asked[0].startswith(host.path("bin")) else look(asked)
 
     monkeypatch.setattr(trust, "open_directories", open_directories)
@@ -100,8 +102,23 @@ def test_a_new_host_is_fit_and_has_nothing_of_the_notifiers(host):
     json.dumps(found)
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"metrics_file": "/var/lib/x/a.prom"}', ["/var/lib/x/a.prom"]), ('{"metrics_file": ""}', []), ("{}", []),
+        ('{"metrics_file": "/etc/passwd"}', []), ('{"metrics_file": "a.prom"}', []), ('{"metrics_file": [1]}', []),
+        ("{", []), ("[]", []), ("SLACK=1\n", []), ("", []),
+    ],
+)  # fmt: skip
+def test_the_metrics_that_an_earlier_run_had_written_are_known_so_that_they_can_be_removed(host, text, found, state):
+    with open(host.path("conf"), "w") as file:
+        file.write(text)
+    assert host.examine(state=state)["metrics_files"] == found
+
+
 def test_a_line_that_is_commented_out_is_no_line(host):
-    """Else the module that adds it would refuse the file only when everything else has been installed."""
+    """Otherwise the module that adds it would refuse the file after everything else was installed."""
     commented = "".join(f"#{line}\n" for line in PAM_LINE.splitlines())
     host.pam("sshd", f"# managed by puppet\n{commented}{STACK}")
     found = host.examine()
@@ -115,7 +132,7 @@ def test_a_line_that_is_commented_out_is_no_line(host):
         WITH_LINE, STACK, WITH_LINE.replace("success=2", "success=1"), WITH_LINE + PAM_LINE + "\n",
         "session required pam_limits.so\n" + WITH_LINE, WITH_LINE.replace("\n", "\r\n"),
         WITH_LINE.replace(PAM_LINE.splitlines()[1] + "\n", ""), WITH_LINE.replace("quiet ", ""),
-        "session [success=ok] pam_selinux.so close\n" + WITH_LINE, "@include common\n" + WITH_LINE,
+        "session [success=ok] pam_selinux.so close\n" + WITH_LINE, "@include common\n" + WITH_LINE, PAM_LINE + "\n",
     ],
 )  # fmt: skip
 def test_the_line_is_right_exactly_when_the_module_would_leave_it_as_it_is(host, text):
@@ -125,16 +142,74 @@ def test_the_line_is_right_exactly_when_the_module_would_leave_it_as_it_is(host,
         unchanged = pam_stack.present(text, preflight.PROGRAM, (), pam_files.find) == text
     except pam_stack.PamStackError:
         unchanged = False
-    assert (host.examine()["pam_faults"] == {}) == unchanged
+    found = host.examine()
+    assert bool(found["pam_line_due"] or found["problems"]) != unchanged
+    # A file with only our lines has no fault of the lines. The file itself is refused.
+    assert found["problems"] or (found["pam_faults"] == {}) == unchanged
 
 
-def test_a_file_that_can_not_be_edited_is_left_to_the_module_to_refuse(host):
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        (WITH_LINE, False), (STACK, True), ("auth optional pam_env.so user_readenv=1\n" + WITH_LINE, True),
+        (MANAGED + WITH_LINE, False),
+        (WITH_LINE.replace("session required pam_unix.so\n", "session required pam_unix.so\r\n"), True),
+    ],
+)  # fmt: skip
+def test_the_module_is_due_when_it_would_change_the_file_or_warn_of_it(host, text, due):
+    host.pam("sshd", text)
+    found = host.examine(accept=["user_environment", "managed_file"])
+    assert (found["problems"], found["pam_line_due"]) == ([], due)
+
+
+def test_the_line_of_a_hand_made_notifier_is_to_be_replaced(host):
+    host.pam("sshd", WITH_LINE + BY_HAND)
+    assert host.examine(adopt=True)["pam_line_due"]
+
+
+REFUSED = {
+    "nothing-else": (PAM_LINE + "\n", "it has no other session rules, and optional rules alone can refuse every login"),
+    "managed": (MANAGED + STACK, "it says 'Ansible managed', so Ansible would remove the lines again"),
+    "user-environment": ("auth optional pam_env.so user_readenv=1\n" + STACK, "Remove user_readenv=1"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_the_module_would_refuse_is_refused_before_anything_is_installed(host, why):
+    text, reason = REFUSED[why]
+    host.pam("sshd", text)
+    said = host.problem()
+    assert said.startswith(f"{host.path('pam.d', 'sshd')} was left unchanged: ")
+    assert reason in said
+
+
+def test_a_service_with_the_vendors_file_alone_needs_a_copy(host):
+    (host.root / "pam.d" / "sshd").unlink()
+    (host.root / "vendor" / "sshd").write_text(STACK)
+    assert "only the vendor's " + host.path("vendor", "sshd") in host.problem()
+    assert host.examine(copy_vendor=True)["problems"] == []
+    assert host.examine(copy_vendor=True)["pam_line_due"]
+
+
+def test_a_file_that_can_not_be_edited_is_refused(host):
     host.pam("other", WITH_LINE)
     os.symlink("other", host.path("pam.d", "link"))
     (host.root / "pam.d" / "text").write_bytes(b"\x00")
     (host.root / "pam.d" / "directory").mkdir()
-    services = ["link", "text", "directory", "missing"]
-    assert sorted(host.examine(pam_services=services)["pam_faults"]) == sorted(services)
+    os.mkfifo(host.path("pam.d", "pipe"))
+    services = ["link", "text", "directory", "missing", "pipe"]
+    found = host.examine(pam_services=services)
+    assert sorted(found["pam_faults"]) == sorted(services)
+    for service, problem in zip(services, found["problems"]):
+        assert problem.startswith(host.path("pam.d", service) + " was left unchanged: ")
+
+
+def test_a_file_that_can_not_be_read_is_a_problem(host, monkeypatch):
+    def read(_path):
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(pam_line, "read", read)
+    assert host.problem() == host.path("pam.d", "sshd") + " could not be changed: Input/output error."
 
 
 def test_users_who_set_the_environment_are_found_where_the_service_includes_it(host):
@@ -146,7 +221,7 @@ def test_users_who_set_the_environment_are_found_where_the_service_includes_it(h
     assert not host.examine()["user_environment"]
 
 
-# What people and package managers leave beside a file. Some look like a service's name.
+# Files that people and package managers leave next to a file. Some look like a service's name.
 COPIES = (
     "sshd.backup", "sshd_bak", "sshd.save", "sshd.2026-01-02", "sshd~", "sshd.bak", "sshd.dpkg-old", "sshd.dpkg-dist",
     "sshd.ucf-dist", "sshd.rpmsave", "sshd.rpmnew", "sshd.orig", "sshd-old", "sshd2", "backup-sshd", "sshd (copy)",
@@ -168,7 +243,7 @@ def test_a_copy_is_nobodys_service_and_is_neither_edited_nor_a_reason_to_stop(ho
 
 
 def test_a_service_that_somebody_uses_is_one_whatever_its_name(host):
-    """A program of its name, an sshd that runs, an include, a package, the settings, or those that are installed."""
+    """A program of its name, an sshd that runs, an include, a package, the settings, or the installed ones."""
     program = host.path("bin", "sshd.orig")
     os.symlink(host.path("bin", "sshd"), program)
     host.pam("su", "session include su.backup\n")
@@ -203,7 +278,7 @@ def test_a_pipe_among_the_services_is_not_waited_for(host):
     assert host.examine()["pam_services"] == ["sshd"]
 
 
-# -- what was set up by hand --
+# -- hand-made notifiers --
 
 
 def test_a_hand_made_notifier_is_refused_until_it_may_be_replaced(host):
@@ -280,7 +355,7 @@ def test_an_account_that_is_another_is_repaired(host, monkeypatch, home, shell, 
 
 
 def systemd(host, monkeypatch, **states):
-    """A systemd that knows these states of two units."""
+    """A systemd with these states of two units."""
     monkeypatch.setattr(preflight, "SYSTEMD_RUNS", host.path("systemd"))
     values = dict({"path": "enabled active no", "beat": " inactive no"}, **states)
     blocks = [
@@ -340,7 +415,7 @@ SANDBOX = [
     [
         ("exit 0", []),
         ("exit 1", []),  # systemd-run itself fails, and says nothing about the sandbox
-        ("exit 217", []),  # the unit's user is missing, which no part of the sandbox has to do with
+        ("exit 217", []),  # the unit's user is missing, which is unrelated to the sandbox
         ('case "$*" in *PrivateTmp*) exit 226 ;; esac', ["namespaces"]),
         ('case "$*" in *PrivateTmp*) exit 225 ;; *SystemCallFilter*) exit 228 ;; esac', ["namespaces", "system calls"]),
         ('case "$*" in *Capability*) exit 218 ;; esac', ["capabilities"]),
@@ -458,7 +533,7 @@ def test_an_sshd_that_opens_no_sessions_is_refused(host, script, said):
 
 
 def listening(host, monkeypatch, *lines):
-    """Each line is the start of an sshd that runs."""
+    """Each line is the start of a running sshd."""
     link = host.root / "bin" / "sshd-second"
     if not link.exists():
         link.symlink_to(host.path("bin", "sshd"))
@@ -552,7 +627,7 @@ def test_a_host_without_useradd_is_refused_before_anything_is_changed(host, monk
 
 
 def test_the_cron_of_busybox_starts_nothing(host, monkeypatch):
-    """It reads no /etc/cron.d."""
+    """It does not read /etc/cron.d."""
     monkeypatch.setenv("PATH", host.path("bin"))
     monkeypatch.setattr(preflight, "CRON_D", host.path("run"))
     host.command("busybox", "")
@@ -625,7 +700,7 @@ def test_a_proof_is_due_until_an_alert_was_delivered_since_the_last_change(host,
     ],
 )
 def test_with_several_channels_one_has_to_have_delivered_and_none_may_have_trouble(host, states, delivered):
-    """The state of the spool's own queue has what was handed over to them, in the form of deliveries."""
+    """The state of the spool's own queue lists alerts that were handed over to them as deliveries."""
     (host.root / "spool" / "state" / "sender.json").write_text('{"recent": [{"delivered_at": 4e9}]}')
     for name, state in states.items():
         path = host.root / "spool" / "channels" / name / "state" / "sender.json"

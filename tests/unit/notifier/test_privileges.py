@@ -12,6 +12,9 @@ from parts import needs_root
 from ssh_login_notify import paths, privileges
 from ssh_login_notify.privileges import PrivilegeError, give_up
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 
 @needs_root
 def test_after_giving_up_root_there_is_no_way_back(monkeypatch):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""processes: facts from /proc, and nothing about a process that is gone."""
+"""processes: facts from /proc, and nothing about a process that has ended."""
 
 import os
 import resource
@@ -14,6 +14,9 @@ import pytest
 from ssh_login_notify.connection import Connection
 from ssh_login_notify.login_types import UNKNOWN
 from ssh_login_notify.processes import CUT, LARGEST_BYTES, Processes, lift_file_size_limit, run_first, set_priority
+
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
 
 RLIMIT_RTTIME = 15  # asm-generic/resource.h
 
@@ -40,7 +43,7 @@ def test_a_real_process_tells_its_name_arguments_file_start_and_parent(child):
 
 @parts.needs_root
 def test_in_a_mount_namespace_of_its_own_a_process_has_another_file_at_a_known_path():
-    """Why the namespaces are compared: /proc/PID/exe tells the path that the process sees."""
+    """Why the namespaces are compared: /proc/PID/exe shows the path as that process sees it."""
     known = os.fsencode(os.path.realpath("/bin/cat"))
     script = 'mount --bind "$1" "$2" && exec "$2"'
     stranger = subprocess.Popen(
@@ -57,7 +60,7 @@ def test_in_a_mount_namespace_of_its_own_a_process_has_another_file_at_a_known_p
 
 
 def without_privileges(function):
-    """Return what a function returns in a process of another user's, as text."""
+    """Return a function's result in another user's process, as text."""
     reads, writes = os.pipe()
     child = os.fork()
     if not child:
@@ -74,7 +77,7 @@ def without_privileges(function):
 
 @parts.needs_root
 def test_a_process_that_may_not_be_traced_is_not_asked_for_its_file(monkeypatch):
-    """Under SELinux each refusal is a line in the audit log, at each login."""
+    """Under SELinux each denial is a line in the audit log, at each login."""
     asked = []
     readlink = os.readlink
     monkeypatch.setattr(os, "readlink", lambda path: asked.append(path) or readlink(path))
@@ -100,7 +103,7 @@ def test_a_process_that_has_exited_is_not_asked_for_its_file(monkeypatch):
 
 
 def test_a_process_that_is_loading_a_program_is_asked_for_its_file(tmp_path):
-    """Its code begins at 0 for a moment. To take that for a refusal would be to believe its arguments."""
+    """For a moment its code begins at 0. If that counted as a denial, its arguments would be trusted."""
     proc = parts.FakeProc(tmp_path)
     proc.add(10, 1, "x", "sftp-server", executable="/home/deploy/evil")
     stat = (tmp_path / "10" / "stat").read_text()
@@ -222,7 +225,7 @@ def test_a_priority_that_may_not_be_set_is_no_trouble():
 
 
 def in_a_child(check):
-    """Whether something is true in a process of its own."""
+    """Return whether something is true in a child process."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -241,7 +244,7 @@ def test_to_run_first_may_be_refused_and_is_no_trouble(error, monkeypatch):
 
 @pytest.mark.parametrize("limit", [1000, 0])
 def test_where_a_limit_would_end_it_a_process_does_not_run_first(limit, monkeypatch):
-    """RLIMIT_RTTIME: a moment before all others would be the last."""
+    """Under RLIMIT_RTTIME the kernel would soon kill it."""
     asked = []
     monkeypatch.setattr(os, "sched_setscheduler", lambda *arguments: asked.append(arguments))
 
@@ -291,7 +294,7 @@ def test_a_file_that_can_not_be_read_tells_nothing(tmp_path):
 
 
 def test_a_hidden_process_reads_as_empty_and_its_type_is_unknown(monkeypatch):
-    """AppArmor, SELinux or hidepid=2 (proc(5)) keep a process from looking."""
+    """AppArmor, SELinux or hidepid=2 (proc(5)) hide a process."""
 
     def refuse(*_arguments, **_options):
         raise PermissionError(13, "Permission denied")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""queue: what waits in the spool and in /run is one queue, and what is sent from /run is removed there, as by root."""
+"""queue: alerts in the spool and in /run are one queue, and sent ones in /run are removed there with root's rights."""
 
 import os
 

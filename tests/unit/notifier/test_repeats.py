@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""repeats, triage: only what is the same is folded, it is told once, and nothing is lost."""
+"""repeats, triage: only equal logins are folded, each is reported once, and none is lost."""
 
 import json
 import os
@@ -25,7 +25,7 @@ MINUTES = 5
 
 
 class Clock:
-    """What repeats.py takes from the module time. It stands until it is set."""
+    """Replaces the module time in repeats.py. It stands still until it is set."""
 
     now = NOW
     strftime, localtime = staticmethod(time.strftime), staticmethod(time.localtime)
@@ -43,12 +43,12 @@ def clock(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def unchanged(monkeypatch, clock):
-    """A clock that stands, and a configuration that is older than all logins."""
+    """A clock that stands still, and a configuration that is older than all logins."""
     monkeypatch.setattr(config, "changed_at", lambda: NOW - 86400)
 
 
 def login(seconds, **changes):
-    """A login so many seconds ago."""
+    """Return a login this many seconds ago."""
     at = NOW - seconds
     return dict(alert(1, **changes), id=f"{at:017.6f}-{4242 + seconds:.0f}", time=at)
 
@@ -63,7 +63,7 @@ def delivery(sent, delivered_at=None):
 
 
 class Fleet:
-    """A spool, Slack, and the sender's runs."""
+    """A spool, Slack, and runs of the sender."""
 
     def __init__(self, spool, webhook):
         self.spool, self.webhook = spool, webhook
@@ -109,7 +109,7 @@ def test_after_that_time_a_login_is_told_again(fleet):
     for seconds in (400, 390, 90):
         fleet.put(login(seconds))
         fleet.send()
-    assert len(fleet.texts) == 3  # the second came so late that its time was over already
+    assert len(fleet.texts) == 3  # the second was so late that its time was over already
 
 
 def test_0_minutes_fold_nothing_and_tell_what_was_folded(fleet):
@@ -141,7 +141,7 @@ def test_whatever_is_different_or_heavy_is_told(spool, changes):
 
 
 def test_a_login_is_no_repeat_of_itself(spool):
-    """A sender was killed after it had noted the login, and before the alert had left the queue."""
+    """A sender was killed after it had recorded the login, and before the alert had left the queue."""
     found = weighed(50)
     assert Repeats(spool).target(found, [delivery(login(100)), delivery(found)], MINUTES) is None
 
@@ -263,7 +263,7 @@ VALUES = st.builds(
 
 @given(st.lists(st.tuples(st.integers(-400, 0), VALUES, st.booleans()), min_size=1, max_size=10))
 def test_no_login_is_folded_that_is_not_the_same_in_everything_and_each_is_told_or_folded(tmp_path_factory, stored):
-    """Compared with a plain search through all that were reported. The logins reach the sender in any order."""
+    """Compared with a plain search through all reported logins. They reach the sender in any order."""
     spool = parts.make_spool(tmp_path_factory.mktemp("spool") / "spool")
     noted, told, folded, now = Repeats(spool), [], 0, NOW
     for number, (seconds, values, heavy) in enumerate(stored):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""reverse_dns: a name is shown as what it is, and no resolver holds an alert."""
+"""reverse_dns: a name is shown for what it is, and no resolver delays an alert."""
 
 import socket
 import subprocess
@@ -12,15 +12,17 @@ import pytest
 from _pytest.monkeypatch import MonkeyPatch
 from hypothesis import given
 from hypothesis import strategies as st
-from parts import FILES, alert, configuration, needs_root
+from parts import alert, configuration, library, needs_root
 from ssh_login_notify import lookups, wording
 from ssh_login_notify.reverse_dns import ReverseDns
+
+pytestmark = pytest.mark.each
 
 ADA = "203.0.113.50"
 
 
 class Resolver:
-    """In the place of the system's: names by address, and addresses by name."""
+    """Replaces the system's resolver: names by address, and addresses by name."""
 
     def __init__(self, monkeypatch):
         self.names, self.addresses = {}, {}
@@ -113,7 +115,7 @@ def test_it_is_a_hint_in_the_field_of_that_name(resolver, spool):
 
 
 def test_the_real_resolver_names_an_address_of_this_host(tmp_path):
-    """Whatever it says of a documentation address, it says it in time."""
+    """Whatever it answers about a documentation address, it answers in time."""
     began = time.monotonic()
     assert ReverseDns().of("203.0.113.7") is None
     assert time.monotonic() - began < 2
@@ -121,13 +123,13 @@ def test_the_real_resolver_names_an_address_of_this_host(tmp_path):
 
 @needs_root
 def test_no_real_resolver_that_is_silent_holds_the_process(tmp_path):
-    """In a mount namespace of its own, whose only name server takes questions and never answers."""
+    """In its own mount namespace, whose only name server receives questions and never answers."""
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.53", 53))
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\noptions timeout:10 attempts:1\n")
     (tmp_path / "nsswitch.conf").write_text("hosts: dns\n")
     program = (
-        f"import os, sys, time; sys.path.insert(0, {str(FILES)!r})\n"
+        f"import os, sys, time; sys.path.insert(0, {library()!r})\n"
         "from ssh_login_notify.reverse_dns import ReverseDns\n"
         "began = time.monotonic()\n"
         "assert ReverseDns().of('203.0.113.7') is None\n"

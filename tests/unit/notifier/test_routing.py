@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""routing: each alert goes to every channel that takes it, once, and to no other, whatever happens in between."""
+"""routing: each alert goes once to every channel that accepts it, and to no other, whatever happens in between."""
 
 import json
 import os
@@ -110,7 +110,7 @@ def test_a_message_about_the_notifier_goes_by_notices_alone(about):
 
 
 def test_the_end_of_a_connection_goes_to_channels_that_tell_of_it_and_is_no_login(spool):
-    """Rules do not count: a channel knows itself whether it has told of the login."""
+    """Rules do not apply: a channel knows itself whether it has reported the login."""
     told = {"name": "told", "kind": "slack_app", "logouts": True, "only": [{"user": "root"}]}
     host = Host(spool, ALL, told, dict(told, name="not", logouts=False))
     ended = logout()
@@ -133,6 +133,12 @@ def test_the_end_of_a_connection_that_no_channel_tells_of_is_gone_without_a_trac
     assert not os.path.exists(spool.path("state", "summary.json"))
 
 
+def test_missed_logins_go_to_every_channel():
+    notice = dict(alerts.missed(1, ["x"]), weights=[ANOMALY], reasons=[], mentions=[])
+    ignoring = dict(QUIET, notices=False, ignore=[{"user": "*", "weight": [ANOMALY]}])
+    assert all(takes(entry, notice, configuration()) for entry in (ALL, ROOTS, QUIET, HEAVY, ignoring))
+
+
 def test_a_login_that_no_channel_takes_is_noted_and_counted(spool):
     host = Host(spool, ROOTS, HEAVY)
     host.put(1)
@@ -145,7 +151,7 @@ def test_a_login_that_no_channel_takes_is_noted_and_counted(spool):
 
 
 def test_a_kill_in_between_sends_nothing_twice(spool):
-    """The alert is routed once more; one channel has sent it meanwhile, one was refused, one has it waiting."""
+    """The alert is routed once more. One channel has sent it meanwhile, one was refused, one still has it waiting."""
     host = Host(spool, ALL, QUIET, dict(ALL, name="third"))
     host.put(1)
     host.route()
@@ -224,7 +230,7 @@ RULES = st.lists(
 
 @given(RULES, RULES, USERS, st.lists(st.sampled_from([ROOT, FIRST, FAILURES]), unique=True))
 def test_a_channel_takes_what_its_rules_say(only, ignore, user, weights):
-    """The rules once more, written as the documentation has them."""
+    """The rules again, written as in the documentation."""
     ignore = [rule for rule in ignore if "user" in rule]
     kept_away = any(rule["user"] == user and (not weights or set(weights) == {rule.get("weight")}) for rule in ignore)
     picked = not only or any(
@@ -253,7 +259,7 @@ def test_what_was_dropped_before_it_was_routed_is_reported_by_every_channel(spoo
 
 
 def test_an_alert_of_a_channel_that_was_renamed_goes_where_it_would_have_gone(spool):
-    """It was remembered when it was routed first, so its user is not new any more."""
+    """It was remembered when it was first routed, so its user is no longer new."""
     first = {"name": "pager", "kind": "slack", "only": [{"weight": FIRST}]}
     host = Host(spool, first, ROOTS)
     host.put(1, user="ada")

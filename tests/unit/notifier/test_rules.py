@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""rules: a login is ignored by whole values and networks, never by a part of a text, and never a suspicious one."""
+"""rules: a login is ignored by whole values and networks, never by part of a text, and never if it is suspicious."""
 
 import datetime
 import ipaddress
@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import groups
-from ssh_login_notify.alert import TEST
+from ssh_login_notify.alert import TEST, missed
 from ssh_login_notify.certificate_patterns import is_like
 from ssh_login_notify.client_networks import IPV4_IN_IPV6, LINK_LOCAL, holds, problem
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.login_rules import KEYS as KEYS_OF_RULES
 from ssh_login_notify.login_rules import TYPES
 from ssh_login_notify.rules import MATCHES, ignoring_rule, is_ignored, mentions, people
-from ssh_login_notify.weights import WEIGHTS
+from ssh_login_notify.weights import ANOMALY, WEIGHTS
 
 CA = "SHA256:" + "c" * 43
 
@@ -210,6 +210,13 @@ def test_a_note_is_a_weight_that_can_be_mentioned():
     assert mentions(alert(notes=["forged"]), found, []) == ["<!channel>"]
 
 
+def test_missed_logins_mention_whom_a_suspicious_one_does():
+    found = configuration(
+        mentions=[{"weight": "anomaly", "mention": "<!here>"}, {"user": "deploy", "mention": "<!channel>"}]
+    )
+    assert mentions(missed(1, ["a line"]), found, [ANOMALY]) == ["<!here>"]
+
+
 def test_a_test_is_never_ignored():
     assert not ignored({"user": "deploy"}, about=TEST)
 
@@ -266,7 +273,7 @@ def test_a_pattern_matches_a_whole_key_id_or_principal_of_one_authority(text, ke
     assert ignored({"certificate": PRINCIPAL + text}, methods=[certified("x", ["other", key_id])]) is matches
     assert not ignored({"certificate": PRINCIPAL + text}, methods=[certified(key_id, [])])
     assert not ignored({"certificate": KEY_ID + text}, methods=[certified("x", [key_id])])
-    # An authority of the user's own, by a line cert-authority in authorized_keys, signs any key id.
+    # A user's own authority, from a cert-authority line in authorized_keys, signs any key id.
     assert not ignored({"certificate": KEY_ID + text}, methods=[certified(key_id, [key_id], ca=EVIL)])
     evil = alert(methods=[certified(key_id, [key_id], ca=EVIL)])
     assert people(evil, configuration(people={KEY_ID + text: "Ada Lovelace"})) == []
@@ -295,7 +302,7 @@ def test_a_pattern_takes_no_time_that_whoever_chooses_a_key_id_could_stretch():
 
 
 def wildcards(pattern):
-    """The same pattern for another matcher, as an oracle."""
+    """Return the same pattern for another matcher, as an oracle."""
     parts = ({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
     return re.compile("".join(parts), re.DOTALL)
 
@@ -312,7 +319,7 @@ USERS = ["deploy", "Deploy", "dep", "d", "root"]
 PATTERNS = st.sampled_from(["deploy", "dep*", "?eploy", "d*y", "*[1]"]) | SHORT.filter(bool)
 KEYS = [FINGERPRINT, CA, EVIL]
 PEOPLE = {FINGERPRINT: "Ada Lovelace", EVIL: "Ada", CA + " key id deploy": "the CI"}
-# Of the host's groups: who is in them.
+# Members of the host's groups.
 MEMBERS = {"monitoring": ["deploy", "d"], "monitor": ["Deploy"], "d": ["root"]}
 # Networks, each with an address in it.
 NETWORKS = {
@@ -335,7 +342,7 @@ DATES = ["2026-12-28", "2026-12-31", "2027-01-01", "2027-12-28"]
 
 
 def times(seconds):
-    """Of the hours and dates that a rule may say, those in which this time is."""
+    """Return the hours and dates for a rule that include this time."""
     local = datetime.datetime.fromtimestamp(seconds)
     minute = local.hour * 60 + local.minute
     return {
@@ -344,14 +351,14 @@ def times(seconds):
     }
 
 
-# A week around a change of the year, each day at and around the ends of the hours.
+# A week around the turn of a year, each day at and around the ends of the hours.
 TIMES = [
     time.mktime((2026, 12, 28 + day, 0, minute, 0, 0, 0, -1))
     for day in range(7)
     for minute in (0, 29, 30, 359, 360, 479, 480, 1079, 1080, 1319, 1320, 1409, 1410)
 ]
 TIMES_FOUND = {seconds: times(seconds) for seconds in TIMES}
-# What a rule may say: one of these, or several.
+# Values for a rule: one of these, or several.
 SAID = {
     "user": USERS, "group": [*MEMBERS, "nobody"], "from": sorted(NETWORKS), "key": KEYS,
     "person": sorted(PEOPLE.values()), "type": list(TYPES), "command": COMMANDS, "service": SERVICES,
@@ -363,7 +370,7 @@ SAID = {
 def rules(draw):
     found = {}
     keys = draw(st.sets(st.sampled_from([*SAID, "certificate", "until"]), min_size=1, max_size=3))
-    # It is not taken without one that says whose.
+    # A rule with only a command is refused. It must also name a user.
     for key in sorted(keys | ({"user"} if "command" in keys else set())):
         values = st.sampled_from(SAID.get(key, [""]))
         if key == "until":
@@ -377,24 +384,24 @@ def rules(draw):
 
 
 def is_in_a_group(names, user):
-    """Instead of this machine's own groups."""
+    """Used in place of this machine's own groups."""
     return any(user in MEMBERS.get(name, []) for name in names)
 
 
 def alike(text):
-    """What a matcher that is not exact may take for the same."""
+    """Return what an inexact matcher could accept as equal."""
     others = [text[:-1], text[1:], text + "x", "x" + text, text.swapcase(), text + "\\n", f" {text} "]
     return st.sampled_from([text, *others])
 
 
 @st.composite
 def rules_and_logins(draw):
-    """A rule, a login that it names apart from a thing or two, and the weights of the login."""
+    """Generate a rule, a login that it names except for a thing or two, and the login's weights."""
     rule = draw(rules())
     others = draw(st.sets(st.sampled_from(sorted(rule)), max_size=2))
 
     def fact(key, otherwise, changed):
-        """What the login has: what the rule says, or something else."""
+        """Return the login's value: the rule's, or another one."""
         said = rule.get(key, otherwise)
         value = draw(st.sampled_from(said) if isinstance(said, list) else st.just(said))
         return draw(changed(value)) if key in others else value
@@ -450,7 +457,7 @@ def said(rule, key):
 
 
 def is_named(rule, login, weights):
-    """Whether a rule names a login in full, said once more and in another way."""
+    """Return whether a rule names a login in full, computed in a second way."""
     (method,) = login["methods"]
     certificate = method.get("certificate", {"ca": "", "key_id": None, "principals": []})
     found = times(login["time"])
@@ -497,7 +504,7 @@ def test_no_login_that_a_rule_does_not_name_in_full_is_ever_ignored(case):
     if is_silent:
         assert is_named(rule, login, weights)
     elif is_named(rule, login, weights):
-        # What a certificate may hold and a rule can't name is reported: an escape, and what was cut.
+        # Values of a certificate that a rule can't name are reported: an escape, or a truncated text.
         assert re.search(r"\\|…", str(login["methods"][0]["certificate"]))
 
 

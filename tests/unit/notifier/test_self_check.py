@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""self_check: a new problem is reported once, and its end once; nothing is reported twice."""
+"""self_check: a new problem is reported once, and its end once, and nothing is reported twice."""
 
 import json
 import os
@@ -10,8 +10,9 @@ import time
 import parts
 import pytest
 from parts import PAM_LINE, needs_root
-from ssh_login_notify import alert, config, overflow, paths, self_check
-from ssh_login_notify.self_check import PERIOD_SECONDS, UNSETTLED_SECONDS
+from ssh_login_notify import alert, config, overflow, paths, self_check, sshds
+from ssh_login_notify.installation import UNSETTLED_SECONDS
+from ssh_login_notify.last_check import PERIOD_SECONDS
 from ssh_login_notify.spool import Spool
 
 pytestmark = needs_root
@@ -19,7 +20,7 @@ GONE = "session required pam_unix.so\n"
 
 
 class Host:
-    """A host that is looked at, and what the channel is told."""
+    """A host that is checked, and the messages in the channel."""
 
     def __init__(self, root, monkeypatch, spool):
         self.spool = spool
@@ -31,7 +32,7 @@ class Host:
         monkeypatch.setattr(config.load, "__defaults__", (str(self.configuration),))
 
     def look(self):
-        """Look, and return what each new message says is wrong."""
+        """Run a check, and return the problems in each new message."""
         self_check.run(self.spool)
         told = []
         for name in self.spool.names("outgoing"):
@@ -132,6 +133,7 @@ def test_with_a_full_spool_the_channel_still_gets_one_report(host, said):
     assert not os.path.exists(os.path.join(paths.OVERFLOW, self_check.FILE))
 
 
+@pytest.mark.each
 @pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("memory", [b"", b"[]", b'{"told": 3}', b'{"told": [3, {}]}', b"[" * 100000])
 def test_a_damaged_record_of_the_last_report_counts_as_none(host, memory):
@@ -139,6 +141,22 @@ def test_a_damaged_record_of_the_last_report_counts_as_none(host, memory):
     assert host.look() == []
     host.pam.write_text(GONE)
     assert len(host.look()) == 1
+
+
+def test_where_proc_is_hidden_an_sshd_that_is_not_seen_is_not_repaired(host, monkeypatch):
+    """The watch against tampering, which sees it, has reported it. The sender's sandbox hides it."""
+    fault = sshds.Fault("/usr/sbin/sshd -p2222", "an sshd runs with UsePAM no", "set UsePAM yes")
+    with monkeypatch.context() as seeing:
+        seeing.setattr(sshds, "faults", lambda _sshds, _services: [fault])
+        assert host.look() == [["an sshd runs with UsePAM no"]]
+    with monkeypatch.context() as blind:
+        blind.setattr(self_check, "FIRST_PROCESS", "/nowhere")
+        assert host.look() == []
+        host.configuration.chmod(0o644)
+        assert host.look() == [[f"users other than root can read {config.PATH}"]]
+        host.configuration.chmod(0o600)
+        assert len(host.look()) == 1
+    assert host.look() == [[]], "who sees all processes sees that it is gone"
 
 
 def age(path, seconds):
@@ -158,7 +176,7 @@ def test_it_is_due_some_minutes_after_the_last_look_and_not_while_the_role_may_b
     assert not self_check.is_due(host.spool)
     age(host.manifest, UNSETTLED_SECONDS + 1)
     host.configuration.touch()
-    monkeypatch.setattr(config, "PATH", str(host.configuration))
+    monkeypatch.setattr(paths, "CONFIGURATION", str(host.configuration))
     assert not self_check.is_due(host.spool), "its PAM line may be about to come"
     age(str(host.configuration), UNSETTLED_SECONDS + 1)
     os.unlink(host.manifest)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""slack: every message is one that Slack takes, shows all that is known, and does nothing else."""
+"""slack: Slack accepts every message, and each shows everything that is known and has no side effect."""
 
 import json
 import re
@@ -22,11 +22,11 @@ from ssh_login_notify.text import printable
 from ssh_login_notify.weights import ANOMALY, FAILURES, FIRST, PASSWORD, ROOT, UNKNOWN_KEY, WEIGHTS
 
 NOW = 1763884862.0
-# All that is not plain text and calls nobody: the time, as the reader's clock has it.
+# The only part that is not plain text, which mentions nobody: the time in the reader's zone.
 DATE = re.compile(r"<!date\^[0-9]+\^\{date_num\} \{time_secs\} your time\|[0-9]{4}-[0-9-]+ [0-9:]+ UTC>\Z")
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
 if sys.version_info >= (3, 9):
-    # The receiver's rules are Slack's documented ones; the receiver itself runs on newer Pythons only.
+    # The receiver's rules are Slack's documented ones. The receiver itself needs a newer Python.
     from tests.lab.receiver.validation import judge
     from tests.lab.receiver.view import of_line, view
 else:
@@ -34,7 +34,7 @@ else:
 
 
 def check(message, mentions=()):
-    """Have a message judged as Slack would; on the oldest Pythons by the limits alone."""
+    """Have a message judged as by Slack, or on the oldest Pythons by the limits alone."""
     body = json.dumps(message).encode()
     if judge:
         headers = {"content-type": "application/json; charset=utf-8", "user-agent": "ssh-login-notify/0"}
@@ -65,7 +65,7 @@ def texts(message):
 
 
 def shown(message):
-    """The labels and values of a message."""
+    """Return the labels and values of a message."""
     cells = [cell["text"] for block in message["blocks"] for cell in block.get("fields", [])]
     return {label.strip("*"): value for label, value in zip(cells[::2], cells[1::2])}
 
@@ -219,7 +219,7 @@ METHODS = st.one_of(
 
 @pytest.mark.parametrize("notes", [["x" * 5000], ["a first one"] + ["&" * 300] * 64])
 def test_long_notes_leave_room_in_a_line_for_where_and_when(notes):
-    """They come first. A message for one login has them in its field."""
+    """They come first. A message about one login has them in its field."""
     found = alert(notes=notes)
     message = check(slack.single(found, configuration(), NOW))
     cells = shown(message)
@@ -241,7 +241,7 @@ def test_whatever_strangers_choose_each_form_gives_back_just_that(user, name, ad
     values["port"] = 45006 if address else 0
     found = alert(**values)
     settings = configuration()
-    # The role takes fingerprints and one-line names only; the forms do not rely on that.
+    # The role accepts only fingerprints and one-line names. The forms do not rely on that.
     settings.people = {method["fingerprint"]: person} if "fingerprint" in method else {}
     message = check(slack.single(found, settings, NOW))
     cells = {label: uncut(value) for label, value in shown(message).items()}
@@ -356,7 +356,7 @@ def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
     message = slack.digest(fitting, configuration(), NOW + 9999)
     check(message, list(dict.fromkeys(mention for sent in fitting for mention in sent.get("mentions", ()))))
     assert len(json.dumps(message["blocks"], ensure_ascii=False)) <= 13000
-    # Whatever fills the first lines, phones and screen readers get some of them.
+    # Whatever fills the first lines, phones and screen readers show some of them.
     assert len(message["text"].split("\n")) > min(len(fitting), 3)
     for sent in fitting:
         assert "id " + sent["id"] in json.dumps(message)
@@ -374,15 +374,15 @@ def test_a_digest_of_what_fits_is_one_that_slack_takes(make, number):
         (404, "<html>not found</html>", "a proxy, a filter or a portal"),
         (200, "<html>portal</html>", "a filter or a portal"),
         (302, "", "redirects are not followed"),
-        (429, "rate_limited", "tried again when Slack allows"),
-        (429, "", "tried again when Slack allows"),
+        (429, "rate_limited", "tried again when Slack allows it"),
+        (429, "", "tried again when Slack allows it"),
         (500, "", "tried again"),
         (503, "x", "tried again"),
         (418, "", "a proxy, a filter or a portal"),
         (404, "", "check that the address is a webhook's"),
         (413, "<html>", "a filter"),
         (503, "<HTML>blocked", "a filter"),
-        (200, '{"ok":true}', "may stand in the channel"),
+        (200, '{"ok":true}', "may be in the channel"),
         (202, "", "an incoming webhook's"),
     ],
 )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""spool: a kill at any point loses nothing, duplicates nothing, and leaves no file half-written."""
+"""spool: a kill at any point loses nothing, duplicates nothing, and leaves no half-written file."""
 
 import ctypes
 import errno
@@ -21,6 +21,9 @@ from ssh_login_notify import spool as module
 from ssh_login_notify.spool import ALERT_MODE, LARGEST_FILE_BYTES, UNFINISHED_SECONDS, Lock, is_name, is_older
 from ssh_login_notify.state import State
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 NAME = "1763884862.123456-4242"
 LATER = "1763884862.123457-9"
 CALLS = ("open", "rename", "unlink", "fchmod", "fdopen", "fsync", "close")
@@ -38,13 +41,13 @@ def everything(spool):
 
 
 def publish(spool, name, contents):
-    """All that is done with a capture whose alert is ready."""
+    """Do everything that is done with a capture whose alert is ready."""
     spool.stage(name, contents)
     spool.publish(name)
 
 
 def killed_after(number, action, *arguments):
-    """Run the action in a process that is killed after so many system calls; tell whether it came to its end."""
+    """Run the action in a process that is killed after this many system calls. Return whether it finished."""
     pid = os.fork()
     if pid == 0:
         left = [number]
@@ -74,7 +77,7 @@ def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, numb
     ended = killed_after(number, publish, spool, NAME, whole)
     if number == 19:
         assert ended, "the kills have not reached the end"
-    # The next observer: first it ends what the killed one had begun, then it takes the captures that are left.
+    # The next observer finishes what the killed one had begun, then takes the remaining captures.
     spool.recover()
     assert len(spool.names("incoming") + spool.names("outgoing")) == 1
     for name in spool.names("incoming"):
@@ -89,7 +92,7 @@ def test_a_capture_becomes_one_alert_whenever_its_observer_is_killed(spool, numb
 def test_a_killed_observer_never_leaves_two_alerts_of_one_capture(spool, number):
     put(spool, "incoming", NAME, b"capture")
     killed_after(number, publish, spool, NAME, b"alert")
-    # A sender may take what is in outgoing/ before the next observer comes: no capture may be left then.
+    # A sender can take the alert from outgoing/ before the next observer runs, so no capture may be left then.
     if spool.names("outgoing"):
         spool.remove("outgoing", NAME)
         spool.recover()
@@ -118,7 +121,7 @@ def test_handing_over_wakes_the_sender(spool):
     put(spool, "incoming", NAME)
     publish(spool, NAME, b"alert")
     assert everything(spool) == ["outgoing/" + NAME, "state/wake"]
-    spool.wake()  # it may be awake already
+    spool.wake()  # it can be awake already
 
 
 def test_an_alert_whose_handing_over_ended_in_between_needs_no_capture(spool):
@@ -177,7 +180,10 @@ def test_a_name_is_a_time_and_a_pid(name):
     assert float(name.partition("-")[0]) >= 0
 
 
-@pytest.mark.parametrize("name", ["", "-", "1-", "-1", ".-1", "1e5-1", "nan-1", "inf-1", "1-1-1", "../1-1", "²-1"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "-", "1-", "-1", ".-1", "1e5-1", "nan-1", "inf-1", "1-1-1", "../1-1", "²-1", "1-²", "٣-1", "1-٣"],
+)
 def test_what_is_no_name_is_left_alone(name):
     assert not is_name(name)
 
@@ -244,7 +250,7 @@ def test_what_is_foreign_is_told_and_all_that_is_ours_is_not(spool):
         "incoming": (NAME, NAME + ".alert", "." + NAME, f".{NAME}.alert.7"),
         "outgoing": (NAME, f".{NAME}.7"),
         "failed": (NAME, NAME + ".answer"),
-        "state": ("wake", "sender.json", "watch.json", ".sender.json.7"),
+        "state": ("wake", "sender.json", "watch.json", ".sender.json.7", "ends-1763856000"),
     }
     for directory in ours:
         for entry in ours[directory]:
@@ -252,16 +258,16 @@ def test_what_is_foreign_is_told_and_all_that_is_ours_is_not(spool):
     put(spool, "", "observer.lock")
     put(spool, "", "sender.lock")
     assert spool.unexpected() == []
-    for entry in ("outgoing/" + NAME + ".answer", "incoming/README", "state/" + NAME, "core", "failed/x.answer"):
+    foreign = [
+        "outgoing/" + NAME + ".answer", "incoming/README", "state/" + NAME, "state/ends-²", "core", "failed/x.answer",
+    ]  # fmt: skip
+    for entry in foreign:
         put(spool, "", entry)
     os.mkdir(spool.path("incoming", "directory"))
-    # A name of ours makes no file of it.
+    # Having one of our names does not make it one of our files.
     os.mkdir(spool.path("incoming", LATER))
     os.symlink("/etc/passwd", spool.path("outgoing", LATER))
-    assert spool.unexpected() == sorted(
-        ["outgoing/" + NAME + ".answer", "incoming/README", "incoming/directory", "state/" + NAME, "core",
-         "failed/x.answer", "incoming/" + LATER, "outgoing/" + LATER]
-    )  # fmt: skip
+    assert spool.unexpected() == sorted([*foreign, "incoming/directory", "incoming/" + LATER, "outgoing/" + LATER])
     assert (spool.names("incoming"), spool.names("outgoing")) == ([NAME], [NAME])
 
 
@@ -302,13 +308,13 @@ def test_an_alert_is_set_aside_also_where_there_is_no_room_for_its_answer(spool,
     assert everything(spool) == ["failed/" + NAME]
 
 
-# What systemd's path unit asks inotify(7) for, of a file that is there (src/core/path.c, path_spec_watch).
-# Before 240 it looks again only when one of them has happened.
+# The inotify(7) events for which systemd's path unit watches an existing file (src/core/path.c, path_spec_watch).
+# Before 240 it checks the file again only after one of them.
 IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF = 0x4, 0x400, 0x800
 
 
 class Watch:
-    """What happens to one file, as the kernel tells systemd."""
+    """The events of one file, as the kernel reports them to systemd."""
 
     def __init__(self, path):
         libc = ctypes.CDLL(None, use_errno=True)
@@ -392,7 +398,7 @@ def test_a_lock_is_one_processs_at_a_time_and_ends_with_it(tmp_path):
     pid = os.fork()
     if pid == 0:
         os.write(writer, b"yes" if Lock(path).take() and Lock(path).take() else b"no")
-        other = Lock(path)  # a second descriptor: as long as it is open, the lock is the process's
+        other = Lock(path)  # a second descriptor: the process holds the lock as long as it is open
         other.take()
         signal.pause()
     assert os.read(reader, 9) == b"yes"
@@ -433,6 +439,7 @@ def test_a_lock_that_is_kept_through_exec_may_be_taken_again_there_and_by_nobody
     os.set_inheritable(writer, True)
     held, end = os.pipe()
     os.set_inheritable(held, True)
+    library = parts.library()
     pid = os.fork()
     if pid == 0:
         try:
@@ -441,7 +448,7 @@ def test_a_lock_that_is_kept_through_exec_may_be_taken_again_there_and_by_nobody
             lock.keep_through_exec()
             os.dup2(held, 0)
             os.close(end)
-            os.execv(sys.executable, [sys.executable, "-ISBc", code, str(parts.FILES), path, str(writer)])  # noqa: S606
+            os.execv(sys.executable, [sys.executable, "-ISBc", code, library, path, str(writer)])  # noqa: S606
         finally:
             os._exit(1)
     os.close(writer)
@@ -453,7 +460,7 @@ def test_a_lock_that_is_kept_through_exec_may_be_taken_again_there_and_by_nobody
 
 
 WAYS = {
-    # What is done, where a directory stands meanwhile, and where the file has to be afterwards.
+    # The operation, where a directory is in the way meanwhile, and where the file must be afterwards.
     "set aside": (lambda spool: spool.set_aside(NAME, b"400"), "failed/" + NAME, ["failed/" + NAME]),
     "its answer": (lambda spool: spool.set_aside(NAME, b"400"), f"failed/{NAME}.answer", [f"failed/{NAME}.answer"]),
     "put back": (lambda spool: spool.put_back(LATER), "outgoing/" + LATER, ["outgoing/" + LATER]),
@@ -479,7 +486,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_directory_in_the_way_is_moved_away_and_told(spool, way, said):
-    """Somebody with the service user's rights can make one wherever the sender puts a file."""
+    """Somebody with the service user's rights can create one wherever the sender writes a file."""
     action, obstacle, expected = WAYS[way]
     put(spool, "outgoing", NAME)
     put(spool, "failed", LATER)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sshds: each sshd of a host is found and asked with its own options, and reported if its logins would be missed."""
+"""sshds: each sshd of a host is found and queried with its own options, and reported if its logins would be missed."""
 
 import os
 
@@ -9,9 +9,9 @@ import pytest
 from parts import needs_root
 from ssh_login_notify import paths, sshd_start, sshds, trust
 
-pytestmark = [needs_root, pytest.mark.whole]
+pytestmark = needs_root
 
-# Answers as sshd 9.2 does: it says what it was asked, and takes UsePAM and the ports from its options.
+# Answers as sshd 9.2 does. It records its arguments, and takes UsePAM and the ports from its options.
 OLD = """
 case "$*" in *-V*) echo "unknown option -- V"; echo "OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19"; exit 1 ;; esac
 case "$*" in *-T*) ;; *) exit 1 ;; esac
@@ -76,7 +76,7 @@ class Host:
         self.process(pid, f"sshd: {line} [listener] 0 of 10-100 startups", **process)
 
     def systemd(self, shown, templates=""):
-        """systemctl, which shows these units, and the second text for instances of templates."""
+        """Create a systemctl that shows these units, and the second text for instances of templates."""
         (self.root / "shown").write_text(shown)
         (self.root / "templates").write_text(templates)
         self.program("systemctl", f'case "$*" in *@*) cat {self.root}/templates ;; *) cat {self.root}/shown ;; esac')
@@ -96,7 +96,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(sshds, "CONFIGURATION_DIRECTORY", host.path("ssh"))
     monkeypatch.setattr(paths, "PAM_DIRECTORIES", (host.path("pam.d"), host.path("vendor")))
     monkeypatch.setattr(paths, "SYSTEMD", host.path("no-systemd"))
-    monkeypatch.setattr(trust, "open_directories", lambda _paths: [])  # everybody may write to what is below /tmp
+    monkeypatch.setattr(trust, "open_directories", lambda _paths: [])  # everybody can write below /tmp
     monkeypatch.setenv("PATH", host.path("bin") + ":/usr/bin:/bin")
     return host
 
@@ -105,6 +105,29 @@ def test_one_sshd_that_uses_pam_and_the_service_is_reported(host):
     host.listens(7, host.sshd + " -D")
     assert host.titles() == [f"{host.sshd} on port 22"]
     assert host.faults() == []
+
+
+def test_the_command_line_of_a_process_that_is_not_roots_is_not_read(host, monkeypatch):
+    """Its owner can map it from a FUSE file, so that reading it never ends."""
+    host.listens(7, host.sshd + " -D")
+    host.listens(8, host.sshd + " -D -p 2222", uid=1000)
+    read = []
+    monkeypatch.setattr(sshds, "text_of", lambda path, *most, ask=sshds.text_of: read.append(path) or ask(path, *most))
+    assert host.titles() == [f"{host.sshd} on port 22"]
+    assert host.path("proc", "7", "cmdline") in read
+    assert host.path("proc", "8", "cmdline") not in read
+
+
+def test_the_options_of_a_process_that_is_no_sshd_are_not_read(host, monkeypatch):
+    """Everybody can start sudo(8) with the name of an sshd, and a hundred thousand words would take long to read."""
+    host.listens(7, host.sshd + " -D")
+    host.process(8, ["/sshd", *["a"] * 30000], executable="/bin/sh")
+    asked = []
+    monkeypatch.setattr(
+        sshd_start, "options", lambda words, ask=sshd_start.options: asked.append(len(words)) or ask(words)
+    )
+    assert sshds.starts() == [f"{host.sshd} {host.sshd} -D"]
+    assert asked == [1]
 
 
 def test_where_none_is_seen_the_one_in_the_path_is_asked(host):
@@ -131,7 +154,7 @@ def test_a_second_sshd_without_pam_is_named(host, title):
 
 
 def test_before_9_8_the_name_of_the_program_is_the_pam_service(host):
-    """A link is how a second sshd gets a PAM service of its own: the kernel's path is the link's target."""
+    """A symlink gives a second sshd its own PAM service. The kernel's path is the symlink's target."""
     link = host.path("bin", "sshd-second")
     os.symlink(host.sshd, link)
     host.listens(7, host.sshd + " -D")
@@ -165,7 +188,7 @@ def test_where_no_sshd_answers_its_version_tells_which_of_the_two_it_is(host, ve
 
 
 def test_a_service_that_a_match_block_sets_counts(host):
-    """servconf.c: PAMServiceName is allowed in one."""
+    """servconf.c allows PAMServiceName in one."""
     host.program("sshd", NEW)
     host.configuration("more.conf", "Match User deploy\n  PAMServiceName sshd-deploy\n")
     host.configuration("sshd_config", "Include *.conf\nUsePAM yes\n")
@@ -218,7 +241,7 @@ def test_a_service_without_a_file_is_the_one_that_pam_falls_back_to(host):
     ],
 )
 def test_an_sshd_of_a_container_a_chroot_or_a_user_is_not_this_hosts(host, process):
-    """Nor is a program that only says so: whoever starts one chooses its arguments."""
+    """A program that only claims to be one is not either, because its starter chooses its arguments."""
     second = host.program("sshd-second", f"touch {host.root}/ran; {OLD}")
     host.listens(7, host.sshd + " -D")
     host.listens(8, second + " -D", **dict({"executable": second}, **process))
@@ -305,7 +328,7 @@ def test_of_settings_that_nothing_can_tell_nothing_is_said(host):
     ],
 )  # fmt: skip
 def test_sshds_files_are_read_as_sshd_reads_them(host, text, value):
-    """Where no sshd answers, as in an image that has no host keys yet."""
+    """If no sshd answers, as in an image without host keys."""
     host.program("sshd", "exit 1")
     host.configuration("a.conf", "UsePAM yes\nMatch user x\nBanner none\n")
     host.configuration("sshd_config", text.format(ssh=host.path("ssh")))
@@ -402,3 +425,48 @@ def test_each_has_a_lasting_name(host):
     host.listens(7, host.sshd + " -D")
     host.listens(8, host.sshd + " -D -p 2222 -o UsePAM=yes")
     assert [sshd.key for sshd in sshds.found()] == [host.sshd, f"{host.sshd} -p2222 -oUsePAM=yes"]
+
+
+def test_how_each_sshd_was_started_is_told_without_asking_it(host):
+    """An sshd that systemd or inetd has started for one connection does not listen, and comes and goes."""
+    host.program("sshd", "exit 99")
+    host.listens(7, host.sshd + " -D")
+    host.listens(8, host.sshd + " -D -p 2222")
+    host.process(9, [host.sshd, "-i"])
+    host.process(10, "sshd: ada [priv]")
+    assert sshds.starts() == [f"{host.sshd} {host.sshd} -D", f"{host.sshd} {host.sshd} -D -p 2222"]
+
+
+def test_lines_of_match_blocks_and_all_files_are_known(host):
+    """A block that begins in an included file ends with that file. A block around the Include continues in it."""
+    host.configuration("first.conf", "Port 22\nMatch User eve\n  PermitRootLogin yes\n")
+    host.configuration("second.conf", "X11Forwarding yes\n")
+    text = "Include first.conf\nUsePAM yes\nMatch Address 192.0.2.0/24\nInclude second.conf\nMatch all\nBanner none\n"
+    host.configuration("sshd_config", text)
+    host.listens(7, host.sshd + " -D")
+    (sshd,) = sshds.found()
+    assert sshd.matched() == [
+        ("User eve", "permitrootlogin", "yes"),
+        ("Address 192.0.2.0/24", "x11forwarding", "yes"),
+        ("all", "banner", "none"),
+    ]
+    names = ("sshd_config", "first.conf", "second.conf")
+    assert set(sshd.files()) == {host.sshd, host.path("ssh"), *(host.path("ssh", name) for name in names)}
+
+
+def test_an_include_that_includes_itself_ends(host):
+    host.configuration("sshd_config", "Match all\nPort 22\nInclude sshd_config\n")
+    host.listens(7, host.sshd + " -D")
+    (sshd,) = sshds.found()
+    assert len(sshd.matched()) == sshds.MOST_INCLUDES + 1
+
+
+def test_settings_are_those_that_sshd_tells_of_a_running_one(host):
+    host.listens(7, host.sshd + " -D")
+    (sshd,) = sshds.found()
+    assert (sshd.settings, sshd.is_running) == ([["port", "22"], ["usepam", "yes"]], True)
+    host.program("sshd", "case \"$*\" in *-G*) echo port 22; exit 0 ;; esac; exit 1")
+    (sshd,) = sshds.found()
+    assert sshd.settings == sshds.NOTHING, "-G does not answer for the same connection"
+    (sshd,) = sshds.usual()
+    assert not sshd.is_running

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""state: what the sender remembers comes back, and what somebody else wrote there is not believed."""
+"""state: the sender's memory is read back, and what others have written there is not trusted."""
 
 import json
 import time
@@ -136,6 +136,7 @@ def test_no_more_is_taken_than_is_known_and_no_text_does_anything_to_a_terminal(
     assert set(found.last_answer) == set(ANSWER)
 
 
+@pytest.mark.each
 @pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("raw", [b"[" * 100000, b"\xff", b'{"recent": 1}', b'{"recent": {}}', b"7", b""])
 def test_a_file_of_another_form_is_as_good_as_none(spool, raw):
@@ -151,7 +152,7 @@ JSON = st.recursive(
 
 
 class Memory:
-    """A spool that holds one file."""
+    """A spool with one file."""
 
     def __init__(self, value):
         self.value = value

@@ -80,7 +80,7 @@ def test_it_may_stand_in_a_file_that_is_included(host):
     ],
 )
 def test_the_configuration_is_that_of_the_sshd_that_serves_the_connection(host, listener):
-    """A second sshd has a file of its own, and what the first one includes is none of it."""
+    """A second sshd has its own file, which is separate from the first one's includes."""
     host.configure("Subsystem sftp internal-sftp\n")
     host.configure("Include d/*.conf\n", "second")
     host.configure(f"Subsystem sftp {host.program} -R\n", "d/a.conf")
@@ -153,7 +153,7 @@ def test_another_subsystem_or_no_configuration_is_none(host):
         (["bash", "-c", "{} -l  INFO"], "/usr/bin/bash", "SSH (command: sftp-server)"),
         (["bash", "-c", "{} -l INFO; id"], "/usr/bin/bash", "SSH (command: sftp-server and more)"),
         (["{}", "-l", "INFO"], "{}", SFTP_OR_SCP),
-        (["{}", "-l", "INFO"], None, SFTP_OR_SCP),  # SELinux or hidepid: not to be seen
+        (["{}", "-l", "INFO"], None, SFTP_OR_SCP),  # hidden by SELinux or hidepid
         (["{}", "-l", "INFO"], "/home/deploy/sftp-server", "SSH (command: sftp-server)"),
     ],
 )

@@ -1,16 +1,17 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""summary: each login without a message is counted once, and one message a day says how many there were, and why."""
+"""summary: each login without a message is counted once, and one message a day reports the number and the reasons."""
 
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import parts
 import pytest
 from parts import alert, configuration
-from ssh_login_notify import self_check, summary
+from ssh_login_notify import proof, self_check, summary
 from ssh_login_notify.alert import from_json
 from ssh_login_notify.channels import slack
 from ssh_login_notify.config import ConfigurationError
@@ -45,7 +46,7 @@ def queued(spool):
 
 
 def said(spool):
-    """Queue the message of the next morning, and return what it says."""
+    """Queue the message of the next morning, and return its text."""
     spool.now = MORNING
     queue_if_due(spool)
     (found,) = queued(spool)
@@ -64,16 +65,35 @@ def test_a_message_in_the_morning_says_how_many_by_which_rule_and_for_which_reas
     assert said(spool) == [
         f"48 logins were ignored: 45 by {LABEL}, 3 by user deploy, certificate SHA256:x key id ci-*",
         "1 login was muted: 1 by deploy 4711",
-        "30 logins were told together with others like them: 30 of ada from 203.0.113.50",
+        "30 logins were reported together with similar ones: 30 of ada from 203.0.113.50",
     ]
     message = slack.single(queued(spool)[0], configuration(host_label="web-3"), MORNING)
     assert message["text"].startswith("Daily summary from web-3: 48 logins were ignored: 45 by the nightly backup (")
     assert message["blocks"][0]["text"]["text"] == "Daily summary from web-3"
     assert "*Summary*" in json.dumps(message["blocks"])
-    # And nothing once more.
+    # And nothing a second time.
     spool.now += 86400
     queue_if_due(spool)
     assert len(queued(spool)) == 1
+
+
+def test_the_message_also_says_how_many_sshd_accepted_and_nothing_more_is_sent_for_that(spool):
+    kept = proof.Proof(spool)
+    kept.kept.update(accepted=412, known=412)
+    kept.keep()
+    spool.configuration = configuration(daily_failures=True)
+    queue_if_due(spool)
+    spool.now = MORNING
+    queue_if_due(spool)
+    assert queued(spool) == []
+    count(spool, name(1), IGNORED, "x")
+    spool.now += 86400
+    queue_if_due(spool)
+    ((ignored, accepted),) = [found["notes"] for found in queued(spool)]
+    assert ignored == "1 login was ignored: 1 by x"
+    assert accepted.startswith("sshd accepted 412 logins since 2026-11-26 20:00 ")
+    assert accepted.endswith(", 412 accounted for")
+    assert proof.Proof(spool).kept["told"]["accepted"] == 412
 
 
 def test_nothing_is_said_before_the_morning_and_nothing_where_nothing_was_silent(spool):
@@ -151,7 +171,7 @@ def test_a_damaged_file_is_begun_anew_and_the_message_says_so(spool, monkeypatch
     monkeypatch.setattr(summary, "trouble", logged.append)
     spool.write("state", summary.FILE, text.encode("latin-1"), 0o640)
     count(spool, name(1), IGNORED, "x")
-    assert "begin anew" in logged[0]
+    assert "start again from zero" in logged[0]
     lost = "the file with earlier counts was damaged, so those are missing here"
     assert said(spool) == ["1 login was ignored: 1 by x", lost]
 
@@ -237,7 +257,7 @@ def test_hosts_are_spread_over_half_an_hour(monkeypatch):
 def test_the_run_that_checks_the_host_queues_it(spool, monkeypatch):
     asked = []
     monkeypatch.setattr(self_check, "is_due", lambda _spool: True)
-    monkeypatch.setattr(self_check, "run", lambda _spool: None)
+    monkeypatch.setattr(self_check, "run", lambda _spool: SimpleNamespace(problems=[], configuration=None))
     monkeypatch.setattr(summary, "queue_if_due", asked.append)
     self_check.run_if_due(spool)
     assert asked == [spool]

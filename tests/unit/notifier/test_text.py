@@ -21,6 +21,9 @@ from ssh_login_notify.text import (
     quoted,
 )
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 
 @pytest.mark.parametrize(
     ("raw", "shown"),
@@ -108,7 +111,7 @@ def test_beyond_ascii_only_letters_that_are_written_from_left_to_right_stand_for
             standing.append(character)
     assert {unicodedata.category(character)[0] for character in standing} == {"L"}
     assert {unicodedata.bidirectional(character) for character in standing} == {"L"}
-    # A blank, dots, quotes: letters all the same.
+    # A blank, dots, quotes: all of them are letters in Unicode.
     assert not set("\u3164\u115f\uffa0\u318d\u119e\u1427\ua78f\u02ba\u02ee\u2d4f") & set(standing)
 
 

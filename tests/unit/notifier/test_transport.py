@@ -24,11 +24,14 @@ from ssh_login_notify.channels import slack
 from ssh_login_notify.config import ConfigurationError
 from ssh_login_notify.transport import LARGEST_ANSWER_BYTES, Transport, TransportError
 
+# Python itself can affect each case.
+pytestmark = pytest.mark.each
+
 BODY = b'{"text": "hello"}'
 
 
 def to(url, **values):
-    """A transport to the webhook at this address."""
+    """Return a transport to the webhook at this address."""
     return Transport(configuration(url, **values), url)
 
 
@@ -44,7 +47,7 @@ def plain(webhook):
 
 
 def failure(connection):
-    """The sentence of an error, which never holds the address: that is the secret."""
+    """Return the sentence of an error, after checking that it does not contain the secret address."""
     with pytest.raises(TransportError) as failed:
         connection.post(BODY)
     sentence = str(failed.value)
@@ -93,7 +96,7 @@ def test_a_certificate_that_is_not_right_is_refused_before_anything_is_sent(
 
 
 def test_an_authority_of_older_tools_is_trusted_by_every_python(secure_webhook, certificates):
-    """Without critical basicConstraints, keyUsage and key identifiers, which Python asks for since 3.13."""
+    """It has no critical basicConstraints, keyUsage or key identifiers, which Python requires since 3.13."""
     secure_webhook.certificate = "former"
     file = str(certificates.directory / "former-authority.pem")
     connection = to(secure_webhook.url, ca_file=file)
@@ -116,7 +119,7 @@ def test_the_systems_authorities_are_held_to_what_this_python_asks():
 
 
 def test_an_authority_of_the_system_that_is_too_old_is_told_with_its_mend(secure_webhook, certificates, monkeypatch):
-    """As a company's, which its own tools have put among the system's."""
+    """As of a company that has added it to the system's with its own tools."""
     secure_webhook.certificate = "former"
     create = ssl.create_default_context
     file = str(certificates.directory / "former-authority.pem")
@@ -128,7 +131,7 @@ def test_an_authority_of_the_system_that_is_too_old_is_told_with_its_mend(secure
 
     monkeypatch.setattr(ssl, "create_default_context", strict)
     sentence = failure(to(secure_webhook.url))
-    # Python 3.6 does not say what is wrong, nor is it strict by itself.
+    # Python 3.6 does not say what is wrong, and does not check strictly.
     assert ("set ssh_login_notify_ca_file" in sentence) == (sys.version_info >= (3, 7))
     assert to(secure_webhook.url, ca_file=file).post(BODY).text == "ok"
 
@@ -239,7 +242,7 @@ def test_an_answer_without_end_is_read_for_a_few_bytes(webhook, plain, head):
     webhook.instructions.append(raw(f"HTTP/1.1 200 F\r\n{head}\r\n\r\n".encode() + piece * 64))
     assert len(plain.post(BODY).text) <= LARGEST_ANSWER_BYTES
     assert plain.post(BODY).text == "ok"
-    assert webhook.connections == 2  # what is left of the long answer is nobody's
+    assert webhook.connections == 2  # the rest of the long answer is not read as another answer
 
 
 @pytest.mark.parametrize(
@@ -263,7 +266,7 @@ def test_an_answer_that_is_none_is_told_as_such(webhook, plain, data):
     "data", [b"Content-Length: 2\r\n\r\no", b"Transfer-Encoding: chunked\r\n\r\n2\r\no"], ids=["announced", "in chunks"]
 )
 def test_an_answer_that_breaks_off_is_none(webhook, plain, data):
-    """Half of "ok" is not something else that answered."""
+    """Half of "ok" is not an answer of something else."""
     webhook.instructions.append(raw(b"HTTP/1.1 200 OK\r\n" + data, keep=False))
     assert failure(plain) == f"the answer of 127.0.0.1 port {webhook.port} broke off"
     assert plain.post(BODY).text == "ok"
@@ -286,7 +289,7 @@ ANSWERS = st.tuples(
 @given(ANSWERS)
 def test_whatever_bytes_answer_the_sender_gets_an_answer_or_a_sentence(data):
     with contextlib.closing(parts.Webhook()) as webhook:
-        # A second time for the try that a kept connection's end is worth.
+        # A second time, because the end of a persistent connection causes one retry.
         webhook.instructions.extend([raw(data, keep=False)] * 2)
         connection = to(webhook.url)
         try:
@@ -337,7 +340,7 @@ def test_an_answer_that_drips_is_given_up_in_the_end(webhook, plain, monkeypatch
 
 @contextlib.contextmanager
 def dead_addresses(count):
-    """Addresses at which nobody answers: the queue of the listening socket is full, so the kernel drops what comes."""
+    """Addresses that never answer: the queue of the listening socket is full, so the kernel drops connections."""
     with contextlib.ExitStack() as opened:
         found = []
         for _number in range(count):
@@ -358,7 +361,7 @@ def resolve_to(monkeypatch, addresses):
 
 
 def test_the_deadline_ends_a_trickle_behind_dead_addresses(webhook, plain, monkeypatch):
-    """The first signal comes while a dead address is tried, where http.client takes an OSError for that address's."""
+    """The first signal comes during a dead address, where http.client takes an OSError for that address's."""
     monkeypatch.setattr(transport, "DEADLINE_SECONDS", 1)
     monkeypatch.setattr(transport, "STEP_SECONDS", 0.4)
     webhook.instructions.append(drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.1))
@@ -382,7 +385,7 @@ def test_a_live_address_behind_dead_ones_is_reached_well_before_the_deadline(web
 
 @pytest.mark.parametrize("caught", [Exception, OSError, BaseException])
 def test_the_deadline_comes_again_until_it_is_heard(plain, monkeypatch, caught):
-    """Whatever a library catches on the way."""
+    """Whatever a library catches in between."""
     monkeypatch.setattr(transport, "DEADLINE_SECONDS", 1)
     tries = []
 
@@ -440,7 +443,7 @@ def proxy():
 
 
 def beyond(monkeypatch, proxy, url, user="", **values):
-    """A transport to the webhook through the proxy, which would not be asked about loopback."""
+    """Return a transport through the proxy, which is normally not used for loopback."""
     monkeypatch.setattr(transport, "is_loopback", lambda _: False)
     return to(url, proxy=f"http://{user}127.0.0.1:{proxy.port}", **values)
 
@@ -461,7 +464,7 @@ def test_a_certificate_is_checked_beyond_a_proxy_too(secure_webhook, certificate
 
 
 def test_a_proxy_that_strips_tls_gets_nothing_in_clear(certificates, monkeypatch):
-    """It says that the tunnel stands, and speaks plain HTTP itself."""
+    """It claims that the tunnel is open, and speaks plain HTTP itself."""
     heard = []
 
     def strip(listener):

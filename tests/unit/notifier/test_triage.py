@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""triage: a login is weighed until somebody was told of it, and nothing suppresses a heavy one but its own name."""
+"""triage: a login is weighed until it is reported, and only a rule or window that names a heavy one suppresses it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ RED, ORANGE = "\U0001f534", "\U0001f7e0"
 
 
 class Host:
-    """A spool, a webhook's host, and senders from the one to the other."""
+    """A spool, a webhook's server, and senders between them."""
 
     def __init__(self, spool, webhook):
         self.spool, self.webhook = spool, webhook

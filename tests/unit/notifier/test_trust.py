@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""trust: each directory on the way to root's programs that other users can write to is reported."""
+"""trust: each parent directory of root's programs that other users can write to is reported."""
 
 import grp
 import os
@@ -15,7 +15,7 @@ pytestmark = needs_root
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    """A directory that is trusted. Those above the test's own are not looked at: everybody may write /tmp."""
+    """A trusted directory. Its parents are not checked, because /tmp is world-writable."""
     path = tmp_path / "above" / "bin"
     path.mkdir(parents=True)
     path.parent.chmod(0o755)
@@ -36,7 +36,7 @@ def test_one_that_everybody_may_write_is_told_and_so_is_the_one_above(directory)
     directory.chmod(0o777)
     assert found(directory) == [str(directory)]
     directory.chmod(0o755)
-    directory.parent.chmod(0o1777)  # whoever makes something there first owns it
+    directory.parent.chmod(0o1777)  # the first to create something there owns it
     assert found(directory) == [str(directory.parent)]
 
 

@@ -14,7 +14,7 @@ RESTARTED = ("ssh-login-notify.service", "ssh-login-notify-follow.service")
 
 @pytest.fixture
 def systemctl(monkeypatch, tmp_path):
-    """A systemctl that tells of the sender what it is told to, and writes down what it is asked for."""
+    """A systemctl that reports the sender's state as a test sets it, and records its arguments."""
     program, asked = tmp_path / "systemctl", tmp_path / "asked"
     monkeypatch.setattr(paths, "SYSTEMD", str(tmp_path))
     monkeypatch.setattr(paths, "PATH_UNIT", str(tmp_path))
@@ -46,7 +46,7 @@ def test_without_systemd_there_is_no_pause(monkeypatch):
 
 @pytest.mark.parametrize(("scheduler", "starts"), [("systemd", True), ("cron", False), ("none", False)])
 def test_the_roles_file_says_who_starts_the_sender_and_nobody_looks_for_units(monkeypatch, tmp_path, scheduler, starts):
-    """sshd's domain may not look there, and each look would be a line in the audit log."""
+    """sshd's domain can't look there, and each attempt would be a line in the audit log."""
     path = tmp_path / "host.json"
     path.write_text(json.dumps({"scheduler": scheduler, "sandbox_without": []}))
     monkeypatch.setattr(paths, "HOST", str(path))

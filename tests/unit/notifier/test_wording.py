@@ -10,19 +10,19 @@ from collections import namedtuple
 import pytest
 from parts import FINGERPRINT, alert, configuration, logout
 from ssh_login_notify import wording
-from ssh_login_notify.alert import HEARTBEAT, SELF_CHECK, TEST, own
-from ssh_login_notify.weights import WEIGHTS
+from ssh_login_notify.alert import HEARTBEAT, SELF_CHECK, TEST, missed, own
+from ssh_login_notify.weights import ANOMALY, WEIGHTS
 
 NOW = 1763884862.0
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
-# Characters of a headline, of which a channel has room for so many: Slack's.
+# Characters of a headline for which a channel has room: Slack's.
 ROOM = 150
 PEOPLE = {"people": {FINGERPRINT: "Ada Lovelace"}}
 Told = namedtuple("Told", ("headline", "fields", "text"))
 
 
 def told(found, settings, now):
-    """All forms of a message about one alert; the fields by their labels."""
+    """Return all forms of a message about one alert, with the fields by their labels."""
     headline, fields = wording.single(found, settings, now, lambda text: len(text) <= ROOM)
     return Told(headline, {label: value for _name, label, value in fields}, wording.text(found, settings, now))
 
@@ -234,6 +234,22 @@ def test_a_problem_is_said_once(end, mend):
 def test_a_login_by_the_tests_own_pam_service_is_a_test_alert_too():
     message = single(about=TEST, address="192.0.2.1", port=4711)
     assert message.headline == "Test alert from web-3"
+
+
+@pytest.mark.parametrize(
+    ("count", "headline"),
+    [
+        (1, "\U0001f534 1 login on web-3 was not reported"),
+        (12, "\U0001f534 12 logins on web-3 were not reported"),
+    ],
+)
+def test_missed_logins_are_an_alarm(count, headline):
+    found = dict(missed(count, ["sshd[4]: Accepted (a reason)", "more"]), weights=[ANOMALY], reasons=[])
+    message = told(found, configuration(host_label="web-3"), found["time"])
+    assert message.headline == headline
+    assert message.fields["Not reported"] == "sshd[4]: Accepted (a reason); more"
+    assert set(message.fields) == {"Not reported", "Time"}
+    assert message.text.startswith(headline + ": sshd[4]: Accepted (a reason); more")
 
 
 def test_all_weights_at_once_leave_room_for_the_rest_of_the_headline():
