@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks the role's settings on the controller, each by itself, so that what is wrong has the name of a variable.
+"""Checks the role's settings on the controller, one by one, so that an error message can name the variable.
 
-A filter would be given all of them at once, evaluated: one undefined variable, and Ansible names none of the settings.
+A filter would get all of them at once, already evaluated. If one used an undefined variable, Ansible's message would
+not name the setting.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from ansible_collections.loginwatch.pam.plugins.plugin_utils import role_setting
 
 
 class ActionModule(ActionBase):
-    """Fails with a sentence for each setting that is wrong."""
+    """Fails if a setting is wrong, with a sentence for each wrong setting."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what the documentation in plugins/modules/check_settings.py says. In check mode it runs as well."""
+        """Return the values that plugins/modules/check_settings.py documents. Also runs in check mode."""
         result = super().run(tmp, task_vars)
         _unused, options = self.validate_argument_spec(argument_spec={"secrets": {"type": "bool", "default": True}})
         variables = task_vars or {}
@@ -30,7 +31,7 @@ class ActionModule(ActionBase):
         result.update(changed=False, problems=found)
         warnings = role_settings.foreign_variables(variables)
         if not found:
-            # Ansible shows the same warning of several hosts once.
+            # Ansible shows the same warning from several hosts only once.
             warnings += role_settings.notices(variables, self._templar.template)
         if warnings:
             result["warnings"] = warnings
@@ -40,5 +41,5 @@ class ActionModule(ActionBase):
 
 
 def _sentence(problem: str) -> str:
-    """Return a problem as a sentence. The name of a variable stays as it is."""
+    """Return a problem as a sentence. The name of a variable at its beginning is not capitalized."""
     return f"{problem if problem.startswith(settings.PREFIX) else problem[:1].upper() + problem[1:]}."

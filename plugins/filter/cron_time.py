@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the time of a heartbeat as cron(8) reads it."""
+"""Converts the time of a heartbeat to the format of cron(8)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ansible_collections.loginwatch.pam.plugins.module_utils import settings
 
 DOCUMENTATION = r"""
 name: cron_time
-short_description: Write the time of a heartbeat as cron reads it
+short_description: Convert the time of a heartbeat to the format of cron
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Returns the five fields of a line of crontab(5) for a time as
-    O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_heartbeat_time) has it.
+  - Returns the first five fields of a crontab(5) line for a time in the format of
+    O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_heartbeat_time).
 options:
   _input:
-    description: A time of day, with days of the week in front if you like.
+    description: A time of day, optionally with days of the week before it.
     type: str
     required: true
 """
@@ -39,7 +39,7 @@ _value:
 
 
 def cron_time(heartbeat_time: str) -> str:
-    """Return the five fields."""
+    """Return the first five fields of a crontab(5) line. Raises AnsibleFilterError."""
     try:
         return settings.cron_time(str(heartbeat_time))
     except ValueError as error:
@@ -47,7 +47,7 @@ def cron_time(heartbeat_time: str) -> str:
 
 
 class FilterModule:
-    """Ansible's way to filters."""
+    """Registers the filter with Ansible."""
 
     def filters(self) -> dict[str, Callable]:
         """Return the filters by name."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes rows as CSV in which no cell is a formula."""
+"""Formats rows as CSV in which no cell is a formula."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, Callable
 
 DOCUMENTATION = r"""
 name: csv_text
-short_description: Write rows as CSV in which no cell is a formula
+short_description: Format rows as CSV in which no cell is a formula
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Writes one line of names and one line for each row, each cell in quotes (RFC 4180).
-  - A spreadsheet takes a text that begins with C(=), C(+), C(-) or C(@) for a formula, which can read other cells and
-    send them away. Such a text gets a C(') in front, which a spreadsheet does not show.
+  - Returns a header line with the names of the columns and one line for each row. Each cell is in quotes (RFC 4180).
+  - A spreadsheet treats a text that begins with C(=), C(+), C(-) or C(@) as a formula, which can read other cells and
+    send them to somebody. Such a text is prefixed with C('), which a spreadsheet does not show.
 positional: _input, columns
 options:
   _input:
@@ -47,12 +47,12 @@ _value:
   type: str
 """
 
-# With these, and with blanks before them, cells begin that a spreadsheet evaluates.
+# A spreadsheet evaluates a cell that begins with one of these, even after blanks.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return the CSV. A key that a row does not have, and null, are empty cells."""
+    """Return the CSV. A missing key or null becomes an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(columns)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fits the text of a systemd unit to the systemd of a host."""
+"""Adapts the text of a systemd unit to the systemd of a host."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ansible_collections.loginwatch.pam.plugins.plugin_utils import systemd_unit
 
 DOCUMENTATION = r"""
 name: fitted_unit
-short_description: Fit the text of a systemd unit to a host
+short_description: Adapt the text of a systemd unit to a host
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Returns the text of a unit without the settings that the host's version of systemd does not know, and without those
+  - Returns the text of a unit without the settings that the host's version of systemd does not know, and without the
     parts of the sandbox that the host refuses to set up.
-  - Fails for a setting that it does not know itself, so that no unit gets one whose first version nobody looked up.
+  - Fails for a setting that is not in its own table, because it can't tell which versions of systemd know it.
 options:
   _input:
     description: The text of the unit.
@@ -37,7 +37,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show a unit as EL 8 gets it
+- name: Show a unit as it is installed on EL 8
   ansible.builtin.debug:
     msg: "{{ lookup('ansible.builtin.template', 'example.service.j2') | loginwatch.pam.fitted_unit(version=239) }}"
 """
@@ -50,7 +50,7 @@ _value:
 
 
 def fitted_unit(text: str, version: int, without: Iterable[str] = ()) -> str:
-    """Return the text of the unit for a host."""
+    """Return the text of the unit for a host. Raises AnsibleFilterError for a setting that is not in the table."""
     try:
         return systemd_units.fitted(str(text), int(version), [str(part) for part in without])
     except KeyError as error:

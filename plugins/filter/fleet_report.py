@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes one record of each host from what the playbook `verify` found out, the worst first."""
+"""Builds one record for each host from the results of the playbook `verify`, the worst host first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DOCUMENTATION = r"""
 name: fleet_report
 author: the loginwatch founders
 version_added: 0.1.0
-short_description: Make the report of a fleet from what P(loginwatch.pam.verify#playbook) found out
+short_description: Build the report of a fleet from the results of P(loginwatch.pam.verify#playbook)
 description:
-  - Makes one record of each host, whatever the host answered and whether it could be reached or not.
-  - Of each host it reads the variables C(ssh_login_notify_host), C(verify_status), C(verify_failure), C(prove_login)
+  - Builds one record for each host, whatever its answers are and even if it is unreachable.
+  - For each host it reads the variables C(ssh_login_notify_host), C(verify_status), C(verify_failure), C(prove_login)
     and C(prove_rule). Any of them may be missing.
 positional: _input
 options:
@@ -52,8 +52,15 @@ _value:
       description: Number of hosts in each state that occurs, the worst first.
       type: dict
       sample: {critical: 1, ok: 3}
+    missed_hosts:
+      description: Number of hosts on which a login was not reported since the audit began.
+      type: int
+      sample: 0
+    last_missed:
+      description: The time of the last login that was not reported, in seconds since the epoch. Null if there is none.
+      type: float
     hosts:
-      description: One record of each host, the worst first.
+      description: One record for each host, the worst first.
       type: list
       elements: dict
       contains:
@@ -73,11 +80,23 @@ _value:
           description: When an alert was last delivered, in seconds since the epoch. Null if none was.
           type: float
         waiting:
-          description: Number of alerts that wait. Null if it is not known.
+          description: Number of waiting alerts. Null if it is not known.
           type: int
         failed:
-          description: Number of alerts that were refused. Null if it is not known.
+          description: Number of refused alerts. Null if it is not known.
           type: int
+        complete_since:
+          description: The time since when the notifier knows every login, in seconds since the epoch. Null if unknown.
+          type: float
+        missed:
+          description: Number of logins that were not reported, in total. Null if it is not known.
+          type: int
+        last_missed:
+          description: The time of the last of these logins, in seconds since the epoch. Null if there is none.
+          type: float
+        not_proven:
+          description: Why it is not known whether every login was reported. Empty if it is known.
+          type: str
         real_login:
           description:
             - V(delivered), V(not delivered) or V(not tried).
@@ -89,11 +108,12 @@ _value:
           type: list
           elements: str
         channels:
-          description: Where its alerts go, as dictionaries with C(name), C(kind), C(waiting), C(failed) and C(well).
+          description: The channels of its alerts, as dictionaries with C(name), C(kind), C(waiting), C(failed) and
+            C(well).
           type: list
           elements: dict
         sandbox_without:
-          description: The parts of the units' sandbox that the host refuses, so that its services run without them.
+          description: The parts of the units' sandbox that the host refuses. Its services run without them.
           type: list
           elements: str
 """
@@ -108,13 +128,18 @@ def fleet_report(hosts: Iterable[str], variables: Mapping[str, Any], reachable: 
     records = [_record(host, variables[host], host in in_play) for host in hosts]
     records.sort(key=lambda record: STATES.index(record["state"]))
     found = [record["state"] for record in records]
-    return {"states": {state: found.count(state) for state in STATES if state in found}, "hosts": records}
+    return {
+        "states": {state: found.count(state) for state in STATES if state in found},
+        "missed_hosts": sum(bool(record["missed"]) for record in records),
+        "last_missed": max((record["last_missed"] for record in records if record["last_missed"]), default=None),
+        "hosts": records,
+    }
 
 
 def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any]:
     status = status_report((known.get("verify_status") or {}).get("stdout"))
     failure = known.get("verify_failure")
-    # A host whose settings are wrong is not asked for anything.
+    # A host with wrong settings is never contacted.
     reached = not (known.get("ssh_login_notify_host") or {"unreachable": failure is None}).get("unreachable")
     state = "unreachable" if not (reached and in_play) else "critical" if failure is not None else status["state"]
     return {
@@ -125,6 +150,10 @@ def _record(host: str, known: Mapping[str, Any], in_play: bool) -> dict[str, Any
         "last_delivery": status["last_delivery"],
         "waiting": status["waiting"],
         "failed": status["failed"],
+        "complete_since": status["complete_since"],
+        "missed": status["missed"],
+        "last_missed": status["last_missed"],
+        "not_proven": status["not_proven"],
         "real_login": _real_login(state, known, failure),
         "problems": _problems(status, failure, reached, in_play),
         "channels": status["channels"],
@@ -155,7 +184,7 @@ def _problems(status: Mapping[str, Any], failure: object, reached: bool, in_play
 
 
 def _one_line(text: str) -> str:
-    """Return the text in one line. In a second line, it could look like another host's."""
+    """Return the text in one line. A second line could look like one of another host."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes one record of each key from what the playbook `keys` found out on the hosts of a fleet."""
+"""Builds one record for each key from the results of the playbook `keys` on the hosts of a fleet."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from ansible_collections.loginwatch.pam.plugins.module_utils import authorized_k
 
 DOCUMENTATION = r"""
 name: keys_report
-short_description: Make the report of a fleet's keys from what P(loginwatch.pam.keys#playbook) found out
+short_description: Build the report of a fleet's keys from the results of P(loginwatch.pam.keys#playbook)
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Says of each key which accounts it opens on which hosts, whose it is, and when it was used.
-  - Of each host it reads the variables C(keys_found), which M(loginwatch.pam.authorized_key_info) returned,
-    C(keys_status), the output of C(ssh-login-notify status --json --keys), C(keys_failure) and
-    C(ssh_login_notify_people). Any of them may be missing. What a host says is believed only as far as it has the right
-    form.
+  - Reports for each key which accounts it opens on which hosts, who owns it, and when it was used.
+  - For each host it reads the variables C(keys_found), the result of M(loginwatch.pam.authorized_key_info),
+    C(keys_status), the result of C(ssh-login-notify status --json --keys), C(keys_failure) and
+    C(ssh_login_notify_people). Any of them may be missing. The output of a host is used only if it has the right form.
 positional: _input, variables, reachable, unused_days
 options:
   _input:
@@ -41,13 +40,13 @@ options:
     elements: str
     required: true
   unused_days:
-    description: After how many days without a login a key counts as unused.
+    description: Number of days without a login after which a key counts as unused.
     type: int
     default: 90
 """
 
 EXAMPLES = r"""
-- name: Count the keys that no map knows
+- name: Count the keys with an unknown owner
   ansible.builtin.debug:
     msg: "{{ (ansible_play_hosts_all | loginwatch.pam.keys_report(hostvars, ansible_play_hosts)).counts.unknown }}"
 """
@@ -58,14 +57,14 @@ _value:
   type: dict
   contains:
     unused_days:
-      description: As above.
+      description: The option O(unused_days).
       type: int
     counts:
       description:
         - Numbers of C(hosts), C(examined) hosts, C(keys), and of keys that are C(unknown), C(unused) or C(closed).
       type: dict
     records:
-      description: One record of each key, those first that somebody should look at.
+      description: One record for each key. Those that need attention come first.
       type: list
       elements: dict
       contains:
@@ -76,65 +75,66 @@ _value:
           description: The type of the key.
           type: str
         bits:
-          description: The size of the key. Null if it is not known.
+          description: The size of the key in bits. Null if it is not known.
           type: int
         kind:
           description: V(key) or V(authority).
           type: str
         person:
-          description: The name that a map has for it. Empty if none has.
+          description: The name of the owner, from C(ssh_login_notify_people) of any host. Empty if it is not known.
           type: str
         comments:
-          description: The comments of its lines.
+          description: The comments of the lines with this key.
           type: list
           elements: str
         use:
           description:
-            - V(used) or V(unused), by the memory of the hosts.
-            - V(not known) if a memory is missing, or younger than O(unused_days), and no other has seen it used.
-            - V(closed) if sshd refuses every line of it.
+            - V(used) or V(unused), according to the memory of the hosts.
+            - V(not known) if a host's memory is missing or younger than O(unused_days), and no other host has seen the
+              key used.
+            - V(closed) if sshd refuses every line with this key.
           type: str
         use_text:
           description: The same in words.
           type: str
         places:
-          description: The accounts that it opens, one text for each way.
+          description: The accounts that the key opens. Hosts with the same account and options are grouped in one text.
           type: list
           elements: str
           sample: ["deploy on web-1, web-2", "root on db, with from=\"192.0.2.0/24\""]
         refusals:
-          description: Why sshd takes nothing from lines of it.
+          description: Why sshd refuses lines with this key.
           type: list
           elements: str
         last:
-          description: When it was last used, in seconds since the epoch. Null if that is not known.
+          description: When the key was last used, in seconds since the epoch. Null if that is not known.
           type: float
         opens:
-          description: Each place of it, with C(host), C(user), C(uid), C(file), C(line), C(comment), C(options),
+          description: Each line with this key, with C(host), C(user), C(uid), C(file), C(line), C(comment), C(options),
             C(principals), C(refused), C(first), C(last), C(use) and C(why).
           type: list
           elements: dict
     hosts:
-      description: One record of each host, with C(host), C(state), C(problem), C(notes), C(accounts), C(memory_since).
+      description: One record for each host, with C(host), C(state), C(problem), C(notes), C(accounts), C(memory_since).
       type: list
       elements: dict
     others:
       description:
-        - Keys that were used and stand in no file, with C(host), C(user), C(key), C(person), C(first), C(last).
+        - Keys that were used, but are not in any file, with C(host), C(user), C(key), C(person), C(first), C(last).
       type: list
       elements: dict
     faults:
-      description: Lines and files from which sshd takes nothing, with C(host), C(user), C(file), C(line), C(reason).
+      description: Lines and files that sshd can't use, with C(host), C(user), C(file), C(line), C(reason).
       type: list
       elements: dict
     rows:
-      description: All of it as one table.
+      description: The whole report as one table.
       type: list
       elements: dict
 """
 
 DAY_SECONDS = 86400
-# A usual host has a hundredth of it.
+# A usual host has a hundredth of this number.
 MOST_ENTRIES = 25000
 MAX_ANSWER_CHARACTERS = 1 << 22
 MAX_TEXT_CHARACTERS = 3100
@@ -148,7 +148,7 @@ STATES = ("unreachable", "failed", "examined")
 
 
 class NotUnderstoodError(Exception):
-    """An answer of a host does not have the right form."""
+    """The output of a host does not have the right form. The message says why, as a clause."""
 
 
 def keys_report(
@@ -197,7 +197,7 @@ def keys_report(
 
 
 class _Host:
-    """What is known of one host. places: the lines with keys. faults: what sshd takes nothing from."""
+    """The facts about one host. places: the lines with keys. faults: the lines and files that sshd can't use."""
 
     def __init__(self, name: str, known: Mapping[str, Any], in_play: bool) -> None:
         self.name = name
@@ -233,7 +233,10 @@ class _Host:
         }  # fmt: skip
 
     def use(self, place: Mapping[str, Any], now: float, unused_days: int) -> dict[str, Any]:
-        """Return when a key was used on an account, and what follows from it."""
+        """Return when a key was used on an account (first, last), and what this means (use, why).
+
+        now: seconds since the epoch
+        """
         own = self.used.get(_name(place["user"], place["fingerprint"], place["kind"] == "authority"), [])
         limit = now - unused_days * DAY_SECONDS
         if own:
@@ -248,7 +251,7 @@ class _Host:
         return {**found, "use": "unused" if self.since <= limit else "not known", "why": why}
 
     def others(self) -> Iterator[dict[str, Any]]:
-        """Yield what was used and stands in no file."""
+        """Yield the keys that were used, but are not in any file."""
         listed = {_name(place["user"], place["fingerprint"], place["kind"] == "authority") for place in self.places}
         for name, entries in self.used.items():
             if name not in listed:
@@ -288,7 +291,7 @@ class _Host:
         self.faults.append({"host": self.name, **fault})
 
     def _remember(self, answer: object) -> None:
-        """Take the notifier's memory, as far as there is one."""
+        """Read the notifier's memory of keys, or set the reason why there is none."""
         status = _status(answer)
         self.no_memory = "no notifier answered" if status is None else "the notifier keeps no memory of keys"
         if status is None or "keys" not in status:
@@ -307,9 +310,9 @@ class _Host:
 
 
 def _name(user: str, key: str, is_authority: bool) -> tuple[str, str, bool]:
-    """Return what a line of a host and an entry of its memory have in common.
+    """Return an identifier that the line of a key and the notifier's entry about it have in common.
 
-    The key of an entry is a fingerprint; for a certificate that of its authority, and what the certificate says.
+    key: a fingerprint. For a certificate, the fingerprint of its authority, a blank, and the names in the certificate.
     """
     fingerprint, blank, _certificate = key.partition(" ")
     return user, fingerprint, is_authority or bool(blank)
@@ -319,7 +322,7 @@ def _name(user: str, key: str, is_authority: bool) -> tuple[str, str, bool]:
 
 
 def _sum_up(record: dict[str, Any], people: Mapping[str, str], unused_days: int) -> None:
-    """Add to a record what follows from its places."""
+    """Add the fields to a record that are derived from all of its places."""
     opens = record["opens"]
     lasts = [place["last"] for place in opens if place["last"] is not None]
     uses = {place["use"] for place in opens if not place["refused"]}
@@ -350,7 +353,7 @@ def _use_text(record: Mapping[str, Any], unused_days: int) -> str:
 
 
 def _grouped(parts: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Return one text for all hosts that have the same before and behind their names."""
+    """Return one text for all hosts that have the same texts before and after their names."""
     hosts: dict[tuple[str, str], list[str]] = {}
     for before, host, behind in parts:
         hosts.setdefault((before, behind), []).append(host)
@@ -358,7 +361,7 @@ def _grouped(parts: Iterable[tuple[str, str, str]]) -> list[str]:
 
 
 def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what to sort by: what opens something, is nobody's or is not used comes first."""
+    """Return a sort key: keys that open an account, have no known owner or are unused come first."""
     ranks = {"unused": 0, "not known": 1, "used": 2, "closed": 3}
     return (
         record["use"] == "closed", record["person"] != "", ranks[record["use"]], record["person"].lower(),
@@ -367,7 +370,7 @@ def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one row of each place of a key, each key in no file, each fault, and each host without an answer."""
+    """Yield one row for each place of a key, each used key without a file, each fault, failed host and note."""
     for record in report["records"]:
         for place in record["opens"]:
             row = {name: place[name] for name in place if name not in ("principals", "first", "last")}
@@ -375,7 +378,7 @@ def _rows(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**row, "person": record["person"], "principals": principals, **_moments(place)}
     for other in report["others"]:
         row = {name: other[name] for name in ("host", "user", "person")}
-        why = "it was used and stands in no file that was examined"
+        why = "it was used, but is not in any file that was examined"
         yield {**row, "kind": "used", "fingerprint": other["key"], "why": why, "use": "used", **_moments(other)}
     for fault in report["faults"]:
         row = {name: fault[name] for name in ("host", "user", "file", "line")}
@@ -405,7 +408,7 @@ def _option(name: str, value: object) -> str:
 
 
 def _people(people: object) -> dict[str, str]:
-    """Return the names of a map by fingerprint. An authority has that of any entry for its certificates."""
+    """Return the names of a map by fingerprint. An authority that has entries only for certificates gets a hint."""
     names: dict[str, str] = {}
     for entry, name in people.items() if isinstance(people, Mapping) else ():
         if isinstance(entry, str) and isinstance(name, str):
@@ -416,21 +419,21 @@ def _people(people: object) -> dict[str, str]:
             try:
                 key = authorized_keys.parse(entry.encode("utf-8", "replace"))
             except authorized_keys.MalformedError:
-                continue  # M(loginwatch.pam.check_settings) says so
+                continue  # the module check_settings reports it
             if key is not None:
                 names[key.fingerprint] = _one_line(name)
     return names
 
 
-# -- what hosts say ---------------------------------------------------------------------------------------------------
+# -- the output of hosts ----------------------------------------------------------------------------------------------
 
 
 def _status(answer: object) -> dict[str, Any] | None:
-    """Return the notifier's status, None for what is none."""
+    """Return the notifier's status, None if the output is not a status."""
     if not isinstance(answer, str) or len(answer) > MAX_ANSWER_CHARACTERS:
         return None
     try:
-        # Python's json accepts NaN and Infinity. They become texts, which are no numbers.
+        # Python's json accepts NaN and Infinity. Here they become texts, which are later rejected as numbers.
         status = json.loads(answer, parse_constant=lambda name: name)
     except (ValueError, RecursionError):
         return None
@@ -452,7 +455,7 @@ def _entries(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _text(found: Mapping[str, Any], name: str) -> str:
-    """Return a text in one line, with every character escaped that a terminal would act on."""
+    """Return the text in one line. Every character that a terminal would interpret is escaped."""
     value = found.get(name)
     if not isinstance(value, str):
         raise NotUnderstoodError(f"{name} is not a text")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says whether a login of Ansible's own proves that logins are reported."""
+"""Checks whether one of Ansible's own logins proves that logins are reported."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ DOCUMENTATION = r"""
 name: login_proof
 author: the loginwatch founders
 version_added: 0.1.0
-short_description: Say whether a login proves that logins are reported
+short_description: Check whether a login proves that logins are reported
 description:
-  - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and what the notifier
-    on the host says.
-  - The alert of exactly this login must be delivered, by address and port. A repeat of a login that was reported a few
-    minutes before, and since the last change of the notifier and its configuration, counts too. It has no alert.
-  - OpenSSH before 8.0 does not tell PAM the port, and a socket that is no TCP has none. The alert must be of a login at
-    that time then, and from that address or from a local socket.
+  - Takes the result of a task that ran C(date +%s; printenv SSH_CONNECTION) in a new login, and the status of the
+    notifier on the host.
+  - The alert of exactly this login must be delivered, as identified by address and port. A repeat has no alert, but
+    also counts. It repeats a login that was reported a few minutes before, and since the last change of the notifier
+    and its configuration.
+  - OpenSSH before 8.0 does not pass the port to PAM, and a socket other than TCP has none. In these cases, the alert
+    must be for a login at that time, from that address or from a local socket.
 positional: _input
 options:
   _input:
@@ -36,7 +37,7 @@ options:
     type: raw
     required: true
   switch:
-    description: Name of the variable that turns this proof off. The sentences name it.
+    description: Name of the variable that turns this proof off. The messages mention it.
     type: str
     required: true
 """
@@ -54,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What is known of the login.
+  description: What is known about the login.
   type: dict
   contains:
     settled:
@@ -63,7 +64,7 @@ _value:
     rule:
       description:
         - The number of the rule in O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_ignore) that matches the
-          login, which therefore has no alert. V(0) if none does.
+          login, so that there is no alert. V(0) if no rule matches.
       type: int
     problem:
       description: Why the login proves nothing, in whole sentences. Empty if its alert was delivered.
@@ -83,10 +84,10 @@ NOT_TAKEN = (
     " test alert instead, set -e {switch}=false."
 )
 CLOCK = re.compile(r"[0-9]{9,11}\Z", re.ASCII)
-# What an alert says instead of a port (peer.py on the host).
+# The text that an alert has instead of a port (peer.py on the host).
 BY_PAM = " (by PAM_RHOST, port not known)"
 LOCAL = "a local socket"
-# How long a login may take from PAM to the command that reads the clock: a slow motd comes between.
+# The longest time from PAM to the command that reads the clock. A slow motd comes in between.
 LONGEST_LOGIN_SECONDS = 30
 NOT_DELIVERED = (
     "The login from {origin} succeeded, but its alert was not delivered in time ({why}). Run `ssh-login-notify status`"
@@ -95,8 +96,8 @@ NOT_DELIVERED = (
 
 
 def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[str, Any]:
-    """Return what is known of the login, as RETURN describes it."""
-    # Others may have printed before, such as a login script.
+    """Return what is known about the login, as RETURN describes it."""
+    # Other programs may have printed lines before, such as a login script.
     lines = login.get("stdout_lines") or [""]
     words = lines[-1].split()
     if login.get("rc") != 0 or len(words) < 2:
@@ -108,19 +109,22 @@ def login_proof(login: Mapping[str, Any], status: object, switch: str) -> dict[s
         return {"settled": True, "rule": 0, "problem": ""}
     for ignored in report["ignored"]:
         if _is_this(ignored, words, clock):
-            # The notifier says 0 where it is no rule of that setting.
+            # The notifier reports rule 0 if the login matches no rule of that setting.
             text = IGNORED if ignored["rule"] else NOT_TAKEN
             problem = text.format(rule=ignored["rule"], origin=origin, switch=switch)
             return {"settled": True, "rule": ignored["rule"], "problem": wrap_var(problem)}
     why = "; ".join(report["problems"]) or (
         "the notifier reports no problem" if report["understood"] else "the notifier gave no valid status"
     )
-    # Up to ansible-core 2.18, a template in the words of a host would be evaluated once they are stored as a fact.
+    # Once this is stored as a fact, ansible-core up to 2.18 would evaluate a template in a host's output.
     return {"settled": False, "rule": 0, "problem": wrap_var(NOT_DELIVERED.format(origin=origin, why=why))}
 
 
 def _is_this(login: Mapping[str, Any], words: list[str], clock: int | None) -> bool:
-    """Tell whether a login in a status is the one with this SSH_CONNECTION and this time on the host's clock."""
+    """Return whether a login in a status has this SSH_CONNECTION, or at least its address and time.
+
+    clock: the time on the host's clock, in seconds since the epoch; None if it is unknown
+    """
     shown, address = login["from"], words[0]
     # With `UseDNS yes`, the name of the client follows in brackets.
     if address != "UNKNOWN" and (shown + " ").startswith(f"{address} port {words[1]} "):
@@ -130,12 +134,12 @@ def _is_this(login: Mapping[str, Any], words: list[str], clock: int | None) -> b
     if address == "UNKNOWN":
         return shown.startswith(LOCAL)
     known = shown[: -len(BY_PAM)] if shown.endswith(BY_PAM) else ""
-    # With `UseDNS yes`, PAM knows the client's name alone.
+    # With `UseDNS yes`, PAM knows only the client's name.
     return known == address or bool(known and not _is_address(known))
 
 
 def _is_address(text: str) -> bool:
-    """Tell whether this is a numeric address and no name."""
+    """Return whether this is a numeric address, not a name."""
     try:
         ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds a misspelled variable of the playbooks, which would change nothing: not even which hosts they take."""
+"""Finds a misspelled variable of the playbooks. It would have no effect, even if it was meant to select the hosts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ short_description: Find a misspelled variable of the playbooks
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - The playbooks C(loginwatch.pam.deploy) and others take some variables, such as C(target). This looks for a variable
-    whose name is like that of one of them, while that one is not set.
+  - The playbooks C(loginwatch.pam.deploy) and others accept some variables, such as C(target). This filter finds a
+    variable whose name resembles that of an accepted variable that is not set.
 positional: _input
 options:
   _input:
@@ -56,12 +56,12 @@ OPTIONS = (
     "verify_real_login",
     "verify_report",
 )
-# How alike two names have to be: `traget` is meant for `target`, and `target_pattern` is another variable.
+# The least similarity for a misspelling: `traget` is taken for `target`, but `target_pattern` is not.
 ALIKE = 0.8
 
 
 def misspelled_option(names: Iterable[str]) -> str:
-    """Return what is wrong with the first name that is misspelled, ``""`` if none is."""
+    """Return what is wrong with the first misspelled name and what to do, ``""`` if there is none."""
     given = set(names)
     meant = {name: nearest(name, OPTIONS, ALIKE) for name in sorted(given - set(OPTIONS))}
     found = [(name, option) for name, option in meant.items() if option and option not in given]

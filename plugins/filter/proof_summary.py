@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says how many hosts have proven that their logins are reported, and by what."""
+"""Summarizes how many hosts have proven that their logins are reported, and by which proof."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DOCUMENTATION = r"""
 name: proof_summary
 author: the loginwatch founders
 version_added: 0.1.0
-short_description: Say how many hosts have proven that their logins are reported
+short_description: Summarize how many hosts have proven that their logins are reported
 description:
   - Counts the hosts that have proven themselves in P(loginwatch.pam.deploy#playbook) or in
     P(loginwatch.pam.verify#playbook).
-  - Of each host it reads the variables C(prove_login), C(prove_problem), C(prove_alert), C(ssh_login_notify_test_alert)
-    and C(verify_failure). Any of them may be missing.
+  - For each host it reads the variables C(prove_login), C(prove_problem), C(prove_alert),
+    C(ssh_login_notify_test_alert) and C(verify_failure). Any of them may be missing.
 positional: _input
 options:
   _input:
@@ -66,7 +66,7 @@ def proof_summary(hosts: Iterable[str], variables: Mapping[str, Any], reachable:
 
 
 def _proof(known: Mapping[str, Any]) -> str:
-    """Return what has proven the host, or ``""``."""
+    """Return how the host was proven: LOGIN, ALERT, or ``""`` if it was not."""
     if known.get("verify_failure") is not None:
         return ""
     login = known.get("prove_login") or {}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Returns a setting of the role as its user meant it."""
+"""Returns a setting of the role as the user meant it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ansible_collections.loginwatch.pam.plugins.plugin_utils.role_settings impor
 
 DOCUMENTATION = r"""
 name: setting
-short_description: Return a setting of the role ssh_login_notify as its user meant it
+short_description: Return a setting of the role ssh_login_notify as the user meant it
 version_added: 0.1.0
 author: the loginwatch founders
 description:
-  - Returns the default for C(omit), the empty text for null where that is the default, and the truth value or the
-    number that a text like V(yes) or V(20) stands for. Another value stays as it is.
-  - It never fails. M(loginwatch.pam.check_settings) says what is wrong with a value.
+  - Returns the default for C(omit), and the empty text for null if that is the default. A text such as V(yes) or V(20)
+    becomes a boolean or a number if the default is one. Other values stay unchanged.
+  - It never fails. M(loginwatch.pam.check_settings) reports wrong values.
 positional: _input, name
 options:
   _input:

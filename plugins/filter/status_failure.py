@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says why a host is not well, from the result of the task that ran `ssh-login-notify status --json`."""
+"""Explains what is wrong with a host's notifier, from the result of `ssh-login-notify status --json`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DOCUMENTATION = r"""
 name: status_failure
 author: the loginwatch founders
 version_added: 0.1.0
-short_description: Say why a host's notifier is not well
+short_description: Explain what is wrong with a host's notifier
 description:
-  - Takes the result of the task that ran C(ssh-login-notify status --json), and returns why the notifier is not well.
-  - A host with warnings is well. They are for people to read, and not a reason to fail.
+  - Takes the result of a task that ran C(ssh-login-notify status --json), and returns what is wrong with the notifier.
+  - Warnings do not count. They are for people to read, and not a reason to fail.
 positional: _input
 options:
   _input:
@@ -27,7 +27,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Ask the notifier for its status
+- name: Read the notifier's status
   ansible.builtin.command: ssh-login-notify status --json
   register: status
   changed_when: false
@@ -36,18 +36,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What is wrong, and what to do. Empty if the notifier is well.
+  description: What is wrong, and what to do. Empty if nothing is wrong.
   type: str
 """
 
 WELL = ("ok", "warning")
-# `status` exits with 0 if all is ok and with 1 for a warning. A program that crashes exits with 1, too.
+# `status` exits with 0 if there is no problem, and with 1 for a warning. A program that crashes also exits with 1.
 WELL_CODES = (0, 1)
 DEPLOY = "`ansible-playbook loginwatch.pam.deploy`"
 
 
 def status_failure(result: Mapping[str, Any]) -> str:
-    """Return why the notifier is not well, or ``""``."""
+    """Return what is wrong with the notifier, ``""`` if nothing is."""
     answer = result.get("stdout") or ""
     report = status_report(answer)
     if report["understood"]:
@@ -62,7 +62,7 @@ def status_failure(result: Mapping[str, Any]) -> str:
             f"The status of the notifier is not valid ({report['fault']}). Find out who changed the program on the"
             f" host, and deploy it again with {DEPLOY}."
         )
-    # The program's own words, or Ansible's if it could not run the program.
+    # The program's own message, or Ansible's if it could not run the program.
     reason = next(filter(None, map(result.get, ("stderr", "module_stderr", "msg"))), "it printed nothing")
     return f"The notifier does not answer ({str(reason).strip()}): deploy it with {DEPLOY}."
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Validates the answer of `ssh-login-notify status --json`, so that one host cannot spoil the report of a fleet."""
+"""Validates the output of `ssh-login-notify status --json`, so that one host cannot break the report of a fleet."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DOCUMENTATION = r"""
 name: status_report
 author: the loginwatch founders
 version_added: 0.1.0
-short_description: Validate the answer of C(ssh-login-notify status --json)
+short_description: Validate the output of C(ssh-login-notify status --json)
 description:
-  - Takes any answer of a host, and returns a dictionary with all keys, whose values have the types and limits that a
-    report needs. So a damaged or hostile answer of one host never spoils the report of a fleet.
+  - Takes any output of a host, and returns a dictionary with all keys. The values have the types and limits that a
+    report needs. So damaged or hostile output of one host never breaks the report of a fleet.
   - It never fails.
 positional: _input
 options:
@@ -38,10 +38,10 @@ _value:
   type: dict
   contains:
     understood:
-      description: Whether the answer is a valid status.
+      description: Whether the output is a valid status.
       type: bool
     fault:
-      description: Why it is not. Empty if it is.
+      description: Why it is not a valid status. Empty if it is.
       type: str
     state:
       description: V(ok), V(warning), V(critical) or V(unknown).
@@ -56,38 +56,52 @@ _value:
       description: When an alert was last delivered, in seconds since the epoch. Null if none was.
       type: float
     waiting:
-      description: Number of alerts that wait. Null if it is not known.
+      description: Number of waiting alerts. Null if it is not known.
       type: int
     failed:
-      description: Number of alerts that were refused. Null if it is not known.
+      description: Number of refused alerts. Null if it is not known.
       type: int
+    complete_since:
+      description:
+        - The time since when the notifier knows every login in sshd's log, in seconds since the epoch.
+        - Null if it is not known, or if the log does not show it.
+      type: float
+    missed:
+      description: Number of logins that sshd accepted and the notifier never saw. Null if it is not known.
+      type: int
+    last_missed:
+      description: The time of the last of these logins, in seconds since the epoch. Null if there is none.
+      type: float
+    not_proven:
+      description: Why it is not known whether every login was reported. Empty if it is known.
+      type: str
     problems:
       description: What is wrong. Each is a text of one line.
       type: list
       elements: str
     sandbox_without:
-      description: The parts of the units' sandbox that the host refuses. Empty if the notifier is too old to say so.
+      description: The parts of the units' sandbox that the host refuses. Empty if the notifier is too old to report it.
       type: list
       elements: str
     channels:
-      description: Where alerts go. Empty if the notifier is too old to say so.
+      description: The channels that alerts go to. Empty if the notifier is too old to report it.
       type: list
       elements: dict
       contains:
         name:
-          description: Its name.
+          description: Name of the channel.
           type: str
         kind:
-          description: Its kind, such as V(slack).
+          description: Kind of the channel, such as V(slack).
           type: str
         waiting:
-          description: Number of alerts that wait for it.
+          description: Number of alerts that wait for the channel.
           type: int
         failed:
-          description: Number of alerts that it refused.
+          description: Number of alerts that the channel refused.
           type: int
         well:
-          description: Whether nothing is wrong with it.
+          description: Whether the channel has no problem.
           type: bool
     deliveries:
       description: The logins whose alerts were delivered last.
@@ -98,12 +112,12 @@ _value:
           description: Address and port.
           type: str
         time:
-          description: When the login was, in seconds since the epoch, by the host's clock. V(0) if it is not known.
+          description: Time of the login in seconds since the epoch, by the host's clock. V(0) if it is not known.
           type: float
     ignored:
       description:
         - The last logins that a rule of O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_ignore) matched.
-        - Empty if the notifier is too old to say so.
+        - Empty if the notifier is too old to report it.
       type: list
       elements: dict
       contains:
@@ -114,13 +128,13 @@ _value:
           description: The number of the rule, counted from 1.
           type: int
         time:
-          description: When the login was, as above.
+          description: Time of the login, as above.
           type: float
     folded:
       description:
-        - The last logins that repeat one whose alert was delivered a few minutes before. See
+        - The last logins that repeated a login whose alert was delivered a few minutes before. See
           O(loginwatch.pam.ssh_login_notify#role:ssh_login_notify_repeat_minutes).
-        - Empty if the notifier is too old to say so.
+        - Empty if the notifier is too old to report it.
       type: list
       elements: dict
       contains:
@@ -128,38 +142,38 @@ _value:
           description: Address and port.
           type: str
         time:
-          description: When the login was, as above.
+          description: Time of the login, as above.
           type: float
 """
 
 STATES = ("ok", "warning", "critical", "unknown")
-# A usual status has a hundredth of it.
+# A usual status has a hundredth of this length.
 MAX_ANSWER_CHARACTERS = 1 << 21
 MAX_TEXT_CHARACTERS = 600
 MAX_PROBLEMS = 50
-# The notifier knows three.
+# The notifier knows three parts.
 MAX_PARTS = 10
-# Each has a process on the host.
+# Each channel has a process on the host.
 MAX_CHANNELS = 100
 MAX_COUNT = 10**9
-# In the year 2242. strftime() has a limit, too.
+# In the year 2242. strftime() also has a limit.
 MAX_EPOCH_SECONDS = 1 << 33
-# The time of its login, and a process.
+# The time of the login, and a pid.
 ALERT_ID = re.compile(r"([0-9]{1,10}\.[0-9]{1,6})-[0-9]{1,10}\Z", re.ASCII)
-# Numbers of alerts. A host that cannot count them says null.
+# Numbers of alerts. They are null if the host cannot count them.
 COUNTS = ("waiting", "failed")
 
 
 class NotUnderstoodError(Exception):
-    """The answer is not a status. The message says why, as a clause."""
+    """The output is not a status. The message says why, as a clause."""
 
 
 def status_report(answer: object) -> dict[str, Any]:
     """Return the host's status as RETURN describes it."""
     report: dict[str, Any] = {
         "understood": False, "fault": "", "state": "unknown", "version": "", "label": "", "last_delivery": None,
-        "waiting": None, "failed": None, "problems": [], "sandbox_without": [], "channels": [], "deliveries": [],
-        "ignored": [], "folded": [],
+        "waiting": None, "failed": None, "complete_since": None, "missed": None, "last_missed": None, "not_proven": "",
+        "problems": [], "sandbox_without": [], "channels": [], "deliveries": [], "ignored": [], "folded": [],
     }  # fmt: skip
     try:
         report.update(_checked(_decoded(answer)), understood=True)
@@ -174,7 +188,7 @@ def _decoded(answer: object) -> dict[str, Any]:
     if len(answer) > MAX_ANSWER_CHARACTERS:
         raise NotUnderstoodError("it is too large")
     try:
-        # Python's json accepts NaN and Infinity. They become texts, which are rejected as numbers below.
+        # Python's json accepts NaN and Infinity. Here they become texts, which are later rejected as numbers.
         found = json.loads(answer, parse_constant=lambda name: name)
     except (ValueError, RecursionError):
         raise NotUnderstoodError("it is not JSON") from None
@@ -206,6 +220,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         raise NotUnderstoodError("it has too many channels")
     return {
         "state": state,
+        **_completeness(found),
         "version": _text("version", found.get("version", "")),
         "label": _text("host_label", configuration.get("host_label", "")),
         "last_delivery": _time(last.get("delivered_at")) if last else None,
@@ -216,6 +231,23 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         "ignored": [_ignored(_entry("an ignored login", login, dict)) for login in ignored],
         "folded": [_login(_entry("a folded login", login, dict)) for login in folded],
         **{name: _count(found, name) for name in COUNTS},
+    }
+
+
+def _completeness(status: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields about completeness; none if the notifier is too old to have an audit."""
+    if "completeness" not in status:
+        return {}
+    found = _part(status, "completeness", dict)
+    if not found:
+        return {"not_proven": "nothing is compared yet"}
+    gaps = _part(found, "gaps", list)
+    since = _number("complete_since", found.get("complete_since"), MAX_EPOCH_SECONDS, (int, float))
+    return {
+        "complete_since": None if gaps else since,
+        "missed": _number("missed", found.get("missed"), MAX_COUNT, (int,)),
+        "last_missed": _number("last_missed", found.get("last_missed"), MAX_EPOCH_SECONDS, (int, float)) or None,
+        "not_proven": _text("a gap", gaps[0]) if gaps else "",
     }
 
 
@@ -262,14 +294,14 @@ def _time(value: object) -> Any:
 
 
 def _number(name: str, value: Any, limit: int, kinds: tuple[type, ...]) -> Any:
-    number = value  # after isinstance(), mypy takes `value` for an object
+    number = value  # after isinstance(), mypy would treat `value` as an object
     if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= number < limit:
         raise NotUnderstoodError(f"{name} is not a possible number")
     return value
 
 
 def _text(name: str, value: object) -> str:
-    """Return the text in one line, with every character escaped that a terminal would act on."""
+    """Return the text in one line. Every character that a terminal would interpret is escaped."""
     if not isinstance(value, str):
         raise NotUnderstoodError(f"{name} is not a text")
     shown = "".join(

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds the settings by which systemd services are confined, so that a host can be asked for them in advance."""
+"""Extracts the settings that confine systemd services, so that a host can try them in advance."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ansible_collections.loginwatch.pam.plugins.plugin_utils import systemd_unit
 
 DOCUMENTATION = r"""
 name: unit_sandbox
-short_description: Find the settings by which systemd services are confined
+short_description: Extract the settings that confine systemd services
 version_added: 0.1.0
 author: the loginwatch founders
 description:
   - Takes the texts of services, and returns the settings that confine them, in the form of the option
-    O(loginwatch.pam.preflight#module:sandbox). The host then shows whether it can set up all of them.
+    O(loginwatch.pam.preflight#module:sandbox). With them, the preflight finds out which of them a host can set up.
 options:
   _input:
     description: The texts of the services.
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The settings, in the order of the units, each of them once.
+  description: The settings in the order of the units, without duplicates.
   type: list
   elements: dict
   contains:
@@ -43,16 +43,17 @@ _value:
       description: The line of the unit, such as C(ProtectHome=yes).
       type: str
     since:
-      description: The first version of systemd that knows it.
+      description: The first version of systemd that knows the setting.
       type: int
     part:
-      description: The part of the sandbox that it belongs to, V(namespaces), V(system calls) or V(capabilities).
+      description: The part of the sandbox that the setting belongs to, V(namespaces), V(system calls) or
+        V(capabilities).
       type: str
 """
 
 
 def unit_sandbox(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the settings."""
+    """Return the settings as RETURN describes them. Raises AnsibleFilterError for one that is not in the table."""
     try:
         return systemd_units.sandbox([str(text) for text in texts])
     except KeyError as error:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of what the module ``installed_files`` changes, and the error that stops it."""
+"""Records the changes of the module ``installed_files``, and defines the error that stops it."""
 
 from pathlib import Path
 from typing import Dict, List
@@ -14,9 +14,9 @@ class InstalledFilesError(Exception):
 
 
 class Changes:
-    """What was changed, or in check mode would be changed.
+    """The changes that were made, or would be made in check mode.
 
-    paths: everything that was created, rewritten, removed or given other permissions.
+    paths: the paths that were created, rewritten or removed, or whose permissions were changed.
     diff: the differences in the form that Ansible shows. An account has an entry here but no path.
     """
 

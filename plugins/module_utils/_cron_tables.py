@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs in cron's tables: text in, text out. Only whole jobs are removed; every other byte stays."""
+"""Removes jobs from the text of a cron table. Only whole jobs are removed. Every other byte stays."""
 
 import re
 from typing import Iterable, Optional
@@ -13,7 +13,7 @@ NOT_A_JOB = re.compile(r"\s*(#|$|[A-Za-z_]\w*\s*=|[\"'])")
 def without(text: str, commands: Iterable[str]) -> Optional[str]:
     """Return ``text`` without the jobs that run one of ``commands``, or None if no job is left.
 
-    A command may stand anywhere in a line, with any blanks between its words, but it must not be part of a longer word:
+    A command may be anywhere in a line, with any blanks between its words, but it must not be part of a longer word:
     ``/opt/alert.sh`` does not match ``/opt/alert.sh.old``.
     """
     patterns = [r"\s+".join(map(re.escape, command.split())) for command in commands if command.split()]

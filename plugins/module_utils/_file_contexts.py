@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SELinux types of directories: the rules in the policy (semanage(8)) and the labels on disk (restorecon(8)).
+"""Sets the SELinux types of directories: the rules in the policy (semanage(8)) and the labels on disk (restorecon(8)).
 
 ansible-core has no module for the rules, and two rules do not justify a dependency on another collection.
 """
@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Tuple
 
 # semanage's letter for a rule that applies to files of every kind.
 ALL_FILES = "a"
-# Added to a directory's path, this makes a pattern for the directory and everything in it.
+# Appended to the path of a directory, this matches the directory and everything in it.
 BELOW = "(/.*)?"
 # Each tool, and the package that contains it.
 TOOLS = {
@@ -46,15 +46,15 @@ def local_rules(extract: str) -> Dict[str, str]:
 
 
 def equivalences(text: str) -> List[Tuple[str, str]]:
-    """Return the pairs of a file_contexts.subs or .subs_dist. A path below the first is looked up below the second."""
+    """Return the pairs in a file_contexts.subs or .subs_dist. A path below the first is looked up below the second."""
     lines = (line.split() for line in text.splitlines() if not line.lstrip().startswith("#"))
     return [(words[0], words[1]) for words in lines if len(words) == 2]
 
 
 def name_in_policy(path: str, pairs: List[Tuple[str, str]]) -> str:
-    """Return the path under which the policy looks this one up.
+    """Return the path by which the policy looks up this path.
 
-    Some policies look up /run as /var/run, others /var/run as /run, and semanage rejects the wrong name.
+    Some policies look up /run as /var/run, others /var/run as /run, and semanage rejects the wrong one.
     """
     for _round in pairs:
         for alias, name in pairs:
@@ -73,13 +73,13 @@ def type_of(context: str) -> str:
 
 
 class FileContexts:
-    """Brings rules and labels to the wanted state, or with ``check_mode`` finds out what would change.
+    """Brings rules and labels to the wanted state. With ``check_mode`` it only determines the changes.
 
     changes: one line for each change.
     """
 
     def __init__(self, run: Runner, check_mode: bool, policies: str = "/etc/selinux") -> None:
-        """policies: the directory with SELinux's ``config`` and a directory for each policy (selinux_config(5))."""
+        """policies: the directory that contains SELinux's ``config`` and the policies (selinux_config(5))."""
         self._run = run
         self._check_mode = check_mode
         self._policies = Path(policies)
@@ -98,7 +98,7 @@ class FileContexts:
         self._restore_labels(directories)
 
     def absent(self, directories: List[str]) -> None:
-        """Delete the rules, and give what is left in the directories the policy's own label."""
+        """Delete the rules, and give the remaining files in the directories the policy's own labels."""
         rules = self._rules()
         for name in self._names(directories):
             if name + BELOW in rules:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order in which a program's account, directories, package and files are installed, tried and removed.
+"""Installs, tries and removes a program's account, directories, package and files, in the right order.
 
-A role could do the same with ``user``, ``file``, ``copy`` and a loop, with three or four round trips a file: about a
-hundred for a first deployment. Here the wanted state travels once, and the host compares.
+A role could do the same with ``user``, ``file``, ``copy`` and a loop, but that takes three or four round trips for each
+file, which is about a hundred for a first deployment. Here the wanted state is sent once, and the host compares.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from ansible_collections.loginwatch.pam.plugins.module_utils._text_file import f
 def install(changes: Changes, params: Dict[str, Any]) -> None:
     """Bring everything to the wanted state. Raises InstalledFilesError and OSError.
 
-    The file that starts the program comes last, so that the program is complete before it is started.
+    Files come after the package, so that the program is complete before it is started.
     """
     check_arguments(params)
     if params["account"]:
@@ -42,7 +42,7 @@ def install(changes: Changes, params: Dict[str, Any]) -> None:
 
 
 def uninstall(changes: Changes, params: Dict[str, Any]) -> List[str]:
-    """Remove everything but the account. Return the directories that were kept. Raises OSError."""
+    """Remove everything except the account. Return the directories that were kept. Raises OSError."""
     kept = []
     for file in params["files"]:
         remove(changes, Path(file["path"]))
@@ -71,6 +71,9 @@ def check_arguments(params: Dict[str, Any]) -> None:
     """Raise InstalledFilesError if an argument is missing that only an installation needs."""
     if params["package"] and not params["package"]["python"]:
         raise InstalledFilesError("package: python is missing. Name the interpreter that will import the package.")
+    # With neither, everything in the package's directory would be removed.
+    if params["package"] and bool(params["package"]["modules"]) == bool(params["package"]["src"]):
+        raise InstalledFilesError("package: give either src or modules.")
     files = params["files"]
     without = [file["path"] for file in files if file["content"] is None and file["secret_content"] is None]
     if without:
@@ -78,7 +81,7 @@ def check_arguments(params: Dict[str, Any]) -> None:
 
 
 def manifest_file(path: str, files: List[Dict[str, Any]], package: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the manifest as a file to write. It belongs to the owner of the package, or to root without one."""
+    """Return the manifest as a file to write. It belongs to the owner of the package, or to root if there is none."""
     owner, group = (package["owner"], package["group"]) if package else ("root", "root")
     return {"path": path, "content": manifest(files, package), "owner": owner, "group": group, "mode": "0644"}
 
@@ -106,7 +109,7 @@ def try_program(changes: Changes, trial: Dict[str, Any]) -> None:
 
 
 def without_contents(params: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the arguments to report as ``invocation``. With contents, -vvv would print 100 kilobytes for each host."""
+    """Return the arguments to report as ``invocation``. With the contents, -vvv would print 100 kB for each host."""
     contents = ("content", "secret_content")
     files = [{name: value for name, value in file.items() if name not in contents} for file in params["files"]]
     package = params["package"] and dict(params["package"], modules=sorted(params["package"]["modules"]))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One PAM session, opened and closed by libpam as a login program does it (``pam(3)``, Linux-PAM's headers).
+"""Opens and closes a PAM session through libpam, as a login program does (``pam(3)``, Linux-PAM's headers).
 
 A child process holds the session, because pam_exec waits for its program without a time limit.
 """
@@ -49,7 +49,7 @@ class _Conversation(ctypes.Structure):
 
 
 def open_session_in_child(timeout: float, **session: Any) -> List[str]:
-    """Run ``open_session`` in a child process, which is killed after ``timeout`` seconds. Raises PamError."""
+    """Run ``open_session`` in a child process. Kill it after ``timeout`` seconds. Raises PamError."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -73,7 +73,7 @@ def open_session_in_child(timeout: float, **session: Any) -> List[str]:
 
 
 def _answer(writing: int, session: Dict[str, Any]) -> None:
-    """Everything that the child does. It must exit here, and never return into a copy of the module."""
+    """Run the child. It must exit here, and never return to its copy of the module."""
     try:
         try:
             outcome: Dict[str, Any] = {"messages": open_session(**session)}
@@ -85,7 +85,7 @@ def _answer(writing: int, session: Dict[str, Any]) -> None:
 
 
 def _read_all(reading: int, deadline: float) -> Optional[bytes]:
-    """Return what the child writes until it closes its end, or None at the deadline."""
+    """Return everything that the child writes until it closes its end, or None at the deadline."""
     answer = b""
     while True:
         ready, _writable, _failed = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
@@ -100,12 +100,12 @@ def _read_all(reading: int, deadline: float) -> Optional[bytes]:
 def open_session(
     service: str, user: str, items: Dict[int, str], environment: Dict[str, str], confdir: Optional[str] = None
 ) -> List[str]:
-    """Open a session of a PAM service and close it. Return the messages of its modules to the user.
+    """Open a session of a PAM service and close it. Return the messages of the PAM modules to the user.
 
     ``items`` are set with pam_set_item (``PAM_TTY``, ``PAM_RHOST``), ``environment`` with pam_putenv. ``confdir`` is a
     directory of services to use instead of /etc/pam.d; it needs Linux-PAM 1.4.
-    Raises PamError if the session cannot be opened, and OSError without libpam. A failing close is not an error:
-    a service whose only line is pam_exec with type=open_session has nothing that could succeed then.
+    Raises PamError if the session cannot be opened, and OSError if there is no libpam. A failing close is not an error:
+    if the only line of a service is pam_exec with type=open_session, no module can succeed at the close.
     """
     pam = ctypes.CDLL("libpam.so.0")
     pam.pam_strerror.restype = ctypes.c_char_p
@@ -144,7 +144,7 @@ def _start(
 
 
 def _conversation(messages: List[str]) -> Any:
-    """Return a conversation (``pam_conv(3)``) that collects messages and answers no question."""
+    """Return a conversation (``pam_conv(3)``) that collects messages and answers no prompt."""
     libc = ctypes.CDLL(None)
     libc.calloc.restype = ctypes.c_void_p
     libc.calloc.argtypes = [ctypes.c_size_t, ctypes.c_size_t]

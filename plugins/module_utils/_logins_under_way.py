@@ -1,16 +1,17 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logins that have begun but whose PAM session is not open yet.
+"""Finds logins that have begun but whose PAM session is not open yet, and waits for them.
 
 libpam reads a service's file when the login begins (``pam_start(3)``). So a login runs the PAM lines of that moment,
 even if the user takes until sshd's ``LoginGraceTime`` to type the password.
 
-The titles of sshd's processes show how far a login is (``setproctitle`` in OpenSSH's ``auth2.c``, ``monitor.c`` and
-``session.c``). The process that asks PAM is ``sshd: USER [priv]``. Until the user is authenticated it has a child
-``sshd: USER [net]``. Then it runs the programs of PAM's session rules, and then it has a child without brackets, the
-session itself. Since OpenSSH 9.8 the titles begin with ``sshd-session:`` or ``sshd-auth:``, and those of an sshd that
-was started by another name with that name. Versions after 10.3 write ``[postauth]`` once the user is authenticated.
+The titles of sshd's processes show the progress of a login (``setproctitle`` in OpenSSH's ``auth2.c``, ``monitor.c``
+and ``session.c``). The process that calls PAM is ``sshd: USER [priv]``. Until the user is authenticated it has a child
+``sshd: USER [net]``. Then it runs the programs of PAM's session rules. After that it has a child without brackets, the
+session itself. Since OpenSSH 9.8 the titles begin with ``sshd-session:`` or ``sshd-auth:``. If an sshd was started
+under another name, its titles begin with that name. Versions after 10.3 write ``[postauth]`` once the user is
+authenticated.
 """
 
 import re
@@ -20,22 +21,22 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 ASKS_PAM = re.compile(r"[^ /:]+: .* \[(priv|postauth)\]\Z")
 IN_SESSION = re.compile(r"[^ /:]+: [^\[]*\Z")
-# For a moment between the end of [net] and the first of PAM's programs a login has no child, so one look is not enough.
+# Between the end of [net] and the first PAM program, a login has no child for a moment. So one look is not enough.
 LOOKS = 3
 PAUSE_SECONDS = 0.2
 
 Identity = Tuple[int, str]
-"""A process: its pid, and its start time in clock ticks. By the next look a pid may belong to another process."""
+"""A process: its pid, and its start time in clock ticks, because by the next look the pid may have been reused."""
 
 
 class Process(NamedTuple):
-    """What one look at a process shows."""
+    """A process at the time of one look."""
 
     pid: int
     started: str
     parent: int
     words: List[str]
-    """Its arguments, or its title as the only one of them."""
+    """Its arguments. A title is one argument."""
 
 
 def look(proc: Path = Path("/proc")) -> Dict[int, Process]:
@@ -72,9 +73,9 @@ def under_way(processes: Mapping[int, Process], commands: Iterable[str] = ()) ->
 
 
 def wait(seconds: float, commands: Iterable[str] = (), proc: Path = Path("/proc")) -> Set[Identity]:
-    """Wait for everything that is under way now, at most ``seconds``. Return what is still under way then.
+    """Wait at most ``seconds`` for the logins and commands that are running now. Return those that are still running.
 
-    Logins that begin during the wait are not waited for.
+    Logins that begin during the wait are ignored.
     """
     commands = list(commands)
     deadline = time.monotonic() + seconds
@@ -91,5 +92,5 @@ def wait(seconds: float, commands: Iterable[str] = (), proc: Path = Path("/proc"
 
 
 def _runs(words: List[str], command: List[str]) -> bool:
-    """Whether a process has the words of ``command`` in a row among its own; an interpreter may come first."""
+    """Return whether the arguments of a process contain the words of ``command`` in a row, as after an interpreter."""
     return any(words[start : start + len(command)] == command for start in range(len(words) - len(command) + 1))

@@ -1,27 +1,27 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The notifier on the host: how to ask it, and what its answers say about a test alert."""
+"""Runs the notifier's commands on the host, and reads the outcome of a test alert from their output."""
 
 import json
 import re
 import subprocess
 from typing import Any, Dict, List, NamedTuple, Optional
 
-# `status` only reads files. It takes tenths of a second, and some ten seconds on an emulated processor.
+# `status` only reads files. It takes tenths of a second, and about ten seconds on an emulated processor.
 STATUS_TIMEOUT_SECONDS = 60
-# It waits up to 15 s for a login that is still being looked at.
+# `mute` waits up to 15 s for a login that is still being observed.
 MUTE_TIMEOUT_SECONDS = 75
 OVERLOADED = "The host is overloaded, or a file system of it hangs. Run the command there to see which."
 UNREACHABLE = "Check the host's network."
 
 
 class NoAnswerError(Exception):
-    """The test could not be made. The message says why, and what to do."""
+    """The notifier did not answer, or the test could not be run. The message says why, and what to do."""
 
 
 class Outcome(NamedTuple):
-    """The fate of a test alert. The fields are return values of the module."""
+    """The outcome of a test alert. The fields are the return values of the module test_alert."""
 
     delivered: bool
     status: Optional[int]
@@ -29,9 +29,9 @@ class Outcome(NamedTuple):
     mend: Optional[str]
     seconds: Optional[float]
     id: Optional[str]
-    # The name of the channel that this is of; None if there is one channel.
+    # The channel that the fields above are about; None if there is only one channel.
     channel: Optional[str] = None
-    # Of each of several channels, by name: the fields above; None for one that has not been tried.
+    # With several channels, the fields above for each of them, by name; None for one that has not been tried.
     channels: Dict[str, Optional[Dict[str, Any]]] = {}  # noqa: RUF012 - nothing changes it
 
     def failure(self) -> str:
@@ -53,16 +53,17 @@ class Notifier:
         return self._ask(["status", "--json"], STATUS_TIMEOUT_SECONDS, OVERLOADED)
 
     def send_test_alert(self, configuration: Optional[str], timeout: float, channel: Optional[str] = None) -> Outcome:
-        """Have it send a test alert to each channel. Raises NoAnswerError.
+        """Send a test alert to each channel. Raises NoAnswerError.
 
-        configuration: another one than the installed. channel: the name of the only channel to try
+        configuration: the path of another configuration than the installed one. channel: the name of the only channel
+        to try
         """
         words = ["--configuration", configuration] if configuration else []
         words += ["--channel", channel] if channel else []
         return outcome_of_test(self._ask(["test", "--json", *words], timeout, UNREACHABLE))
 
     def try_the_others(self, outcome: Outcome, timeout: float) -> Outcome:
-        """Send a test alert to each channel that the rules have kept a login's from. Raises NoAnswerError."""
+        """Send a test alert to each channel that the rules have not sent the login's alert to. Raises NoAnswerError."""
         for name in [name for name, result in outcome.channels.items() if result is None]:
             other = self.send_test_alert(None, timeout, name)
             tried = dict(outcome.channels, **{name: result_of(other)})
@@ -72,11 +73,11 @@ class Notifier:
         return outcome
 
     def mute(self, words: List[str]) -> Dict[str, Any]:
-        """Have it mute this connection's identity, as these options say. Raises NoAnswerError."""
+        """Run `mute` with these options, for the user, address and key of this connection. Raises NoAnswerError."""
         return self._ask(["mute", "--json", *words], MUTE_TIMEOUT_SECONDS, OVERLOADED)
 
     def _ask(self, words: List[str], timeout: float, hint: str) -> Dict[str, Any]:
-        """Return the answer to a command. hint: what to do when it does not answer within ``timeout`` seconds."""
+        """Run a command and return its answer. hint: what to do if there is none within ``timeout`` seconds."""
         command = " ".join([self.program, *words])
         try:
             done = subprocess.run(  # noqa: S603 - the program is the task's argument
@@ -104,21 +105,21 @@ class Notifier:
 def parse_answer(command: str, code: int, output: bytes) -> Dict[str, Any]:
     """Return the JSON object that the notifier printed.
 
-    Raises NoAnswerError for anything else. It does not quote the output, which may contain secrets.
+    Raises NoAnswerError if it printed anything else. The message does not quote the output, which may contain secrets.
     """
     try:
         answer = json.loads(output.decode("utf-8"))
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        # The notifier exits with 3 if it is not run by root.
+        # The notifier exits with code 3 if it is not run by root.
         hint = "Become root for this task." if code == 3 else "Run it on the host to see why."
         raise NoAnswerError(f"'{command}' exited with {code} and printed no JSON. {hint}")
     return answer
 
 
 def outcome_of_test(answer: Dict[str, Any]) -> Outcome:
-    """Return the outcome from the answer of `test --json`."""
+    """Return the outcome from the output of `test --json`."""
     kept = answer.get("channels")
     found = kept if isinstance(kept, dict) else {}  # type: Dict[str, Any]
     channels = {name: result_of(outcome_of_test(found[name])) for name in found}
@@ -137,15 +138,16 @@ def outcome_of_test(answer: Dict[str, Any]) -> Outcome:
 
 
 def result_of(outcome: Outcome) -> Dict[str, Any]:
-    """Return what the module says of one channel."""
+    """Return the fields of an outcome that the module returns for each channel."""
     fields = ("delivered", "status", "answer", "mend", "seconds")
     return {name: getattr(outcome, name) for name in fields}
 
 
 def outcome_of_login(status: Dict[str, Any], origin: str, seconds: float, is_over: bool) -> Optional[Outcome]:
-    """Return the outcome of the login from ``origin``, from the answer of `status --json`; None while it is open.
+    """Return the outcome of the login from ``origin``, from the output of `status --json`; None while it is not known.
 
-    A refusal that no retry can change is final at once. After any other, the sender retries until time ``is_over``.
+    A refusal that no retry can change is final at once. After any other refusal, the sender retries until time
+    ``is_over``.
     """
     if len(status.get("channels") or {}) > 1:
         return _outcome_of_channels(status, origin, seconds, is_over)
@@ -160,7 +162,10 @@ def outcome_of_login(status: Dict[str, Any], origin: str, seconds: float, is_ove
 
 
 def _outcome_of_channels(status: Dict[str, Any], origin: str, seconds: float, is_over: bool) -> Optional[Outcome]:
-    """Return the outcome of a login where there are several channels, not all of which need to take it."""
+    """Return the outcome of a login with several channels; None while it is not known.
+
+    The rules may have selected only some of the channels.
+    """
     channels = status["channels"]
     delivered = {}
     for delivery in status.get("recent_deliveries") or []:
@@ -184,7 +189,7 @@ def _outcome_of_channels(status: Dict[str, Any], origin: str, seconds: float, is
 
 
 def outcome_of_timeout(status: Dict[str, Any], program: str, seconds: float) -> Outcome:
-    """Return the outcome of a login whose alert was neither delivered nor refused in time."""
+    """Return the outcome for a login whose alert was neither delivered nor refused in time."""
     counts = ", ".join(f"{status.get(name, '?')} {name}" for name in ("captured", "waiting", "failed"))
     problems = [str(problem) for problem in status.get("problems") or []]
     answer = "; ".join([f"the session's alert was not delivered in time ({counts})", *problems])
@@ -199,14 +204,14 @@ def outcome_of_timeout(status: Dict[str, Any], program: str, seconds: float) -> 
 
 
 def is_final(status: Optional[int]) -> bool:
-    """Whether a retry cannot change an answer with this HTTP status: client errors except 408 and 429."""
+    """Return whether a retry cannot change an answer with this HTTP status: client errors except 408 and 429."""
     return status is not None and 400 <= status < 500 and status not in (408, 429)
 
 
 def without_secrets(text: Optional[str]) -> Optional[str]:
     """Return ``text`` with the paths of URLs masked, because a webhook's secret is in its path.
 
-    The notifier does not print its webhook. This is a second line of defence.
+    The notifier itself does not print its webhook. This is a second line of defence.
     """
     if text is None:
         return None

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of a PAM service on disk, the files that it includes, and the vendor's file that it may override."""
+"""Reads and writes the file of a PAM service, and reads the files that it includes."""
 
 import os
 import stat
@@ -25,30 +25,8 @@ class ServiceFile:
         self.path = Path(pam_d) / service
         self._directories = [Path(pam_d), *map(Path, vendor_pam_d)]
 
-    def read(self) -> Optional[str]:
-        """Return the text, or None if there is no file. Raises PamStackError for anything but a plain text file."""
-        try:
-            mode = self.path.lstat().st_mode
-        except FileNotFoundError:
-            return None
-        if stat.S_ISLNK(mode):
-            raise pam_stack.PamStackError(
-                f"it is a symbolic link to {os.readlink(str(self.path))}, which other services may use as well."
-                " Replace the link by a copy of the file, or name the service that it points to."
-            )
-        if stat.S_ISDIR(mode):
-            raise pam_stack.PamStackError("it is a directory where PAM needs a file. Restore it from its package.")
-        if not stat.S_ISREG(mode):
-            raise pam_stack.PamStackError("it is not a regular file. Restore it from its package.")
-        return pam_stack.decode(self.path.read_bytes())
-
-    def vendor_path(self) -> Optional[Path]:
-        """Return the file that PAM uses if ``pam_d`` has none, or None."""
-        candidates = [directory / self.path.name for directory in self._directories[1:]]
-        return next((path for path in candidates if path.is_file()), None)
-
     def included(self, name: str) -> Optional[Tuple[str, str]]:
-        """Return path and text of a file that a stack includes, searched in libpam's order, or None."""
+        """Return path and text of an included file, or None. The directories are searched in libpam's order."""
         for directory in self._directories:
             path = directory / name
             try:
@@ -61,7 +39,7 @@ class ServiceFile:
     def write(self, module: AnsibleModule, text: str, like: Path) -> None:
         """Replace the file in one step. A new file gets the mode of the file ``like``.
 
-        The text is synced to disk first: an empty PAM file after a power failure would lock everybody out.
+        The text is synced to disk first, because an empty PAM file after a power failure would lock everybody out.
         """
         handle, temporary = tempfile.mkstemp(prefix=".ansible_tmp_", dir=str(self.path.parent))
         module.add_cleanup_file(temporary)

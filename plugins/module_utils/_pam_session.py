@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A test alert that takes the whole path of a login: a PAM session with the installed line, and its delivery."""
+"""Sends a test alert along the whole path of a login: opens a PAM session with the installed line, awaits delivery."""
 
 import contextlib
 import random
@@ -25,17 +25,17 @@ TEST_USER = "loginwatch-test"
 # From 192.0.2.0/24, which RFC 5737 reserves for documentation: no real login comes from there.
 FROM_ADDRESS = "192.0.2.1"
 TO_ADDRESS = "192.0.2.2"
-# Pauses between two questions to the notifier. The first is short, because most alerts are delivered at once. The later
-# ones are longer, because each question starts a Python and competes with the delivery.
+# Pauses between two calls of the notifier. The first is short, because most alerts are delivered at once. The later
+# ones are longer, because each call starts a Python and competes with the delivery.
 FIRST_PAUSE_SECONDS = 0.25
 LAST_PAUSE_SECONDS = 1.0
-# A host that is slow to answer is as slow to deliver. It gets the time of so many answers, if that is more than the
-# timeout: three seconds on an ordinary host, three minutes on an emulated processor.
+# A host that is slow to answer is also slow to deliver. It gets this many times the duration of an answer, if that is
+# more than the timeout: three seconds on an ordinary host, three minutes on an emulated processor.
 SLOW_HOST_ANSWERS = 15
 
 
 class PamSession:
-    """A session of a throw-away PAM service that has only the line of an installed one."""
+    """A session of a temporary PAM service that contains only the line of an installed service."""
 
     def __init__(self, module: AnsibleModule, notifier: Notifier, service: str, pam_d: str) -> None:
         self._module = module
@@ -52,7 +52,7 @@ class PamSession:
         try:
             self._open(line, port, timeout)
         except _libpam.PamError as error:
-            # If the notifier itself does not answer, its error says more than PAM's.
+            # If the notifier itself does not answer, its error is more helpful than PAM's.
             self._notifier.status()
             raise NoAnswerError(
                 f"The PAM session could not be opened ({error}): PAM could not run the program with the line '{line}'."
@@ -78,7 +78,10 @@ class PamSession:
                 path.unlink()
 
     def _wait(self, origin: str, started: float, deadline: float) -> Outcome:
-        """Ask the notifier for the outcome until the deadline, later on a slow host; both times are monotonic."""
+        """Read the notifier's status until the outcome is known or the deadline has passed. A slow host gets more time.
+
+        started, deadline: times of time.monotonic()
+        """
         pause = FIRST_PAUSE_SECONDS
         while True:
             time.sleep(pause)
@@ -114,12 +117,12 @@ def write_service(module: AnsibleModule, path: Path, line: str) -> None:
     with tempfile.NamedTemporaryFile(dir=module.tmpdir, delete=False) as file:
         module.add_cleanup_file(file.name)
         file.write(pam_stack.encode(line + "\n"))
-    # Never opened in place: the path may be a link to a file that matters.
+    # The path is never opened, because it may be a link to an important file.
     module.atomic_move(file.name, str(path))
 
 
 def skip_retry_pause(module: AnsibleModule) -> None:
-    """End systemd's pause of up to a minute after a failed run of the sender. Its cause may just have been fixed."""
+    """End systemd's pause of up to a minute after a failed run of the sender. The cause may have been fixed by now."""
     systemctl = module.get_bin_path("systemctl")
     show = [systemctl, "show", "--property=SubState", SENDER_UNIT]
     if systemctl and "auto-restart" in module.run_command(show)[1]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories, permissions, and the removal of paths."""
+"""Creates directories, sets permissions, and removes paths."""
 
 import shutil
 import stat
@@ -33,7 +33,7 @@ def create_directory(changes: Changes, wanted: Dict[str, Any]) -> None:
         if changes.check_mode:
             return
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        # Nobody else may enter before owner and mode are right.
+        # No other user can enter it before its owner and mode are right.
         path.mkdir(mode=0o700)
     set_permissions(changes, path, wanted)
 
@@ -41,12 +41,12 @@ def create_directory(changes: Changes, wanted: Dict[str, Any]) -> None:
 def set_permissions(changes: Changes, path: Path, wanted: Dict[str, Any], record: bool = True) -> None:
     """Set owner, group and mode, and the SELinux context that the policy has for the path.
 
-    record: whether to record the change. A change at a path that is recorded already is never recorded twice.
+    record: whether to record the change. A path that is already recorded is not recorded again.
     """
     permissions = {name: wanted[name] for name in ("owner", "group", "mode")}
     changed = False
     if changes.check_mode and not group_exists(permissions["group"]):
-        # Outside check mode, the group would have been created by now.
+        # Outside check mode, the group would exist by now.
         permissions["group"] = None
         changed = True
     arguments = changes.module.load_file_common_arguments(dict(permissions, path=str(path)))
@@ -71,7 +71,7 @@ def remove(changes: Changes, path: Path) -> None:
 
 
 def is_empty(directory: Path) -> bool:
-    """Whether nothing is in the directory. One that does not exist is empty."""
+    """Return whether the directory is empty. A directory that does not exist is empty."""
     return not directory.is_dir() or not any(directory.iterdir())
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Python package and its sub-packages, byte-compiled for the interpreter that will import them."""
+"""Installs a Python package and its sub-packages, byte-compiled for the interpreter that will import them."""
 
 import json
 import re
@@ -13,12 +13,12 @@ from ansible_collections.loginwatch.pam.plugins.module_utils._paths import creat
 from ansible_collections.loginwatch.pam.plugins.module_utils._text_file import write_file
 
 CACHE = "__pycache__"
-# A module by its path within the package: `greeting.py`, or `greetings/formal.py` of a sub-package.
+# The path of a module within the package: `greeting.py`, or `greetings/formal.py` in a sub-package.
 MODULE = re.compile(r"(?:(?!__pycache__/)[A-Za-z_][A-Za-z0-9_]*/)*[A-Za-z_][A-Za-z0-9_]*\.py\Z")
 
-# This runs in the interpreter that will import the package, which may not be the one that runs the module.
-# The byte-code is validated by time stamp (PEP 552): importlib reads the source's stat result in every mode, so
-# hash-based validation would save nothing at import, "unchecked" would hide an edited file, and Python 3.6 has neither.
+# This runs in the interpreter that will import the package, which may differ from the one that runs the Ansible module.
+# The byte-code is validated by time stamp (PEP 552). importlib reads the source's stat result in every mode, so
+# hash-based validation would save nothing at import. "unchecked" would hide an edited file. Python 3.6 has neither.
 BYTE_COMPILE = r"""
 import importlib.util, json, os, py_compile, struct, sys
 check, renew = sys.argv[1] == "check", sys.argv[2] == "renew"
@@ -71,7 +71,7 @@ def write_package(changes: Changes, package: Dict[str, Any]) -> None:
         for item in sorted(directory.iterdir()):
             if item not in kept and item.name != CACHE:
                 remove(changes, item)
-    # In check mode, changed modules are not on disk, so there is nothing to compile. Their change is recorded.
+    # In check mode, changed modules are not on disk, so they cannot be compiled. Their change is already recorded.
     if there and not (changes.check_mode and renew):
         _byte_compile(changes, there, package["python"], permissions, renew)
 
@@ -84,8 +84,8 @@ def directories_of(path: Path, modules: Iterable[str]) -> List[Path]:
 def _byte_compile(
     changes: Changes, directories: List[Path], python: str, permissions: Dict[str, Any], renew: bool
 ) -> None:
-    """Compile the modules whose byte-code is missing or stale, or all with ``renew``, and remove other byte-code."""
-    # -I -S -B: neither the environment nor a site directory can inject code here, which runs as root.
+    """Compile the modules whose byte-code is missing or stale, or with ``renew`` all. Remove other byte-code."""
+    # -I -S -B: neither the environment nor a site directory can inject code, because this runs as root.
     command = [python, "-ISB", "-c", BYTE_COMPILE]
     command += ["check" if changes.check_mode else "write", "renew" if renew else "stale", *map(str, directories)]
     code, out, err = changes.module.run_command(command)
@@ -103,9 +103,9 @@ def _byte_compile(
 
 
 def _tidy(changes: Changes, cache: Path, current: List[str], permissions: Dict[str, Any], renew: bool) -> None:
-    """Set the permissions of the current byte-code in a directory, and remove the rest.
+    """Set the permissions of the current byte-code in a directory, and remove everything else.
 
-    current: the paths of all current byte-code
+    current: the paths of all current byte-code files
     """
     set_permissions(changes, cache, dict(permissions, mode="0755"))
     is_recorded = renew or str(cache) in changes.paths

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and cron jobs, moved into a directory that only root may enter, without overwriting anything there."""
+"""Moves files and cron jobs to a directory that only root can enter, without overwriting anything there."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def existing_files(paths: Iterable[str]) -> List[Path]:
 
 
 def cron_tables(paths: Iterable[str]) -> List[Path]:
-    """Return the tables that cron reads. A directory stands for each file in it."""
+    """Return the existing tables. A directory stands for all files in it."""
     found = []
     for path in map(Path, paths):
         found += sorted(path.iterdir()) if path.is_dir() else [path]
@@ -40,16 +40,17 @@ def cron_tables(paths: Iterable[str]) -> List[Path]:
 
 
 class SetAside:
-    """Finds what there is to set aside, and moves it.
+    """Finds the files and jobs to set aside, and moves them.
 
-    pending: whether there is anything. moved: what was moved, or in check mode would be, with ``path`` and ``to``.
+    pending: whether there are any. moved: the files that were moved, or would be in check mode, with ``path`` and
+    ``to``.
     """
 
     def __init__(self, files: List[str], commands: List[str], tables: List[str], directory: str) -> None:
-        """Look, and change nothing. Raises SetAsideError and OSError."""
+        """Find the files and jobs, without changing anything. Raises SetAsideError and OSError."""
         self._files = existing_files(files)
         self._directory = directory
-        # Each table, and its text without the jobs; None if no job would be left.
+        # Each table, and its text without the jobs, or None if no job would be left.
         self._tables = {}
         for path in cron_tables(tables):
             if path not in self._files:
@@ -61,9 +62,9 @@ class SetAside:
         self.moved: List[Dict[str, str]] = []
 
     def move(self, check_mode: bool) -> None:
-        """Move everything; each item appears in ``moved`` once it is done. Raises OSError.
+        """Move everything. Each item is added to ``moved`` once it is done. Raises OSError.
 
-        The jobs go first: if this is interrupted, the files still show that something is left to do.
+        The jobs come first: if this is interrupted, the remaining files show that it is not finished.
         """
         for path in [*self._tables, *self._files]:
             place = free_place(self._directory, path)
@@ -78,7 +79,7 @@ class SetAside:
 
 
 def free_place(directory: str, path: Path) -> Path:
-    """Return where to put ``path`` below ``directory``. A number is added if an earlier call used the place."""
+    """Return the new path for ``path`` below ``directory``. A number is added if an earlier call used that path."""
     place = Path(f"{directory}{path}")
     number = 1
     while os.path.lexists(str(place)):
@@ -97,7 +98,7 @@ def copy(path: Path, place: Path) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace a table in one step, with its owner and mode. Cron ignores the temporary file because of its dot."""
+    """Replace a table in one step. It keeps its owner and mode. Cron ignores the temporary file because of its dot."""
     status = path.stat()
     handle, unfinished = tempfile.mkstemp(prefix=".ansible_tmp_", dir=str(path.parent))
     with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:

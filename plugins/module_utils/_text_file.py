@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One text file: validated before it is written, replaced in one step, never shown if it is a secret.
+"""Writes a text file: validates it first, replaces it in one step, and never shows it if it is a secret.
 
-The module's ``atomic_move`` does the writing, so that the file gets the SELinux context that the policy has for it.
+The module's ``atomic_move`` puts it in place, so that the file gets the SELinux context that the policy has for it.
 """
 
 import os
@@ -15,16 +15,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils._changes import Changes, InstalledFilesError
 from ansible_collections.loginwatch.pam.plugins.module_utils._paths import kind_of, set_permissions
 
-# How much of a failed command's output goes into the error message.
+# The maximum length of a failed command's output in the error message.
 MAX_OUTPUT_CHARACTERS = 500
 
 
 def write_file(changes: Changes, wanted: Dict[str, Any], outline: bool = False) -> bool:
     """Write the file if its bytes differ, and set its permissions. Return whether the bytes differed.
 
-    wanted: has ``content`` or, for a text that must not be shown, ``secret_content``. ``validate`` is a command that
-    must accept the new text before it replaces the old one.
-    outline: of a new file, show only the number of lines.
+    wanted: contains ``content`` or, for a text that must not be shown, ``secret_content``. ``validate`` is a command
+    that must accept the new text before it replaces the old one.
+    outline: whether to show only the number of lines of a new file.
     """
     path = Path(wanted["path"])
     kind = kind_of(path)
@@ -47,7 +47,7 @@ def write_file(changes: Changes, wanted: Dict[str, Any], outline: bool = False) 
     if changes.check_mode:
         return True
     if is_secret and kind == "file":
-        # The new file inherits the mode of the old one, which must not be too open for a moment.
+        # The new file inherits the mode of the old one, so that must not be too open, not even for a moment.
         set_permissions(changes, path, wanted)
     _replace(changes.module, path, content, 0o077 if is_secret else 0o022, wanted.get("validate") or [])
     set_permissions(changes, path, wanted)
@@ -55,12 +55,12 @@ def write_file(changes: Changes, wanted: Dict[str, Any], outline: bool = False) 
 
 
 def first_words(output: str) -> str:
-    """Return the beginning of a command's output, in one line."""
+    """Return the beginning of a command's output as one line."""
     return " ".join(output.split())[:MAX_OUTPUT_CHARACTERS]
 
 
 def _replace(module: AnsibleModule, path: Path, content: bytes, umask: int, validate: List[str]) -> None:
-    """Put ``content`` at ``path`` in one step. ``umask`` applies to a new file until its permissions are set."""
+    """Write ``content`` to ``path`` in one step. ``umask`` applies to a new file until its permissions are set."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
     with os.fdopen(handle, "wb") as file:
@@ -68,7 +68,7 @@ def _replace(module: AnsibleModule, path: Path, content: bytes, umask: int, vali
     if validate:
         _validate(module, path, temporary, validate)
     if path.is_symlink():
-        # atomic_move would copy mode and context from the link's target.
+        # atomic_move would copy mode and SELinux context from the link's target.
         path.unlink()
     umask_before = os.umask(umask)
     try:
@@ -78,7 +78,7 @@ def _replace(module: AnsibleModule, path: Path, content: bytes, umask: int, vali
 
 
 def _validate(module: AnsibleModule, path: Path, temporary: str, command: List[str]) -> None:
-    """Raise InstalledFilesError unless the command accepts the temporary file, which is then removed."""
+    """Remove the temporary file and raise InstalledFilesError, unless the command accepts it."""
     words = [word.replace("%s", temporary) for word in command]
     try:
         code, out, err = module.run_command(words, handle_exceptions=False)

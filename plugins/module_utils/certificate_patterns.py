@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A certificate in a rule or in the map of people: its authority, and a pattern for its key id or for a principal.
 
-``SHA256:AUTHORITY key id vault-ci-*`` or ``SHA256:AUTHORITY principal ada``. The authority is required, because whoever
-signs a certificate chooses its key id and its principals: sshd accepts not only the authorities of TrustedUserCAKeys,
-but also those that a user names in a line ``cert-authority`` of ``authorized_keys`` (sshd(8)).
+``SHA256:AUTHORITY key id vault-ci-*`` or ``SHA256:AUTHORITY principal ada``. The authority is required, because the
+signer of a certificate chooses its key id and its principals. sshd accepts not only the authorities of
+TrustedUserCAKeys, but also those that a user names in a ``cert-authority`` line of ``authorized_keys`` (sshd(8)).
 
-Patterns are OpenSSH's (ssh_config(5), PATTERNS; match.c, match_pattern): ``*`` is any text, also none, and ``?`` is one
-character. All other characters, brackets too, are themselves, in the same case. A pattern matches a whole value.
+Patterns are those of OpenSSH (ssh_config(5), PATTERNS; match.c, match_pattern): ``*`` matches any text, even an empty
+one, and ``?`` matches one character. All other characters match themselves, brackets too, and case matters. A pattern
+must match a whole value.
 """
 
 import re
@@ -16,14 +17,14 @@ from typing import Any, Mapping, Optional, Tuple  # noqa: F401 - Optional, for a
 
 FORM = re.compile(r"(?P<authority>SHA256:[A-Za-z0-9+/]{43}) (?P<what>key id|principal) (?P<pattern>.+)\Z", re.DOTALL)
 WILDCARDS = "*?"
-# What no value that can be compared has: the escape of a character that does not print, and the end of what was cut
-# (text.py on the host).
+# Values that contain these can't be compared: the escape of a character that does not print, and the mark at the end of
+# a truncated value (text.py on the host).
 ESCAPE, CUT = "\\", "…"
 METHOD = "publickey"
 
 
 def problem(text: str) -> str:
-    """Say why this names no certificate, and what to write; empty if it does."""
+    """Return why this is not a valid certificate pattern, and what to write; "" if it is valid."""
     match = FORM.match(text)
     if not match:
         return (
@@ -39,9 +40,9 @@ def problem(text: str) -> str:
 
 
 def holds(text: str, method: Mapping[str, Any]) -> bool:
-    """Tell whether a method of authentication (authinfo.py on the host) used a certificate that this names.
+    """Return whether a method of authentication (authinfo.py on the host) used a certificate that this pattern matches.
 
-    A host's certificate, which a hostbased login has, never counts: its principals are names of hosts.
+    A host's certificate, which a hostbased login has, never counts, because its principals are names of hosts.
     """
     certificate = method.get("certificate")
     if not certificate or method.get("method") != METHOD:
@@ -54,15 +55,15 @@ def holds(text: str, method: Mapping[str, Any]) -> bool:
 
 
 def exactness(text: str) -> Tuple[bool, bool, int, str]:
-    """Return a key to sort by: of several that hold, the greatest says most about whose certificate it is."""
+    """Return a sort key: of several matching patterns, the greatest identifies the certificate's owner best."""
     pattern = text.partition(" ")[2]
     return pattern.startswith("key id "), not _has_wildcard(pattern), len(pattern), pattern
 
 
 def is_like(value: str, pattern: str) -> bool:
-    """Tell whether a pattern matches the whole of a value.
+    """Return whether a pattern matches the whole of a value.
 
-    The time that it takes is at most in proportion to the product of their lengths, whatever the value is.
+    The time is at most proportional to the product of their lengths, whatever the value is.
     """
     position = at = 0
     star = None  # type: Optional[int]
@@ -74,7 +75,7 @@ def is_like(value: str, pattern: str) -> bool:
         elif at < len(pattern) and pattern[at] in ("?", value[position]):
             position, at = position + 1, at + 1
         elif star is not None:
-            # The last star takes one character more.
+            # Let the last star match one more character.
             taken += 1
             position, at = taken, star + 1
         else:
@@ -83,7 +84,7 @@ def is_like(value: str, pattern: str) -> bool:
 
 
 def looks_like_pattern(text: str) -> bool:
-    """Tell whether somebody wrote a pattern, of the shell's too, where a whole value is compared."""
+    """Return whether a text that is compared as a whole value looks like a pattern, of OpenSSH or of a shell."""
     return _has_wildcard(text) or "[" in text
 
 
@@ -92,5 +93,5 @@ def _has_wildcard(text: str) -> bool:
 
 
 def _is_whole(value: str) -> bool:
-    """Tell whether a value is shown as it is in the certificate: neither cut, nor with escapes in it."""
+    """Return whether a value is shown exactly as in the certificate: not truncated, and without escapes."""
     return ESCAPE not in value and not value.endswith(CUT)

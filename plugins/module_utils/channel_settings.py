@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an entry of `channels` may say: the kinds of channels, and the keys of each.
+"""The form of an entry of `channels`: the kinds of channels, and the keys of each kind.
 
-It is loaded only where there is an entry. A problem reads ``what is wrong: what to do``, without a full stop, and names
-the entry. None shows a value: most of them are secrets.
+This module is loaded only if there is an entry. A problem reads ``what is wrong: what to do``, without a full stop, and
+names the entry. Problems never show a value, because most values are secrets.
 """
 
 import base64
@@ -16,9 +16,9 @@ from . import login_rules, settings
 
 SETTING = settings.PREFIX + "channels"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
-# The name of the channel that `webhook_url` is.
+# The name of the channel that `webhook_url` configures.
 WEBHOOK = "webhook"
-# Words of which nobody makes a secret, so they may be shown.
+# Words that can be shown, because nobody uses them as a secret.
 SHOWN = re.compile(r"[a-z_]{1,20}\Z")
 # The keys of every entry.
 COMMON = {
@@ -31,22 +31,22 @@ COMMON = {
     "ignore": "Rules of the form of O(ssh_login_notify_ignore): a login that one of them matches does not go there.",
     "notices": (
         "Whether messages about the notifier itself go there: test alerts, heartbeats, problems, mutes, summaries."
-        " V(true) by default."
+        " V(true) by default. Logins that were not reported always go there."
     ),
 }
-# Written where a key has no default.
+# The default of a key that must be set.
 NEEDED = None
 
-# types: of the value. check: returns what is wrong with such a value, as the end of a sentence, "" for nothing.
-# default: NEEDED, or what an entry without the key has. is_secret: it is never shown. what: for people, in the markup
-# of Ansible's documentation.
+# types: the types of the value. check: returns what is wrong with a value, as the end of a sentence, "" for nothing.
+# default: NEEDED, or the value if the key is missing. is_secret: whether the value is never shown. what: a
+# description for people, in the markup of Ansible's documentation.
 Key = namedtuple("Key", ("types", "check", "default", "is_secret", "what"))
 
 
 def problems(values: "Mapping[str, Any]") -> "List[str]":
     """Return what is wrong with `channels`, at most one problem for each entry.
 
-    values: all settings, of which those that the rules and the addresses take are right
+    values: all settings. Those that rules and addresses depend on are already checked.
     """
     found = []  # type: List[str]
     names = []  # type: List[str]
@@ -57,15 +57,15 @@ def problems(values: "Mapping[str, Any]") -> "List[str]":
 
 
 def _of_all(values: "Mapping[str, Any]") -> "List[str]":
-    """Return what is wrong with all entries together, each of which has no problem by itself."""
+    """Return what is wrong with the entries together. Each of them has no problem by itself."""
     if values["webhook_url"] or any(entry.get("notices") is not False for entry in values["channels"]):
         return []
     mend = "remove `notices: false` from one entry at least"
-    return [f"no channel of {SETTING} takes messages about the notifier itself, so nobody hears of a problem: {mend}"]
+    return [f"no channel of {SETTING} takes messages about the notifier itself, so nobody learns of a problem: {mend}"]
 
 
 def completed(entry: "Mapping[str, Any]") -> "Dict[str, Any]":
-    """Return an entry that has no problem with the defaults of its kind in the place of what it leaves out."""
+    """Return an entry with the defaults of its kind for missing keys. The entry must have no problem."""
     keys = KINDS[entry["kind"]]
     defaults = {name: key.default for name, key in keys.items() if key.default is not NEEDED}
     given = {name: value for name, value in entry.items() if value is not None}
@@ -79,7 +79,7 @@ def completed(entry: "Mapping[str, Any]") -> "Dict[str, Any]":
 
 
 def secrets_of(entry: "Mapping[str, Any]") -> "List[str]":
-    """Return the secret texts of an entry."""
+    """Return the secret values of an entry."""
     found = []  # type: List[str]
     for name in SECRETS.get(str(entry.get("kind")), ()):
         value = entry.get(name)
@@ -130,13 +130,13 @@ def _is_shown(word: "Any") -> bool:
 
 
 def _plain(what: str) -> str:
-    """Return the first sentence of a description without markup, as the middle of a sentence."""
+    """Return the first sentence of a description without markup, as a part of a sentence."""
     text = re.sub(r"\b[CVO]\(([^)]*)\)", r"\1", what.split(". ")[0]).rstrip(".")
     return text[:1].lower() + text[1:]
 
 
 def _value_problem(channel: str, entry: "Mapping[str, Any]", values: "Mapping[str, Any]") -> str:
-    """Return what is wrong with a value; all keys of the entry are its kind's."""
+    """Return what is wrong with a value. All keys of the entry must belong to its kind."""
     keys = KINDS[entry["kind"]]
     for name in keys:
         value = entry.get(name)
@@ -155,7 +155,7 @@ def _value_problem(channel: str, entry: "Mapping[str, Any]", values: "Mapping[st
 def _type_problem(key: "Key", value: "Any") -> str:
     is_right = isinstance(value, key.types) and (bool in key.types or not isinstance(value, bool))
     wanted = " or ".join(settings.TYPE_NAMES[of] for of in key.types)
-    return "" if is_right else f"is {settings.kind(value)}, and must be {wanted}: write it so"
+    return "" if is_right else f"is {settings.kind(value)}, and must be {wanted}: correct it"
 
 
 def _rules_problem(channel: str, entry: "Mapping[str, Any]", values: "Mapping[str, Any]") -> str:
@@ -176,17 +176,17 @@ def _rules_problem(channel: str, entry: "Mapping[str, Any]", values: "Mapping[st
 
 
 def _text(pattern: str, mend: str) -> "Any":
-    """Return a check of a text by a pattern for all of it."""
+    """Return a check that a text matches a pattern as a whole."""
     compiled = re.compile(f"(?:{pattern})\\Z")
 
     def check(value: str, _values: "Mapping[str, Any]") -> str:
-        return "" if compiled.match(value) else "is not as it should be: " + mend
+        return "" if compiled.match(value) else "is not valid: " + mend
 
     return check
 
 
 def _optional(check: "Any") -> "Any":
-    """Return the check, which lets an empty value pass as none."""
+    """Return the same check, but let it accept an empty value."""
 
     def optional(value: "Any", values: "Mapping[str, Any]") -> str:
         return str(check(value, values)) if value else ""
@@ -195,9 +195,9 @@ def _optional(check: "Any") -> "Any":
 
 
 def _url(fits: "Any" = lambda _host, _path: "") -> "Any":
-    """Return a check of an address.
+    """Return a check of a URL.
 
-    fits: returns what is wrong with a vendor's own host and path, "" for nothing and for another host
+    fits: returns what is wrong with the host and path of a vendor's own URL, "" for nothing and for any other host
     """
 
     def check(value: str, values: "Mapping[str, Any]") -> str:
@@ -217,14 +217,14 @@ def _slack(host: str, path: str) -> str:
 def _teams(host: str, path: str) -> str:
     if host == "outlook.office.com" or host.endswith(".webhook.office.com"):
         return (
-            "is an Office 365 connector's, which Microsoft has retired: make a workflow in Teams (Send webhook alerts"
-            " to a channel), and copy its URL"
+            "is the URL of an Office 365 connector, which Microsoft has retired: make a workflow in Teams (Send webhook"
+            " alerts to a channel), and copy its URL"
         )
     where, _mark, query = path.partition("?")
     vendors = (".logic.azure.com", ".api.powerplatform.com", ".api.powerautomate.com")
     is_whole = "/triggers/" in where and where.endswith("/invoke") and re.search(r"(?:^|&)sig=[^&]", query)
     if host.endswith(vendors) and not is_whole:
-        return "is incomplete: copy the whole URL of the workflow, with all behind the question mark"
+        return "is incomplete: copy the whole URL of the workflow, with everything after the question mark"
     return ""
 
 
@@ -233,7 +233,7 @@ def _discord(host: str, path: str) -> str:
         return ""
     if re.match(r"/api(?:/v[0-9]+)?/webhooks/[0-9]+/[A-Za-z0-9_-]+(?:\?thread_id=[0-9]+)?\Z", path):
         return ""
-    return "is not a webhook's: copy it in Discord (Integrations, Webhooks, Copy Webhook URL), and nothing behind it"
+    return "is not a webhook URL: copy it in Discord (Integrations, Webhooks, Copy Webhook URL), with nothing after it"
 
 
 def _google_chat(host: str, path: str) -> str:
@@ -242,7 +242,7 @@ def _google_chat(host: str, path: str) -> str:
         re.search(rf"(?:^|&){name}=[^&]", query) for name in ("key", "token")
     )
     if host == "chat.googleapis.com" and not is_whole:
-        return "is not a webhook's: copy the whole URL in Google Chat (Apps & integrations, Webhooks)"
+        return "is not a webhook URL: copy the whole URL in Google Chat (Apps & integrations, Webhooks)"
     return ""
 
 
@@ -257,7 +257,7 @@ def _ntfy(_host: str, path: str) -> str:
 
 
 def _bare(_host: str, path: str) -> str:
-    return "has a query: write it without ? and what follows" if "?" in path else ""
+    return "has a query: write it without the ? and anything after it" if "?" in path else ""
 
 
 def _one_of(*words: str) -> "Any":
@@ -291,14 +291,14 @@ def _flag(_value: bool, _values: "Mapping[str, Any]") -> str:
 def _chat(value: "Any", _values: "Mapping[str, Any]") -> str:
     if re.match(r"(?:-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,31})\Z", str(value)):
         return ""
-    return "is no chat: write its number, such as -1001234567890, or the @name of a public channel"
+    return "is not a chat: write its number, such as -1001234567890, or the @name of a public channel"
 
 
 def _bot_token(value: str, _values: "Mapping[str, Any]") -> str:
     mend = "copy the Bot User OAuth Token of the app (OAuth & Permissions), which begins with xoxb-"
     if value.startswith(("xoxp-", "xapp-")):
-        return "is a user's or an app's token, and not a bot's: " + mend
-    return "" if re.match(r"xox[A-Za-z0-9.-]{9,509}\Z", value) else "is no token of a bot: " + mend
+        return "is the token of a user or an app, not of a bot: " + mend
+    return "" if re.match(r"xox[A-Za-z0-9.-]{9,509}\Z", value) else "is not a bot token: " + mend
 
 
 def _signing_key(value: str, _values: "Mapping[str, Any]") -> str:
@@ -308,10 +308,10 @@ def _signing_key(value: str, _values: "Mapping[str, Any]") -> str:
     except ValueError:
         length = 0
     is_right = value.startswith("whsec_") and 24 <= length <= 64 and not value.endswith("===")
-    return "" if is_right else "is no signing key: " + mend
+    return "" if is_right else "is not a signing key: " + mend
 
 
-# What the notifier sets itself, or what would cut a request short (RFC 9110, 7.6.1).
+# Headers that the notifier sets itself, or that would cut a request short (RFC 9110, 7.6.1).
 OWN_HEADERS = (
     "host", "content-length", "content-type", "transfer-encoding", "connection", "expect", "upgrade", "user-agent",
 )  # fmt: skip
@@ -334,7 +334,7 @@ def _headers(value: "Mapping[Any, Any]", _values: "Mapping[str, Any]") -> str:
 ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
 ADDRESS_MEND = "write it as ops@example.com, without a name"
 RECIPIENTS_LIMIT = 50
-# RFC 8314, 3.3 and 7.3, and RFC 5321, 4.5.4.2. By what `tls` says.
+# The default ports by the value of `tls` (RFC 8314, 3.3 and 7.3; RFC 5321, 4.5.4.2).
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -342,7 +342,7 @@ def _addresses(value: "List[Any]", _values: "Mapping[str, Any]") -> str:
     if not 0 < len(value) <= RECIPIENTS_LIMIT:
         return f"is an empty list, or one that is too long: write 1 to {RECIPIENTS_LIMIT} addresses"
     if not all(isinstance(address, str) and re.match(ADDRESS + r"\Z", address) for address in value):
-        return "has an entry that is no address: " + ADDRESS_MEND
+        return "has an entry that is not an address: " + ADDRESS_MEND
     return "" if len(set(value)) == len(value) else "has an address twice: write each once"
 
 
@@ -351,7 +351,7 @@ ARGUMENTS_LIMIT = 64
 
 def _command(value: "List[Any]", _values: "Mapping[str, Any]") -> str:
     if not 0 < len(value) <= ARGUMENTS_LIMIT or not all(isinstance(word, str) and "\0" not in word for word in value):
-        return f"is no list of 1 to {ARGUMENTS_LIMIT} texts: write [/usr/bin/logger, -t, logins], numbers in quotes"
+        return f"is not a list of 1 to {ARGUMENTS_LIMIT} texts: write [/usr/bin/logger, -t, logins], numbers in quotes"
     program = value[0]
     if not program.startswith("/") or program.endswith("/") or re.search(r"//|/\.\.?(?:/|\Z)", program):
         return "does not begin with the path of a program: write an absolute path without .. and //"
@@ -388,7 +388,7 @@ def _pagerduty_problem(channel: str, entry: "Mapping[str, Any]", _values: "Mappi
 def _slack_app_problem(channel: str, entry: "Mapping[str, Any]", _values: "Mapping[str, Any]") -> str:
     if entry.get("logouts") is not True or entry.get("threads") is not False:
         return ""
-    return f"{channel} has logouts, which stand in threads, and threads: false: write threads: true, or remove logouts"
+    return f"{channel} has logouts, which go into threads, and threads: false: write threads: true, or remove logouts"
 
 
 CROSS_CHECKS = {
@@ -420,11 +420,11 @@ KINDS = {
             "The id of the channel, such as V(C0123456789), or its name, such as V(#logins).",
         ),
         "threads": _shown(
-            _flag, "Whether what belongs to an earlier message goes into its thread.", default=True, of=(bool,)
+            _flag, "Whether messages that belong to an earlier one go into its thread.", default=True, of=(bool,)
         ),
         "logouts": _shown(
             _flag,
-            "Whether the end of a connection is told in the thread of its login, with how long it lasted.",
+            "Whether the end of a connection is reported in the thread of its login, with its duration.",
             default=False,
             of=(bool,),
         ),
@@ -504,7 +504,7 @@ KINDS = {
             " there. Only root may be able to change the program. The alert's JSON is its standard input.",
             of=(list,),
         ),
-        "timeout": _shown(_number(1, 120), "How many seconds it may take.", 30, of=(int,)),
+        "timeout": _shown(_number(1, 120), "The timeout in seconds.", 30, of=(int,)),
         "format": _shown(
             _one_of("json", "text"), "V(json), or V(text) for a line of text for each alert, as for C(logger).", "json"
         ),

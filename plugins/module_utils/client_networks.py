@@ -1,17 +1,17 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The address or network of a rule, and whether a client's address is in it. Alike on every Python from 3.6 on.
+"""The address or network of a rule, and whether a client's address is in it. The same on every Python from 3.6 on.
 
-``local`` stands for all sockets that are no TCP: systemd's vsock and unix sockets, and pipes (peer.py). It is in no
-network, and holds no address.
+``local`` stands for all sockets that are not TCP: systemd's vsock and unix sockets, and pipes (peer.py). It is in no
+network, and contains no address.
 
-Three things in which Pythons differ, or which compare to nothing, are decided here:
+Three points in which versions of Python differ, or find no match, are decided here:
 
-* A link-local address (``fe80::/10``) is one of an interface: it counts with its zone only (RFC 4007, 11), as sshd
-  shows it, ``fe80::1%eth0``. A network of them has the zone before the length: ``fe80::%eth0/64``.
+* A link-local address (``fe80::/10``) belongs to an interface. It counts only with its zone (RFC 4007, 11), as sshd
+  shows it: ``fe80::1%eth0``. A network of such addresses has the zone before the length: ``fe80::%eth0/64``.
 * An IPv4 address in IPv6 form (``::ffff:192.0.2.1``) is the IPv4 address, in a rule as in a login.
-* An octet with a leading zero is refused, as programs take it for decimal or for octal.
+* An octet with a leading zero is refused, because some programs read it as decimal and others as octal.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ LEADING_ZERO = re.compile(r"(^|[.:/])0[0-9]+(\.|\Z)")
 
 
 def problem(text: str) -> str:
-    """Say why this is no address or network that can be compared, and what to write; empty if it is one."""
+    """Return why this is not an address or network that can be compared, and what to write; "" if it is one."""
     try:
         if text != LOCAL:
             _parse(text)
@@ -36,7 +36,7 @@ def problem(text: str) -> str:
 
 
 def holds(text: str, address: str) -> bool:
-    """Tell whether an address, as sshd shows it, is in a network. False for what is no address or no network."""
+    """Return whether an address, as sshd shows it, is in a network; False if either is not valid."""
     if LOCAL in (text, address):
         return text == address
     try:
@@ -44,14 +44,14 @@ def holds(text: str, address: str) -> bool:
         found, found_zone = _address(address)
     except ValueError:
         return False
-    # Without a zone, a network has no link-local address in it, or all of them (::/0).
+    # A network without a zone contains either no link-local address, or all of them (::/0).
     return found.version == network.version and found in network and zone in ("", found_zone)
 
 
 def cover_all(texts: Iterable[str]) -> bool:
-    """Tell whether every address of IPv4 and every one of IPv6 is in one of these networks.
+    """Return whether these networks together contain every IPv4 address and every IPv6 address.
 
-    A network of IPv6 holds no IPv4 address in IPv6 form, so those need not be named twice.
+    An IPv6 network contains no IPv4 address in IPv6 form, so the networks need not list those again.
     """
     networks = [network for network, zone in map(_parse, (text for text in texts if text != LOCAL)) if not zone]
     found = [[network for network in networks if network.version == version] for version in (4, 6)]
@@ -60,14 +60,14 @@ def cover_all(texts: Iterable[str]) -> bool:
 
 
 def _parse(text: str) -> Tuple[Any, str]:
-    """Return a network and its zone, empty for none; raise ValueError, in words for a person."""
+    """Return a network and its zone, "" for none. Raise ValueError, with a message for people."""
     plain, zone = _without_zone(text)
     if "." in plain and LEADING_ZERO.search(plain):
         raise ValueError(f"{text!r} has a number with a leading zero; write it without")
     try:
         network = ipaddress.ip_network(plain, strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is no address and no network; write 192.0.2.1, 192.0.2.0/24 or local") from None
+        raise ValueError(f"{text!r} is not an address or a network; write 192.0.2.1, 192.0.2.0/24 or local") from None
     if "/" in plain and ipaddress.ip_address(plain.partition("/")[0]) != network.network_address:
         whole = str(network) if not zone else f"{network.network_address}%{zone}/{network.prefixlen}"
         alone = text.partition("/")[0]
@@ -77,10 +77,11 @@ def _parse(text: str) -> Tuple[Any, str]:
     if is_link_local and not zone:
         address, slash, length = plain.partition("/")
         raise ValueError(
-            f"{text!r} is link-local, and there is one on every interface; write which, {address}%eth0{slash}{length}"
+            f"{text!r} is link-local, and every interface has such addresses; write the interface, as in"
+            f" {address}%eth0{slash}{length}"
         )
     if zone and not is_link_local:
-        raise ValueError(f"{text!r} has a zone, as only link-local addresses do; write it without")
+        raise ValueError(f"{text!r} has a zone, which only link-local addresses have; write it without")
     return _as_ipv4(network), zone
 
 
@@ -88,7 +89,7 @@ def _without_zone(text: str) -> Tuple[str, str]:
     address, slash, length = text.partition("/")
     address, percent, zone = address.partition("%")
     if percent and not ZONE.match(zone):
-        raise ValueError(f"{text!r} has no name of an interface behind its percent sign; write fe80::1%eth0")
+        raise ValueError(f"{text!r} has no interface name after its percent sign; write fe80::1%eth0")
     return address + slash + length, zone
 
 
@@ -100,7 +101,7 @@ def _as_ipv4(network: Any) -> Any:
 
 
 def _address(text: str) -> Tuple[Any, str]:
-    """Return an address and its zone; raise ValueError."""
+    """Return an address and its zone. Raise ValueError if the text is not an address."""
     plain, zone = _without_zone(text)
     if "." in plain and LEADING_ZERO.search(plain):
         raise ValueError("a leading zero")
@@ -111,9 +112,9 @@ def _address(text: str) -> Tuple[Any, str]:
 
 
 def around(address: str) -> str:
-    """Return the network around a client's address: a /24, or a /48 with IPv6; "" for what is no address.
+    """Return the network around a client's address: a /24, or a /48 for IPv6; "" if the text is not an address.
 
-    A site has at most that much of IPv6 (RFC 6177, 2), and a provider hands out IPv4 addresses of one /24 in turn.
+    A site has at most a /48 of IPv6 (RFC 6177, 2), and a provider often assigns IPv4 addresses from one /24 in turn.
     """
     try:
         found, zone = _address(address)

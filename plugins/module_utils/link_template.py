@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The template of a link to the administrator's own pages: `https://grafana.example.com/d/ssh?var-host={host}`.
 
-The administrator writes the host's name. A placeholder may stand behind it only, and its value is percent-encoded
-(RFC 3986, 2.1), so no user, client or resolver can choose where a link leads or what else it holds.
+The administrator writes the host name. Placeholders are allowed only after it, and their values are percent-encoded
+(RFC 3986, 2.1). So no user, client or resolver can choose where a link leads, or add anything else to it.
 """
 
 import re
@@ -14,10 +14,10 @@ from urllib.parse import quote
 PLACEHOLDERS = (
     "host", "user", "address", "port", "type", "id", "time", "time_ms", "instance", "region", "account",
 )  # fmt: skip
-# Characters of a template, and of a link. Slack takes 3000, others less.
+# The longest template and the longest link, in characters. Slack accepts 3000, other services less.
 LONGEST_TEMPLATE = 1000
 LONGEST = 2000
-# The characters of RFC 3986 without those that a channel's markup could read, and the braces of placeholders.
+# The characters of RFC 3986, except those that have a meaning in a channel's markup, plus the braces of placeholders.
 TEMPLATE = re.compile(
     r"https://(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
     r"(?:[/?#][A-Za-z0-9._~:/?#@!$&'*+,;=%{}-]*)?\Z"
@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def problem(template: str) -> str:
-    """Return what is wrong with a template, and what to do; "" if nothing is."""
+    """Return what is wrong with a template, and what to do, or "" if it is valid."""
     if len(template) > LONGEST_TEMPLATE:
         return f"is longer than {LONGEST_TEMPLATE} characters: write a shorter one"
     unknown = [name for name in PLACEHOLDER.findall(template) if name not in PLACEHOLDERS]
@@ -38,25 +38,25 @@ def problem(template: str) -> str:
         return "has a brace that is not part of a placeholder: write %7B and %7D for braces"
     if not TEMPLATE.match(template):
         return (
-            "is not an address with https:// and a host name, and placeholders only behind the host name: write it as"
-            " https://grafana.example.com/d/ssh?var-host={host}"
+            "is not an address with https:// and a host name, or has a placeholder before the end of the host name:"
+            " write it as https://grafana.example.com/d/ssh?var-host={host}"
         )
     return ""
 
 
 def fill(template: str, values: Mapping[str, object]) -> str:
-    """Return the link with these values, percent-encoded; "" if it would be too long.
+    """Return the link with these values, percent-encoded, or "" if it would be too long.
 
-    A placeholder without a value becomes an empty text.
+    A placeholder without a value is replaced by an empty text.
     """
     filled = PLACEHOLDER.sub(lambda found: encoded(values.get(found.group(1), "")), template)
     return filled if len(filled) <= LONGEST else ""
 
 
 def encoded(value: object) -> str:
-    """Return a value of which each character but letters, digits, `_`, `.`, `-` and `~` is percent-encoded.
+    """Return a value with every character percent-encoded except letters, digits, `_`, `.`, `-` and `~`.
 
-    Dots alone would name another directory (RFC 3986, 5.2.4), so they become an empty text.
+    A value of dots alone would name another directory (RFC 3986, 5.2.4), so it becomes an empty text.
     """
     text = str(value)
     if not text.strip("."):

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rule for logins may say (docs/rules.md). rules.py on the host compares it with logins.
+"""The keys and values that a rule for logins can have (docs/rules.md). On the host, rules.py compares it with logins.
 
-A rule is a mapping. All that it names must match, and each as a whole. Only the names in a certificate are compared
-with patterns, because there the authority is compared as well, so nobody else can choose them. Everywhere else, a
-pattern would match what somebody could choose: the name of a program, an account that somebody may create, a group.
+A rule is a mapping. A login must match all of its keys, and each value as a whole. Patterns are allowed only for the
+names in a certificate: the rule names the certificate's authority too, and only that authority chooses these names.
+Anywhere else, a pattern could match something that an attacker chooses: the name of a program, of a new account, or of
+a group.
 
 A problem reads ``what is wrong: what to do``, without a full stop.
 """
@@ -15,19 +16,19 @@ from typing import Any, Dict, List, Mapping, Tuple  # noqa: F401 - Dict, for a t
 
 from . import certificate_patterns, client_networks, login_times, login_types, weights
 
-# What each of them names is one value, or a list of which any may match.
+# Each of these has one value, or a list of values of which one must match.
 LISTS = (
     "user", "group", "from", "key", "person", "certificate", "type", "command", "service", "hours", "weight",
 )  # fmt: skip
 KEYS = (*LISTS, "until", "reason")
-# What a rule is of: a setting, or one list of a channel.
+# The settings that have rules. Each channel has lists of rules as well.
 IGNORE, MENTIONS_SETTING = "ssh_login_notify_ignore", "ssh_login_notify_mentions"
-# The key that a rule of `mentions` has besides. Slack's own forms (docs.slack.dev, "Formatting message text").
+# The additional key of a rule in `mentions`. The forms are Slack's (docs.slack.dev, "Formatting message text").
 MENTION = "mention"
 MENTIONS = re.compile(r"<(?:!here|!channel|@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+)>\Z")
-# What they name leaves out no kind of light login: a rule of them alone would match every one.
+# These keys do not narrow a rule: with nothing else, it would match every light login.
 NAME_NO_LOGIN = ("weight", "until", "reason")
-# What tells whose login it is. A user chooses the name of the program, but none of these.
+# These keys identify whose login it is. A user can choose the name of a program, but none of these.
 WHOSE = ("user", "group", "from", "key", "person", "certificate")
 TYPES = (
     login_types.INTERACTIVE,
@@ -52,7 +53,7 @@ COMMAND = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]{0,39}\Z")
 
 
 def named(rule: "Mapping[str, Any]", key: str) -> "List[Any]":
-    """Return what a rule names for a key: one value or several; none where it does not have the key."""
+    """Return the values that a rule has for a key, as a list. It is empty if the rule does not have the key."""
     value = rule.get(key, [])
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
@@ -62,7 +63,7 @@ def ignore_problems(
 ) -> "List[str]":
     """Return what is wrong with the rules of `ignore`, each problem with the rule's number.
 
-    people, services: the settings `people` and `pam_services`. where: of what they are the rules
+    people, services: the settings `people` and `pam_services`. where: name of the list that has the rules
     """
     found = _numbered(where, [_problem(rule, people) or _breadth(rule, services) for rule in rules])
     return found or _together(where, rules, services)
@@ -79,7 +80,7 @@ def mentions_problems(rules: "List[Any]", people: "Mapping[str, Any]", services:
 
 
 def without_reason(rules: "List[Any]") -> "List[str]":
-    """Return a sentence that names the rules of `ignore` that have no reason, none if all have one."""
+    """Return one sentence that names the rules of `ignore` without a reason, or an empty list if all have one."""
     numbers = [number for number, rule in enumerate(rules, 1) if "reason" not in rule]
     have = "has" if len(numbers) == 1 else "have"
     why = f"{_rules(IGNORE, numbers)} {have} no reason, which the next release requires"
@@ -87,7 +88,7 @@ def without_reason(rules: "List[Any]") -> "List[str]":
 
 
 def weightless_root(rules: "List[Any]") -> "List[str]":
-    """Return a sentence for each rule of `ignore` that names root, whose logins are heavy, and does not say so."""
+    """Return a sentence for each rule of `ignore` that names root but not its weight, so it ignores no root login."""
     return [
         f"{_rules(IGNORE, [number])} names root without `weight: root`, and ignores no login of root: add the weight"
         for number, rule in enumerate(rules, 1)
@@ -98,7 +99,7 @@ def weightless_root(rules: "List[Any]") -> "List[str]":
 def ended(rules: "List[Any]", now: float) -> "List[str]":
     """Return a sentence for each rule of `ignore` whose last day is over.
 
-    now: seconds since the epoch
+    now: in seconds since the epoch
     """
     return [
         f"{_rules(IGNORE, [number])} ended on {rule['until']} and matches no login any more: remove it, or write a"
@@ -125,14 +126,14 @@ def _mention_problem(rule: "Any", people: "Mapping[str, Any]", services: "List[A
 
 
 def _picking_problem(rule: "Any", people: "Mapping[str, Any]", services: "List[Any]") -> str:
-    """Return what is wrong with a rule that picks logins. With a weight it leaves out most, which have none."""
+    """Return what is wrong with a rule that selects logins. A weight makes it narrow enough: most logins have none."""
     return _problem(rule, people) or ("" if "weight" in rule else _breadth(rule, services))
 
 
 def _problem(rule: "Any", people: "Mapping[str, Any]") -> str:
-    """Return what is wrong with a rule in itself, however much it matches."""
+    """Return what is wrong with the keys and values of a rule. How much it matches is not checked here."""
     if not isinstance(rule, Mapping):
-        return "is no mapping: write it as {user: backup, reason: the nightly backup}"
+        return "is not a mapping: write it as {user: backup, reason: the nightly backup}"
     unknown = [key for key in rule if key not in KEYS]
     if unknown:
         return "has the unknown key {}: use only {}".format(_listed(unknown), ", ".join(KEYS))
@@ -146,33 +147,33 @@ def _problem(rule: "Any", people: "Mapping[str, Any]") -> str:
             return str(found)
     strangers = [name for name in named(rule, "person") if name not in people.values()]
     if strangers:
-        return f"has the person {_listed(strangers)}, whom ssh_login_notify_people does not have: write a name as there"
+        return f"has the person {_listed(strangers)}, who is not in ssh_login_notify_people: copy a name from there"
     return _command_problem(rule) if "command" in rule else ""
 
 
 def _command_problem(rule: "Mapping[str, Any]") -> str:
     if "type" in rule and login_types.COMMAND not in named(rule, "type"):
-        return f"has a command, and a type that has none: leave the type out, or write {login_types.COMMAND}"
+        return f"has a command, but a type without commands: leave out the type, or write {login_types.COMMAND}"
     if not any(key in rule for key in WHOSE):
         return (
-            "has a command and does not say whose, although anybody can give a program this name: add one of"
+            "has a command, but nothing about who logs in, and any user can give a program this name: add one of"
             f" {', '.join(WHOSE)}"
         )
     return ""
 
 
 def _breadth(rule: "Mapping[str, Any]", services: "List[Any]") -> str:
-    """Return that a rule leaves out no light login; "" if it does."""
+    """Return a problem if a rule matches every light login, else ""."""
     if _narrowing(rule, services):
         return ""
     keys = ", ".join(key for key in KEYS if key not in NAME_NO_LOGIN)
     if not rule:
         return f"has no keys, so it matches every login: give it at least one of {keys}"
-    return f"matches every login, in spite of {', '.join(rule)}: name less there, or add one of {keys}"
+    return f"matches every login, despite {', '.join(rule)}: match fewer logins there, or add one of {keys}"
 
 
 def _narrowing(rule: "Mapping[str, Any]", services: "List[Any]") -> "List[str]":
-    """Return the keys of a rule that leave out some logins."""
+    """Return the keys of a rule that exclude some logins."""
     return [key for key in rule if _narrows(key, named(rule, key), services)]
 
 
@@ -189,25 +190,25 @@ def _narrows(key: str, values: "List[Any]", services: "List[Any]") -> bool:
 
 
 def _together(where: str, rules: "List[Any]", services: "List[Any]") -> "List[str]":
-    """Return that several rules leave out no light login, since each names another part of one and the same thing."""
+    """Return a problem for each key whose parts, spread over several rules, together match every light login."""
     found = []
     for key in ("from", "hours", "type"):
         parts = [number for number, rule in enumerate(rules, 1) if _narrowing(rule, services) == [key]]
         values = [value for number in parts for value in named(rules[number - 1], key)]
         if parts and not _narrows(key, values, services):
-            found.append(f"{_rules(where, parts)} together match every login by {key}: name less in one of them")
+            found.append(f"{_rules(where, parts)} together match every login by {key}: narrow one of them")
     return found
 
 
 def _whole(key: str, value: str) -> str:
-    """Refuse a pattern, and what no name has."""
+    """Return a problem if a value is a pattern, or contains characters that no name has; else ""."""
     if certificate_patterns.looks_like_pattern(value):
         return (
-            f"has the pattern {value!r} for {key}, and only the names in a certificate are compared with patterns:"
+            f"has the pattern {value!r} for {key}, but only the names in a certificate are compared with patterns:"
             f" write the whole {key}, or a list of them"
         )
     if value != value.strip() or not value.isprintable():
-        return f"has the {key} {value!r}, which no login has: write it without a line break or a space around it"
+        return f"has the {key} {value!r}, which no login has: write it without line breaks and without spaces around it"
     return ""
 
 
@@ -233,7 +234,7 @@ def _command(key: str, value: str) -> str:
 def _service(key: str, value: str) -> str:
     if PAM_SERVICE.match(value):
         return ""
-    return _whole(key, value) or f"has the service {value!r}, which is no file's name: write one of /etc/pam.d"
+    return _whole(key, value) or f"has the service {value!r}, which is not a file name: name a file in /etc/pam.d"
 
 
 def _weight(_key: str, value: str) -> str:
@@ -243,21 +244,21 @@ def _weight(_key: str, value: str) -> str:
 
 
 def _reason(_key: str, value: str) -> str:
-    return "" if value.isprintable() and value.strip() else "has a reason of several lines or of none: write one line"
+    return "" if value.isprintable() and value.strip() else "has a reason that is blank or not one line: write one line"
 
 
 def _by(problem: "Any", what: str) -> "Any":
-    """Return a check by a function that says `what is wrong; what to do`."""
+    """Return a check based on a function that returns `what is wrong; what to do`."""
 
     def check(_key: str, value: str) -> str:
         wrong, mend = parts(problem(value))
-        return f"cannot compare {what}, since {wrong}: {mend}" if wrong else ""
+        return f"cannot compare {what}, because {wrong}: {mend}" if wrong else ""
 
     return check
 
 
 def parts(problem: str) -> "Tuple[str, str]":
-    """Return what is wrong and what to do, from the one sentence of a module of rules; empty where nothing is."""
+    """Split a sentence `what is wrong; what to do` into its two parts. Both are empty for an empty sentence."""
     what, _semicolon, mend = problem.rpartition("; ")
     return what, mend
 

@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The times of a rule: ``hours`` of the day or of the week, and the last day of the rule, ``until``.
+"""The times of a rule: ``hours`` of the day or of the week, and ``until``, the last day of the rule.
 
-Both are compared with the local time of a login: what a clock on the wall shows, in the host's time zone.
+Both are compared with the local time of a login: wall-clock time in the host's time zone.
 
 ``22:00-06:00`` is from 22:00 until 06:00 of the next day, without the minute 06:00. ``Mon-Fri 22:00-06:00`` are the
-nights that begin on those days, so Friday's ends on Saturday. Days are single, or from one to another, with commas
-between: ``Mon-Fri``, ``Sat,Sun``, ``Sat-Mon``. ``00:00-24:00`` is a whole day.
+nights that begin on those days, so Friday's ends on Saturday. Days are single days or ranges, separated by commas:
+``Mon-Fri``, ``Sat,Sun``, ``Sat-Mon``. ``00:00-24:00`` is a whole day.
 
-When the clock is set forward, the hour that it leaves out does not exist, and no login has such a time. When it is set
-back, the hour that comes twice counts both times. So a window may be an hour longer or shorter on these two days, and
-it begins and ends when the clock on the wall says so.
+When daylight saving time begins, no login has a time in the hour that is skipped. When it ends, the repeated hour
+counts both times. So on these two days a window can be an hour shorter or longer. It begins and ends by the wall clock.
 """
 
 import datetime
@@ -31,33 +30,33 @@ DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
 def hours_problem(text: str) -> str:
-    """Say why these are no hours, and what to write; empty if they are."""
+    """Return why a text can't be the hours of a rule, and what to write instead, or "" if it can."""
     match = HOURS.match(text)
     if not match:
-        return f"{text!r} is no time from one hour to another; write '22:00-06:00', or 'Mon-Fri 18:00-08:00'"
+        return f"{text!r} is not a range of hours; write '22:00-06:00', or 'Mon-Fri 18:00-08:00'"
     if match.group("begin") == match.group("end"):
         return f"{text!r} begins and ends at the same time; write 00:00-24:00 for the whole day"
     return ""
 
 
 def are_in_hours(text: str, seconds: float) -> bool:
-    """Tell whether a time, in seconds since the epoch, is in these hours. False for what is no time."""
+    """Return whether a time, in seconds since the epoch, is in these hours. Return False for an impossible time."""
     try:
         local = time.localtime(seconds)
-    except (ValueError, OverflowError, OSError):  # no clock of this world has shown it
+    except (ValueError, OverflowError, OSError):  # out of range
         return False
     return _holds(_windows(text), local.tm_wday * DAY_MINUTES + local.tm_hour * 60 + local.tm_min)
 
 
 def cover_the_week(texts: "Iterable[str]") -> bool:
-    """Tell whether every minute of the week is in one of these hours."""
+    """Return whether these hours together contain every minute of the week."""
     windows = [window for text in texts for window in _windows(text)]
-    # Where the end of each is in another one, or in itself, nothing is left between them.
+    # If each window ends inside a window (another one, or itself), there is no gap between them.
     return bool(windows) and all(_holds(windows, begin + minutes) for begin, minutes in windows)
 
 
 def _windows(text: str) -> "List[Tuple[int, int]]":
-    """Return when they begin, in minutes since Monday 00:00, and how many minutes they last."""
+    """Return the start of each window, in minutes since Monday 00:00, and its length in minutes."""
     match = HOURS.match(text)
     if not match:
         return []
@@ -86,16 +85,16 @@ def _days(text: str) -> "Iterator[int]":
 
 
 def date_problem(text: str) -> str:
-    """Say why this is no date, and what to write; empty if it is one."""
+    """Return why a text is not a date, and what to write instead, or "" if it is one."""
     try:
         _date(text)
     except ValueError:
-        return f"{text!r} is no date; write the last day of the rule, as '2027-03-31'"
+        return f"{text!r} is not a date; write the last day of the rule, such as '2027-03-31'"
     return ""
 
 
 def is_over(until: str, seconds: float) -> bool:
-    """Tell whether a time, in seconds since the epoch, is after the end of this day. True for what is no time."""
+    """Return whether a time, in seconds since the epoch, is after the end of this day, or is impossible."""
     try:
         local = time.localtime(seconds)
         return datetime.date(local.tm_year, local.tm_mon, local.tm_mday) > _date(until)

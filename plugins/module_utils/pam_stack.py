@@ -9,8 +9,8 @@ and ``pam_misc.c``; Debian's ``@include``). An edit adds or removes whole lines 
 The notifier has three rules. They form one block, which is added, moved, checked and removed as a whole:
 
 1. Run the program. If it succeeds, skip the other two rules (``pam.conf(5)``: ``success=2``).
-2. Replace the value of ``SSH_AUTH_INFO_0`` by a short word. sshd puts the user's whole key or certificate into it, and
-   Linux refuses a variable of more than 128 KiB (``execve(2)``: ``MAX_ARG_STRLEN``). Users can make larger ones.
+2. Replace the value of ``SSH_AUTH_INFO_0`` with a short word. sshd puts the user's whole key or certificate into it,
+   and Linux refuses a variable of more than 128 KiB (``execve(2)``: ``MAX_ARG_STRLEN``). Users can make larger ones.
 3. Run the program again.
 
 Where the block goes:
@@ -26,7 +26,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 # Reads an included file: takes the name in the stack, and returns (path, text), or None if there is no such file.
 Reader = Callable[[str], Optional[Tuple[str, str]]]
 
-# libpam splits at these and nothing else: a carriage return belongs to the word before it.
+# libpam splits only at these. A carriage return is part of the word before it.
 BLANKS = " \t\n"
 OPTIONS = ("type=open_session", "quiet", "seteuid")
 # The file that the second rule reads (pam_env.conf(5)). Its path contains the program's name, so a search for that name
@@ -36,8 +36,8 @@ WITHHOLDING = "conffile=/usr/local/lib/ssh-login-notify/pam_env.conf"
 PLAIN_CONTROLS = ("required", "requisite", "optional")
 INCLUDE_CONTROLS = ("include", "substack")
 
-# Tools that write whole files, as their headers spell them. pam-auth-update is not one of them: it writes files that
-# others include.
+# Tools that write whole files, with patterns for their names in headers. pam-auth-update is not among them: it writes
+# files that others include.
 TOOLS = {
     "Ansible": "ansible", "Puppet": "puppet", "Chef": "chef|cinc", "Salt": "salt(?:stack)?(?:-minion)?",
     "CFEngine": "cfengine|cf-agent", "authselect": "authselect", "authconfig": "authconfig", "pam-config": "pam-config",
@@ -59,7 +59,7 @@ MANAGED = {
     name: re.compile("|".join(_HEADERS).format(tool=spelling), re.IGNORECASE) for name, spelling in TOOLS.items()
 }
 NOT_MANAGED = re.compile(r"\b(?:not|never|no longer|isn't) (?:be |being |yet )?" + _DONE, re.IGNORECASE)
-# Headers that name no tool.
+# Headers that don't name a tool.
 NAMELESS = re.compile(
     r"\b(?:do not|don't|never) (?:edit|modify|change|touch|alter)\b"
     r"|\bauto(?:matically|-)? ?(?:generated|managed|created)\b"
@@ -86,7 +86,7 @@ class Rule(NamedTuple):
     start: int
     """Index of its first physical line."""
     end: int
-    """Index behind its last physical line."""
+    """Index after its last physical line."""
     words: List[str]
     """Its words as libpam splits them, without the brackets of ``[...]``."""
     defect: Optional[str]
@@ -104,7 +104,7 @@ class Rule(NamedTuple):
 
     @property
     def module(self) -> str:
-        """File name of the module without its directory."""
+        """File name of the module, without its directory."""
         return self.words[2].rsplit("/", 1)[-1] if len(self.words) > 2 else ""
 
     @property
@@ -140,9 +140,9 @@ def encode(text: str) -> bytes:
 def rule_lines(program: str) -> List[str]:
     """Return the lines, without line ends, that run ``program`` when a session opens.
 
-    They can't refuse a login: libpam ignores each failure, and treats a missing module as one that fails. The options
-    of ``pam_env.so`` are explicit because their defaults differ between versions of Linux-PAM.
-    Raises PamStackError if a PAM line can't name the program.
+    They can't refuse a login: libpam ignores each failure, and treats a missing module as a failure. The options of
+    ``pam_env.so`` are explicit because their defaults differ between versions of Linux-PAM.
+    Raises PamStackError if the program's path can't be used in a PAM line.
     """
     check_program(program)
     run = " ".join(["pam_exec.so", *OPTIONS, program])
@@ -165,8 +165,8 @@ def check_program(program: str) -> None:
 def present(text: str, program: str, replaces: Iterable[str] = (), read: Optional[Reader] = None) -> str:
     """Return ``text`` with the rules that run ``program``: once, as ``rule_lines`` writes them, and in the right place.
 
-    Removes other session rules that run ``program`` or one of ``replaces``. Ends each rule with a plain line feed even
-    in a file with CRLF, because libpam would read the carriage return as part of the program's name.
+    Removes other session rules that run ``program`` or one of ``replaces``. Each new rule ends with a plain line feed,
+    even in a file with CRLF, because libpam would read the carriage return as part of the program's name.
     Raises PamStackError if the edit could keep users from logging in.
     """
     lines = rule_lines(program)
@@ -208,9 +208,9 @@ def fault(text: str, program: str, read: Optional[Reader] = None) -> Optional[st
 
 
 def find(text: str, program: str) -> Optional[str]:
-    """Return the last session rule that runs ``program``, as ``text`` has it without its line end, or None.
+    """Return the last session rule that runs ``program``, exactly as in ``text`` but without its line end, or None.
 
-    The last one skips nothing. So in a stack that contains only this rule, the session fails if the program does.
+    The last one skips nothing. So in a stack that contains only this rule, the session fails if the program fails.
     """
     stack = _Stack(text, None)
     running = stack.running(program, ())
@@ -247,9 +247,9 @@ def pam_env_arguments(path: str, text: str, read: Optional[Reader] = None) -> Li
 
 
 def written_by(text: str) -> Optional[str]:
-    """Return the comment, without its ``#``, in which a tool says that it manages the file; None if there is none.
+    """Return the comment, without its ``#``, which says that a tool manages the file, or None if there is none.
 
-    A comment that speaks of a block of lines counts only if our rules are in that block.
+    A comment that marks a block of lines counts only if our rules are in that block.
     """
     comments = _comments(_physical_lines(text))
     ours = next((rule.start for rule in parse(text) if _is_withholding(rule)), len(comments))
@@ -257,14 +257,14 @@ def written_by(text: str) -> Optional[str]:
         if first < ours < last and _tool_in(comments[first]):
             return comments[first]
         comments[first] = comments[last] = ""
-    # A sentence may continue in the next line. A header that names a tool is better than one that does not.
+    # A sentence may continue in the next line. A header that names a tool is preferred.
     said = [*comments, *(f"{one} {other}" for one, other in zip(comments, comments[1:]) if one and other)]
     said = [comment for comment in said if not OF_INCLUDED_FILES.search(comment)]
     return next(filter(_tool_in, said), next(filter(NAMELESS.search, said), None))
 
 
 def tool_of(comment: str) -> str:
-    """Return the tool that a comment from ``written_by`` names, ``another tool`` if it names none."""
+    """Return the tool that a comment from ``written_by`` names, or ``another tool`` if it names none."""
     return _tool_in(comment) or "another tool"
 
 
@@ -314,7 +314,7 @@ def _body(line: str) -> Tuple[str, bool]:
 
 
 def _words(body: str) -> List[str]:
-    """Split words as libpam does: at blanks, but ``[...]`` is one word, in which ``\\]`` stands for ``]``."""
+    """Split words as libpam does: at blanks, except that ``[...]`` is one word, in which ``\\]`` means ``]``."""
     words = []
     for match in re.finditer(r"\[((?:\\\]|[^\]])*)\]?|[^ \t\n]+", body):
         bracketed = match.group(1)
@@ -323,7 +323,7 @@ def _words(body: str) -> List[str]:
 
 
 def _comments(lines: List[str]) -> List[str]:
-    """Return the comment of each line without its decoration, ``""`` where there is none."""
+    """Return the comment of each line without its decoration, ``""`` for a line without a comment."""
     return [line.partition("#")[2].strip("# \t\r\n*=") for line in lines]
 
 
@@ -334,7 +334,7 @@ def _tool_in(comment: str) -> Optional[str]:
 
 
 def _blocks(comments: List[str]) -> Iterator[Tuple[int, int]]:
-    """Yield the first and the last line of each block: the same comment, except for the word that marks it."""
+    """Yield the first and the last line of each block. Their comments differ only in the word that marks the block."""
     lowered = [comment.lower() for comment in comments]
     for first, comment in enumerate(lowered):
         ends = {re.sub(rf"(?<!\w){begin}(?!\w)", end, comment) for begin, end in BLOCK_MARKS} - {comment}
@@ -347,8 +347,8 @@ def _blocks(comments: List[str]) -> Iterator[Tuple[int, int]]:
 def _command(rule: Rule) -> List[str]:
     """Return the command that a pam_exec rule is meant to run: everything from the first path on.
 
-    pam_exec is stricter: it stops at an unknown option, and reads a carriage return as part of the name. Such a rule
-    still counts as ours, so that it gets replaced.
+    pam_exec is stricter: it stops at an unknown option, and reads a carriage return as part of the name. A rule that it
+    would not run still counts as ours, so that it gets replaced.
     """
     for index, argument in enumerate(rule.arguments):
         if argument.startswith("/"):
@@ -395,7 +395,7 @@ class _Stack:
         self.read = read or _no_file
 
     def running(self, program: str, replaces: Iterable[str]) -> List[Rule]:
-        """Return session rules that run ``program``, or a command that begins with the words of one of ``replaces``."""
+        """Return the session rules that run ``program``, or a command that begins with an entry of ``replaces``."""
         commands = [words for words in [[program]] + [entry.split() for entry in replaces] if words]
         return [
             rule
@@ -411,11 +411,11 @@ class _Stack:
         return [rule for rule in self.rules if rule in running or _is_withholding(rule)]
 
     def adds_session_rules(self, rule: Rule) -> bool:
-        """Tell whether a rule certainly adds rules to the session part, itself or through an include."""
+        """Return whether a rule certainly adds rules to the session part, itself or through an include."""
         return self._contribution(rule) is True
 
     def may_add_session_rules(self, rule: Rule) -> bool:
-        """Tell the same, but assume that an unreadable include contains session rules."""
+        """Return the same, but assume that an unreadable include contains session rules."""
         return self._contribution(rule) is not False
 
     def _contribution(self, rule: Rule) -> Optional[bool]:
@@ -425,7 +425,7 @@ class _Stack:
             return True
         included = self.read(rule.included) if rule.included else None
         if included is None:
-            # A `session include` without its file is a rule that always fails. An @include may add to any part.
+            # A `session include` of a missing file is a rule that always fails. An @include can add to any part.
             return True if rule.facility == "session" else None
         for _found in _rules_of_part(included[0], included[1], "session", self.read, set()):
             return True
@@ -434,7 +434,7 @@ class _Stack:
     def leading_close(self, rules: List[Rule]) -> List[Rule]:
         """Return ``[rule]`` if the first session rule of ``rules`` is pam_selinux.so close, else ``[]``.
 
-        One that may skip rules or end the stack does not count: our rules must come before it.
+        One that can skip rules or end the stack does not count: our rules must come before it.
         """
         for rule in rules:
             if self.may_add_session_rules(rule):
@@ -446,7 +446,7 @@ class _Stack:
         return [rule for rule in self.rules if rule.start < limit.start and self.may_add_session_rules(rule)]
 
     def fault(self, ours: List[Rule], lines: List[str]) -> Optional[str]:
-        """Return what is wrong with ``ours``, all of our rules; None if they are ``lines``, in the right place."""
+        """Return what is wrong with our rules ``ours``, or None if they are exactly ``lines``, in the right place."""
         wanted = [_words(line) for line in lines]
         found = [rule.words for rule in ours]
         if not any(rule.module == "pam_exec.so" for rule in ours):
@@ -457,7 +457,7 @@ class _Stack:
             return "is not complete" if all(words in wanted for words in found) else "was changed"
         between = [rule for rule in self.rules if ours[0].start < rule.start < ours[-1].start and rule not in ours]
         if any(self.may_add_session_rules(rule) for rule in between):
-            return "is torn apart by another rule"
+            return "is interrupted by another rule"
         others = [rule for rule in self.rules if rule not in ours]
         if self.session_rules_before(ours[0]) != self.leading_close(others):
             return "is not the first of the session part"
@@ -481,20 +481,21 @@ class _Stack:
         return "".join(kept)
 
     def _check_removal(self, rule: Rule, ours: List[Rule], known: List[List[str]]) -> None:
-        """Refuse to remove a rule that a jump counts: the jump would then skip another rule, perhaps a vital one."""
+        """Refuse to remove a rule that a jump skips: the jump would then skip another rule, perhaps a vital one."""
         distance = 1
         if rule.jump and rule.words not in known:
             raise _jump_error(rule, "itself skips rules")
         before = [other for other in self.rules if other.facility == "session" and other.start < rule.start]
         for other in reversed([other for other in before if other not in ours]):
             if other.jump >= distance:
-                raise _jump_error(rule, f"is counted by the jump in line {other.start + 1}")
-            # The rules of an include, and those that are removed too, are not counted: the distance is never too large.
+                raise _jump_error(rule, f"is skipped by the jump in line {other.start + 1}")
+            # Rules that an include adds, and those that are removed as well, are not counted, so the distance is never
+            # too large.
             if other.control != "include":
                 distance += 1
 
     def outside_block(self, index: int) -> int:
-        """Return the line of the marker above ``index`` if a tool's block begins right there, else ``index``."""
+        """Return the line of the marker above ``index`` if a tool's block begins at ``index``, else ``index``."""
         marks = [first for first, _last in _blocks(_comments(self.lines))]
         above = index
         while above > 0 and not _body(self.lines[above - 1])[0].strip(BLANKS):
@@ -516,7 +517,7 @@ class _Stack:
 
 
 def _goes_on(rule: Rule) -> bool:
-    """Tell whether libpam certainly runs the next rule when this one's module succeeds or is ignored."""
+    """Return whether libpam certainly runs the next rule when this one's module succeeds or is ignored."""
     if rule.control in PLAIN_CONTROLS:
         return True
     actions = re.findall(r"=\s*([a-z0-9]+)", rule.control)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of the settings: which values the role takes on the controller, and the notifier on the host.
+"""The rules for settings: which values are valid, for the role on the controller and for the notifier on the host.
 
-The names of settings are those of the role's variables without their prefix. A problem reads ``what is wrong: what to
-do``, without a full stop. No problem shows a secret.
+A setting's name is that of the role's variable without its prefix. A problem reads ``what is wrong: what to do``,
+without a full stop. No problem shows a secret.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ from . import certificate_patterns, link_template, login_rules
 from .login_rules import FINGERPRINT, FINGERPRINT_MEND, PAM_SERVICE
 
 PREFIX = "ssh_login_notify_"
-# What the notifier's configuration holds. Only the webhook has no default, where there is no other channel.
+# The notifier's configuration. Only the webhook has no usable default, unless there are other channels.
 DEFAULTS = {
     "webhook_url": "",
     "channels": [],
@@ -38,11 +38,12 @@ DEFAULTS = {
     "heartbeat_message": True,
     "heartbeat_ping_url": "",
     "longest_silence": 0,
+    "metrics_file": "",
     "most_waiting": 10000,
     "most_waiting_mib": 64,
 }  # type: Dict[str, Any]
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-# What only the role reads.
+# The settings that only the role reads.
 ROLE_DEFAULTS = {
     "state": "present",
     "copy_vendor_pam": False,
@@ -55,17 +56,20 @@ ROLE_DEFAULTS = {
     "remove_spool": False,
     "secure_logging": True,
 }  # type: Dict[str, Any]
-# What is not missed of a setting while the one that may stand in its place can't be read.
+# The alternative to a setting. If the alternative has the wrong type, the setting itself is not checked.
 INSTEAD = {"webhook_url": "channels"}
 SECRETS = ("webhook_url", "channels", "heartbeat_ping_url", "proxy")
-# All that a removal reads. It must work when everything else is wrong, and without the vault's password.
-REMOVAL = ("state", "pam_services", "copy_vendor_pam", "offline", "remove_spool")
+# The settings that a removal reads. It must work even if all others are wrong, and without the vault's password.
+REMOVAL = ("state", "pam_services", "copy_vendor_pam", "metrics_file", "offline", "remove_spool")
 # The results of the role's tasks that its README documents. They have the prefix of the settings.
 RESULTS = ("host", "adopted", "test_alert")
 STATES = ("present", "absent")
-ACCEPTABLE = ("user_environment", "managed_file", "writable_directories", "unreported_sshd")
+ACCEPTABLE = (
+    "user_environment", "managed_file", "writable_directories", "unreported_sshd", "unproven_logins",
+    "changed_sshd_settings",
+)  # fmt: skip
 TYPE_NAMES = {str: "text", bool: "true or false", dict: "a mapping", list: "a list", int: "a whole number"}
-# What a problem of the type tells the user to write. Of a setting that is not here, it is the default.
+# The example in the problem that a setting has the wrong type. For other settings, it is the default.
 EXAMPLES = {
     "webhook_url": "the URL in quotes",
     "channels": "[{name: ops, kind: discord, url: the URL in quotes}]",
@@ -81,41 +85,46 @@ EXAMPLES = {
     "link": "https://grafana.example.com/d/ssh?var-host={host}",
     "geo_database": "/var/lib/GeoIP/GeoLite2-Country.mmdb",
     "language": "en",
+    "metrics_file": "/var/lib/prometheus/node-exporter/ssh_login_notify.prom",
     "heartbeat_time": "'08:30', or 'Mon,Thu 08:30', in quotes",
 }
 LEAST = {"longest_silence": 0, "most_waiting": 1, "most_waiting_mib": 1, "repeat_minutes": 0}
-# A day. Later logins of the same kind are news again.
+# One day. After that, a login of the same kind is reported again.
 MOST = {"repeat_minutes": 1440}
-# Slack's hosts for webhooks, and the paths of those that take messages and of those that start a workflow.
+# Slack's hosts for webhooks, and the paths of webhooks that take messages and of those that start a workflow.
 SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 SLACK_DOMAINS = (".slack.com", ".slack-gov.com")
 # The workspace, the webhook and its secret (docs.slack.dev, "Sending messages using incoming webhooks").
 INCOMING = re.compile(r"/services/[A-Z0-9]+/[A-Z0-9]+/[^/?#]+\Z")
 WORKFLOWS = ("/triggers/", "/workflows/")
 
-# Labels of 1 to 63 characters (RFC 1035, 2.3.4), or an IPv6 address in brackets. No user and no password: both would be
-# shown with the host's name, and neither would be used.
+# Labels of 1 to 63 characters (RFC 1035, 2.3.4), or an IPv6 address in brackets. No user and no password: neither is
+# used, and both would be shown with the host's name.
 NAME_OF_HOST = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?"
 HOST_AND_PORT = r"(?P<host>" + NAME_OF_HOST + r"|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]*))?"
 URL = re.compile(r"(?P<scheme>https?)://" + HOST_AND_PORT + r"(?P<path>(?:[/?].*)?)\Z")
-# User information as of RFC 3986, 3.2.1; RFC 7617, 2 allows no colon in the user's name.
+# User information as in RFC 3986, 3.2.1; RFC 7617, 2 allows no colon in the user's name.
 PROXY = re.compile(
     r"http://(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%(?!3[Aa])[0-9A-Fa-f]{2})+:"
     r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?" + HOST_AND_PORT + r"/?\Z"
 )
-# Of the host: its name is a field's, in lower case, so that it is none of the notifier's own.
+# The name of a host's label. It becomes the name of a field, and lower case keeps it apart from the notifier's own.
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 MOST_LABELS = 10
 LONGEST_LABEL = 100
-# Each is a file in the notifier's package `languages`.
+# Each has a module in the notifier's package `languages`.
 LANGUAGES = ("en", "ja")
-# In one line, and something to read in it.
+# The file of the metrics. The path is also written into a unit, where blanks, quotes and % are special
+# (systemd.unit(5)). The textfile collector reads only names that end in .prom.
+METRICS_FILE = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+/[A-Za-z0-9_][A-Za-z0-9._-]*\.prom\Z")
+# One line that is not blank.
 PERSON = re.compile(r"[^\r\n]*[^\s][^\r\n]*\Z")
-# Of authorized_keys. sshd knows no limit; a key of 16,384 bits takes 2,800 characters.
+# A line of authorized_keys, in characters. sshd has no limit; a key of 16,384 bits takes 2,800 characters.
 LONGEST_LINE = 16384
-# A command of a PAM line, and a path: neither may hold what would change the meaning of a line.
+# A command in a PAM line, which begins with an absolute path. It must not contain characters that change how PAM parses
+# the line.
 COMMAND = re.compile(r"/[^\]\[#^\\]+\Z")
-# crontab(5) takes numbers in a list of days, and no names.
+# crontab(5) accepts only numbers in a list of days, no names.
 DAYS = {"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}
 HEARTBEAT_TIME = re.compile(
     r"(?:(?P<days>{day}(?:,{day})*) )?(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9])\Z".format(
@@ -125,17 +134,17 @@ HEARTBEAT_TIME = re.compile(
 
 
 def problems(values: Mapping[str, Any]) -> List[str]:
-    """Return what is wrong with the values of a configuration. Those that are missing have their defaults."""
+    """Return the problems of a configuration. A missing value has its default."""
     return _problems(values, DEFAULTS, CHECKS)
 
 
 def role_problems(values: Mapping[str, Any]) -> List[str]:
-    """Return what is wrong with the role's settings: the configuration's, and those that only the role reads."""
+    """Return the problems of the role's settings: those of the configuration, and those that only the role reads."""
     return _problems(values, dict(DEFAULTS, **ROLE_DEFAULTS), dict(CHECKS, **ROLE_CHECKS))
 
 
 def removal_problems(values: Mapping[str, Any]) -> List[str]:
-    """Return what is wrong with the settings that a removal reads."""
+    """Return the problems of the settings that a removal reads."""
     defaults = dict(DEFAULTS, **ROLE_DEFAULTS)
     checks = dict(CHECKS, **ROLE_CHECKS)
     return _problems(
@@ -146,20 +155,20 @@ def removal_problems(values: Mapping[str, Any]) -> List[str]:
 
 
 def _problems(values: Mapping[str, Any], defaults: Mapping[str, Any], checks: Mapping[str, Any]) -> List[str]:
-    """Return one problem for a value of the wrong type, and those that the check of each other setting finds."""
+    """Return one problem for each value of the wrong type, and the problems that the checks of the others find."""
     merged = dict(defaults, **values)
     if "webhook_url" in merged and merged["webhook_url"] is None:
-        merged["webhook_url"] = ""  # both are not set
+        merged["webhook_url"] = ""  # both mean: not set
     found = {name: _type_problem(name, merged[name], defaults[name]) for name in defaults}
     wrong = {name: problem for name, problem in found.items() if problem}
-    # Nothing else is said of these, and the checks of the others find a value that they can read.
+    # These get no further check. Their defaults replace them, so that the checks of the others can read them.
     merged.update((name, defaults[name]) for name in wrong)
     sound = [check for name, check in checks.items() if name not in wrong and INSTEAD.get(name) not in wrong]
     return list(wrong.values()) + [problem for check in sound for problem in check(merged)]
 
 
 def cron_time(heartbeat_time: str) -> str:
-    """Return a heartbeat's time as the first five fields of a line of crontab(5). Raises ValueError."""
+    """Return a heartbeat's time as the first five fields of a line of crontab(5). Raise ValueError if it is invalid."""
     match = HEARTBEAT_TIME.match(heartbeat_time)
     if not match:
         raise ValueError(heartbeat_time + " is no time for a heartbeat")
@@ -168,7 +177,7 @@ def cron_time(heartbeat_time: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host's name or address can only be this host."""
+    """Return whether a host name or an address always means this host."""
     if host == "localhost":
         return True
     try:
@@ -194,7 +203,10 @@ def _webhook(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def url_problem(url: str, allow_http: bool, mend: str) -> str:
-    """Return what is wrong with a secret URL, without showing any of it; "" if nothing is."""
+    """Return what is wrong with a secret URL, without showing any part of it; "" if it is valid.
+
+    mend: what to do if it does not look like a URL
+    """
     if not all("!" <= character <= "~" for character in url):
         return (
             "contains a space, a line break or another character that no URL has: encrypt the bare URL again"
@@ -212,7 +224,7 @@ def url_problem(url: str, allow_http: bool, mend: str) -> str:
 
 
 def not_incoming(url: str) -> str:
-    """Return why an address of Slack's is no incoming webhook; "" if it is one, or not Slack's."""
+    """Return why a URL of Slack is not an incoming webhook; "" if it is one, or if it is not Slack's."""
     parts = URL.match(url)
     host = parts.group("host").rstrip(".").lower() if parts else ""
     if not parts or not ("." + host).endswith(SLACK_DOMAINS):
@@ -224,7 +236,7 @@ def not_incoming(url: str) -> str:
     if path.startswith(WORKFLOWS):
         what = "is the webhook of a workflow, which takes variables instead of messages, and not an incoming webhook"
     elif host in SLACK_HOSTS and path.startswith("/services/"):
-        what = "does not have three parts behind /services/, so it is incomplete and not an incoming webhook"
+        what = "does not have three parts after /services/, so it is incomplete and not an incoming webhook"
     return what + ": create an incoming webhook, and copy its URL as Slack shows it"
 
 
@@ -243,7 +255,7 @@ def _is_port(port: str) -> bool:
 
 
 def kind(value: Any) -> str:
-    """Return the type of a value in the words of a user of YAML, without showing any of the value."""
+    """Return the type of a value in words that YAML users know, without showing the value."""
     names = (
         (type(None), "null"),
         (bool, "true or false"),
@@ -258,7 +270,7 @@ def kind(value: Any) -> str:
 
 
 def _type_problem(name: str, value: Any, default: Any) -> str:
-    """Return that a value has another type than its default, and what to write; "" if it has the same."""
+    """Return the problem that a value has another type than its default; "" if the type is the same."""
     if isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool):
         return ""
     example = EXAMPLES.get(name) or _in_yaml(default)
@@ -314,13 +326,13 @@ def _accept(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def people_by_fingerprint(people: Mapping[str, str]) -> Dict[str, str]:
-    """Return the map of people with a fingerprint in the place of each public key and each line."""
+    """Return the map of people with each public key and each line of authorized_keys replaced by its fingerprint."""
     return {fingerprint_of(entry) or entry: people[entry] for entry in people}
 
 
 def fingerprint_of(entry: str) -> str:
-    """Return the fingerprint of a public key, alone or in a line of authorized_keys; "" if this is neither."""
-    from . import authorized_keys  # most maps have fingerprints alone
+    """Return the fingerprint of a public key or of a line of authorized_keys; "" if the entry is neither."""
+    from . import authorized_keys  # most maps have only fingerprints
 
     if entry.startswith("SHA256:") or len(entry) > LONGEST_LINE:
         return ""
@@ -347,7 +359,7 @@ def _people(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}people has {_listed(twice)} more than once: give each key one name"
     for what, mend in map(login_rules.parts, map(certificate_patterns.problem, certificates)):
         if what:
-            yield f"{PREFIX}people has an entry that cannot be compared, since {what}: {mend}"
+            yield f"{PREFIX}people has an entry that cannot be compared, because {what}: {mend}"
     if not all(_matches(PERSON, name) for name in people.values()):
         yield f"{PREFIX}people has a name that is empty, is not text or has several lines: write it in one line"
 
@@ -363,7 +375,7 @@ def _mentions(values: Mapping[str, Any]) -> List[str]:
 def _channels(values: Mapping[str, Any]) -> List[str]:
     if not values["channels"]:
         return []
-    from . import channel_settings  # most hosts have the webhook alone
+    from . import channel_settings  # most hosts have only the webhook
 
     return channel_settings.problems(values)
 
@@ -392,6 +404,12 @@ def _geo_database(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}geo_database is not an absolute path: give the path of an MMDB file, or several with : between"
 
 
+def _metrics_file(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["metrics_file"] and not METRICS_FILE.match(values["metrics_file"]):
+        mend = "give an absolute path of letters, digits, `.`, `_` and `-` in an existing directory"
+        yield f"{PREFIX}metrics_file is not the path of a file that ends in .prom: {mend}"
+
+
 def _language(values: Mapping[str, Any]) -> Iterator[str]:
     if values["language"] not in LANGUAGES:
         yield "{}language is unknown: use one of {}".format(PREFIX, ", ".join(LANGUAGES))
@@ -409,7 +427,7 @@ def _heartbeat_time(values: Mapping[str, Any]) -> Iterator[str]:
     if when and not HEARTBEAT_TIME.match(when):
         yield f"{PREFIX}heartbeat_time is not a time: write '08:30', or 'Mon,Thu 08:30', in quotes"
     if url and not when and not url_problem(url, values["allow_http"], ""):
-        yield f"{PREFIX}heartbeat_ping_url is never asked without {PREFIX}heartbeat_time: set that, too"
+        yield f"{PREFIX}heartbeat_ping_url is never requested without {PREFIX}heartbeat_time: set that as well"
     if when and not url and not values["heartbeat_message"]:
         yield (
             f"{PREFIX}heartbeat_time has no effect: set {PREFIX}heartbeat_ping_url, or leave"
@@ -447,7 +465,7 @@ def _listed(texts: List[str]) -> str:
     return ", ".join(repr(text) for text in texts)
 
 
-# By the setting that they are about.
+# The check of each setting.
 CHECKS = {
     "webhook_url": _webhook,
     "proxy": _proxy,
@@ -467,6 +485,7 @@ CHECKS = {
     "link": _link,
     "geo_database": _geo_database,
     "language": _language,
+    "metrics_file": _metrics_file,
 }  # type: Dict[str, Any]
 ROLE_CHECKS = {
     "state": _state,

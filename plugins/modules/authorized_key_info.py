@@ -11,12 +11,12 @@ version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
-  - Asks each sshd of the host for the settings that it has for each account, as C(sshd -T -C user=NAME) prints them,
-    and reads the files that these name. It changes nothing and runs no command of C(AuthorizedKeysCommand).
-  - Each file is opened with the rights of its account, as sshd does. Only regular files are read, none of more than 16
-    MiB or 5000 lines, and none that would make the task wait. What was not examined is said.
-  - The texts that an account's owner chooses are printable and cut after some hundred characters. They may still be
-    lies. A comment proves nothing.
+  - Reads the settings of each sshd on the host for each account, as C(sshd -T -C user=NAME) prints them, and then the
+    files that these settings name. It changes nothing and does not run an C(AuthorizedKeysCommand).
+  - Each file is opened with the rights of its account, as sshd does. Only regular files are read, up to 16 MiB or 5000
+    lines, and no file that would block the task. Whatever was not examined is reported.
+  - Texts that an account's owner chooses are made printable and cut after some hundred characters. They can still be
+    false. A comment proves nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -31,13 +31,13 @@ attributes:
 options:
   users:
     description:
-      - The accounts to examine. By default all that the host enumerates (C(getent passwd)).
-      - A directory such as LDAP or Active Directory often does not let its accounts be enumerated (C(enumerate) of
-        sssd). Name the accounts then, or those that C(getent passwd) does not show are missing.
+      - The accounts to examine. By default these are all accounts that the host enumerates (C(getent passwd)).
+      - A directory such as LDAP or Active Directory often does not enumerate its accounts (C(enumerate) of sssd). List
+        the accounts here, or those that C(getent passwd) does not show will be missing.
     type: list
     elements: str
 notes:
-  - Use C(become). Without root only your own files can be read.
+  - Use C(become). Without root, only your own files can be read.
 seealso:
   - module: ansible.posix.authorized_key
     description: Adds and removes keys.
@@ -49,7 +49,7 @@ EXAMPLES = r"""
   become: true
   register: found
 
-- name: Show who may become root
+- name: Show who can log in as root
   ansible.builtin.debug:
     msg: "{{ found.authorized_keys | selectattr('uid', '==', 0) | map(attribute='comment') }}"
 
@@ -61,7 +61,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 authorized_keys:
-  description: One entry for each line with a key, and for each account that a trusted authority opens.
+  description: One entry for each line with a key, and for each account that a certificate of a trusted authority opens.
   returned: success
   type: list
   elements: dict
@@ -71,7 +71,7 @@ authorized_keys:
       type: str
       sample: deploy
     uid:
-      description: Its number.
+      description: The uid of the account.
       type: int
       sample: 1000
     file:
@@ -84,8 +84,8 @@ authorized_keys:
       sample: 3
     kind:
       description:
-        - V(key), or V(authority) for a line with C(cert-authority) and for a key of C(TrustedUserCAKeys), whose
-          certificates open the account.
+        - V(authority) if certificates that the key has signed open the account, for a line with C(cert-authority) or a
+          key of C(TrustedUserCAKeys). V(key) otherwise.
       type: str
       sample: key
     type:
@@ -93,19 +93,19 @@ authorized_keys:
       type: str
       sample: ED25519
     bits:
-      description: The size of the key. Null if the type is not known.
+      description: The size of the key in bits. Null if the type is not known.
       type: int
       sample: 256
     fingerprint:
-      description: The fingerprint, as C(ssh-keygen -lf) prints it. For a certificate that of the key in it.
+      description: The fingerprint, as C(ssh-keygen -lf) prints it. For a certificate, that of the key in it.
       type: str
       sample: SHA256:f6uBN0xeaeIBRuHf0jlVw3y2uykdlG8iaGsAB6cCIyE
     comment:
-      description: The comment. Whoever can write the line chooses it.
+      description: The comment. Anyone who can write the line can choose it.
       type: str
       sample: ada@laptop
     options:
-      description: The options in their order. Empty if sshd refuses them.
+      description: The options, in the order of the line. Empty if sshd refuses them.
       type: list
       elements: dict
       contains:
@@ -114,26 +114,26 @@ authorized_keys:
           type: str
           sample: from
         value:
-          description: The value without its quotes. Null for an option that has none.
+          description: The value without its quotes. Null if the option has no value.
           type: str
           sample: 192.0.2.0/24
     principals:
-      description: For an authority, the principals of a certificate that opens the account.
+      description: For an authority, the principals with which a certificate opens the account.
       type: list
       elements: str
       sample: [deploy]
     refused:
       description:
-        - Why sshd accepts nothing by this line. Empty if it does, or if that can't be told.
+        - Why sshd accepts no login by this line. Empty if it does, or if that can't be determined.
         - It is a clause without a full stop.
       type: str
       sample: "sshd refuses the file: bad ownership or modes for directory /home/deploy"
     sshds:
-      description: The sshds by which the line opens the account, as in RV(sshds).
+      description: The sshds that accept the line for this account, as in RV(sshds).
       type: list
       elements: str
 malformed:
-  description: Lines from which sshd takes nothing. Their contents are not shown.
+  description: Lines that sshd can't use. Their contents are not shown.
   returned: success
   type: list
   elements: dict
@@ -142,7 +142,7 @@ malformed:
       description: The account.
       type: str
     uid:
-      description: Its number.
+      description: The uid of the account.
       type: int
     file:
       description: The file.
@@ -151,7 +151,7 @@ malformed:
       description: The number of the line.
       type: int
     reason:
-      description: Why, as a clause.
+      description: The reason, as a clause.
       type: str
       sample: its key is not complete Base64
 principals:
@@ -164,7 +164,7 @@ principals:
       description: The account.
       type: str
     uid:
-      description: Its number.
+      description: The uid of the account.
       type: int
     file:
       description: The file.
@@ -173,7 +173,7 @@ principals:
       description: The number of the line.
       type: int
     principal:
-      description: The principal that a certificate must have.
+      description: A principal with which a certificate opens the account.
       type: str
     options:
       description: As in RV(authorized_keys).
@@ -183,26 +183,26 @@ principals:
       description: As in RV(authorized_keys).
       type: str
 files:
-  description: The files that exist.
+  description: The existing files that the settings name.
   returned: success
   type: list
   elements: dict
   contains:
     user:
-      description: The account, empty for a file of all accounts.
+      description: The account. Empty for a file that applies to all accounts.
       type: str
     path:
       description: The path.
       type: str
     problem:
-      description: Why it was not read, or not to its end. Empty if it was.
+      description: Why the file was not read, or only in part. Empty if it was read completely.
       type: str
       sample: it is not a regular file
     unsafe:
-      description: Why sshd refuses it if C(StrictModes) is on. Empty if it does not.
+      description: Why sshd refuses the file if C(StrictModes) is on. Empty if it accepts it.
       type: str
 commands:
-  description: The commands that sshd asks for keys or principals. They are not run.
+  description: The commands that sshd runs to get keys or principals. This module does not run them.
   returned: success
   type: list
   elements: dict
@@ -214,10 +214,10 @@ commands:
       description: The command as it is configured.
       type: str
     user:
-      description: Who runs it.
+      description: The user who runs the command.
       type: str
     sshd:
-      description: The sshd, as in RV(sshds).
+      description: The sshd that runs the command, as in RV(sshds).
       type: str
 sshds:
   description: The sshds of the host.
@@ -231,7 +231,7 @@ accounts:
   type: int
   sample: 31
 notes:
-  description: What is not listed, and why, in whole sentences.
+  description: What the lists do not contain, and why, in whole sentences.
   returned: success
   type: list
   elements: str

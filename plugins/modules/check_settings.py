@@ -9,19 +9,20 @@ short_description: Check the settings of the role ssh_login_notify
 version_added: 0.1.0
 description:
   - Checks the variables of the role C(loginwatch.pam.ssh_login_notify) on the controller, by the notifier's own rules.
-    It asks the host for nothing.
-  - Fails with a sentence for each variable that is wrong, with its name, the type of its value and what to do. That
-    covers a template that fails, a secret that Vault cannot decrypt, and a name that is misspelled.
-  - C(omit) means a variable's default. null means the empty text where that is the default, and is refused elsewhere.
-  - A variable with the prefix of the role that is none of its variables, and that no setting uses, is refused if its
-    name is like that of a setting. Otherwise it is a warning.
-  - With C(ssh_login_notify_state=absent), only what a removal reads is checked, and no secret is.
-  - No sentence shows the webhook, a value of a channel or the address of the dead man's switch.
+    It does not contact the host.
+  - If a variable is wrong, it fails. The message has a sentence for each such variable, with its name, the type of its
+    value and what to do. This includes templates that fail, secrets that Vault cannot decrypt, and misspelled names.
+  - C(omit) means the default of a variable. null means the empty text if that is the default, and is refused otherwise.
+  - A variable that has the role's prefix, but is not one of the role's and is not used by a setting, is refused if its
+    name resembles that of a setting. Otherwise it causes a warning.
+  - With C(ssh_login_notify_state=absent), only the variables that a removal reads are checked. None of them is a
+    secret.
+  - No message shows the webhook, the proxy, a value of a channel or the URL of the dead man's switch.
 options:
   secrets:
     description:
-      - Whether the webhook, the channels and the address of the dead man's switch are checked. Vault may need its
-        password for them.
+      - Whether to check the webhook, the channels, the proxy and the URL of the dead man's switch, which may need the
+        password of the vault.
     type: bool
     default: true
 attributes:
@@ -39,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: What is wrong and what to do, without a full stop. The task has failed if there is a problem.
+  description: What is wrong and what to do, without a full stop. If there is a problem, the task fails.
   returned: always
   type: list
   elements: str

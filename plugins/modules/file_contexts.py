@@ -12,9 +12,9 @@ author:
   - The loginwatch founders (@loginwatch)
 description:
   - Adds a rule for each directory to the policy's file contexts, as C(semanage fcontext) does, so that the type
-    survives every relabel. Then it relabels what exists, as C(restorecon -R) does.
+    survives every relabel. Then it relabels existing files, as C(restorecon -R) does.
   - Needs one round trip and no other collection.
-  - Give each path as the host knows it. If the policy looks it up by another name (C(/run) and C(/var/run)), the rule
+  - Write each path as it is on the host. If the policy looks it up by another name (C(/run) and C(/var/run)), the rule
     is added for that name, as C(semanage) requires.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
@@ -22,7 +22,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - If a rule is missing, the labels that it would change are not listed.
+      - If a rule is missing, the labels that would change because of it are not listed.
   diff_mode:
     support: full
     details:
@@ -33,7 +33,7 @@ attributes:
   platform:
     platforms: linux
     details:
-      - For hosts with SELinux and its tools C(semanage), C(restorecon) and C(matchpathcon).
+      - Needs SELinux and its tools C(semanage), C(restorecon) and C(matchpathcon) on the host.
 options:
   directories:
     description: Absolute paths. The directories need not exist yet.
@@ -41,12 +41,12 @@ options:
     elements: path
     required: true
   setype:
-    description: The type. Required with O(state=present).
+    description: The SELinux type. Required with O(state=present).
     type: str
   state:
     description:
       - V(present) adds the rules, or changes the type of existing ones, and relabels.
-      - V(absent) deletes these rules, and gives what is left the policy's own label.
+      - V(absent) deletes these rules, and gives the remaining files the policy's own labels.
     type: str
     choices: [absent, present]
     default: present
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Rules and labels that were changed, or would be in check mode.
+  description: The rules and labels that were changed, or would be changed in check mode.
   returned: success
   type: list
   elements: str
@@ -88,7 +88,7 @@ def main() -> None:
         required_if=[("state", "present", ["setype"])],
         supports_check_mode=True,
     )
-    # The tools' output is parsed, so it must not be translated.
+    # The output of the tools is parsed, so it must not be translated.
     module.run_command_environ_update = {"LC_ALL": "C", "LANGUAGE": "C"}
     programs = {name: module.get_bin_path(name) for name in TOOLS}
     missing = [f"{name} (package {TOOLS[name]})" for name in TOOLS if not programs[name]]

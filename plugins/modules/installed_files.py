@@ -12,12 +12,15 @@ author:
   - The loginwatch founders (@loginwatch)
 description:
   - Installs or removes a program that consists of directories, text files and one Python package.
-  - Does in one round trip what M(ansible.builtin.user), M(ansible.builtin.file) and M(ansible.builtin.copy) would do in
-    several for each file.
+  - Needs only one round trip. M(ansible.builtin.user), M(ansible.builtin.file) and M(ansible.builtin.copy) need several
+    for each file.
     The role P(loginwatch.pam.ssh_login_notify#role) uses it to deploy quickly to many hosts.
-  - The contents travel as arguments. They are neither returned nor logged on the host, but they do appear in the
-    differences. O(files[].secret_content) appears nowhere.
-  - With O(trial) it also runs the installed program, so that nothing comes to depend on a program that does not work.
+  - The contents are neither returned nor logged on the host, but they do appear in the differences.
+    O(files[].secret_content) appears nowhere.
+  - A task only names a role's files and templates (O(files[].src), O(files[].template), O(package.src), O(units)).
+    Their texts are read on the controller. They are not arguments of the task, because Ansible copies those for each
+    host.
+  - With O(trial) it also runs the installed program, so that later tasks do not rely on a program that does not work.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -36,8 +39,8 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows contents before and after. For a new module of the package only the number of lines is shown, for
-        something removed only what it was, for a secret only that it changed.
+      - Shows the contents before and after. For a new module of the package it shows only the number of lines, for a
+        removed path only its kind, and for a secret only that it changed.
   idempotent:
     description: A second run with the same arguments changes nothing.
     support: full
@@ -48,10 +51,10 @@ attributes:
 options:
   state:
     description:
-      - With V(present) everything is installed as described, in the order account, directories, package, files. So a
-        program is complete before the file that starts it is replaced.
-      - With V(absent) the files, the package and the directories (in reverse order) are removed. The account stays;
-        remove it with M(ansible.builtin.user) once it owns nothing any more.
+      - V(present) installs everything in the order account, directories, package, files. So a program is complete
+        before the file that starts it is replaced.
+      - V(absent) removes the files, the package and the directories (in reverse order). The account stays. Remove it
+        with M(ansible.builtin.user) once it owns nothing.
     type: str
     choices: [absent, present]
     default: present
@@ -66,11 +69,11 @@ options:
         type: str
         required: true
       comment:
-        description: What the account is for.
+        description: The comment of the account, such as its purpose.
         type: str
         default: ''
       shell:
-        description: Absolute path of its shell.
+        description: Absolute path of the account's shell.
         type: path
         default: /usr/sbin/nologin
   directories:
@@ -97,8 +100,8 @@ options:
         default: '0755'
       keep_while_filled:
         description:
-          - With O(state=absent) the whole directory is kept as long as one of these subdirectories is not empty.
-          - C(*) in a path stands for any name, as in C(channels/*/outgoing).
+          - With O(state=absent) the whole directory is kept if one of these subdirectories is not empty.
+          - C(*) in a path matches any name, as in C(channels/*/outgoing).
         type: list
         elements: str
         default: []
@@ -114,16 +117,26 @@ options:
         required: true
       content:
         description:
-          - The text, written as UTF-8, byte for byte.
-          - With O(state=present) each file needs this, O(files[].secret_content) or O(files[].secret_variable).
+          - The text, which is written as UTF-8 without any change.
+          - With O(state=present) each file needs this, O(files[].src), O(files[].template), O(files[].secret_content)
+            or O(files[].secret_variable).
+        type: str
+      src:
+        description: Name of a file on the controller that contains the text. In a role, it is a file below C(files).
+        type: str
+      first_line:
+        description: A line that replaces the first line of O(files[].src), such as C(#!/usr/bin/python3).
+        type: str
+      template:
+        description: Name of a template on the controller for the text. In a role, it is a template below C(templates).
         type: str
       secret_content:
         description:
           - A text that must not be shown, such as one with a password. It does not appear in the differences.
-          - Callback plugins see every argument of a task, and so this one. Prefer O(files[].secret_variable).
+          - Callback plugins see every argument of a task, including this one. Prefer O(files[].secret_variable).
         type: str
       secret_variable:
-        description: Name of the variable that holds the text. The text itself is then not an argument of the task.
+        description: Name of a variable that contains the text. The text itself is then not an argument of the task.
         type: str
       owner:
         description: Name of the owner.
@@ -141,7 +154,7 @@ options:
         description:
           - A command that checks a new text before it replaces the old one. It is run without a shell, and not in
             check mode. The package is already in place.
-          - C(%s) is replaced by the path of a file with the new text, which only the task's user can read.
+          - C(%s) is replaced by the path of a file with the new text. Only the task's user can read this file.
           - If the command does not exit with 0, the task fails with its output, and the old file stays.
         type: list
         elements: str
@@ -151,7 +164,7 @@ options:
     type: dict
     suboptions:
       path:
-        description: The package's own directory. Everything else in it, and in those of its sub-packages, is removed.
+        description: The directory of the package. Everything else in it, and in its sub-packages, is removed.
         type: path
         required: true
       owner:
@@ -164,27 +177,36 @@ options:
         default: root
       modules:
         description:
-          - Text of each module by its path within the package, such as C(greeting.py), or C(greetings/formal.py) in a
-            sub-package. Required with O(state=present).
+          - The text of each module by its path within the package, such as C(greeting.py), or C(greetings/formal.py) in
+            a sub-package. With O(state=present) the package needs this or O(package.src).
         type: dict
         default: {}
+      src:
+        description:
+          - Name of a directory on the controller that contains the modules. In a role, it is below C(files).
+        type: str
+      exclude:
+        description: Modules of O(package.src) to leave out, by their paths within it.
+        type: list
+        elements: str
+        default: []
       python:
         description:
           - Absolute path of the interpreter that will import the package. It byte-compiles the package into
-            C(__pycache__), validated by time stamp, so that no later process has to.
+            C(__pycache__), validated by time stamp, so that no later process needs to.
           - Required with O(state=present).
         type: path
   manifest:
     description:
-      - A file that is written last, with O(state=present). It holds, as JSON, the SHA-256 of each of O(files) and of
-        the modules of O(package), by path. A later comparison shows whether a file was changed.
+      - A JSON file that is written last, with O(state=present). It contains the SHA-256 of each of O(files) and of each
+        module of O(package), by path. A later comparison shows whether a file was changed.
       - Files with O(files[].secret_content) are left out.
-      - It belongs to the owner of O(package), or to root without one.
+      - It belongs to the owner of O(package), or to root if there is no package.
     type: path
   trial:
     description:
-      - A command that must work once everything is installed. It is run at the end, with O(state=present), if anything
-        was changed, and not in check mode. If it fails, the task fails, and everything stays installed.
+      - A command that must work once everything is installed. With O(state=present) it is run at the end if anything
+        was changed, but not in check mode. If it fails, the task fails, and everything stays installed.
     type: dict
     suboptions:
       argv:
@@ -198,12 +220,36 @@ options:
         type: str
         required: true
       always:
-        description: Whether to run it even if nothing was changed, for example because the last trial failed.
+        description: Whether to run the command even if nothing was changed, for example because the last trial failed.
         type: bool
         default: false
+  units:
+    description: systemd units for which the role has templates. They are installed after O(files).
+    type: dict
+    suboptions:
+      names:
+        description: Names of the units. The template of a unit has the same name with C(.j2) at the end.
+        type: list
+        elements: str
+        default: []
+      directory:
+        description: Where to install them.
+        type: path
+        default: /etc/systemd/system
+      systemd_version:
+        description:
+          - The version of the host's systemd. Settings that this version does not know are left out, as by the filter
+            P(loginwatch.pam.fitted_unit#filter).
+        type: int
+        default: 9999
+      without:
+        description: Parts of the sandbox to leave out, as M(loginwatch.pam.preflight) returns them.
+        type: list
+        elements: str
+        default: []
   obsolete:
     description:
-      - Paths to remove in either O(state), such as files for another init system.
+      - Paths to remove, whatever O(state) is, such as files for another init system.
       - Paths that are also among O(files) are ignored.
     type: list
     elements: path
@@ -237,6 +283,23 @@ EXAMPLES = r"""
           from example import greeting
           greeting.greet()
 
+- name: Install the files and templates of a role
+  loginwatch.pam.installed_files:
+    package:
+      path: /usr/local/lib/example/example
+      python: /usr/bin/python3
+      src: example
+    files:
+      - path: /usr/local/bin/example
+        mode: '0755'
+        src: example.py
+        first_line: '#!/usr/bin/python3 -ISB'
+      - path: /etc/example.conf
+        template: example.conf.j2
+    units:
+      names: [example.service, example.timer]
+      systemd_version: 252
+
 - name: Remove it
   loginwatch.pam.installed_files:
     state: absent
@@ -249,7 +312,8 @@ EXAMPLES = r"""
 RETURN = r"""
 changed_paths:
   description:
-    - Paths that were created, rewritten, removed or given other permissions, or would be in check mode.
+    - Paths that were created, rewritten or removed, or whose permissions were changed. In check mode, the paths that
+      would be.
     - A new account is not listed here.
   returned: success
   type: list
@@ -276,9 +340,9 @@ from ansible_collections.loginwatch.pam.plugins.module_utils._installed_files im
 
 
 class QuietModule(AnsibleModule):
-    """A module that does not write its arguments, which are whole files, to the host's syslog.
+    """A module that does not log its arguments, which are whole files, to the host's syslog.
 
-    no_log would prevent that too, but it would also remove the contents from the differences.
+    no_log would also prevent that, but it would remove the contents from the differences, too.
     """
 
     def _log_invocation(self) -> None:
@@ -317,14 +381,18 @@ def main() -> None:
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str"},
                     "secret_content": {"type": "str", "no_log": True},
-                    # Only a name. The action plugin replaces it by secret_content.
+                    # Only names. The action plugin replaces them with content and secret_content.
+                    "src": {"type": "str"},
+                    "template": {"type": "str"},
                     "secret_variable": {"type": "str", "no_log": False},
+                    "first_line": {"type": "str"},
                     "owner": {"type": "str", "default": "root"},
                     "group": {"type": "str", "default": "root"},
                     "mode": {"type": "str", "default": "0644"},
                     "validate": {"type": "list", "elements": "str", "default": []},
                 },
-                "mutually_exclusive": [["content", "secret_content", "secret_variable"]],
+                "mutually_exclusive": [["content", "secret_content", "secret_variable", "src", "template"]],
+                "required_by": {"first_line": ["src"]},
             },
             "package": {
                 "type": "dict",
@@ -333,6 +401,9 @@ def main() -> None:
                     "owner": {"type": "str", "default": "root"},
                     "group": {"type": "str", "default": "root"},
                     "modules": {"type": "dict", "default": {}},
+                    # The action plugin replaces these two with modules.
+                    "src": {"type": "str"},
+                    "exclude": {"type": "list", "elements": "str", "default": []},
                     "python": {"type": "path"},
                 },
             },
@@ -345,11 +416,21 @@ def main() -> None:
                     "always": {"type": "bool", "default": False},
                 },
             },
+            # The action plugin replaces this with files.
+            "units": {
+                "type": "dict",
+                "options": {
+                    "names": {"type": "list", "elements": "str", "default": []},
+                    "directory": {"type": "path", "default": "/etc/systemd/system"},
+                    "systemd_version": {"type": "int", "default": 9999},
+                    "without": {"type": "list", "elements": "str", "default": []},
+                },
+            },
             "obsolete": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
-    # Missing parents and the byte-code's directory must be readable, whatever umask the connection has.
+    # Missing parents and the directory of the byte-code must be readable, whatever the umask of the connection is.
     os.umask(0o022)
     invocation = {"module_args": without_contents(module.params)}
     changes = Changes(module)

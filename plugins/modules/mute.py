@@ -9,38 +9,38 @@ module: mute
 short_description: Mute the login alerts of Ansible's own connection for some minutes
 version_added: 0.1.0
 description:
-  - Opens a window of some minutes in which the logins of one user, from one address, by one key, need no message. They
-    are those of the SSH connection in which this task runs, and cannot be chosen.
-  - One message announces the window, with O(reason). Another says at its end how many logins came in, by type and
-    command. The system's log has each login as ever.
-  - The window ends by itself. No second task makes it longer.
-  - Anyone else's login is reported as ever, and so is a heavy login of the same user, such as one with an anomaly or
-    the first of its type. Only the weight C(root) is covered, if root's own connection opens the window.
+  - Opens a window of some minutes in which the logins of one user, from one address, by one key, cause no message.
+    User, address and key are those of the SSH connection in which this task runs, and cannot be chosen.
+  - One message announces the window, with O(reason). When the window ends, another message says how many logins there
+    were, by type and command. The system's log still contains each login.
+  - The window ends by itself. A second task does not extend it.
+  - All other logins are still reported, and so is a heavy login of the same user, such as one with an anomaly or the
+    first of its type. Only the weight C(root) is covered, if root's own connection opens the window.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
     details:
-      - Finds the connection's login on the host, and opens no window.
+      - Finds the login of the connection on the host, but opens no window.
   diff_mode:
     support: none
     details:
-      - A window is no text that could be compared.
+      - A window has no text to compare.
   idempotent:
     description: A second run with the same arguments changes nothing.
     support: partial
     details:
-      - While the window is open, a second task returns it and changes nothing. Later, it opens another.
+      - While the window is open, a second task returns it and changes nothing. Later, the task opens a new window.
   platform:
     platforms: linux
 options:
   state:
     description:
-      - V(muted) opens the window, or goes on after V(paused).
-      - With V(paused), logins are reported until a task with V(muted). So a login can prove that alerts arrive.
-      - V(ended) ends the window now.
-      - Without a window, V(paused) and V(ended) change nothing.
+      - V(muted) opens the window, or resumes it after V(paused).
+      - V(paused) reports logins until a task with V(muted) runs. So a login can prove that alerts arrive.
+      - V(ended) closes the window now.
+      - If there is no window, V(paused) and V(ended) change nothing.
     type: str
     choices: [muted, paused, ended]
     default: muted
@@ -51,19 +51,19 @@ options:
     default: 10
   reason:
     description:
-      - Why. The two messages give it.
+      - The reason, which both messages show.
       - Required with O(state=muted).
     type: str
   program:
     description:
-      - The notifier on the host.
+      - Path of the notifier on the host.
     type: path
     default: /usr/local/bin/ssh-login-notify
 notes:
-  - Run it as root, in an SSH connection by key. A login by password is refused, because a window without a key would
-    hold for everybody who knows the password.
-  - The login of this connection must be known to the notifier. A connection that was kept open for days may be too old
-    (C(ControlPersist)); use M(ansible.builtin.meta) with C(reset_connection) then.
+  - Run it as root, over an SSH connection that was authenticated by key. A login by password is refused, because a
+    window without a key would apply to everybody who knows the password.
+  - The notifier must know the login of this connection. A connection that was kept open for days (C(ControlPersist))
+    may be too old. In that case, use M(ansible.builtin.meta) with C(reset_connection) first.
 seealso:
   - module: loginwatch.pam.test_alert
 author:
@@ -88,39 +88,39 @@ mute:
   type: dict
   contains:
     id:
-      description: Its identifier, which is also that of the announcement.
+      description: The identifier of the window and of its announcement.
       type: str
       sample: 1763884862.123456-4242
     user:
-      description: Whose logins are muted.
+      description: The user whose logins are muted.
       type: str
       sample: ansible
     address:
-      description: From where.
+      description: The address that the logins come from.
       type: str
       sample: 10.0.3.7
     key:
-      description: By which key, as the notifier compares it.
+      description: The key of the logins, as the notifier compares it.
       type: str
       sample: publickey SHA256:6mxDkL6VRzQkJjN2mV3pAuE2o8hs2sKc0l3kRkBqTqo
     opened_at:
-      description: When it was opened, in UTC.
+      description: When the window was opened, in UTC.
       type: str
       sample: "2026-11-23T08:00:00Z"
     until:
-      description: When it ends, in UTC.
+      description: When the window ends, in UTC.
       type: str
       sample: "2026-11-23T08:30:00Z"
     minutes:
-      description: For how long it was opened.
+      description: The length of the window in minutes.
       type: int
       sample: 30
     reason:
-      description: Why.
+      description: The reason that was given.
       type: str
       sample: deploy 4711
     paused:
-      description: Whether logins are reported at the moment.
+      description: Whether the window is paused, so that logins are reported.
       type: bool
       sample: false
 """

@@ -12,22 +12,22 @@ description:
   - Adds one block of three lines to a PAM service, in the only place where it is safe, or removes it.
   - The first line, C(session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid PROGRAM), runs the
     program. If that succeeds, the other two are skipped. They are for a login whose key or certificate is so long that
-    Linux cannot run a program with it in the environment. The second line replaces it by a short word, the third runs
-    the program again.
-  - The block becomes the first of the session part, after a leading C(pam_selinux.so close) if there is one.
-    There it runs before anything reads the user's own environment, which could otherwise make any user root,
-    and outside the user's own session, which the user may kill.
+    Linux cannot run a program with it in the environment. The second line replaces it with a short word, and the third
+    runs the program again.
+  - The block comes first in the session part, after a leading C(pam_selinux.so close) if there is one. There it runs
+    before anything reads the user's own environment, with which any user could otherwise become root. It also runs
+    outside the user's own session, where the user could kill it.
   - An incomplete block, for example after somebody has removed one of its lines, is replaced as a whole.
   - Every other byte of the file stays as it is, including comments, spacing, continued lines, line ends and a missing
     last line feed. The file is replaced in one step and keeps its owner, mode and SELinux context.
-  - If an edit could keep people from logging in, the task fails. The message says why, and what to do.
+  - If an edit could prevent logins, the task fails. The message says why, and what to do.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
     details:
-      - Reads the file and fails for the same reasons as a real run, and changes nothing.
+      - Reads the file, and fails for the same reasons as a real run. Changes nothing.
   diff_mode:
     support: full
     details:
@@ -42,7 +42,7 @@ attributes:
 options:
   program:
     description:
-      - The program that the block runs. An absolute path without blanks, brackets, C(#) and backslashes.
+      - Absolute path of the program that the block runs, without blanks, brackets, C(#) and backslashes.
       - It need not exist yet. Install it before the block, and remove it after the block.
     type: path
     default: /usr/local/bin/ssh-login-notify
@@ -55,52 +55,52 @@ options:
     description:
       - V(present) adds the block, moves one that is elsewhere, completes one that is incomplete, replaces the single
         line of earlier versions, and removes duplicates.
-      - V(absent) removes it. A file that V(present) changed is then byte for byte what it was before, unless lines of
+      - V(absent) removes the block. A file that V(present) changed is then identical to the original, unless lines of
         O(replaces) were removed from it.
     type: str
     choices: [absent, present]
     default: present
   replaces:
     description:
-      - Commands of earlier installations. Session lines of C(pam_exec.so) that run one of them are removed in either
+      - Commands of earlier installations. C(pam_exec.so) session lines that run one of them are removed in either
         state.
       - Each is compared word by word with the beginning of a line's command, so the path of a script is enough.
-        If a line runs a script through an interpreter, give both, such as C(/bin/sh /etc/ssh/notify.sh).
+        If a line runs a script through an interpreter, include both, as in C(/bin/sh /etc/ssh/notify.sh).
     type: list
     elements: str
     default: []
   backup:
     description:
-      - Keep a copy of the old file, with the time in its name, if the file is changed.
+      - Whether to keep a copy of the old file, with the time in its name, if the file is changed.
     type: bool
     default: false
   copy_vendor:
     description:
-      - If only one of O(vendor_pam_d) has a file for the service, as on openSUSE, copy it to O(pam_d) and add the lines
+      - If the service has a file only in one of O(vendor_pam_d), as on openSUSE, copy it to O(pam_d) and add the lines
         there. Without this option the task fails for such a service, because the copy hides later changes by the
         vendor.
-      - With O(state=absent), remove the copy if it is the vendor's file byte for byte once the lines are removed.
+      - With O(state=absent), remove the copy if it is identical to the vendor's file once the lines are removed.
     type: bool
     default: false
   accept:
     description:
-      - Risks for which O(state=present) must not fail because you accept them.
+      - Risks that you accept. O(state=present) does not fail because of them.
       - V(user_environment) is a C(pam_env.so) with C(user_readenv=1) in the auth part. It lets everyone who can log in
         load code into the program.
       - V(managed_file) is a file with a comment that says that another tool writes it. The next run of that tool
-        removes the lines. It only matters as long as the lines are missing.
+        removes the lines. This matters only while the lines are missing.
     type: list
     elements: str
     choices: [managed_file, user_environment]
     default: []
   pam_d:
     description:
-      - The directory of PAM services. Give another one for an image that is not running.
+      - The directory of PAM services. Set another one for an image that is not running.
     type: path
     default: /etc/pam.d
   vendor_pam_d:
     description:
-      - Directories in which PAM looks, in this order, for services that are not in O(pam_d).
+      - Directories that PAM searches, in this order, for services that are not in O(pam_d).
     type: list
     elements: path
     default: [/usr/lib/pam.d, /usr/etc/pam.d]
@@ -123,7 +123,7 @@ EXAMPLES = r"""
       - /bin/bash /root/notify.sh
     backup: true
 
-- name: Copy the service's file on openSUSE, where only the vendor's may exist
+- name: Copy the vendor's file on openSUSE if the service has no other
   loginwatch.pam.pam_exec_line:
     copy_vendor: true
 
@@ -159,16 +159,16 @@ backup_file:
   sample: /etc/pam.d/sshd.2912.2026-01-31@10:15:00~
 copied_from:
   description: The vendor's file that was copied, or would be copied in check mode.
-  returned: when O(copy_vendor=true), O(state=present) and O(pam_d) did not have the service
+  returned: when O(copy_vendor=true), O(state=present) and the service had no file in O(pam_d)
   type: str
   sample: /usr/lib/pam.d/sshd
 user_readenv:
   description:
     - Every C(pam_env.so) with C(user_readenv=1) in the auth and session parts of the service and of the files that it
-      includes. With it, each user sets variables of the PAM environment in C(~/.pam_environment).
-    - One in the session part comes after the lines and cannot harm them. One in the auth part takes effect before the
-      session part and lets users load code into the program, which runs as root. The task fails, unless O(accept) has
-      V(user_environment).
+      includes. With this option, each user can set variables of the PAM environment in C(~/.pam_environment).
+    - In the session part, it comes after the lines and cannot harm them. In the auth part, it takes effect before the
+      session part, and lets users load code into the program, which runs as root. The task then fails, unless O(accept)
+      has V(user_environment).
   returned: when O(state=present)
   type: list
   elements: dict
@@ -191,18 +191,18 @@ from pathlib import Path
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.loginwatch.pam.plugins.module_utils import pam_stack
-from ansible_collections.loginwatch.pam.plugins.module_utils._pam_exec_line import PamExecLine, Vendor, printable
+from ansible_collections.loginwatch.pam.plugins.module_utils import pam_line, pam_stack
 from ansible_collections.loginwatch.pam.plugins.module_utils._pam_service import ServiceFile
+from ansible_collections.loginwatch.pam.plugins.module_utils.pam_line import PamExecLine, printable
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
-    """Bring the file to the wanted state, and return the result. Raises PamStackError and OSError."""
+    """Bring the PAM file to the wanted state. Return the module's result. Raises PamStackError and OSError."""
     params = module.params
     service = ServiceFile(params["service"], params["pam_d"], params["vendor_pam_d"])
     line = PamExecLine(params["program"], params["replaces"], service.included, params["copy_vendor"])
-    path, before, vendor_path = str(service.path), service.read(), service.vendor_path()
-    vendor = Vendor(str(vendor_path), vendor_path.read_bytes()) if vendor_path else None
+    path = str(service.path)
+    before, vendor = pam_line.read(path), pam_line.vendor_file(params["service"], params["vendor_pam_d"])
     result: Dict[str, Any] = {"path": path, "line": line.lines[0], "lines": line.lines}
     if params["state"] == "present":
         plan = line.present(path, before, vendor, params["accept"])

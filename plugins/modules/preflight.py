@@ -8,35 +8,47 @@ module: preflight
 short_description: Examine a host before the SSH login notifier is installed
 version_added: 0.1.0
 description:
-  - Finds out whether the notifier can work on a host, and what of it is there already. It changes nothing.
-  - Fails with a sentence for each reason why the host is not fit, such as an sshd with C(UsePAM no), and what to do.
-  - Needs no Python to say that there is none, and takes one round trip, as M(ansible.builtin.raw) does.
+  - Finds out whether the notifier can run on a host, and which parts of it are already installed. It changes nothing.
+  - If the notifier can't run on the host, it fails. The message has a sentence for each reason, such as an sshd with
+    C(UsePAM no), and says what to do.
+  - Takes one round trip, like M(ansible.builtin.raw). It also works on a host without Python, and reports that.
 options:
   state:
-    description: What the role is to do with the notifier. With V(absent), less is looked at.
+    description: What the role will do with the notifier. With V(absent), fewer things are examined.
     type: str
     choices: [absent, present]
     default: present
   pam_services:
-    description: PAM services that are to run the program.
+    description: PAM services that must run the program.
     type: list
     elements: str
     default: [sshd]
+  copy_vendor:
+    description: Whether the role may copy the vendor's file of a PAM service if there is no other.
+    type: bool
+    default: false
   units:
-    description: Names of systemd units, each with V(true) if it is to be enabled and active, and V(false) if it is not.
+    description: Names of systemd units, each with V(true) if it must be enabled and active, or V(false) if it must not.
     type: dict
     default: {}
   services:
-    description: Names of other systemd units, which those of O(units) start.
+    description: Names of other systemd units, which the units in O(units) start.
     type: list
     elements: str
     default: []
   sandbox:
     description:
       - Settings that confine systemd services, as the filter P(loginwatch.pam.unit_sandbox#filter) returns them. The
-        host starts C(/bin/true) with them, and so shows whether it can set them up.
+        host starts C(/bin/true) with them, which shows whether it can set them up.
     type: list
     elements: dict
+    default: []
+  sandbox_of:
+    description:
+      - Names of systemd services. The role has a template for each of them, with C(.j2) at the end of its name. Their
+        settings are added to O(sandbox).
+    type: list
+    elements: str
     default: []
   offline:
     description: Whether the host is an image or a chroot that is being built, in which systemd does not run.
@@ -44,21 +56,21 @@ options:
     default: false
   accept:
     description:
-      - Faults of the host that are known and accepted. V(writable_directories) and V(unreported_sshd) are looked for
-        here.
+      - Known and accepted problems of the host, out of V(user_environment), V(managed_file), V(writable_directories)
+        and V(unreported_sshd).
     type: list
     elements: str
     default: []
   ca_file:
-    description: A PEM file on the host that the sender has to be able to read. Empty for none.
+    description: A PEM file on the host that the sender must be able to read. Empty means none.
     type: str
     default: ''
   adopt:
-    description: Whether a notifier that was set up by hand is to be replaced.
+    description: Whether the role will replace a hand-made notifier.
     type: bool
     default: false
   adopt_commands:
-    description: Commands by which PAM lines run such a notifier.
+    description: Commands that PAM lines run as such a notifier.
     type: list
     elements: str
     default: []
@@ -68,16 +80,16 @@ options:
     elements: str
     default: []
   program:
-    description: The notifier's program, whose first line names the Python that it runs by.
+    description: Path of the notifier's program. Its first line names the Python that runs it.
     type: str
     default: /usr/local/bin/ssh-login-notify
   pythons:
-    description: Paths of Pythons that the notifier may run by, or patterns of such paths, the best first.
+    description: Paths of Pythons that may run the notifier, or patterns for such paths, in order of preference.
     type: list
     elements: str
     default: []
   python_modules:
-    description: Modules that the notifier's Python has to have.
+    description: Python modules that the notifier imports.
     type: list
     elements: str
     default: []
@@ -86,7 +98,7 @@ attributes:
     support: full
     description: It changes nothing.
 notes:
-  - Use C(become), since only root may see all of it.
+  - Use C(become), because only root can see everything that is examined.
 seealso:
   - module: loginwatch.pam.pam_exec_line
 author:
@@ -94,7 +106,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Find out whether the notifier can work here
+- name: Find out whether the notifier can run on the host
   loginwatch.pam.preflight:
     pythons: [/usr/bin/python3]
   become: true
@@ -102,35 +114,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: Why the host is not fit, and what to do, in whole sentences. The task has failed if there is one.
+  description: Why the notifier can't run on the host, and what to do, in whole sentences. The task fails if there is a
+    problem.
   returned: always
   type: list
   elements: str
   sample: ["sshd was not found: install the OpenSSH server (openssh-server) first."]
 repairs:
-  description: What differs from the wanted state, and the role would repair.
+  description: What differs from the wanted state and would be repaired by the role.
   returned: when a Python was found
   type: list
   elements: str
   sample: ["ssh-login-notify.timer: not enabled, not active, or not as the settings want it"]
 notes:
-  description: What is worth knowing about the host's sshds although there is nothing to do.
+  description: Facts about the host's sshds that are worth knowing, but need no action.
   returned: when a Python was found and O(state=present)
   type: list
   elements: str
   sample: ["2 sshds accept logins on this host: /usr/sbin/sshd on port 22; /usr/sbin/sshd -f /root/x on port 2222."]
 sshds:
-  description: Each sshd that accepts logins on the host, or else the one in C(PATH).
+  description: Each sshd that accepts logins on the host, or the one in C(PATH) if none does.
   returned: when a Python was found
   type: list
   elements: str
   sample: [/usr/sbin/sshd on port 22]
 installed:
-  description: Whether the program is there.
+  description: Whether the program is installed.
   returned: when a Python was found
   type: bool
 python:
-  description: The Python that the notifier is to run by.
+  description: The Python that will run the notifier.
   returned: when a Python was found
   type: str
   sample: /usr/bin/python3
@@ -139,14 +152,14 @@ scheduler:
   returned: when a Python was found
   type: str
 systemd_version:
-  description: The version of systemd. V(9999) without it, or when it does not tell its version.
+  description: The version of systemd. V(9999) if there is no systemd, or if its version is unknown.
   returned: when a Python was found
   type: int
   sample: 252
 sandbox_without:
   description:
-    - The parts of O(sandbox) that the host can't set up, V(namespaces), V(system calls) or V(capabilities). Usually the
-      host is a container that may not mount.
+    - The parts of O(sandbox) that the host can't set up, V(namespaces), V(system calls) or V(capabilities). Usually
+      such a host is a container that is not allowed to mount.
   returned: when a Python was found
   type: list
   elements: str
@@ -155,11 +168,11 @@ account:
   returned: when a Python was found
   type: str
 selinux:
-  description: Whether SELinux is on, permissive included.
+  description: Whether SELinux is enabled, in enforcing or permissive mode.
   returned: when a Python was found
   type: bool
 labels_right:
-  description: Whether all that sshd writes to has the SELinux type that lets it.
+  description: Whether everything that sshd writes to has the SELinux type that permits this.
   returned: when a Python was found
   type: bool
 pam_services:
@@ -168,8 +181,64 @@ pam_services:
   type: list
   elements: str
   sample: [sshd]
-adopts:
-  description: Whether a notifier that was set up by hand is to be replaced in this run.
+metrics_files:
+  description: The metrics file that the installed configuration names, if any.
+  returned: when a Python was found
+  type: list
+  elements: str
+  sample: [/var/lib/prometheus/node-exporter/ssh_login_notify.prom]
+pam_line_due:
+  description: Whether M(loginwatch.pam.pam_exec_line) would change a file of O(pam_services), or warn about one.
   returned: when a Python was found and O(state=present)
   type: bool
+adopts:
+  description: Whether this run will replace a hand-made notifier.
+  returned: when a Python was found and O(state=present)
+  type: bool
+other_commands:
+  description: The other commands that the PAM files of O(pam_services) run at each login.
+  returned: when a Python was found and O(state=present)
+  type: list
+  elements: str
+  sample: ["/etc/pam.d/sshd: /usr/local/bin/ssh-login-notify.sh"]
+foreign_configuration:
+  description: Whether the file at the path of the configuration belongs to a hand-made notifier.
+  returned: when a Python was found
+  type: bool
+pam_faults:
+  description: What is wrong with the PAM line, by service. Empty if all lines are right.
+  returned: when a Python was found and O(state=present)
+  type: dict
+  sample: {"sshd": "is gone"}
+user_environment:
+  description: Whether a user can set the environment of the program that the PAM line runs.
+  returned: when a Python was found and O(state=present)
+  type: bool
+delivered:
+  description: Whether an alert was delivered after the last change of the notifier and the PAM files.
+  returned: when a Python was found and O(state=present)
+  type: bool
+unit_files:
+  description: Whether a unit file of the notifier is installed.
+  returned: when a Python was found
+  type: bool
+wrong_units:
+  description: The units of O(units) that are not enabled or active, or are so against the settings.
+  returned: when a Python was found
+  type: list
+  elements: str
+  sample: [ssh-login-notify.timer]
+reload_is_due:
+  description: Whether systemd has not loaded the current unit files.
+  returned: when a Python was found
+  type: bool
+file_contexts:
+  description: With O(state=absent), whether SELinux rules of the notifier are left to remove. Otherwise V(false).
+  returned: when a Python was found
+  type: bool
+nologin_shell:
+  description: The shell for an account that nobody logs in to.
+  returned: when a Python was found
+  type: str
+  sample: /usr/sbin/nologin
 """

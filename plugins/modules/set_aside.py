@@ -11,11 +11,11 @@ version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
-  - Moves files into a directory that only root may enter, each under its full path. To restore them, copy the single
-    files back as the role's README shows. Do not copy whole directories - these are C(0700), and a copy would give
+  - Moves files into a directory that only root can enter, each under its full path. To restore them, copy back the
+    single files as the role's README shows. Do not copy whole directories - these are C(0700), and a copy would give
     that mode to C(/) and C(/usr).
-  - A login that has begun runs the PAM lines of that moment until its session opens. So this first waits for the
-    logins that are under way and for the commands themselves, and only then moves what they use.
+  - Until its session opens, a login runs the PAM lines that were there when it began. So this module first waits for
+    the logins in progress and for running commands, and only then moves the files that they use.
   - Also removes the jobs that run the commands from cron's tables. The original table is set aside.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
@@ -23,7 +23,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Does not wait, and reports what would be moved.
+      - Reports what would be moved, without waiting.
   diff_mode:
     support: none
     details:
@@ -32,39 +32,39 @@ attributes:
     description: A second run with the same arguments changes nothing.
     support: full
     details:
-      - If there is nothing to set aside, it does not wait either.
+      - If there is nothing to set aside, it does not wait.
   platform:
     platforms: linux
 options:
   files:
     description:
       - Absolute paths of the files to set aside. A file that does not exist is ignored.
-      - A symbolic link is moved as a link; its target stays.
+      - A symbolic link is moved as a link. Its target stays.
     type: list
     elements: path
     default: []
   commands:
     description:
-      - Commands whose processes are waited for, and whose jobs are removed from cron's tables.
-      - Each is compared word by word. The path of a script is enough. If lines put an interpreter in front of it, you
-        may give that too, such as C(/bin/sh /etc/ssh/notify.sh).
+      - The commands to wait for until they end. Their jobs are removed from cron's tables.
+      - Each is compared word by word. The path of a script is enough. If lines run it through an interpreter, you can
+        include that, as in C(/bin/sh /etc/ssh/notify.sh).
     type: list
     elements: str
     default: []
   directory:
     description:
-      - The directory to move everything into. It is created with mode C(0700). Nothing in it is ever overwritten.
+      - The directory to move everything to. It is created with mode C(0700). Files in it are never overwritten.
     type: path
     default: /root/ssh-login-notify-adopted
   seconds:
     description:
-      - How long to wait at most. sshd gives a login C(LoginGraceTime), 120 seconds by default.
-      - After that the files are moved anyway, with a warning.
+      - The maximum time to wait. sshd gives a login C(LoginGraceTime), 120 seconds by default.
+      - After that time the files are moved anyway, with a warning.
     type: int
     default: 150
   cron_tables:
     description:
-      - The tables, and directories of tables, in which to look for jobs.
+      - The tables, and directories of tables, to search for jobs.
     type: list
     elements: path
     default: [/etc/crontab, /etc/cron.d, /var/spool/cron/crontabs, /var/spool/cron]
@@ -89,7 +89,8 @@ EXAMPLES = r"""
 RETURN = r"""
 moved:
   description:
-    - What was moved, or would be in check mode. For a table from which jobs were removed, C(to) is the original.
+    - The files that were moved, or would be moved in check mode. For a table from which jobs were removed, C(to) is the
+      path of the original.
   returned: always
   type: list
   elements: dict
@@ -103,7 +104,7 @@ moved:
       type: str
       sample: /root/ssh-login-notify-adopted/usr/local/sbin/login-alert.sh
 still_under_way:
-  description: Pids of processes that were still running when the wait ended.
+  description: The pids of processes that were still running when the wait ended.
   returned: success
   type: list
   elements: int
@@ -133,7 +134,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    # The copies belong to root alone: a configuration among them contains a webhook.
+    # Only root may read the copies, because a configuration among them contains a webhook.
     os.umask(0o077)
     params = module.params
     moved: List[Dict[str, str]] = []

@@ -11,15 +11,15 @@ version_added: 0.1.0
 author:
   - The loginwatch founders (@loginwatch)
 description:
-  - Does for several units what M(ansible.builtin.systemd_service) does for one. A task with a loop takes a round trip
-    and a start of Python for each unit, and systemd reads all its unit files again for each unit that is enabled.
+  - Does for several units what M(ansible.builtin.systemd_service) does for one. With a loop over that module, each unit
+    costs a round trip and a start of Python, and systemd rereads all unit files for each unit that is enabled.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
     details:
-      - A unit in O(started) whose file does not exist yet counts as one that would be enabled and started.
+      - A unit in O(started) whose file does not exist yet is reported as one that would be enabled and started.
   diff_mode:
     support: full
     details:
@@ -28,36 +28,40 @@ attributes:
     description: A second run with the same arguments changes nothing.
     support: partial
     details:
-      - With O(reload=true) active units are restarted each time.
+      - With O(reload=true) each run restarts the active units.
   platform:
     platforms: linux
     details:
-      - For hosts that run systemd, and with O(offline=true) for images of such hosts.
+      - For hosts that run systemd and, with O(offline=true), for images of such hosts.
 options:
   started:
-    description: Names of the units that are to be enabled and active.
+    description: Names of the units to enable and start.
     type: list
     elements: str
     default: []
   stopped:
     description:
-      - Names of the units that are to be neither enabled nor active. They are stopped one after the other, in this
-        order. A unit that does not exist needs no change.
+      - Names of the units to stop and disable. They are stopped one after the other, in this order. A unit that does
+        not exist is ignored.
     type: list
     elements: str
     default: []
   reload:
     description:
-      - Whether unit files have changed. Then systemd reads them again, and the units in O(started) that are active are
-        restarted.
+      - Whether unit files have changed. If so, systemd rereads them, and the active units in O(started) are restarted.
     type: bool
     default: false
   offline:
     description:
-      - Whether the host is an image or a chroot that is being built, in which systemd does not run. Then units are
-        enabled and disabled, but not started or stopped, and O(reload) has no effect.
+      - Whether the host is an image or a chroot that is being built, in which systemd does not run. If so, units are
+        enabled and disabled but not started or stopped, and O(reload) has no effect.
     type: bool
     default: false
+  announced_by:
+    description:
+      - A file that is touched before anything is changed, if it exists. It tells a program that watches the units that
+        this change is intended. The task does not count this as a change.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -72,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was done, or would be done in check mode.
+  description: The changes that were made, or would be made in check mode.
   returned: success
   type: list
   elements: str
@@ -80,6 +84,9 @@ changes:
     - enable example.timer
     - start example.timer
 """
+
+import os
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.loginwatch.pam.plugins.module_utils._systemd_units import SystemdError, SystemdUnits
@@ -92,11 +99,12 @@ def main() -> None:
             "stopped": {"type": "list", "elements": "str", "default": []},
             "reload": {"type": "bool", "default": False},
             "offline": {"type": "bool", "default": False},
+            "announced_by": {"type": "path"},
         },
         supports_check_mode=True,
     )
     params = module.params
-    # With SYSTEMD_OFFLINE systemctl talks to no systemd, and changes files alone (docs/ENVIRONMENT.md of systemd).
+    # With SYSTEMD_OFFLINE systemctl does not contact systemd, and only changes files (docs/ENVIRONMENT.md of systemd).
     environment = {"LC_ALL": "C", "LANGUAGE": "C", **({"SYSTEMD_OFFLINE": "1"} if params["offline"] else {})}
     systemctl = module.get_bin_path("systemctl", required=True)
     units = SystemdUnits(
@@ -105,9 +113,13 @@ def main() -> None:
         check_mode=module.check_mode,
     )
     try:
+        if params["announced_by"] and not module.check_mode and Path(params["announced_by"]).exists():
+            os.utime(params["announced_by"])
         units.bring_to(params["started"], params["stopped"], params["reload"])
     except SystemdError as error:
         module.fail_json(msg=str(error), changes=units.changes)
+    except OSError as error:
+        module.fail_json(msg=f"{params['announced_by']} could not be touched: {error}", changes=units.changes)
     after = "".join(change + "\n" for change in units.changes)
     module.exit_json(changed=bool(units.changes), changes=units.changes, diff={"before": "", "after": after})
 

@@ -11,10 +11,9 @@ version_added: 0.1.0
 description:
   - Sends a test alert through the notifier as it is installed and configured on the host, and returns the answer of
     the receiving service.
-  - With O(path=pam) the alert takes the whole path of a login instead. The module opens a session of a temporary PAM
-    service that contains only the line from the service O(service), and waits until the alert of that session was
-    delivered.
-  - With several channels, all of them are tried, and the task fails with the first that did not take the alert.
+  - With O(path=pam) the alert takes the whole path of a login. The module opens a session of a temporary PAM service
+    that contains only the line from the service O(service), and waits until the alert of that session is delivered.
+  - With several channels, all of them are tried. The task fails with the first channel that did not accept the alert.
   - The webhook and the channels' secrets are neither read nor returned nor logged.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
@@ -39,21 +38,21 @@ options:
     description:
       - V(direct) runs C(ssh-login-notify test), which proves that configuration, network and receiving service work.
       - V(pam) opens a PAM session, which also proves that the installed line, the capture and the sender work
-        together. Only sshd itself and its C(UsePAM) are not covered. A channel that the rules keep this session's alert
-        from gets one directly.
+        together. Only sshd itself and its C(UsePAM) are not covered. If the rules keep this session's alert from a
+        channel, the module sends that channel a test alert directly.
     type: str
     choices: [direct, pam]
     default: direct
   program:
     description:
-      - The notifier on the host.
+      - Path of the notifier on the host.
     type: path
     default: /usr/local/bin/ssh-login-notify
   configuration:
     description:
-      - Path of a configuration to use instead of the installed one, with O(path=direct). For example, to try a new
+      - Path of a configuration to use instead of the installed one, with O(path=direct), for example to try a new
         webhook before it is installed.
-      - Like the installed one, it must belong to root and be readable by root alone.
+      - Like the installed one, it must belong to root and be readable only by root.
     type: path
   channel:
     description:
@@ -68,17 +67,18 @@ options:
   timeout:
     description:
       - How many seconds the delivery of the alert may take.
-      - With O(path=pam), a host that needs seconds to answer C(ssh-login-notify status) gets more time, in proportion.
+      - With O(path=pam), a host that is slow to answer C(ssh-login-notify status) gets proportionally more time.
     type: int
     default: 30
   pam_d:
     description:
-      - The directory of PAM services, for O(path=pam). Any other than V(/etc/pam.d) needs Linux-PAM 1.4 or later.
+      - The directory of PAM services, for O(path=pam). A directory other than V(/etc/pam.d) needs Linux-PAM 1.4 or
+        later.
     type: path
     default: /etc/pam.d
 notes:
   - With O(path=pam) the file C(ssh-login-notify-test) exists in O(pam_d) for a moment. It is always removed.
-  - Run it as root. Only root may read the notifier's configuration.
+  - Run it as root. Only root can read the notifier's configuration.
 seealso:
   - module: loginwatch.pam.pam_exec_line
 author:
@@ -89,12 +89,12 @@ EXAMPLES = r"""
 - name: Send a test alert
   loginwatch.pam.test_alert:
 
-- name: Send one through a PAM session, with the line that is installed for sshd
+- name: Send a test alert through a PAM session, with the line that is installed for sshd
   loginwatch.pam.test_alert:
     path: pam
     timeout: 60
 
-- name: Send one to a single channel
+- name: Send a test alert to a single channel
   loginwatch.pam.test_alert:
     channel: ops
 
@@ -120,12 +120,12 @@ answer:
   type: str
   sample: ok
 mend:
-  description: What to do about it. Null if the alert was delivered.
+  description: What to do about the failure. Null if the alert was delivered.
   returned: when the notifier could be run
   type: str
   sample: the webhook was removed or switched off; create a new one
 seconds:
-  description: How many seconds it took. With O(path=pam), from the opening of the session to the delivery.
+  description: How many seconds the delivery took. With O(path=pam), from the opening of the session to the delivery.
   returned: when the notifier could be run
   type: float
   sample: 0.21
@@ -135,15 +135,15 @@ id:
   type: str
   sample: 1763884862.123456-4242
 channel:
-  description: The name of the channel that did not take the alert, and that the values above are of. Null without one,
-    and where there is only one channel.
+  description: The name of the channel that did not accept the alert. The values above are those of this channel. Null
+    if all channels accepted it, or if there is only one channel.
   returned: when the notifier could be run
   type: str
   sample: ops
 channels:
   description:
-    - Where there are several channels, the values RV(delivered), RV(status), RV(answer), RV(mend) and RV(seconds) of
-      each of them, by its name. Null for one that was not tried.
+    - With several channels, the values RV(delivered), RV(status), RV(answer), RV(mend) and RV(seconds) of each channel,
+      by its name. Null for a channel that was not tried.
   returned: when the notifier could be run
   type: dict
   sample: {}

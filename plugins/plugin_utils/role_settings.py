@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's settings as plain Python values, whatever YAML, Jinja and Vault have made of them."""
+"""Reads and checks the role's settings, as plain Python values without the types of YAML, Jinja and Vault."""
 
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,26 +21,43 @@ DEFAULTS = {**settings.DEFAULTS, **settings.ROLE_DEFAULTS}
 PLACEHOLDER = re.compile(r"__omit_place_holder__[0-9a-f]{40}\Z")
 WHOLE_NUMBER = re.compile(r"-?[0-9]+\Z")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# How alike two names without the prefix have to be, so that one is meant for the other: `label` for `host_label`.
+# The least similarity of two names without the prefix, for one to be a misspelling of the other: `label`, `host_label`.
 ALIKE = 0.6
 RENAME = f"give a variable of your own a name that does not begin with {settings.PREFIX}"
 # The settings that are lists of rules for logins.
 RULES = ("ignore", "mentions")
-# The name in Jinja's and in Ansible's own words for an undefined variable.
+# Jinja's and Ansible's message about an undefined variable, and its name.
 UNDEFINED = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)' is undefined")
-# The variable of the environment that a lookup reads.
+# A lookup of an environment variable, and its name.
 ENVIRONMENT = re.compile(r"""\benv['"]\s*,\s*['"]([A-Za-z_][A-Za-z0-9_]*)['"]""")
 
 
 def plain_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all of the given settings, each with the type of its default where its value allows that."""
+    """Return the given settings, each converted to the type of its default if its value allows that."""
     return {name: plain_setting(value, name) for name, value in given.items()}
 
 
-def plain_setting(value: Any, name: str) -> Any:
-    """Return a setting's value: its default for `omit`, and with the type of its default where the value allows that.
+def value_of(name: str, variables: Mapping[str, Any], template: Callable[[Any], Any]) -> Any:
+    """Return the value of a setting. Raises any error of a template in it.
 
-    null is the empty text where that is the default. Elsewhere it is an error: a list should not have become null.
+    variables: the host's variables, not yet evaluated. template: a function that evaluates one of them
+    """
+    written = variables.get(settings.PREFIX + name, DEFAULTS[name])
+    # In a mapping, because ansible-core 2.19 and later drop `omit` from a mapping, and refuse it elsewhere.
+    # Templates and Vault texts within the value may be evaluated only when they are read.
+    return plain_setting(template({name: written}).get(name, DEFAULTS[name]), name)
+
+
+def configuration_text(values: Mapping[str, Any]) -> str:
+    """Return the notifier's configuration as JSON. Settings that the notifier does not read are left out."""
+    read = {name: value for name, value in values.items() if name in settings.DEFAULTS}
+    return json.dumps(read, ensure_ascii=False, indent=4, sort_keys=True)
+
+
+def plain_setting(value: Any, name: str) -> Any:
+    """Return the value of a setting, converted to the type of its default if possible; the default for `omit`.
+
+    null means the empty text if that is the default. For other settings it stays null, and the checks refuse it.
     """
     default = DEFAULTS[name]
     if is_omitted(value) or (value is None and default == ""):
@@ -48,15 +66,15 @@ def plain_setting(value: Any, name: str) -> Any:
 
 
 def is_omitted(value: Any) -> bool:
-    """Tell whether the value is Ansible's `omit`: a text up to ansible-core 2.18, and an object of its own since."""
+    """Return whether the value is Ansible's `omit`: a text up to ansible-core 2.18, a special object since then."""
     if isinstance(value, str):
         return PLACEHOLDER.match(value) is not None
-    # `_OmitType` in lib/ansible/_internal/_templating/_utils.py. No public module has it.
+    # `_OmitType` in lib/ansible/_internal/_templating/_utils.py. No public module exports it.
     return type(value).__name__ == "_OmitType"
 
 
 def _plain(value: Any) -> Any:
-    """Return the value without the types of its own that Ansible gives it, and without entries that are omitted."""
+    """Return the value with Python's own types instead of Ansible's, and without omitted entries."""
     if isinstance(value, Mapping):
         return {_plain(key): _plain(entry) for key, entry in value.items() if not is_omitted(entry)}
     if isinstance(value, str) or getattr(value, "__ENCRYPTED__", False):
@@ -77,7 +95,7 @@ def _typed(name: str, value: Any, default: Any) -> Any:
 
 
 def _of_type(value: Any, default: Any) -> Any:
-    # Up to ansible-core 2.18 a variable that is a template by itself is text, never a number or a truth value.
+    # Up to ansible-core 2.18, a variable whose whole value is a template is text, never a number or a boolean.
     if isinstance(default, bool) and isinstance(value, (str, int)):
         try:
             return boolean(value)
@@ -89,7 +107,7 @@ def _of_type(value: Any, default: Any) -> Any:
 
 
 def _channel(entry: Any) -> Any:
-    """Return an entry of `channels` with values of the types of its kind's keys, where they allow that."""
+    """Return an entry of `channels`, each value converted to the type of its key's default if possible."""
     if not isinstance(entry, dict):
         return entry
     kind = entry.get("kind")
@@ -105,7 +123,7 @@ def _value_of_channel(key: str, value: Any, default: Any) -> Any:
 
 
 def _with_text_for_a_date(rule: Any) -> Any:
-    """Return a rule as JSON can have it: to YAML, `until: 2027-03-31` without quotes is a date."""
+    """Return a rule that JSON can represent: in YAML, `until: 2027-03-31` without quotes is a date."""
     until = rule.get("until") if isinstance(rule, dict) else None
     if isinstance(until, datetime.date) and not isinstance(until, datetime.datetime):
         return {**rule, "until": until.isoformat()}
@@ -113,7 +131,7 @@ def _with_text_for_a_date(rule: Any) -> Any:
 
 
 def notices(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> list[str]:
-    """Return what to put right in settings that have no problem, in whole sentences."""
+    """Return warnings about settings that are valid but probably not intended, in whole sentences."""
     values, _unreadable = _read(["state", "ignore"], variables, template)
     rules = values["ignore"] if values["state"] != "absent" else []
     found = login_rules.without_reason(rules) + login_rules.weightless_root(rules)
@@ -122,10 +140,10 @@ def notices(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> lis
 
 
 def problems(variables: Mapping[str, Any], template: Callable[[Any], Any], secrets: bool = True) -> list[str]:
-    """Return what is wrong with the settings among a host's variables, each as "what is wrong: what to do".
+    """Return the problems of a host's settings, each as "what is wrong: what to do".
 
-    variables: as they were written, with their templates. template: evaluates one of them. secrets: whether to look at
-    the secrets, too, for which Vault may need its password.
+    variables: the host's variables, not yet evaluated. template: a function that evaluates one of them. secrets:
+    whether to check the secrets, too, for which Vault may need its password
     """
     misspelled = misspelled_settings(variables)
     state, _unreadable = _read(["state"], variables, template)
@@ -133,14 +151,14 @@ def problems(variables: Mapping[str, Any], template: Callable[[Any], Any], secre
     names = settings.REMOVAL if removes else [name for name in DEFAULTS if secrets or name not in settings.SECRETS]
     values, unreadable = _read(names, variables, template)
     if not removes and not secrets:
-        values["webhook_url"] = "https://localhost/"  # any that is all right
-    # A setting that can't be read has no value to be checked.
+        values["webhook_url"] = "https://localhost/"  # any valid URL
+    # A setting that can't be evaluated has no value to check.
     check = settings.removal_problems if removes else settings.role_problems
     return misspelled + (unreadable or check(values))
 
 
 def misspelled_settings(variables: Mapping[str, Any]) -> list[str]:
-    """Return a problem for each variable whose name looks like a setting's, but is none."""
+    """Return a problem for each variable whose name resembles that of a setting."""
     meant = {name: nearest(_short(name), DEFAULTS, ALIKE) for name in _unknown(variables)}
     return [
         f"{name} is not a variable of this role: write {settings.PREFIX}{setting}, or {RENAME}"
@@ -150,7 +168,7 @@ def misspelled_settings(variables: Mapping[str, Any]) -> list[str]:
 
 
 def foreign_variables(variables: Mapping[str, Any]) -> list[str]:
-    """Return a warning for each variable that has the prefix of the settings, but no name like one of them."""
+    """Return a warning for each other variable that has the prefix of the settings, but is not a setting."""
     return [
         f"{name} is not a variable of loginwatch.pam.ssh_login_notify, and changes nothing. Remove it, or {RENAME}."
         for name in _unknown(variables)
@@ -163,9 +181,9 @@ def _short(name: str) -> str:
 
 
 def _unknown(variables: Mapping[str, Any]) -> list[str]:
-    """Return the variables with the prefix of the settings that are none, unless a setting uses them.
+    """Return the variables that have the prefix of the settings, but are not settings and are not used by a setting.
 
-    A variable that a setting uses is its user's own, such as ``ssh_login_notify_slack_webhook_url``.
+    A variable that a setting uses is the user's own, such as ``ssh_login_notify_slack_webhook_url``.
     """
     known = {settings.PREFIX + name for name in (*DEFAULTS, *settings.RESULTS)}
     found = sorted(name for name in variables if name.startswith(settings.PREFIX) and name not in known)
@@ -174,7 +192,7 @@ def _unknown(variables: Mapping[str, Any]) -> list[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a value that nothing has evaluated. What Vault has encrypted is none of them."""
+    """Yield the texts in an unevaluated value. Texts that are encrypted by Vault are left out."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -186,17 +204,15 @@ def _texts(value: Any) -> Iterator[str]:
 def _read(
     names: Iterable[str], variables: Mapping[str, Any], template: Callable[[Any], Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the values by name, and a problem for each that can't be evaluated."""
+    """Return the values by name, and the problems: a value that can't be evaluated, or a secret that is empty."""
     values, wrong = {}, []
     for name in names:
-        written = variables.get(settings.PREFIX + name, DEFAULTS[name])
         try:
-            # In a mapping, from which `omit` is left out since ansible-core 2.19; by itself it would be an error.
-            # Templates in the value, and texts from Vault, may be evaluated only when they are read.
-            values[name] = plain_setting(template({name: written}).get(name, DEFAULTS[name]), name)
-        except Exception as error:  # whatever a template of the user's raises
+            values[name] = value_of(name, variables, template)
+        except Exception as error:  # any error of a user's template
             wrong.append(settings.PREFIX + name + _why_unreadable(name, error))
             continue
+        written = variables.get(settings.PREFIX + name, DEFAULTS[name])
         variable = ENVIRONMENT.search(written) if values[name] == "" and _is_plain_text(written) else None
         if name in settings.SECRETS and variable:
             wrong.append(
@@ -211,7 +227,7 @@ def _is_plain_text(value: Any) -> bool:
 
 
 def _why_unreadable(name: str, error: Exception) -> str:
-    """Return why, as the end of a problem. Of a secret, nothing of what Ansible says is shown but a variable's name."""
+    """Return the reason as the end of a problem. For a secret, it shows at most a variable name from the message."""
     said = " ".join(str(error).split())
     if "decrypt" in said.lower():
         return " cannot be decrypted: give the right password of the vault, with --ask-vault-pass for example"

@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fits the text of a systemd unit to a host: without what its systemd does not know, and what the host refuses.
+"""Removes the settings from a systemd unit that a host's systemd does not know, or that the host refuses.
 
-systemd ignores a setting that it does not know, and logs ``Unknown lvalue`` each time it reads the unit. A value that
-it does not know can do more harm: before 239, ``SystemCallFilter=@system-service`` allows next to nothing, and the
-service can't start.
+systemd ignores an unknown setting, and logs ``Unknown lvalue`` each time it reads the unit. An unknown value can do
+more harm: before 239, ``SystemCallFilter=@system-service`` allows almost nothing, and the service can't start.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-# Parts of the sandbox that a host can refuse, usually a container: mounts and namespaces of the service's own, filters
-# of system calls, limits of capabilities.
+# Parts of the sandbox that a host can refuse, usually a container: the service's own mounts and namespaces, system call
+# filters, capability limits.
 NAMESPACES, SYSTEM_CALLS, CAPABILITIES = "namespaces", "system calls", "capabilities"
 ALWAYS = 0
 LAST = 1 << 30
 
 
 class Setting(NamedTuple):
-    """The first version of systemd that knows a setting, the part of the sandbox that it belongs to, the last version.
+    """A setting: the first version of systemd that knows it, its part of the sandbox, and the last version.
 
-    The versions are those of "Added in version" in the manual pages of systemd 257 (systemd.exec(5), systemd.unit(5),
-    systemd.service(5), systemd.timer(5), systemd.path(5)). The oldest of interest is 219, of Amazon Linux 2.
+    The versions come from "Added in version" in the manual pages of systemd 257 (systemd.exec(5), systemd.unit(5),
+    systemd.service(5), systemd.timer(5), systemd.path(5)). The oldest relevant version is 219, in Amazon Linux 2.
     """
 
     since: int
@@ -32,7 +31,7 @@ class Setting(NamedTuple):
     until: int = LAST
 
 
-# `Name`, or `Name=value` where a value came later than the setting.
+# `Name`, or `Name=value` if a value was added later than the setting.
 SETTINGS = {
     # [Unit] and [Install]
     "Description": Setting(ALWAYS),
@@ -58,6 +57,7 @@ SETTINGS = {
     "Environment": Setting(ALWAYS),
     "ExecStart": Setting(ALWAYS),
     "LimitCORE": Setting(ALWAYS),
+    "LogLevelMax": Setting(236),
     "NoNewPrivileges": Setting(187),
     "Restart": Setting(ALWAYS),
     "RestartPreventExitStatus": Setting(189),
@@ -93,14 +93,14 @@ SETTINGS = {
     "RestrictRealtime": Setting(231, SYSTEM_CALLS),
     "RestrictSUIDSGID": Setting(242, SYSTEM_CALLS),
     "SystemCallArchitectures": Setting(209, SYSTEM_CALLS),
-    # All filters begin with the group @system-service, which 239 brought.
+    # All our filters begin with the group @system-service, which was added in 239.
     "SystemCallErrorNumber": Setting(239, SYSTEM_CALLS),
     "SystemCallFilter": Setting(239, SYSTEM_CALLS),
 }
 
 
 def setting_of(line: str) -> Setting | None:
-    """Return what is known of the setting in a line of a unit, None if the line has none: a comment, or a section.
+    """Return the setting in a line of a unit, None if the line has none, such as a comment or a section.
 
     Raises KeyError for a setting that is not in the table.
     """
@@ -111,15 +111,15 @@ def setting_of(line: str) -> Setting | None:
 
 
 def fitted(text: str, version: int, without: Iterable[str] = ()) -> str:
-    """Return the text of a unit for a host. A comment stays as long as one of the settings below it does.
+    """Return the text of a unit for a host. A comment stays if at least one of the settings below it stays.
 
-    :param version: that of the host's systemd
+    :param version: the version of the host's systemd
     :param without: parts of the sandbox that the host refuses
     """
     refused = set(without)
     kept: list[str] = []
     comment: list[str] = []
-    has_left_out = False  # a setting, since the comment
+    has_left_out = False  # whether a setting was left out since the comment
     for line in text.splitlines():
         setting = setting_of(line)
         if line.startswith("#"):
@@ -129,14 +129,14 @@ def fitted(text: str, version: int, without: Iterable[str] = ()) -> str:
             has_left_out = True
         else:
             kept += comment if setting or not has_left_out else []
-            if line or kept[-1:] != [""]:  # no paragraph is left of two empty lines
+            if line or kept[-1:] != [""]:  # no two empty lines in a row
                 kept.append(line)
             comment, has_left_out = [], False
     return "\n".join(kept).rstrip("\n") + "\n"
 
 
 def sandbox(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the settings by which services are confined, in the order of their units, each of them once.
+    """Return the settings that confine services, in the order of the units, without duplicates.
 
     Each is a dictionary: setting (``ProtectHome=yes``), since (a version of systemd), part (of the sandbox).
     """

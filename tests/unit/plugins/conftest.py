@@ -1,21 +1,25 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shared by the tests of the plugins: imports from a plain checkout, known PAM stacks, and runs of a real module."""
+"""Fixtures of the plugins' tests: imports from a plain checkout, known PAM stacks, and runs of real modules."""
 
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No time limits, for busy machines, and the same examples in each run.
+settings.register_profile("plugins", derandomize=True, deadline=None, database=None)
+settings.load_profile("plugins")
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[2]
-# Makes ansible_collections.loginwatch.pam importable, wherever the checkout is and whatever its directory is called.
+# Makes ansible_collections.loginwatch.pam importable, whatever the checkout's path and name.
 _TREE = tempfile.TemporaryDirectory(prefix="loginwatch-tests-")
 _NAMESPACE = Path(_TREE.name, "ansible_collections", "loginwatch")
 _NAMESPACE.mkdir(parents=True)
@@ -51,57 +55,25 @@ def debian12():
     return load_stack("debian-12")
 
 
-# Starts modules, each in a process of its own: it forks. To start Python and to import Ansible's part takes most of the
-# time of a run, and is done once. A line says what to run, and one says how it has ended.
-STARTER = """
-import ansible.module_utils.basic, json, os, runpy, signal, site, sys
-for line in sys.stdin:
-    job = json.loads(line)
-    pid = os.fork()
-    if pid:
-        print(os.waitpid(pid, 0)[1], flush=True)
-        continue
-    for number, flags in enumerate((os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)):
-        os.dup2(os.open(job["streams"][number], flags, 0o600), number)
-    sys.stdin = open(0)
-    signal.alarm(job["seconds"])
-    os.chdir(job["directory"])
-    os.environ.clear()
-    os.environ.update(job["environment"])
-    sys.path[:] = job["path"]
-    site.execsitecustomize()
-    runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
-    break
+# What a module imports is compiled once: the byte code is kept in a directory of the tests.
+IMPORTS = """
+import ansible.module_utils.basic, site
+sys.dont_write_bytecode, sys.pycache_prefix = False, {!r}
 """
-MODULE_SECONDS = 120
 
 
 @pytest.fixture(scope="session")
-def start_module():
+def start_module(start_fork_server):
     """Run one of the collection's modules: start_module(name, input, directory) is status, output, errors."""
-    starter = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", STARTER], env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    imports = IMPORTS.format(str(Path(_TREE.name, "byte-code")))
+    server = start_fork_server(imports, "site.execsitecustomize()", environment)
 
     def start(name, text, directory):
-        with tempfile.TemporaryDirectory(dir=_TREE.name) as streams:
-            paths = [Path(streams, stream) for stream in ("input", "output", "errors")]
-            paths[0].write_text(text, encoding="utf-8")
-            job = {
-                "module": "ansible_collections.loginwatch.pam.plugins.modules." + name,
-                "streams": [str(path) for path in paths], "seconds": MODULE_SECONDS,
-                "directory": str(directory), "environment": dict(os.environ), "path": [_TREE.name, *sys.path],
-            }  # fmt: skip
-            starter.stdin.write(json.dumps(job) + "\n")
-            starter.stdin.flush()
-            status = starter.stdout.readline()
-            return int(status), paths[1].read_bytes(), paths[2].read_bytes()
+        module = "ansible_collections.loginwatch.pam.plugins.modules." + name
+        return server.run(module, [name], directory, dict(os.environ), text, [_TREE.name, *sys.path])
 
-    yield start
-    starter.stdin.close()
-    starter.wait()
-    starter.stdout.close()
+    return start
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ansible.release import __version__ as running
 
 PROJECT = Path(__file__).resolve().parents[3]
 README = (PROJECT / "README.md").read_text()
-# The lock of .dev/venv has a release of ansible-core for each Python; the one for Python 3.11 has to be old enough.
+# The lock of .dev/venv has a release of ansible-core for each Python. The one for Python 3.11 must be old enough.
 LOCKS = {
     "oldest": PROJECT / "tests" / "oldest_ansible" / "requirements.txt",
     "usual": PROJECT / "requirements.txt",
@@ -27,7 +27,7 @@ def minor(version):
 
 
 def locked(name):
-    """The versions that a lock names, without the last number, the oldest first."""
+    """Return the versions in a lock, without the last number, the oldest first."""
     return [minor(version) for version in re.findall(r"^ansible-core==(\S+)", LOCKS[name].read_text(), re.MULTILINE)]
 
 
@@ -51,7 +51,7 @@ def test_the_one_that_runs_is_one_of_them():
 
 
 def supported():
-    """What the README says: the oldest Python of a host by the version of ansible-core."""
+    """Return the README's oldest Python of a host, by the version of ansible-core."""
     (sentence,) = re.findall(r"as far as your ansible-core supports them: ([^:]+?)\.\n", README)
     parts = re.findall(r"(2\.\d+(?: and 2\.\d+)?)\s+supports? (3\.\d+)", sentence)
     return {core: python for cores, python in parts for core in cores.split(" and ")}
@@ -59,7 +59,7 @@ def supported():
 
 def test_the_readme_says_which_pythons_of_hosts_this_one_takes():
     source = Path(basic.__file__).read_text()
-    # As 2.16 has it, and as later ones do.
+    # As in 2.16, and as in later versions.
     found = re.search(r"^_PY3_MIN = sys\.version_info >= \((\d+), (\d+)\)|^_PY_MIN = \((\d+), (\d+)\)", source, re.M)
     assert supported()[minor(running)] == ".".join(filter(None, found.groups()))
 

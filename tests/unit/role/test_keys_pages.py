@@ -2,12 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report of the keys of a fleet: its table, page, CSV, JSON and map are whole, and what users write stays text."""
+"""The report of a fleet's keys: its table, page, CSV, JSON and map are complete, and users' texts stay text."""
 
 import csv
 import json
-import os
-import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[3]
-# Stands in for authorized_key_info: returns what a file says of its host.
+# Stands in for authorized_key_info: returns the contents of a file about its host.
 MODULE = """
 import json
 from ansible.module_utils.basic import AnsibleModule
@@ -68,8 +66,8 @@ PEOPLE = {fingerprint("a"): "Ada Lovelace"}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Run the report once; return its output and its directory."""
+def run(tmp_path_factory, ansible):
+    """Run the report once. Return its output and its directory."""
     directory = tmp_path_factory.mktemp("keys")
     (directory / "library").mkdir()
     (directory / "library" / "stand_in.py").write_text(MODULE)
@@ -86,20 +84,14 @@ def run(tmp_path_factory):
         {"ansible.builtin.include_tasks": str(PROJECT / "playbooks" / "tasks" / "report_keys.yml"), "run_once": True},
     ]
     (directory / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    # Ansible looks for templates beside the playbook, where keys.yml has them.
+    # Ansible looks for templates next to the playbook, where keys.yml has them.
     (directory / "templates").symlink_to(PROJECT / "playbooks" / "templates")
     variables = {
         "keys_report": f"{directory}/report", "ssh_login_notify_people": PEOPLE, "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
     }  # fmt: skip
-    done = subprocess.run(  # noqa: S603
-        [
-            Path(sys.executable).with_name("ansible-playbook"), directory / "play.yml", "-i", ",".join(FLEET) + ",",
-            "-e", json.dumps(variables),
-        ],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections"), "COLUMNS": "500"},
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    words = (directory / "play.yml", "-i", ",".join(FLEET) + ",", "-e", json.dumps(variables))
+    done = ansible("ansible-playbook", *words, COLUMNS="500")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout, directory / "report"
 
@@ -108,10 +100,10 @@ def test_the_table_says_whose_each_key_is_what_it_opens_and_when_it_was_used(run
     table = run[0].partition("TASK [Show the keys]")[2].partition("TASK [")[0]
     for line in (
         f'"{fingerprint("a")}  ED25519 256",', "  Ada Lovelace · comment: ada@laptop", "  opens deploy on web-1, web-2",
-        "  no map knows it; comment: =HYPERLINK(1)", "  refused: deploy on web-1: it is revoked (RevokedKeys)",
+        "  owner unknown; comment: =HYPERLINK(1)", "  refused: deploy on web-1: it is revoked (RevokedKeys)",
         f"{fingerprint('z')}  ED25519 256  authority", "  last used 2025-11-24", "/f line 3: its key is damaged",
         "hostile: failed: Its list of keys could not be understood: fingerprint is none.",
-        "8 keys on 2 of 3 hosts: 7 that no map knows, 5 not used for 90 days, 1 that sshd refuses.",
+        "8 keys on 2 of 3 hosts: 7 with an unknown owner, 5 not used for 90 days, 1 refused by sshd.",
     ):  # fmt: skip
         assert line in table, table
     assert "42055007" not in run[0]
@@ -160,7 +152,7 @@ def test_the_map_can_be_pasted_and_says_that_its_names_are_hints(run):
         fingerprint("f"): "x\"\\n  \"SHA256:g\": 'Root'  # &anchor (by its comment)",
     }  # fmt: skip
     assert f'# "{fingerprint("d")}": "it has no comment"' in text
-    assert "which the owner of the account can write as they like" in text
+    assert "which the owner of the account can choose freely" in text
 
 
 def test_only_its_owner_can_read_it(run):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever login shell Ansible's user has, it hands the playbooks' raw commands to sh as they are."""
+"""Any login shell of Ansible's user passes the playbooks' raw commands to sh unchanged."""
 
 import itertools
 import shlex
@@ -13,9 +13,11 @@ import jinja2
 import pytest
 import yaml
 
+# This does not depend on the version of Ansible.
+pytestmark = pytest.mark.whole
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
-# What the commands are made from, with what somebody's names may hold.
+# The variables in the commands, with hostile characters.
 VALUES = {
     "deploy_program": "/usr/local/bin/ssh-login-notify",
     "deploy_configuration": "/usr/local/etc/ssh-notify.conf",
@@ -27,7 +29,7 @@ VALUES = {
 
 
 def raw_commands():
-    """The text of each raw task of the playbooks, by file and task."""
+    """Return the text of each raw task of the playbooks, by file and task."""
     for path in sorted(PLAYBOOKS.glob("**/*.yml")):
         waiting = [yaml.safe_load(path.read_text(encoding="utf-8"))]
         while waiting:
@@ -53,7 +55,7 @@ def test_the_commands_exist():
 
 @pytest.mark.parametrize("text", list(raw_commands()))
 def test_every_login_shell_hands_it_to_sh_as_it_is(environment, tmp_path, text):
-    """Twice, as with sudo: tcsh looks for history behind "!", fish for escapes behind a backslash."""
+    """Twice, as with sudo. tcsh expands "!" from the history, and fish interprets backslash escapes."""
     command = environment.from_string(text).render(**VALUES)
     stub = tmp_path / "sh"
     stub.write_text('#!/bin/sh\nprintf %s "$2"\n')

@@ -5,16 +5,13 @@
 """Which connections count as a login that can be proven. The proof itself is tested in molecule/fleet."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 
 
-def test_without_ssh_between_the_operators_own_login_is_not_taken_for_ansibles(tmp_path):
-    """The user who runs Ansible on the host itself may have logged in by SSH, perhaps before the notifier existed."""
+def test_without_ssh_between_the_operators_own_login_is_not_taken_for_ansibles(tmp_path, ansible):
+    """The user who runs Ansible on the host itself can have logged in by SSH, perhaps before the notifier existed."""
     play = [
         {
             "hosts": "all",
@@ -29,15 +26,8 @@ def test_without_ssh_between_the_operators_own_login_is_not_taken_for_ansibles(t
     ]
     path = tmp_path / "play.yml"
     path.write_text(json.dumps(play))
-    ansible = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(  # noqa: S603
-        [ansible, "-i", "here,", "-c", "local", path],
-        env={**os.environ, "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    connection = "192.0.2.1 50000 192.0.2.2 22"
+    done = ansible("ansible-playbook", "-i", "here,", "-c", "local", path, SSH_CONNECTION=connection)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Ansible does not reach here by SSH, so no login can be tried" in done.stdout
     assert "Log in again" in done.stdout

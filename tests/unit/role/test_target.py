@@ -5,29 +5,25 @@
 """Which hosts a playbook runs on, for each `target` and inventory."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ["deploy", "verify", "safety_valve", "rotate_webhook", "remove"]
-# Those that take something away.
+# Playbooks that remove something.
 TAKING_AWAY = ["safety_valve", "remove"]
 FLEET = "web-1,web-2,db"
 
 
-def run(*words):
-    """Run ansible-playbook; return the exit code and the output."""
-    done = subprocess.run(  # noqa: S603
-        [str(Path(sys.executable).with_name("ansible-playbook")), *words],
-        env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(PROJECT / ".dev" / "collections")),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout
+@pytest.fixture(scope="module")
+def run(ansible):
+    """Run ansible-playbook. Return the exit code and the output: run("PLAYBOOK", …)."""
+
+    def run(*words):
+        done = ansible("ansible-playbook", *words)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
 
 
 def hosts(output):
@@ -39,7 +35,7 @@ def names(playbooks):
     return [f"loginwatch.pam.{playbook}" for playbook in playbooks]
 
 
-# All playbooks in one run, since each start takes half a second.
+# All playbooks in one run, because each start takes half a second.
 @pytest.mark.parametrize(
     ("target", "chosen"),
     [
@@ -50,7 +46,7 @@ def names(playbooks):
         (["web-1", "db"], {"web-1", "db"}),
     ],
 )
-def test_the_target_is_any_pattern_of_the_inventory(target, chosen):
+def test_the_target_is_any_pattern_of_the_inventory(run, target, chosen):
     extra = [] if target is None else ["-e", json.dumps({"target": target})]
     playbooks = [playbook for playbook in PLAYBOOKS if target is not None or playbook not in TAKING_AWAY]
     code, output = run(*names(playbooks), "-i", FLEET, "--list-hosts", *extra)
@@ -61,15 +57,15 @@ def test_the_target_is_any_pattern_of_the_inventory(target, chosen):
 
 
 @pytest.mark.parametrize("playbook", TAKING_AWAY)
-def test_what_takes_something_away_needs_a_target(playbook):
+def test_what_takes_something_away_needs_a_target(run, playbook):
     code, output = run(*names([playbook]), "-i", FLEET, "--list-hosts")
     assert code != 0
     assert "This playbook needs a target: name the hosts with -e target=PATTERN" in output
 
 
-# What all of them read does the rest, and this shows that `keys` reads it.
+# A shared file does the rest, and this shows that `keys` uses it.
 @pytest.mark.parametrize("playbook", [*PLAYBOOKS, "keys"])
-def test_a_misspelled_target_is_not_taken_for_all_hosts(playbook):
+def test_a_misspelled_target_is_not_taken_for_all_hosts(run, playbook):
     code, output = run(*names([playbook]), "-i", FLEET, "--list-hosts", "-e", "traget=web-1")
     assert code != 0
     assert "Nothing was changed. traget is not a variable of this playbook: write target." in " ".join(output.split())
@@ -79,7 +75,7 @@ def test_a_misspelled_target_is_not_taken_for_all_hosts(playbook):
 WRONG = ("-i", FLEET, "-e", "target=wbe")
 
 
-# The pattern is worked out by what all of them include (playbooks/vars/target.yml), so one shows each way to nobody.
+# A shared file (playbooks/vars/target.yml) builds the pattern, so one playbook shows each way to an empty target.
 @pytest.mark.parametrize(
     ("playbook", "options"),
     [
@@ -88,21 +84,21 @@ WRONG = ("-i", FLEET, "-e", "target=wbe")
         ("deploy", ("-i", "/nonexistent", "-e", "target=all")),
     ],
 )
-def test_nobody_is_not_taken_for_a_fleet_on_which_all_is_well(playbook, options):
+def test_nobody_is_not_taken_for_a_fleet_on_which_all_is_well(run, playbook, options):
     code, output = run(*names([playbook]), *options)
     assert code != 0
     assert re.search("no host in this inventory matches (wbe|web-1|all)", output)
 
 
 @pytest.mark.parametrize("empty", ["", ",", None, []])
-def test_an_empty_target_is_not_taken_for_all_hosts(empty):
+def test_an_empty_target_is_not_taken_for_all_hosts(run, empty):
     """`-e target=$GROUP`, where the variable is not set."""
     code, output = run("loginwatch.pam.deploy", "-i", FLEET, "--list-hosts", "-e", json.dumps({"target": empty}))
     assert code != 0
     assert "Nothing was changed. The target is empty: name the hosts with -e target=PATTERN" in " ".join(output.split())
 
 
-def test_a_site_s_own_playbook_can_be_checked_without_an_inventory(tmp_path):
+def test_a_site_s_own_playbook_can_be_checked_without_an_inventory(run, tmp_path):
     site = tmp_path / "site.yml"
     deploy = {"ansible.builtin.import_playbook": "loginwatch.pam.deploy", "vars": {"target": "web"}}
     site.write_text(json.dumps([deploy]))

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+# This does not depend on the version of Ansible.
+pytestmark = pytest.mark.whole
 PROJECT = Path(__file__).resolve().parents[3]
 SPECIFICATION = "roles/ssh_login_notify/meta/argument_specs.yml"
 SUPPORT = "tests/support.yml"
@@ -107,7 +109,7 @@ def test_a_host_of_a_scenario_is_in_the_readme(checkout):
 
 
 def test_a_run_notes_its_date(checkout):
-    """./dev test enforcing does, when it has passed."""
+    """`./dev test enforcing` does so when it has passed."""
     source = (PROJECT / "tools" / "enforcing.py").read_text(encoding="utf-8")
     (host,) = re.findall(r'^HOST = "(.*)"$', source, re.MULTILINE)
     assert note(checkout, host, "2031-01-02") == 0

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role says the same thing everywhere: in its defaults, its argument specification, its README and its files."""
+"""The role is consistent: its defaults, its argument specification, its README and its files."""
 
 import ast
 import functools
@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.loginwatch.pam.plugins.module_utils import login_rules
+from ansible_collections.loginwatch.pam.plugins.modules import preflight
 
+# This does not depend on the version of Ansible.
+pytestmark = pytest.mark.whole
 PROJECT = Path(__file__).resolve().parents[3]
 ROLE = PROJECT / "roles" / "ssh_login_notify"
 PREFIX = "ssh_login_notify_"
@@ -44,6 +47,12 @@ def test_a_default_is_the_one_that_the_specification_documents(name):
 
 
 @pytest.mark.parametrize("name", sorted(defaults()))
+def test_a_text_that_is_empty_by_default_can_be_null(name):
+    """ansible-core up to 2.18 refuses null for an option that has a type and a default."""
+    assert options()[name]["type"] == "raw" or options()[name].get("default") != ""
+
+
+@pytest.mark.parametrize("name", sorted(defaults()))
 def test_the_line_above_a_default_says_why_one_would_change_it(name):
     lines = (ROLE / "defaults" / "main.yml").read_text(encoding="utf-8").splitlines()
     number = next(number for number, line in enumerate(lines) if line.startswith(name + ":"))
@@ -57,7 +66,7 @@ def test_the_readme_has_a_row_for_the_variable(name):
 
 
 def repeated_keys(node):
-    """Yield the keys that a mapping in YAML has twice, also by a merge, for which Ansible prints a warning."""
+    """Yield the duplicate keys of a YAML mapping, also from a merge. Ansible prints a warning about them."""
     if isinstance(node, yaml.MappingNode):
         merged = [entry for key, value in node.value if key.value == "<<" for entry, _value in value.value]
         names = [key.value for key in [*(key for key, _value in node.value), *merged]]
@@ -86,7 +95,7 @@ def constants(module, *names):
 
 
 def registered(tasks):
-    """Yield the names that tasks register, those in blocks among them."""
+    """Yield the names that tasks register, including tasks in blocks."""
     for task in tasks:
         yield from [task["register"]] if "register" in task else []
         for part in ("block", "rescue", "always"):
@@ -104,6 +113,15 @@ def test_what_tasks_register_is_private_or_documented_for_playbooks():
     assert [name for name in public if f"`{name}`" not in readme] == []
 
 
+def test_the_module_documents_each_fact_that_the_role_reads():
+    files = [*ROLE.glob("tasks/*.yml"), *ROLE.glob("templates/*.j2"), *PROJECT.glob("playbooks/**/*.*")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    of_ansible = {"msg", "unreachable"}
+    read = set(re.findall(rf"\b{PREFIX}host\.(\w+)", text)) - of_ansible
+    assert len(read) > 20
+    assert read <= set(yaml.safe_load(preflight.RETURN))
+
+
 def test_nothing_that_is_checked_against_a_type_or_a_choice_can_print_the_webhook():
     webhook = options()[PREFIX + "webhook_url"]
     assert webhook["type"] == "raw"
@@ -111,7 +129,7 @@ def test_nothing_that_is_checked_against_a_type_or_a_choice_can_print_the_webhoo
 
 
 def test_a_webhook_in_vault_passes_the_check_of_every_ansible_core():
-    """Up to 2.18, `no_log` ends with "Unknown parameter type" when the value is a `!vault` of its own."""
+    """Up to 2.18, `no_log` fails with "Unknown parameter type" if the value is itself `!vault`."""
     assert "no_log" not in options()[PREFIX + "webhook_url"]
 
 
@@ -120,23 +138,22 @@ def test_the_configuration_has_what_the_notifier_reads():
     of_notifier, of_role = constants("settings.py", "DEFAULTS", "ROLE_DEFAULTS")
     private = load("vars/main.yml")
     assert private["__ssh_login_notify_configuration"] == path
-    wanted = {name: f"{{{{ {PREFIX}{name} | loginwatch.pam.setting('{name}') }}}}" for name in of_notifier}
-    assert private["__ssh_login_notify_settings"] == wanted
+    assert private["__ssh_login_notify_configuration_text"] == "{{ lookup('loginwatch.pam.configuration') }}"
     assert {PREFIX + name: value for name, value in {**of_notifier, **of_role}.items()} == defaults()
     assert sorted(options()[PREFIX + "ignore"]["options"]) == sorted(login_rules.KEYS)
     assert sorted(options()[PREFIX + "mentions"]["options"]) == sorted([*login_rules.KEYS, login_rules.MENTION])
 
 
 def test_tasks_and_templates_read_a_setting_as_its_user_meant_it():
-    """Not the variable itself, which may be `omit`, null or the text "no"."""
+    """Not the variable itself, which can be `omit`, null or the text "no"."""
     private = load("vars/main.yml")
     names = {name[len(PREFIX) :] for name in defaults()}
     read = {name[len("__" + PREFIX) :] for name in private} & names
-    wanted = {name: f"{{{{ {PREFIX}{name} | loginwatch.pam.setting('{name}') }}}}" for name in read}
+    wanted = {name: f"{{{{ lookup('loginwatch.pam.setting', '{name}') }}}}" for name in read}
     assert {name: private["__" + PREFIX + name] for name in read} == wanted
     pattern = re.compile(rf"(?<![\w.]){PREFIX}({'|'.join(sorted(names, key=len, reverse=True))})\b")
-    # What is in a message, or sets a variable, is no expression.
-    prose = re.compile(rf"^\s*#|add the command to {PREFIX}|run the role again with {PREFIX}")
+    # A message or an assignment is no expression.
+    prose = re.compile(rf"^\s*#|(add the command to|set|run the role again with) {PREFIX}")
     direct = [
         f"{path.name}: {line.strip()}"
         for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("templates/*.j2")]
@@ -165,22 +182,20 @@ def test_whether_a_vendors_pam_file_is_copied_is_the_users_decision():
         for task in [*tasks, *(inner for outer in tasks for inner in outer.get("block", []))]:
             if "loginwatch.pam.pam_exec_line" in task:
                 given[task["name"]] = task["loginwatch.pam.pam_exec_line"]["copy_vendor"]
-    assert len(given) == 4
+    assert len(given) == 3
     assert set(given.values()) == {"{{ __ssh_login_notify_copy_vendor_pam }}"}
-    refusal = (PROJECT / "plugins" / "module_utils" / "_pam_exec_line.py").read_text(encoding="utf-8")
+    refusal = (PROJECT / "files" / "ssh_login_notify" / "pam_line.py").read_text(encoding="utf-8")
     assert PREFIX + "copy_vendor_pam" in refusal
 
 
 def test_all_modules_are_installed_those_of_sub_packages_too():
-    """The preflight alone stays behind: it runs before anything is installed."""
-    package = PROJECT / "files" / "ssh_login_notify"
-    globs = re.findall(r"'ssh_login_notify/([a-z_/]*\*[.]py)'", load("vars/main.yml")["__ssh_login_notify_modules"])
-    installed = {path for pattern in globs for path in package.glob(pattern)}
-    assert sorted(set(package.rglob("*.py")) - installed) == []
+    """Only the preflight is excluded, because it runs before anything is installed."""
+    package = load("vars/main.yml")["__ssh_login_notify_package"]
+    assert (package["src"], package["exclude"]) == ("ssh_login_notify", ["pam_line.py", "preflight.py"])
 
 
 def test_a_python_is_tried_for_all_that_the_notifier_imports():
-    """What only some channels import stops no host that has others: `ssh-login-notify check` tries that."""
+    """Imports of only some channels must not stop a host with others: `ssh-login-notify check` tests those."""
     imported = set()
     package = PROJECT / "files" / "ssh_login_notify"
     some = {path for path in package.glob("channels/*.py") if path.stem not in ("__init__", "slack")}

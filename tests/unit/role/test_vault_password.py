@@ -1,53 +1,44 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Without the right password of a real vault, a roll-out ends before a host is touched, and a removal needs none."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Without a real vault's password, a roll-out ends before it contacts a host, and a removal needs none."""
 
 import pytest
 import yaml
 
-PROJECT = Path(__file__).resolve().parents[3]
-BIN = Path(sys.executable).parent
 SECRET = "not-a-real-secret"  # noqa: S105
-# Nobody is there (RFC 5737).
+# An address that never answers (RFC 5737).
 HOST = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1 -o ConnectionAttempts=1"}
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, ansible):
     """Run a playbook with a webhook and a channel's URL in the vault: run("deploy", password="…").
 
-    Returns its code and its output.
+    Returns its exit code and its output.
     """
+    directory = tmp_path_factory.mktemp("vault")
     for name in ("right", "wrong"):
-        (tmp_path / name).write_text(f"the-{name}-one")
+        (directory / name).write_text(f"the-{name}-one")
     webhook, url = (
-        subprocess.run(  # noqa: S603
-            [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", tmp_path / "right",
-             "--name", name, "https://hooks.slack.example/services/T0/B0/" + SECRET],
-            capture_output=True, text=True, check=True, timeout=60,
+        ansible(
+            "ansible-vault", "encrypt_string", "--vault-password-file", directory / "right", "--name", name,
+            "https://hooks.slack.example/services/T0/B0/" + SECRET,
         ).stdout
         for name in ("ssh_login_notify_webhook_url", "url")
     )  # fmt: skip
-    (tmp_path / "group_vars").mkdir()
+    (directory / "group_vars").mkdir()
     channels = f"\nssh_login_notify_channels:\n  - name: ops\n    kind: discord\n    {url}"
-    (tmp_path / "group_vars" / "all.yml").write_text(webhook + channels)
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"web": HOST}}}))
+    (directory / "group_vars" / "all.yml").write_text(webhook + channels)
+    (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"web": HOST}}}))
 
     def played(playbook, password):
-        done = subprocess.run(  # noqa: S603
-            [BIN / "ansible-playbook", "-i", tmp_path / "hosts.yml", "-e", "target=web", f"loginwatch.pam.{playbook}",
-             *(["--vault-password-file", tmp_path / password] if password else [])],
-            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / "collections")},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert SECRET not in done.stdout
-        return done.returncode, " ".join(done.stdout.split())
+        options = ["--vault-password-file", directory / password] if password else []
+        playbook = f"loginwatch.pam.{playbook}"
+        done = ansible("ansible-playbook", "-i", directory / "hosts.yml", "-e", "target=web", playbook, *options)
+        output = done.stdout + done.stderr
+        assert SECRET not in output
+        return done.returncode, " ".join(output.split())
 
     return played
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""csv_text: a spreadsheet takes nothing in it for a formula, and every reader of CSV gets the rows back."""
+"""csv_text: a spreadsheet finds no formula in it, and every reader of CSV gets the same rows back."""
 
 import csv
 import io

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""failure_reason: the message of the failed task, not only that it failed."""
+"""failure_reason: the message of the failed task, not only the fact that it failed."""
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.filter.failure_reason import FilterModule, failure_reason
 
 CODE = "non-zero return code"
-# `raw` gets a terminal from ssh, which then writes only its own words to stderr.
+# `raw` gets a terminal from ssh, which then writes only its own messages to stderr.
 SSH = (
     "Warning: Permanently added '192.0.2.1' (ED25519) to the list of known hosts.\r\n"
     "** WARNING: connection is not using a post-quantum key exchange algorithm.\n"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fleet_report: one record of each host, whatever is known of it."""
+"""fleet_report: one record for each host, however little is known about it."""
 
 import json
 
@@ -22,7 +22,7 @@ REACHED = {"unreachable": False}
 
 
 def known(login=0, failure=None, **status):
-    """What verify knows of a host that answered; login: the exit code of the login, None for none."""
+    """Return verify's facts about a host that answered. login: the exit code of the login, or None without one."""
     variables = {"ssh_login_notify_host": REACHED, "verify_status": {"stdout": json.dumps(dict(STATUS, **status))}}
     if login is not None:
         variables["prove_login"] = {"rc": login}
@@ -46,11 +46,22 @@ def test_a_host_that_is_well():
         "last_delivery": 1763884862.5,
         "waiting": 0,
         "failed": 0,
+        "complete_since": None,
+        "missed": None,
+        "last_missed": None,
+        "not_proven": "",
         "real_login": "delivered",
         "problems": [],
         "channels": [],
         "sandbox_without": [],
     }
+
+
+def test_its_completeness_is_in_the_report():
+    completeness = {"complete_since": 1763884000.5, "missed": 1, "last_missed": 1763884000.5, "gaps": []}
+    found = record(known(completeness=completeness))
+    assert (found["complete_since"], found["missed"], found["not_proven"]) == (1763884000.5, 1, "")
+    assert found["last_missed"] == 1763884000.5
 
 
 def test_its_channels_are_in_the_report():
@@ -89,7 +100,7 @@ def test_a_login_that_was_not_identified_was_not_tried(login):
 
 @pytest.mark.parametrize("rule", [2, "2"])
 def test_a_login_that_a_rule_matches_is_no_failure(rule):
-    """Up to ansible-core 2.18 a fact that is a template by itself is text."""
+    """Up to ansible-core 2.18 a fact that consists of one template is text."""
     found = record(dict(known(), prove_rule=rule))
     assert (found["state"], found["real_login"], found["problems"]) == ("ok", "ignored by rule 2", [])
     assert record(dict(known(), prove_rule=0))["real_login"] == "delivered"
@@ -143,6 +154,17 @@ def test_the_worst_comes_first_and_equals_keep_the_order_of_the_inventory():
     ]  # fmt: skip
 
 
+def test_hosts_that_missed_a_login_are_counted_and_not_their_logins():
+    completeness = {"complete_since": 1763884000.5, "gaps": []}
+    variables = {
+        str(missed): known(completeness=dict(completeness, missed=missed, last_missed=missed * 100.0))
+        for missed in (0, 7, 1)
+    }
+    variables.update(old=known(), new=known(completeness={}))
+    found = fleet_report(list(variables), variables, list(variables))
+    assert (found["missed_hosts"], found["last_missed"]) == (2, 700.0)
+
+
 def test_a_state_that_does_not_occur_is_not_counted():
     assert fleet_report(["a"], {"a": known()}, ["a"])["states"] == {"ok": 1}
-    assert fleet_report([], {}, []) == {"states": {}, "hosts": []}
+    assert fleet_report([], {}, []) == {"states": {}, "missed_hosts": 0, "last_missed": None, "hosts": []}

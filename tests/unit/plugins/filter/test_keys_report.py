@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""keys_report: what each key opens, whose it is, and what is known of its use; and no host spoils it for the others."""
+"""keys_report: what each key opens, its owner and its known use. A damaged host does not affect the others."""
 
 import json
 
@@ -25,7 +25,7 @@ def fingerprint(letter):
 
 
 def key(letter="a", user="deploy", **changes):
-    """A row of authorized_key_info."""
+    """Return a row of authorized_key_info."""
     return {
         "user": user, "uid": 1000, "file": f"/home/{user}/.ssh/authorized_keys", "line": 1, "kind": "key", "bits": 256,
         "type": "ED25519", "fingerprint": fingerprint(letter), "comment": "", "options": [], "principals": [],
@@ -38,7 +38,7 @@ def used(letter, last, user="deploy", first=0):
 
 
 def host(*keys, people=None, memory=None, since=0.0, **found):
-    """What keys.yml knows of a host; memory: None where the notifier has none."""
+    """Return the facts of keys.yml about a host. memory: None if the notifier has none."""
     status = {"state": "ok"} if memory is None else {"state": "ok", "keys": memory, "keys_since": since}
     answer = {"authorized_keys": list(keys), "malformed": [], "files": [], "notes": [], "accounts": 3, **found}
     known = {"keys_found": answer, "keys_status": {"stdout": json.dumps(status)}}

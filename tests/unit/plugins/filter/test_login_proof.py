@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""login_proof: only the alert of exactly this login proves anything, and a rule that matches it ends the wait."""
+"""login_proof: only the alert of exactly this login is a proof, and a rule that matches the login ends the wait."""
 
 import json
 
@@ -65,7 +65,7 @@ def login_of(connection, clock=str(CLOCK)):
     return {"rc": 0, "stdout_lines": ["Welcome", clock, connection]}
 
 
-# The connection in the session, and the origin in the alert, where sshd tells PAM no port.
+# The connection in the session and the origin in the alert, if sshd passes no port to PAM.
 PORTLESS = [
     ("192.0.2.1 50001 192.0.2.2 22", "192.0.2.1 (by PAM_RHOST, port not known)"),
     ("192.0.2.1 50001 192.0.2.2 22", "ada.example.net (by PAM_RHOST, port not known)"),

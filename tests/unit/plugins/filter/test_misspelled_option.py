@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""misspelled_option: which names are taken for a misspelled variable of the playbooks."""
+"""misspelled_option: which names count as a misspelled variable of the playbooks."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""proof_summary: one sentence, which counts no host that has proven nothing."""
+"""proof_summary: one sentence, which counts only hosts with a proof."""
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.filter.proof_summary import FilterModule, proof_summary

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""status_report: no answer of a host, however damaged, can spoil the report of a fleet."""
+"""status_report: no answer of a host, however damaged, breaks the report of a fleet."""
 
 import copy
 import json
@@ -29,6 +29,9 @@ STATUS = {
         "chat": {"kind": "discord", "host": "x", "waiting": 2, "failed": 1, "problems": ["1 alert was refused"]},
         "ops": {"kind": "email", "host": "x", "waiting": 0, "failed": 0, "problems": []},
     },
+    "completeness": {
+        "complete_since": 1763884000.5, "missed": 3, "last_missed": 1763884000.5, "gaps": [], "accepted": 412,
+    },
     "version": "0.1.0",
     "state": "critical",
 }
@@ -45,6 +48,10 @@ def test_a_status_is_taken_as_it_is():
         "last_delivery": 1763884862.5,
         "waiting": 2,
         "failed": 1,
+        "complete_since": 1763884000.5,
+        "missed": 3,
+        "last_missed": 1763884000.5,
+        "not_proven": "",
         "problems": STATUS["problems"],
         "sandbox_without": ["namespaces"],
         "channels": [
@@ -74,6 +81,40 @@ def test_an_older_notifier_leaves_out_what_came_later(missing, key):
 @pytest.mark.parametrize("parts", ["namespaces", [1], ["namespaces"] * 11])
 def test_a_sandbox_that_no_notifier_describes_is_not_understood(parts):
     assert not status_report(json.dumps(dict(STATUS, sandbox_without=parts)))["understood"]
+
+
+COMPLETENESS = STATUS["completeness"]
+
+
+@pytest.mark.parametrize(
+    "completeness",
+    ["x", {"missed": 1}, dict(COMPLETENESS, missed=-1), dict(COMPLETENESS, missed=True), dict(COMPLETENESS, gaps="x"),
+     dict(COMPLETENESS, gaps=[1]), dict(COMPLETENESS, complete_since="x"), dict(COMPLETENESS, complete_since=1e300),
+     dict(COMPLETENESS, last_missed="x"), dict(COMPLETENESS, last_missed=-1.0)],
+)  # fmt: skip
+def test_a_completeness_that_no_notifier_describes_is_not_understood(completeness):
+    assert not status_report(json.dumps(dict(STATUS, completeness=completeness)))["understood"]
+
+
+@pytest.mark.parametrize(
+    ("completeness", "since", "missed", "why"),
+    [
+        ({}, None, None, "nothing is compared yet"), (None, None, None, ""),
+        (dict(COMPLETENESS, gaps=["the journal begins at\n10:00", "x"]), None, 3, "the journal begins at\\n10:00"),
+    ],
+)  # fmt: skip
+def test_what_is_not_proven_is_not_called_complete(completeness, since, missed, why):
+    status = dict(STATUS, completeness=completeness)
+    if completeness is None:
+        del status["completeness"]
+    report = status_report(json.dumps(status))
+    assert report["understood"]
+    assert (report["complete_since"], report["missed"], report["not_proven"]) == (since, missed, why)
+
+
+def test_without_a_missed_login_there_is_no_time_of_the_last_one():
+    status = dict(STATUS, completeness=dict(COMPLETENESS, missed=0, last_missed=0.0))
+    assert status_report(json.dumps(status))["last_missed"] is None
 
 
 CHANNEL = STATUS["channels"]["ops"]
@@ -114,13 +155,14 @@ def used(report):
     assert isinstance(report["understood"], bool)
     assert report["understood"] is (report["fault"] == "")
     assert report["state"] in ("ok", "warning", "critical", "unknown")
-    if report["last_delivery"] is not None:
-        datetime.fromtimestamp(report["last_delivery"], timezone.utc).strftime("%Y-%m-%d %H:%M")
-    for name in ("waiting", "failed"):
+    for name in ("last_delivery", "complete_since", "last_missed"):
+        if report[name] is not None:
+            datetime.fromtimestamp(report[name], timezone.utc).strftime("%Y-%m-%d %H:%M")
+    for name in ("waiting", "failed", "missed"):
         assert report[name] is None or type(report[name]) is int
     assert all(type(channel[count]) is int for channel in report["channels"] for count in ("waiting", "failed"))
     texts = [channel[name] for channel in report["channels"] for name in ("name", "kind")]
-    texts += [report["version"], report["label"], report["fault"], *report["problems"]]
+    texts += [report["version"], report["label"], report["fault"], report["not_proven"], *report["problems"]]
     texts += [login["from"] for login in [*report["deliveries"], *report["ignored"], *report["folded"]]]
     assert all(type(login["time"]) is float for login in [*report["deliveries"], *report["ignored"], *report["folded"]])
     assert all(type(login["rule"]) is int for login in report["ignored"])
@@ -151,6 +193,7 @@ def test_no_missing_key_spoils_it(name):
         "recent_folded",
         "sandbox_without",
         "channels",
+        "completeness",
         "version",
     )
     assert report["understood"] is (name in used_by_nobody)

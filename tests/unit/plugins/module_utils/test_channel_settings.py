@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""channel_settings: what is refused of an entry of `channels`, with its name and what to do, and without a secret."""
+"""channel_settings: problems of an entry of `channels`, with its name and what to do, and without a secret."""
 
 import copy
 import itertools
@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.loginwatch.pam.plugins.module_utils import channel_settings, settings
 
 PROJECT = Path(__file__).resolve().parents[4]
-# Each is in a value that a problem may be about.
+# Part of each value that a problem can quote.
 SECRET = "not-a-real-secret"  # noqa: S105
 SIGNING_KEY = "whsec_" + "bm90LWEtcmVhbC1zZWNyZXQtYXQtYWxs" * 2
 PAGERDUTY_KEY = "notarealsecretnotarealsecret0000"
@@ -36,7 +36,7 @@ GOOD = {
     },
     "command": {"command": ["/usr/bin/logger", "-t", "logins"], "timeout": 5},
 }  # fmt: skip
-# One of each type of YAML, each with a secret where one has room.
+# One value of each YAML type, with a secret if there is room.
 TYPES = ["text with " + SECRET + "\n", 123456, True, 1.5, [SECRET], {SECRET: SECRET}]
 
 
@@ -138,11 +138,11 @@ def test_a_key_that_the_kind_does_not_have_is_refused_and_shown_only_if_it_is_no
 
 @pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind in GOOD for key in channel_settings.KINDS[kind]])
 def test_a_value_of_the_wrong_type_or_out_of_its_limits_is_one_problem_by_key_and_name(kind, key):
-    """Whatever YAML makes of what somebody writes."""
+    """Whatever YAML makes of a user's text."""
     of = channel_settings.KINDS[kind][key]
     for value in TYPES:
         if type(value) in of.types and (key in ("chat", "topic", "headers", "threads", "logouts")):
-            continue  # any such value is right
+            continue  # any such value is valid
         problem = only(entry(kind, **{key: value}))
         assert f"{key} of the channel ops of ssh_login_notify_channels " in problem, (value, problem)
     for value in (None, ""):
@@ -225,7 +225,7 @@ def test_a_logout_has_a_thread_to_stand_in():
     assert problems(entry("slack_app", threads=True, logouts=True)) == []
     assert problems(without(entry("slack_app", logouts=True), "threads")) == []
     assert problems(entry("slack_app", threads=False, logouts=False)) == []
-    assert "has logouts, which stand in threads, and threads: false" in only(entry("slack_app", logouts=True))
+    assert "has logouts, which go into threads, and threads: false" in only(entry("slack_app", logouts=True))
 
 
 @pytest.mark.parametrize("key", ["only", "ignore"])
@@ -234,12 +234,12 @@ def test_a_logout_has_a_thread_to_stand_in():
     [
         ({"user": "ada"}, "is a mapping, and must be a list of rules"),
         ("ada", "is text, and must be a list of rules"),
-        (["ada"], "is no mapping"),
+        (["ada"], "is not a mapping"),
         ([{}], "has no keys, so it matches every login"),
         ([{"usr": "ada"}], "has the unknown key 'usr'"),
         ([{"user": "ada"}, {"from": "0.0.0.0/0, ::/0"}], "cannot compare an address"),
         ([{"from": ["0.0.0.0/0", "::/0"]}], "matches every login"),
-        ([{"person": "Nobody"}], "whom ssh_login_notify_people does not have"),
+        ([{"person": "Nobody"}], "who is not in ssh_login_notify_people"),
         ([{"weight": "heavy"}], "has the unknown weight 'heavy'"),
         ([{"user": "ada", "mention": "<!here>"}], "has the unknown key 'mention'"),
     ],

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Only the jobs that run the commands are removed, and a table without jobs becomes None."""
+"""Only the jobs that run the commands are removed, and a table without any other job becomes None."""
 
 import pytest
 from ansible_collections.loginwatch.pam.plugins.module_utils import _cron_tables

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules and labels, with a stand-in for the tools. The scenario selinux runs the real ones."""
+"""Rules and labels, with stand-ins for the tools. The scenario selinux runs the real ones."""
 
 import re
 
@@ -20,7 +20,7 @@ VAR_RUN_IS_RUN = "/var/run /run\n/run/lock /var/lock\n"
 
 
 class Host:
-    """A host with a policy that takes rules, and a directory that takes labels."""
+    """A host with a policy that accepts rules, and a directory that accepts labels."""
 
     def __init__(self, path, subs=VAR_RUN_IS_RUN):
         self.policies = path / "selinux"

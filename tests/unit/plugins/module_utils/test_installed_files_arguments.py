@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the parts of installed_files work out from their arguments. No file is read or written here."""
+"""What the parts of installed_files compute from their arguments. No file is read or written here."""
 
 import hashlib
 import json
@@ -12,7 +12,10 @@ from ansible_collections.loginwatch.pam.plugins.module_utils._changes import Ins
 
 FILE = {"path": "/opt/run", "content": "#!/bin/sh\n", "secret_content": None, "owner": "root"}
 SECRET = {"path": "/opt/secret", "content": None, "secret_content": "not-a-real-secret", "owner": "root"}
-PACKAGE = {"path": "/opt/lib", "modules": {"b.py": "B", "a.py": "A"}, "owner": "ada", "group": "staff", "python": "/py"}
+PACKAGE = {
+    "path": "/opt/lib", "modules": {"b.py": "B", "a.py": "A"}, "src": None, "owner": "ada", "group": "staff",
+    "python": "/py",
+}  # fmt: skip
 
 
 def digest(text):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions opened by the machine's own libpam. They also prove that pam_stack reads files as libpam does."""
+"""Sessions that the machine's own libpam opens. They also prove that pam_stack parses files as libpam does."""
 
 import ctypes
 import threading
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not has_confdir(), reason="takes a Linux-PAM wit
 
 @pytest.fixture
 def pam(tmp_path):
-    """Services in their own directory, and a program that writes down its environment."""
+    """Services in their own directory, and a program that records its environment."""
     return Pam(tmp_path)
 
 
@@ -89,7 +89,7 @@ def test_a_program_that_hangs_does_not_hang_this_side(pam):
 
 
 def children():
-    """Our own processes, also those that have ended and that nobody has waited for."""
+    """Return the pids of our own child processes, including zombies."""
     return Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
 
 
@@ -99,7 +99,7 @@ def test_the_child_is_reaped(pam):
     assert children() == before
 
 
-# How pam_stack reads a text, and what libpam does with it.
+# How pam_stack parses a text, and what libpam does with it.
 SPELLINGS = [
     (LINE, True),
     ("# " + LINE, False),
@@ -147,10 +147,10 @@ def test_a_jump_skips_the_rule_that_follows_it(pam):
     assert pam.seen() is None
 
 
-# -- the block: what it does when the program can't be run ------------------------------------------------------------
+# -- the block: what it does if the program can't be run --------------------------------------------------------------
 
 PERMIT = "session required pam_permit.so\n"
-LONGEST_STRING = 128 * 1024  # bytes that Linux takes for one variable, its name and the NUL included (execve(2))
+LONGEST_STRING = 128 * 1024  # bytes that Linux accepts for one variable, its name and the NUL included (execve(2))
 
 
 @pytest.fixture

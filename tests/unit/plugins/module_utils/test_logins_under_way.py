@@ -15,7 +15,7 @@ SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
 
 
 def processes(*rows):
-    """Return what a look returns, from rows of (pid, parent, title or list of arguments)."""
+    """Return the result of a look, from rows of (pid, parent, title or list of arguments)."""
     found = {}
     for pid, parent, command in rows:
         words = command if isinstance(command, list) else [command]
@@ -86,19 +86,32 @@ def sleeper(tmp_path):
     return start
 
 
-def test_the_wait_ends_with_the_command(sleeper):
+@pytest.fixture
+def proc(tmp_path):
+    """A /proc with only some processes: proc(process, …). Other users may be logging in on this machine."""
+
+    def show(*processes):
+        (tmp_path / "proc").mkdir()
+        for process in processes:
+            (tmp_path / "proc" / str(process.pid)).symlink_to(f"/proc/{process.pid}")
+        return tmp_path / "proc"
+
+    return show
+
+
+def test_the_wait_ends_with_the_command(sleeper, proc):
     script, process = sleeper(2)
     time.sleep(0.2)
-    assert _logins_under_way.wait(30, [str(script)]) == set()
+    assert _logins_under_way.wait(30, [str(script)], proc(process)) == set()
     assert process.poll() is not None, "it was waited for"
     process.wait()
 
 
-def test_the_wait_has_an_end_and_tells_what_is_left(sleeper):
+def test_the_wait_has_an_end_and_tells_what_is_left(sleeper, proc):
     script, process = sleeper(60)
     time.sleep(0.2)
     try:
-        assert {pid for pid, _start in _logins_under_way.wait(1, [str(script)])} == {process.pid}
+        assert {pid for pid, _start in _logins_under_way.wait(1, [str(script)], proc(process))} == {process.pid}
     finally:
         process.kill()
         process.wait()

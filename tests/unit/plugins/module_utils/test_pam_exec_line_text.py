@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a PAM file must contain: text in, text out. No file is read or written here."""
+"""The required content of a PAM file, as a function of its text. No file is read or written here."""
 
 import pytest
-from ansible_collections.loginwatch.pam.plugins.module_utils._pam_exec_line import (
+from ansible_collections.loginwatch.pam.plugins.module_utils.pam_line import (
     PamExecLine,
     Plan,
     Vendor,

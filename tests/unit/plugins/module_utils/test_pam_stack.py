@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 RUN = "pam_exec.so type=open_session quiet seteuid /usr/local/bin/ssh-login-notify"
-# One line, as earlier versions had it; and the three that belong together now.
+# The single line of earlier versions, and the three lines that belong together now.
 LINE = "session optional " + RUN
 FIRST = "session [success=2 default=ignore] " + RUN
 WITHHOLD = (
@@ -45,7 +45,7 @@ def refusal(function, *arguments, **options):
 
 
 def session_rules(path, text, files):
-    """The rules that libpam runs at the opening of a session, in order: an own, simple reading of known stacks."""
+    """Return the rules that libpam runs when a session opens, in order, by a simple parser for known stacks."""
     for line in text.splitlines():
         words = line.split("#")[0].split()
         if not words or words[0] not in ("session", "-session", "@include"):
@@ -179,10 +179,10 @@ def test_spacing_and_comments_of_a_block_in_its_place_are_left_alone(same):
 
 @pytest.mark.parametrize("between", [PERMIT, "@include common\n", "@include unknown\n", "session include common\n"])
 def test_a_block_that_another_rule_tears_apart_is_put_together(between):
-    # The jump of the first line would skip the rule of somebody else.
+    # The jump of the first line would skip the other program's rule.
     files = {"common": PERMIT}
     for torn in (BLOCK.replace(WITHHOLD, between + WITHHOLD), BLOCK.replace(LINE, between + LINE)):
-        assert pam_stack.fault(torn + PERMIT, PROGRAM, reader(files)) == "is torn apart by another rule"
+        assert pam_stack.fault(torn + PERMIT, PROGRAM, reader(files)) == "is interrupted by another rule"
         assert present(torn + PERMIT, files) == BLOCK + between + PERMIT
         assert absent(torn + PERMIT, files) == between + PERMIT
 
@@ -205,7 +205,7 @@ def test_what_is_wrong_is_named(text, fault):
 
 
 def test_the_lines_can_all_be_found_by_the_name_of_the_program():
-    # So whoever takes them out by hand, with grep or sed, does not leave the jump behind.
+    # So a person who removes them with grep or sed does not leave the jump behind.
     assert all("ssh-login-notify" in line for line in pam_stack.rule_lines(PROGRAM))
 
 
@@ -236,7 +236,7 @@ def test_lines_of_earlier_programs_are_replaced():
 
 
 def test_in_a_file_with_crlf_only_our_own_line_has_a_plain_end():
-    # With a carriage return libpam would look for a program whose name ends in one; and "close\\r" is no close to it.
+    # With a carriage return, libpam would look for a program whose name ends in one, and would not accept "close\\r".
     text = "#%PAM-1.0\r\n" + CLOSE.replace("\n", "\r\n") + PERMIT.replace("\n", "\r\n")
     assert present(text) == text.replace("session", BLOCK + "session", 1)
     spaced = text.replace("close\r\n", "close \r\n")
@@ -295,8 +295,8 @@ def test_a_rule_whose_end_libpam_versions_see_differently_is_refused(after):
 @pytest.mark.parametrize("jump", ["[success=1 default=ignore]", "[default=2]", "[success=ok  user_unknown= 3]"])
 def test_a_line_that_a_jump_counts_is_not_taken_out(jump):
     text = CLOSE + f"session {jump} pam_succeed_if.so user = git\n" + BLOCK + PERMIT
-    assert "counted by the jump in line 2" in refusal(present, text)
-    assert "counted by the jump in line 2" in refusal(absent, text)
+    assert "skipped by the jump in line 2" in refusal(present, text)
+    assert "skipped by the jump in line 2" in refusal(absent, text)
 
 
 def test_a_line_that_jumps_is_not_taken_out():
@@ -311,7 +311,7 @@ def test_a_jump_that_ends_before_the_line_does_no_harm():
 
 def test_an_include_between_jump_and_line_is_not_counted():
     text = "session [default=1] a.so\nsession include common\n" + BLOCK
-    assert "counted by the jump" in refusal(present, text, {"common": PERMIT})
+    assert "skipped by the jump" in refusal(present, text, {"common": PERMIT})
 
 
 @pytest.mark.parametrize("program", ["", "notify", "/a b", "/a#b", "/a[b", "/a\\b", "/a\nb", "/a\x00", "/a\x7f"])
@@ -391,7 +391,7 @@ FILES = {"known": "auth required a.so\n" + PERMIT}
 
 
 def or_refused(function, *arguments):
-    """The result, or None if the text is refused; any other exception fails the test."""
+    """Return the result, or None if the text is refused. Any other exception fails the test."""
     try:
         return function(*arguments)
     except pam_stack.PamStackError:
@@ -432,7 +432,7 @@ def is_ours(rule):
 def foreign_rules(text):
     lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
     ours = {index for rule in pam_stack.parse(text) if is_ours(rule) for index in range(rule.start, rule.end)}
-    # Only the missing line feed of the last line may move.
+    # Only the missing line feed of the last line may be added.
     return "".join(line for index, line in enumerate(lines) if index not in ours).rstrip("\n")
 
 
@@ -459,9 +459,9 @@ def test_reading_never_fails(text):
     pam_stack.user_environment_readers("sshd", text, reader(FILES))
 
 
-# -- what other tools say ---------------------------------------------------------------------------------------------
+# -- comments of other tools ------------------------------------------------------------------------------------------
 
-# The usual spellings, by the tool.
+# The usual spellings, by tool.
 HEADERS = {
     "Ansible": [
         "Ansible managed", "ANSIBLE MANAGED FILE", "Ansible-managed, do not edit",
@@ -549,7 +549,7 @@ BLOCKS = [
 @pytest.mark.parametrize(("first", "last"), BLOCKS)
 @pytest.mark.parametrize("rule", ["auth required pam_x.so\n", "session required pam_x.so\n"])
 def test_a_block_of_a_tool_is_no_reason_to_stop_and_the_lines_stay_outside(first, last, rule):
-    """The tool writes what is between its marks anew."""
+    """The tool rewrites the lines between its marks."""
     first, last = (mark.replace("{Begin}", "Begin").replace("{End}", "End") for mark in (first, last))
     block = f"{first}\n{rule}{last}\n"
     for text in (block + PERMIT, PERMIT + block, f"# x\n\n{block}\n{PERMIT}", CLOSE + block + PERMIT):

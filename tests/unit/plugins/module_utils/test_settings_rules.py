@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""settings: what the role refuses before it asks a host for anything, each with what to do, and no secret in it.
+"""settings: what the role refuses before it contacts a host, each with what to do, and without a secret.
 
 The notifier refuses the same on the host (tests/unit/notifier/test_config.py).
 """
@@ -21,7 +21,7 @@ ADDRESSES = json.loads((PROJECT / "tests" / "unit" / "webhook_addresses.json").r
 SECRET = "not-a-real-secret"  # noqa: S105
 WEBHOOK = "https://hooks.slack.example/services/T00000000/B00000000/" + SECRET
 KEY = "SHA256:" + "k" * 43
-# Of a rule's `from`: what the answer has to say, empty for nothing.
+# A rule's `from`, and what the answer must contain (empty: no problem).
 NETWORKS = {
     "10.0.0.0/8": "",
     "192.0.2.1": "",
@@ -33,8 +33,8 @@ NETWORKS = {
     "fe80::1": "link-local",
     "fe80::/10": "link-local",
     "10.0.0.5/8": "write 10.0.0.0/8 for the network",
-    "10.0.0.0/33": "no address and no network",
-    "office.example": "no address and no network",
+    "10.0.0.0/33": "is not an address or a network",
+    "office.example": "is not an address or a network",
     "2001:db8::1%eth0": "has a zone",
     "010.0.0.1": "leading zero",
 }
@@ -130,7 +130,7 @@ def test_a_rules_network_is_refused_with_what_to_write_or_is_fine(network):
     ("rule", "said"),
     [
         ({}, "matches every login"),
-        ("deploy", "is no mapping: write it as {user: "),
+        ("deploy", "is not a mapping: write it as {user: "),
         ({"users": "x"}, "has the unknown key 'users': use only user, group, "),
         ({"user": ""}, "empty or is not text"),
         ({"user": 42}, "empty or is not text"),
@@ -141,7 +141,7 @@ def test_a_rules_network_is_refused_with_what_to_write_or_is_fine(network):
         ({"user": "[ab]"}, "only the names in a certificate are compared with patterns"),
         ({"type": "SSH*"}, "the pattern 'SSH*' for type"),
         ({"key": "SHA256:*"}, "the pattern 'SHA256:*' for key"),
-        ({"from": "10.0.*"}, "no address and no network"),
+        ({"from": "10.0.*"}, "is not an address or a network"),
     ],
 )
 def test_a_rule_that_silences_all_or_never_matches_is_refused(rule, said):
@@ -158,23 +158,23 @@ ADD = "or add one of user, group, from, key, person, certificate, type, command,
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"reason": "x"}, f"matches every login, in spite of reason: name less there, {ADD}"),
-        ({"until": "2027-03-31"}, f"matches every login, in spite of until: name less there, {ADD}"),
-        ({"weight": ["root", "first"]}, "matches every login, in spite of weight"),
-        ({"until": "2027-03-31", "reason": "x", "weight": "root"}, "in spite of until, reason, weight: "),
-        ({"from": ["0.0.0.0/0", "::/0"]}, "matches every login, in spite of from"),
-        ({"from": ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "local"]}, "in spite of from"),
-        ({"from": ["::ffff:0.0.0.0/96", "::/0"]}, "in spite of from"),
-        ({"hours": "00:00-24:00"}, "in spite of hours"),
-        ({"hours": WHOLE_WEEK}, "in spite of hours"),
-        ({"hours": ["Mon-Fri 00:00-24:00", "Sat,Sun 00:00-24:00"]}, "in spite of hours"),
-        ({"type": ALL_TYPES}, "in spite of type"),
-        ({"type": [kind for kind in ALL_TYPES if kind != "PAM session"]}, "in spite of type"),
-        ({"service": "sshd"}, "in spite of service"),
-        ({"service": ["sshd", "su"]}, "in spite of service"),
+        ({"reason": "x"}, f"matches every login, despite reason: match fewer logins there, {ADD}"),
+        ({"until": "2027-03-31"}, f"matches every login, despite until: match fewer logins there, {ADD}"),
+        ({"weight": ["root", "first"]}, "matches every login, despite weight"),
+        ({"until": "2027-03-31", "reason": "x", "weight": "root"}, "despite until, reason, weight: "),
+        ({"from": ["0.0.0.0/0", "::/0"]}, "matches every login, despite from"),
+        ({"from": ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "local"]}, "despite from"),
+        ({"from": ["::ffff:0.0.0.0/96", "::/0"]}, "despite from"),
+        ({"hours": "00:00-24:00"}, "despite hours"),
+        ({"hours": WHOLE_WEEK}, "despite hours"),
+        ({"hours": ["Mon-Fri 00:00-24:00", "Sat,Sun 00:00-24:00"]}, "despite hours"),
+        ({"type": ALL_TYPES}, "despite type"),
+        ({"type": [kind for kind in ALL_TYPES if kind != "PAM session"]}, "despite type"),
+        ({"service": "sshd"}, "despite service"),
+        ({"service": ["sshd", "su"]}, "despite service"),
         (
             {"type": ALL_TYPES, "hours": WHOLE_WEEK, "from": ["0.0.0.0/0", "::/0"], "service": "sshd", "reason": "x"},
-            "in spite of type, hours, from, service, reason: ",
+            "despite type, hours, from, service, reason: ",
         ),
         ({"user": "x", "users": "y"}, "has the unknown key 'users': use only user, group, "),
         (
@@ -188,19 +188,19 @@ ADD = "or add one of user, group, from, key, person, certificate, type, command,
             "has a value for until that is empty or is not text: write it as text",
         ),
         ({"user": "x", "reason": None}, "has a value for reason that is empty"),
-        ({"user": "x", "reason": "a\nb"}, "has a reason of several lines or of none: write one line"),
+        ({"user": "x", "reason": "a\nb"}, "has a reason that is blank or not one line: write one line"),
         ({"group": "wheel*"}, "has the pattern 'wheel*' for group"),
         ({"user": ["backup", "robot?"]}, "has the pattern 'robot?' for user"),
         ({"user": " backup"}, "has the user ' backup', which no login has: write it without"),
         ({"group": "wheel\n"}, "has the group 'wheel\\n', which no login has"),
-        ({"person": "Ada"}, "has the person 'Ada', whom ssh_login_notify_people does not have: write a name as there"),
-        ({"person": ["Ada Lovelace", "Grace"]}, "has the person 'Grace', whom"),
+        ({"person": "Ada"}, "has the person 'Ada', who is not in ssh_login_notify_people: copy a name from there"),
+        ({"person": ["Ada Lovelace", "Grace"]}, "has the person 'Grace', who is not"),
         (
             {"command": "check_disk"},
-            "has a command and does not say whose, although anybody can give a program this name:"
+            "has a command, but nothing about who logs in, and any user can give a program this name:"
             " add one of user, group, from, key, person, certificate",
         ),
-        ({"command": "check_disk", "hours": "22:00-06:00"}, "does not say whose"),
+        ({"command": "check_disk", "hours": "22:00-06:00"}, "nothing about who logs in"),
         (
             {"user": "x", "command": "/usr/bin/id"},
             "has the command '/usr/bin/id', which no alert shows: write the name",
@@ -211,18 +211,18 @@ ADD = "or add one of user, group, from, key, person, certificate, type, command,
         ({"user": "x", "command": "check_*"}, "has the pattern 'check_*' for command"),
         (
             {"user": "x", "command": "id", "type": "rsync"},
-            "has a command, and a type that has none: leave the type out",
+            "has a command, but a type without commands: leave out the type",
         ),
-        ({"service": "../su"}, "has the service '../su', which is no file's name: write one of /etc/pam.d"),
-        ({"hours": "22-06"}, "cannot compare the hours, since '22-06' is no time from one hour to another: write "),
-        ({"hours": ["22:00-06:00", "8:00-9:00"]}, "cannot compare the hours, since '8:00-9:00'"),
-        ({"user": "x", "until": "31.03.2027"}, "cannot compare the date, since '31.03.2027' is no date: write "),
+        ({"service": "../su"}, "has the service '../su', which is not a file name: name a file in /etc/pam.d"),
+        ({"hours": "22-06"}, "cannot compare the hours, because '22-06' is not a range of hours: write "),
+        ({"hours": ["22:00-06:00", "8:00-9:00"]}, "cannot compare the hours, because '8:00-9:00'"),
+        ({"user": "x", "until": "31.03.2027"}, "cannot compare the date, because '31.03.2027' is not a date: write "),
         ({"user": "x", "until": "2027-02-29"}, "cannot compare the date"),
         ({"user": "x", "weight": "heavy"}, "has the unknown weight 'heavy': use only anomaly, "),
-        ({"from": ["10.0.0.0/8", "10.0.0.5/8"]}, "cannot compare an address, since '10.0.0.5/8' is an address"),
+        ({"from": ["10.0.0.0/8", "10.0.0.5/8"]}, "cannot compare an address, because '10.0.0.5/8' is an address"),
         ({"type": ["rsync", "ssh"]}, "has the unknown type 'ssh': use one of SSH (interactive), "),
         ({"key": [KEY, "SHA256:x"]}, "has the key 'SHA256:x', which is not a fingerprint"),
-        ({"certificate": [KEY + " key id x", "x"]}, "cannot compare a certificate, since 'x' names no certificate"),
+        ({"certificate": [KEY + " key id x", "x"]}, "cannot compare a certificate, because 'x' names no certificate"),
     ],
 )
 def test_what_is_wrong_with_a_rule_is_said_with_its_number_its_key_and_what_to_write(rule, said):
@@ -231,7 +231,7 @@ def test_what_is_wrong_with_a_rule_is_said_with_its_number_its_key_and_what_to_w
     assert problem.startswith("rule 2 of ssh_login_notify_ignore ")
     assert said in problem
     assert ": " in problem
-    # And the same of whom a message mentions. There, a weight leaves out the many logins that have none.
+    # The same for `mentions`. A weight in a rule of theirs excludes the many logins without one.
     found = problems(mentions=[{**rule, "mention": "<!here>"}], people=people)
     if set(rule) & {"weight"} and "matches every login" in problem:
         assert found == []
@@ -268,7 +268,7 @@ def test_a_rule_that_leaves_out_some_logins_is_taken(rule):
     [
         (
             [{"from": "0.0.0.0/0"}, {"user": "x"}, {"from": "::/0", "reason": "x"}],
-            "rules 1, 3 of ssh_login_notify_ignore together match every login by from: name less in one of them",
+            "rules 1, 3 of ssh_login_notify_ignore together match every login by from: narrow one of them",
         ),
         ([{"hours": "08:00-18:00"}, {"hours": "18:00-08:00"}], "rules 1, 2 of ssh_login_notify_ignore together"),
         ([{"type": ALL_TYPES[:6]}, {"type": ALL_TYPES[6:]}], "together match every login by type"),
@@ -285,7 +285,7 @@ def test_rules_that_match_every_login_together_are_refused(rules, said):
 
 
 def test_a_service_that_is_all_that_is_reported_is_every_login():
-    assert "in spite of service" in only(ignore=[{"service": ["su", "login"]}], pam_services=["login", "su"])
+    assert "despite service" in only(ignore=[{"service": ["su", "login"]}], pam_services=["login", "su"])
     assert problems(ignore=[{"service": ["su"]}], pam_services=["login", "su"]) == []
 
 
@@ -313,7 +313,7 @@ def test_a_rule_without_a_reason_one_that_is_over_and_one_for_root_are_noticed()
     ]
 
 
-# A key, as key.pub and authorized_keys have it.
+# A key, as in key.pub and authorized_keys.
 BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJHT9M1Shw3HPm2LiwIJQIdTrfI0qXlKuJ8FmUbBXLvN"
 FINGERPRINT_OF_BLOB = "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(BLOB)).digest()).decode().rstrip("=")
 
@@ -341,7 +341,7 @@ def test_what_is_no_key_is_refused(entry):
     assert "is neither a fingerprint nor a public key" in only(people={entry: "Ada"})
 
 
-# Of a certificate in a rule or in the map of people: what the answer has to say, empty for nothing.
+# A certificate in a rule or in the map of people, and what the answer must contain (empty: no problem).
 CERTIFICATES = {
     KEY + " key id ada@example.org": "",
     KEY + " key id request[*] for[root]": "",
@@ -368,10 +368,10 @@ def test_a_certificate_is_named_with_its_authority_and_a_pattern_or_is_refused(t
         assert problems(ignore=[{"certificate": text}], people={text: "Ada"}) == []
         return
     problem = only(ignore=[{"certificate": text}])
-    assert problem.startswith("rule 1 of ssh_login_notify_ignore cannot compare a certificate, since ")
+    assert problem.startswith("rule 1 of ssh_login_notify_ignore cannot compare a certificate, because ")
     assert said in problem
     problem = only(people={text: "Ada"})
-    assert problem.startswith("ssh_login_notify_people has an entry that cannot be compared, since ")
+    assert problem.startswith("ssh_login_notify_people has an entry that cannot be compared, because ")
     assert said in problem
 
 
@@ -393,6 +393,8 @@ def test_a_key_id_without_an_authority_is_refused(text):
         ("heartbeat_message", 1), ("heartbeat_time", "8:30"), ("heartbeat_time", 510),
         ("heartbeat_time", "Mon, Thu 08:30"), ("heartbeat_time", "24:00"), ("adopt_commands", ["notify.sh"]),
         ("adopt_commands", ["/a [b]"]),
+        *[("metrics_file", path) for path in ("a.prom", "/a.prom", "/x/a", "/x/a.prom/", "/x/../a.prom", "/x/.prom",
+                                              "/x y/a.prom", "/x/%h.prom", "/x//a.prom", "/x/a.prom\n")],
         ("adopt_commands", [42]), ("adopt_files", ["notify.sh"]), ("adopt_files", [settings.PROGRAM]),
         ("adopt_commands", ["/bin/sh " + settings.PROGRAM]),
     ],
@@ -406,7 +408,7 @@ def test_a_value_that_can_not_be_used_is_refused_by_its_name(name, value):
     [
         ({"heartbeat_ping_url": "http://switch.example/" + SECRET, "heartbeat_time": "08:30"}, "plain http://"),
         ({"heartbeat_ping_url": ["x"], "heartbeat_time": "08:30"}, "must be text"),
-        ({"heartbeat_ping_url": "https://switch.example/" + SECRET}, "is never asked without"),
+        ({"heartbeat_ping_url": "https://switch.example/" + SECRET}, "is never requested without"),
         ({"heartbeat_time": "08:30", "heartbeat_message": False}, "has no effect"),
     ],
 )
@@ -425,6 +427,7 @@ def test_a_heartbeat_that_could_do_nothing_is_refused(values, said):
         {"heartbeat_time": "Mon,Thu 08:30", "heartbeat_ping_url": "https://switch.example/" + SECRET},
         {"adopt_commands": ["/bin/sh /root/notify.sh"], "adopt_files": ["/root/notify.sh"]},
         {"pam_services": ["sshd", "sshd_second@x"]},
+        {"metrics_file": "/var/lib/prometheus/node-exporter/ssh_login_notify.prom"},
     ],
 )  # fmt: skip
 def test_what_the_documentation_shows_is_taken(values):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module with real arguments in its own process, with a stand-in for sshd; and that its parts travel with it."""
+"""The module with real arguments in its own process, with a stand-in for sshd, and with all of its imports."""
 
 import ast
 import os
@@ -41,9 +41,7 @@ def test_it_lists_and_changes_nothing(run, tmp_path, check):
     (key,) = result["authorized_keys"]
     assert (key["user"], key["file"], key["line"], key["comment"]) == (name, str(tmp_path / "keys"), 2, "ada@laptop")
     assert (key["type"], key["bits"], key["options"]) == ("ED25519", 256, [{"name": "no-pty", "value": None}])
-    assert [(row["line"], row["reason"]) for row in result["malformed"]] == [
-        (3, "there is no key of a known type in it")
-    ]
+    assert [(row["line"], row["reason"]) for row in result["malformed"]] == [(3, "it contains no key of a known type")]
 
 
 def test_without_users_all_accounts_are_examined(run):
@@ -52,7 +50,7 @@ def test_without_users_all_accounts_are_examined(run):
 
 
 def imported(path):
-    """The names of the module_utils that a file imports."""
+    """Return the names of the module_utils that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.level == 1 or (node.module or "").startswith(PACKAGE)):
             module = (node.module or "").replace(PACKAGE, "").lstrip(".")
@@ -63,5 +61,5 @@ def imported(path):
     "path", [*PLUGINS.glob("modules/*.py"), *PLUGINS.glob("module_utils/*.py")], ids=lambda p: p.name
 )
 def test_what_a_module_imports_of_the_notifier_is_linked_beside_the_others(path):
-    """A file of the notifier that imports another one would run in all tests, and on no host."""
+    """A file of the notifier that imports another one would work in all tests, and on no host."""
     assert [name for name in imported(path) if not (PLUGINS / "module_utils" / f"{name}.py").is_file()] == []

@@ -40,7 +40,7 @@ FileContexts.__init__.__defaults__ = ({path!r},)
 
 
 class Host:
-    """A host with a policy, a directory, and tools that may be missing."""
+    """A host with a policy, a directory, and tools that can be missing."""
 
     def __init__(self, path):
         self.tools = path / "tools"

@@ -55,7 +55,7 @@ def program(tmp_path, run_module):
 
 
 def everything(path):
-    """Return mode and content of everything below a directory, by path."""
+    """Return the mode and content of everything below a directory, by path."""
     found = {}
     for item in sorted(path.rglob("*")):
         status = item.lstat()
@@ -362,7 +362,7 @@ sys.addaudithook(look)
 @pytest.mark.skipif(not hasattr(sys, "addaudithook"), reason="Python has no audit hooks before 3.8")
 @pytest.mark.parametrize("there", [False, True])
 def test_a_secret_is_never_readable_by_others(program, run_module, tmp_path, monkeypatch, there):
-    """Python's audit hook looks at the file whenever the module is about to change something in the file system."""
+    """Python's audit hook checks the file whenever the module is about to change something in the file system."""
     if there:
         program.run(files=[secret(program, "the old one", mode="0644")])
     (tmp_path / "hook").mkdir()
@@ -411,7 +411,7 @@ def test_a_trial_that_fails_is_told_and_leaves_what_was_installed(program, conte
 
 
 class Accounts:
-    """A stand-in for useradd(8) that only writes down its arguments."""
+    """A stand-in for useradd(8) that only records its arguments."""
 
     def __init__(self, path, monkeypatch):
         self.calls = path / "calls"
@@ -480,6 +480,16 @@ def test_what_is_needed_is_asked_for(program, lacking):
     del (arguments["package"] if lacking == "python" else arguments["files"][0])[lacking]
     result = program.run(arguments=arguments)
     assert lacking + " is missing" in result["msg"]
+
+
+@pytest.mark.parametrize("wrong", [{"modules": {}}, {"src": "example"}, {"modules": {}, "exclude": ["a.py"]}])
+def test_a_package_has_its_modules_from_one_place(program, wrong):
+    """Without a source, the whole installed package would be removed."""
+    program.run()
+    arguments = program.arguments()
+    arguments["package"].update(wrong)
+    assert program.run(arguments=arguments)["msg"] == "package: give either src or modules."
+    assert modules_of(program) == sorted(MODULES)
 
 
 def validated(program, text, *command, kind="content"):

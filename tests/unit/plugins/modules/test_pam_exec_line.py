@@ -50,7 +50,7 @@ def run(run_module, etc):
 
 
 def texts(result):
-    # Texts up to ansible-core 2.18, objects that contain the text since then.
+    # Texts up to ansible-core 2.18, and objects that contain the text since then.
     return [str(warning) for warning in result.get("warnings", [])]
 
 
@@ -259,7 +259,7 @@ def test_a_file_of_the_vendor_only_is_refused(run, etc):
 def test_a_symbolic_link_is_refused(run, etc, state):
     etc.sshd.rename(etc.pam_d / "real")
     etc.sshd.symlink_to("real")
-    refused(run(state=state), "symbolic link to real", "Replace the link by a copy")
+    refused(run(state=state), "symbolic link to real", "Replace the link with a copy")
     assert (etc.pam_d / "real").read_bytes() == etc.before
 
 
@@ -308,7 +308,7 @@ def test_a_program_that_a_line_cannot_name_is_refused(run, state):
     refused(run(program="/opt/my notify", state=state), "absolute path")
 
 
-# -- a service of the vendor's ----------------------------------------------------------------------------------------
+# -- a service with only the vendor's file ----------------------------------------------------------------------------
 
 
 def test_a_file_of_the_vendor_is_copied_on_request(run, etc):

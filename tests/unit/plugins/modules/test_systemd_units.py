@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-# It keeps the units in a file: name -> [UnitFileState, ActiveState], and notes each command that changes something.
+# It keeps the units in a file: name -> [UnitFileState, ActiveState], and records each command that changes something.
 SYSTEMCTL = """#!{python} -ISB
 import json, os, sys
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "state")
@@ -43,7 +43,7 @@ AT_WORK = ["enabled", "active"]
 
 
 class Host:
-    """A host with units, and systemd or not."""
+    """A host with units, with or without systemd."""
 
     def __init__(self, path):
         self.tools = path
@@ -146,3 +146,18 @@ def test_a_failure_names_the_command_its_reason_and_what_was_changed(run, host):
     )
     host.has({}, runs=False)
     assert "System has not been booted with systemd" in run(started=["a.path"])["msg"]
+
+
+def test_a_run_is_announced_before_it_changes_anything(run, host, tmp_path):
+    """This holds even if the run then fails."""
+    file = tmp_path / "manifest"
+    assert run(started=["a.path"], announced_by=str(file))["changed"] is True
+    assert not file.exists()
+    file.write_text("x")
+    os.utime(str(file), (0, 0))
+    run(check=True, started=["b.timer"], announced_by=str(file))
+    assert file.stat().st_mtime == 0
+    assert run(started=["none.timer"], announced_by=str(file))["failed"] is True
+    assert file.stat().st_mtime > 0
+    assert run(started=["a.path"], announced_by=str(file))["changed"] is False
+    assert file.read_text() == "x"

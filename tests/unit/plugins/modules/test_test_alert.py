@@ -18,7 +18,7 @@ session [success=2 default=ignore] pam_exec.so type=open_session quiet seteuid {
 session [default=ignore] pam_env.so conffile=/usr/local/lib/ssh-login-notify/pam_env.conf readenv=0 user_readenv=0
 session optional pam_exec.so type=open_session quiet seteuid {program}
 """
-# Run by PAM, it notes the connection. Its status then says that the alert of this connection was delivered.
+# Run by PAM, it records the connection. Its status then says that the alert of this connection was delivered.
 NOTIFIER = """#!{python} -ISB
 import json, os, sys, time
 here = os.path.dirname(os.path.abspath(__file__))
@@ -197,7 +197,7 @@ GONE = {"delivered": False, "status": 404, "answer": "no_service", "mend": "crea
 
 
 def test_each_channel_is_tried_and_the_first_that_failed_is_named(run, notifier):
-    # The program's answer has the names in the order of the alphabet, and at its top what the settings have first.
+    # The program's answer has the names in alphabetical order, and at its top the first one of the settings.
     other = dict(GONE, status=403, answer="closed")
     notifier.answers(test=dict(other, id="1-2", channels={"chat": WELL, "ops": GONE, "zzz": other}))
     result = run()
@@ -225,7 +225,7 @@ def test_secrets_in_the_answers_of_channels_are_masked(run, notifier):
     assert SECRET not in json.dumps(run())
 
 
-# -- by a session of PAM ----------------------------------------------------------------------------------------------
+# -- through a PAM session --------------------------------------------------------------------------------------------
 
 
 def has_confdir():
@@ -323,7 +323,7 @@ def test_an_alert_that_does_not_come_fails_with_what_the_notifier_knows(run_pam,
     assert "3 waiting" in result["answer"]
     assert "3 alerts wait" in result["answer"]
     assert "status" in result["mend"]
-    assert 1 <= result["seconds"] < 10
+    assert 1 <= result["seconds"] < 30, "the module's own default"
     assert SECRET not in json.dumps(result)
     assert notifier.services() == ["sshd"]
 
@@ -338,7 +338,7 @@ def test_a_host_that_is_slow_to_answer_gets_more_time_to_deliver(run_pam, notifi
 
 
 def test_a_slow_host_is_waited_for_only_in_proportion(notifier, slow_session):
-    """The time in which nothing is delivered ends, on a slow host as well."""
+    """The wait for a delivery ends on a slow host as well."""
     session, clock = slow_session(notifier, 12.0)
     outcome = session._wait("192.0.2.1 port 5", clock.now, clock.now + 30)
     assert outcome.delivered is False
@@ -365,7 +365,7 @@ class Clock:
 
 @pytest.fixture
 def slow_session(monkeypatch):
-    """A session on a host whose `status` takes so many seconds, and its clock."""
+    """Return a session on a host whose `status` takes this many seconds, and its clock."""
 
     def make(notifier, seconds_per_answer):
         clock = Clock()

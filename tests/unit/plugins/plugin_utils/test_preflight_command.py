@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""preflight_command: the way from the login shell to the Python that examines the host, and each end it can take."""
+"""preflight_command: from the login shell to the Python that examines the host, and every way in which this can end."""
 
 import ast
 import os
@@ -26,8 +26,8 @@ SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 PYTHON = "/usr/bin/python3"
 NOBODY = 65534
 OPTIONS = {
-    "state": "present", "pam_services": ["sshd"], "units": {}, "services": [], "sandbox": [], "offline": False,
-    "accept": [], "ca_file": "", "adopt": False, "adopt_commands": [], "adopt_files": [],
+    "state": "present", "pam_services": ["sshd"], "copy_vendor": False, "units": {}, "services": [], "sandbox": [],
+    "offline": False, "accept": [], "ca_file": "", "adopt": False, "adopt_commands": [], "adopt_files": [],
     "program": "/nonexistent/program", "pythons": [PYTHON], "python_modules": ["ssl", "json"],
 }  # fmt: skip
 
@@ -35,10 +35,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
 
 def examined(shell=None, user=None, stdin=subprocess.DEVNULL, **options):
-    """What a host answers to whom Ansible logs in as, with nothing in its PATH."""
+    """Return the answer of a host to the user as whom Ansible logs in, with nothing in its PATH."""
     ordered = command(dict(OPTIONS, **options))
     words = ["/bin/sh", "-c", ordered]
-    if shell:  # Ansible's connection hands one text to the login shell, in which that of sudo is quoted
+    if shell:  # Ansible's connection passes one text to the login shell, which contains sudo's text in quotes
         become = f"exec /bin/sh -c {shlex.quote('echo BECOME-SUCCESS-x ; ' + ordered)}"
         words = [shutil.which(shell), "-c", f"/bin/sh -c {shlex.quote(become)}"]
     with tempfile.TemporaryDirectory() as home:  # fish writes there
@@ -63,10 +63,10 @@ def fake(directory, said, code=1):
 
 
 def test_it_is_one_line_that_every_login_shell_takes_as_it_is():
-    """tcsh splits at line feeds and looks for history behind "!", fish for escapes behind a backslash."""
+    """tcsh splits at line feeds and expands "!" from the history, and fish interprets backslash escapes."""
     ordered = command(OPTIONS)
     assert not set("\n'\\!") & set(ordered)
-    # Linux takes 128 KiB in one argument, and sudo logs each.
+    # Linux accepts 128 KiB in one argument, and sudo logs each.
     assert len(ordered) < 1 << 15
 
 
@@ -96,7 +96,7 @@ def test_it_works_below_every_login_shell_without_a_path(shell):
     "said", ["Word too long.", "rbash: line 1: /bin/sh: restricted: cannot specify `/' in command names"]
 )
 def test_a_login_shell_that_can_not_run_it_is_named(said):
-    """These are the words of Debian's csh (the one that is not tcsh) and of rbash."""
+    """These are the messages of Debian's csh (the one that is not tcsh) and of rbash."""
     (problem,) = answer("", said + "\n")["problems"]
     assert problem == (
         f"The login shell of Ansible's user cannot run the commands of this role ({said})."
@@ -109,7 +109,7 @@ def test_a_restricted_shell_says_so():
 
 
 def test_it_works_on_a_terminal():
-    """As Ansible logs in without pipelining (`ssh -tt`): there find(1) warns of more than elsewhere."""
+    """As Ansible logs in without pipelining (`ssh -tt`): there find(1) prints more warnings than elsewhere."""
     ours, its = pty.openpty()
     try:
         assert examined(stdin=its)["python"] == PYTHON
@@ -141,17 +141,17 @@ def test_a_python_without_a_module_is_told_with_the_modules():
 
 @pytest.mark.parametrize("version", [(2, 7, 18), (3, 5, 3)])
 def test_a_python_that_is_too_old_says_which_it_is(version):
-    """It has to get as far as that: all before it is Python 2 as well."""
-    code = f"import sys; sys.version_info = {version}; modules = needed = (); wanted = ''\n" + preflight_command.START
+    """The script must get as far as that, so everything before it is valid Python 2 too."""
+    code = f"import sys; sys.version_info = {version}; modules = ()\n" + preflight_command.START
     done = subprocess.run([sys.executable, "-ISBc", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stdout) == (
-        1, f"is Python {version[0]}.{version[1]}, and 3.6 is the oldest that will do\n"
+        1, f"is Python {version[0]}.{version[1]}, but 3.6 or later is needed\n"
     )  # fmt: skip
 
 
 def test_each_python_is_told_once_with_its_reason_and_the_next_one_is_taken(tmp_path):
-    old = fake(tmp_path / "old", "is Python 3.5, and 3.6 is the oldest that will do")
-    assert f"{old} is Python 3.5, and 3.6 is the oldest that will do;" in refused(pythons=[str(old)])
+    old = fake(tmp_path / "old", "is Python 3.5, but 3.6 or later is needed")
+    assert f"{old} is Python 3.5, but 3.6 or later is needed;" in refused(pythons=[str(old)])
     assert refused(pythons=[str(old), str(old)]).count("3.5") == 1
     assert examined(pythons=[str(old), PYTHON])["python"] == PYTHON
 
@@ -188,9 +188,23 @@ def test_the_python_that_the_notifier_has_is_kept(tmp_path):
 
 def test_a_program_that_breaks_down_is_not_taken_for_a_host_without_python(monkeypatch):
     monkeypatch.setattr(preflight_command, "sources", lambda: [("preflight", "def examine(*_): raise KeyError('x')")])
+    monkeypatch.setattr(preflight_command, "code", preflight_command.code.__wrapped__)
     (problem,) = examined()["problems"]
     assert problem.startswith("The host could not be examined (")
     assert "KeyError: 'x'" in problem
+
+
+def test_the_program_is_made_once_in_a_run_and_not_for_each_host():
+    """Ansible imports the action plugin in its main process, from which it forks a worker for each host."""
+    script = (
+        "from ansible_collections.loginwatch.pam.plugins.action import preflight\n"
+        "print(preflight.preflight_command.code.cache_info().currsize)"
+    )
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
 
 
 def test_what_others_print_before_and_after_does_not_count():

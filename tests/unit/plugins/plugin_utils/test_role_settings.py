@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""role_settings: every variable of the role with every kind of wrong value, and names that are none of the role's.
+"""role_settings: every variable of the role with every kind of wrong value, and names that are not variables of it.
 
-tests/unit/role/test_settings.py has what Jinja and Vault make of the values.
+tests/unit/role/test_settings.py has the values as Jinja and Vault return them.
 """
 
 import copy
@@ -62,7 +62,7 @@ def problems(secrets=True, template=lambda value: value, **values):
 
 
 def meant(name, value):
-    """What the role and the notifier get."""
+    """Return the value for the role and the notifier."""
     return role_settings.plain_setting(value, name)
 
 
@@ -76,7 +76,7 @@ def test_a_value_is_taken_or_refused_by_one_sentence_with_its_type_and_what_to_w
     if not found:
         assert type(meant(name, value)) is type(default)
         return
-    # Of people, both a fingerprint and a name may be wrong.
+    # In `people`, both a fingerprint and a name can be wrong.
     assert len(found) == 1 or name == "people", found
     what, colon, fix = found[0].partition(": ")
     assert colon
@@ -116,7 +116,7 @@ def test_a_date_without_quotes_is_the_text_of_it(name):
     assert "has a value for user that" in problem
 
 
-# The kinds of values that a key of a rule does not take, by the key; a list is taken by most.
+# The kinds of values that keys of a rule accept. Every key refuses all other kinds.
 TAKEN = {"list", "text", "text-secret", "text-list", "json", "word", "number-text"}
 
 
@@ -124,7 +124,7 @@ TAKEN = {"list", "text", "text-secret", "text-list", "json", "word", "number-tex
 @pytest.mark.parametrize("key", [*login_rules.KEYS, login_rules.MENTION])
 def test_a_value_of_the_wrong_type_in_a_rule_is_refused_with_its_key(key, kind):
     if key == "until" and kind == "date":
-        return  # taken, see above
+        return  # accepted, see above
     name = "mentions" if key == login_rules.MENTION else "ignore"
     rule = {"user": "x", "hours": "22:00-06:00", key: copy.deepcopy(WRONG[kind][0])}
     (problem,) = problems(**{name: [rule]})
@@ -255,7 +255,7 @@ def test_a_webhook_from_an_environment_variable_that_is_not_set_says_which(looku
 
 
 def test_the_values_of_a_channel_have_the_types_of_its_kind_whatever_jinja_and_yaml_made_of_them():
-    """Up to ansible-core 2.18 a template by itself is text, and a date without quotes is none."""
+    """Up to ansible-core 2.18 a value that is one template is text, and so is a date without quotes."""
     rule = {"user": "ada", "until": datetime.date(2027, 3, 31)}
     given = [
         {"name": "a", "kind": "email", "port": "25", "notices": "no", "password": None, "only": [rule], "ignore": OMIT},

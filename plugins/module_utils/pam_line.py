@@ -1,0 +1,1 @@
+../../files/ssh_login_notify/pam_line.py
