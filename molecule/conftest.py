@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of all scenarios share: the server, the people who log in to it, and what the receiver got."""
+"""The fixtures of all scenarios: the server, the people who log in to it, and the receiver's messages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.backend import keep_connections
 from tests.lab.containers import address
 from tests.lab.logins import Login, Person
 from tests.lab.people import PASSWORD
@@ -21,18 +22,19 @@ from tests.lab.tables import table
 
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
+keep_connections()
 
-# Login to message: the promise is seconds, and a busy machine gets some more.
+# From login to message. It should take seconds; this allows for a busy machine.
 ALERT_SECONDS = 30.0
 
 
-# What a scenario is to show beside "passed": rows of one table, which is printed at the end.
+# A table that a scenario shows in addition to "passed", printed at the end.
 ROWS = pytest.StashKey[list[dict[str, str]]]()
 
 
 @pytest.fixture(scope="session")
 def receiver() -> Receiver:
-    """The stand-in for Slack, with nothing under way to it."""
+    """The stand-in for Slack, once no more messages arrive."""
     receiver = Receiver(f"http://{address(f'receiver-{SCENARIO}')}:8080")
     receiver.settle()
     return receiver
@@ -40,9 +42,9 @@ def receiver() -> Receiver:
 
 @pytest.fixture(scope="module")
 def people(host):
-    """Make people who log in to the server under test: people("deploy") by key, people("rita") by password."""
+    """Return people who log in to the server under test: people("deploy") by key, people("rita") by password."""
     where = address(host.backend.hostname)
-    # Sockets are in it, and their paths are limited to about 100 characters.
+    # It contains sockets, whose paths are limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="people-") as directory:
 
         def person(user: str) -> Person:
@@ -55,19 +57,19 @@ def people(host):
 
 @pytest.fixture(scope="module")
 def ada(people) -> Person:
-    """The person whose key the test has, at the account `deploy`."""
+    """The person with the test's key, at the account `deploy`."""
     return people("deploy")
 
 
 @pytest.fixture(scope="session")
 def fingerprint() -> str:
-    """The fingerprint of her key: SHA256:…, as ssh-keygen prints it."""
+    """The fingerprint of the test's key: SHA256:…, as ssh-keygen prints it."""
     command = ["ssh-keygen", "-l", "-f", f"{KEY}.pub"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[1]  # noqa: S603
 
 
 def tells_of(message: Message, login: Login) -> bool:
-    """Whether a message tells of this login: by the client's end, and since a port is used again, by the time."""
+    """Return whether a message reports this login, by the client's port and, because ports are reused, by the time."""
     if message.fields.get("From") != login.source or not message.ids:
         return False
     begun = float(message.ids[0].partition("-")[0])
@@ -76,7 +78,7 @@ def tells_of(message: Message, login: Login) -> bool:
 
 @pytest.fixture(scope="module")
 def alerts(receiver):
-    """What the receiver got for these logins: waits for as many messages, then for silence, and returns all of them.
+    """The messages about these logins: waits for one each, then until nothing more arrives, and returns all of them.
 
     seconds: how long to wait for the messages
     """
@@ -94,12 +96,12 @@ def alerts(receiver):
 
 @pytest.fixture(scope="session")
 def rows(request) -> list[dict[str, str]]:
-    """The scenario's table: a test appends a row, column -> cell. All rows have the same columns."""
+    """The scenario's table. A test appends a row, column -> cell. All rows have the same columns."""
     return request.config.stash.setdefault(ROWS, [])
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """With one platform (`./dev test quick`), leave out the tests of platforms that are not there."""
+    """With one platform (`./dev test quick`), deselect the tests of the other platforms."""
     if "LAB_ONE_PLATFORM" not in os.environ:
         return
 
@@ -113,7 +115,7 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
-    """Print the scenario's table, and keep it where `./dev clean` finds it."""
+    """Print the scenario's table, and save it below .dev/, where `./dev clean` removes it."""
     found = config.stash.get(ROWS, [])
     if not found:
         return
@@ -121,6 +123,6 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
     terminalreporter.write_line(f"\n{text}\n")
     directory = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".dev" / "tables"
     directory.mkdir(parents=True, exist_ok=True)
-    # The tests of one scenario may come in two runs, selected by a marker.
+    # The tests of one scenario can run in two parts, selected by a marker.
     name = "-".join([SCENARIO, *config.option.markexpr.split()])
     (directory / f"{name}.md").write_text(text + "\n")

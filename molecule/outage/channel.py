@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands in the channel, login by login: a message for one, or a line each in a digest."""
+"""The channel's contents login by login, from single messages and from lines of digests."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ LATE = re.compile(r"sent \d+ (minutes|hours) late")
 
 @dataclass(frozen=True)
 class Report:
-    """One login as the channel tells of it, once."""
+    """One report of a login in the channel."""
 
     id: str
     user: str
     source: str  # "172.18.0.1 port 45006"
     type: str
-    time: float  # of the login, as the message says it: seconds since the epoch, to the second
-    late: bool = field(compare=False)  # the message says so; what is sent again may be late by then
+    time: float  # of the login, as the message shows it: seconds since the epoch, without a fraction
+    late: bool = field(compare=False)  # as the message says; a repeated one can be late
     received_at: float = field(compare=False)
-    message: int = field(compare=False)  # its number
+    message: int = field(compare=False)  # the message's number
 
     def tells_of(self, login: Login) -> bool:
-        """A port is used again after a while, so the time counts too."""
+        """Return whether it is about this login. Ports are reused, so the time counts too."""
         return self.source == login.source and login.started - 1 <= self.time <= login.started + login.seconds
 
 
 def reports(messages: Iterable[Message]) -> list[Report]:
-    """Every telling of a login in these messages, in their order."""
+    """Return every report of a login in these messages, in order."""
     return [report for message in messages for report in _reports(message)]
 
 
@@ -52,19 +52,19 @@ def _report(message: Message, alert: Alert) -> Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Logins, and what the channel tells of them."""
+    """Logins, and their reports in the channel."""
 
     logins: list[Login]
     reports: list[Report]
 
     @property
     def lost(self) -> list[Login]:
-        """The logins of which nothing is told."""
+        """The logins without a report."""
         return [login for login in self.logins if not any(report.tells_of(login) for report in self.reports)]
 
     @property
     def first(self) -> list[Report]:
-        """Each id where it is told of for the first time."""
+        """The first report of each id."""
         seen: dict[str, Report] = {}
         for report in self.reports:
             seen.setdefault(report.id, report)
@@ -72,35 +72,35 @@ class Outcome:
 
     @property
     def again(self) -> list[Report]:
-        """What is told again, which is to say the same."""
+        """The repeated reports, which must match the first ones."""
         first = {report.id: report for report in self.first}
         return [report for report in self.reports if report is not first[report.id]]
 
     @property
     def contradictions(self) -> list[Report]:
-        """What is told again, and otherwise."""
+        """The repeated reports that differ from the first ones."""
         return [report for report in self.again if report not in self.first]
 
     @property
     def in_order(self) -> bool:
-        """Whether the logins are told of in the order in which they were."""
+        """Whether the reports have the order of the logins."""
         ids = [report.id for report in self.first]
         return ids == sorted(ids)
 
     @property
     def late(self) -> list[Report]:
-        """What the channel says is late."""
+        """The reports that are marked as late."""
         return [report for report in self.reports if report.late]
 
     def assert_each_told_once(self) -> None:
-        """Nothing lost, nothing doubled, in order, and nothing told that was not."""
+        """Assert that every login is reported exactly once, in order, and that nothing else is reported."""
         assert self.lost == []
         assert self.again == []
         assert self.in_order, [report.id for report in self.first]
         assert len(self.reports) == len(self.logins)
 
     def row(self, what: str) -> dict[str, str]:
-        """A row of the scenario's table."""
+        """Return a row of the scenario's table."""
         return {
             "what": what,
             "logins": str(len(self.logins)),

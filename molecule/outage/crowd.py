@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several people who log in to one server at a time, while a killer is at work there or its power goes."""
+"""Several people who log in to one server at once, while a killer runs on it or its power fails."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ AT_A_TIME = 4
 KILLER = Path(__file__).with_name("killer.py")
 LOG = "/root/kills"
 LONGEST_SECONDS = 300
-TRIES = 50  # to find something in the spool
+TRIES = 50  # attempts to find something in the spool
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What the killer writes down of one kill."""
+    """The killer's record of one kill."""
 
     at: float
     kind: str
-    source: str  # whose hook it was: "172.18.0.1 port 45006"
-    may_be_lost: bool  # killed before its capture stood in the spool
-    waiting: list[str]  # the alerts that a sender had not done with when it was killed
+    source: str  # of the login whose hook it was: "172.18.0.1 port 45006"
+    may_be_lost: bool  # killed before its capture was in the spool
+    waiting: list[str]  # the alerts that a sender had not finished with when it was killed
 
 
 @dataclass(frozen=True)
 class PowerCut:
-    """What stood in the spool when the server's power went: the names of captures and alerts."""
+    """The contents of the spool when the server's power failed: the names of captures and alerts."""
 
     at: float
     kept: set[str]
 
 
 class Crowd:
-    """People at the account `deploy`."""
+    """People who share the account `deploy`."""
 
     def __init__(self, server: Server, directory: Path, key: Path) -> None:
         self._people: SimpleQueue[Person] = SimpleQueue()
@@ -57,14 +57,14 @@ class Crowd:
         self._server = server
 
     def log_in(self, count: int) -> list[Login]:
-        """Log in so many times."""
+        """Log in this many times."""
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             return list(pool.map(self._log_in, range(count)))
 
     def log_in_until_power_cut(self, count: int) -> tuple[list[Login], PowerCut]:
-        """Log in; after so many logins the server goes down, with the next of them under way, and boots again.
+        """Log in until this many logins are done, cut the server's power during the next ones, and boot it again.
 
-        A login that it cuts short counts for none here.
+        Logins that the power cut interrupts are not returned.
         """
         logins: list[Login] = []
         going_down = threading.Event()
@@ -94,7 +94,7 @@ class Crowd:
         return logins, cut
 
     def _stop_with_something_to_lose(self) -> set[str]:
-        """Stop the server at a moment at which something stands in its spool; return the names of that."""
+        """Pause the server at a moment when its spool is not empty, and return the names of the spool's files."""
         for _try in range(TRIES):
             self._server.pause()
             kept = self._server.kept()
@@ -102,7 +102,7 @@ class Crowd:
                 return kept
             self._server.unpause()
             time.sleep(0.05)
-        raise AssertionError(f"in {TRIES} looks nothing stood in the spool")
+        raise AssertionError(f"the spool was empty in {TRIES} attempts")
 
     def _log_in(self, _number: int) -> Login:
         person = self._people.get()
@@ -120,16 +120,16 @@ class Crowd:
 
 @contextmanager
 def killer_at_work(server: Server, seed: int) -> Iterator[None]:
-    """Inside the block, the notifier's processes on this server are killed at random."""
+    """During the block, kill the notifier's processes on this server at random."""
     words = ["python3", "-c", KILLER.read_text(), str(seed), str(LONGEST_SECONDS), LOG]
     command = ["docker", "exec", "--interactive", server.container, *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as killer:  # noqa: S603
         assert killer.stdin
         yield
-        assert killer.poll() is None, "the killer has left early"
+        assert killer.poll() is None, "the killer ended early"
         killer.stdin.close()
 
 
 def kills_on(server: Server) -> list[Kill]:
-    """All kills so far."""
+    """Return all kills so far."""
     return [Kill(**json.loads(line)) for line in server.run(f"cat {LOG}").splitlines()]

@@ -4,8 +4,8 @@
 
 """Kill the notifier's processes at random moments. Runs on a server: `python3 killer.py SEED SECONDS LOG`.
 
-It ends when its time is over, or its input. LOG gets a line of JSON for each kill, written while the victim stands
-still, before it dies. Standard library only.
+It ends after SECONDS, or when its input is closed. LOG gets a line of JSON for each kill, written while the victim is
+stopped, before it dies. Standard library only.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from pathlib import Path
 
 PROGRAM = b"/usr/local/bin/ssh-login-notify"
 SPOOL = Path("/var/spool/ssh-login-notify")
-# How often each is aimed at. Hook and fork live for a few milliseconds and are seldom met; the others would get nothing
-# done if they were hit each time.
+# How often each role is chosen. The hook and its fork live for a few milliseconds and are rarely hit. The others would
+# never finish anything if they were hit every time.
 AIMS = {"hook": 5, "fork": 5, "observer": 2, "finisher": 3, "sender": 2}
 PAUSE = (0.005, 0.035)  # seconds between two looks
 LONGEST_WAIT = 0.15  # seconds
-HANDING_OVER = 0.002  # seconds that it takes, about
+HANDING_OVER = 0.002  # approximate seconds that it takes
 
 
 def read(path):
-    """Return a file's bytes, none if it is gone."""
+    """Return a file's bytes, or no bytes if it is gone."""
     try:
         return Path(path).read_bytes()
     except OSError:
@@ -37,33 +37,33 @@ def read(path):
 
 
 def words(pid):
-    """Return what follows the program in a process's arguments; None for another program."""
+    """Return a process's arguments after the program, or None for another program."""
     arguments = read(f"/proc/{pid}/cmdline").split(b"\0")[:-1]
     return arguments[3:] if PROGRAM in arguments[2:3] else None
 
 
 def status(pid):
-    """Return a process's state, parent and session (proc(5)); a gone one is a zombie of nobody."""
+    """Return a process's state, parent and session (proc(5)), or those of a zombie without a parent if it is gone."""
     fields = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return (fields[0], int(fields[1]), int(fields[3])) if fields else (b"Z", 0, 0)
 
 
 def role(pid):
-    """Return what a process of the program is, None for others."""
+    """Return the role of a process of the program, or None for other processes."""
     found = words(pid)
     if found is None or found not in ([], [b"send"]):
         return None
     if found:
         return "sender"
     _state, parent, _session = status(pid)
-    # Opened to become the observer, which hands it on to its finisher; the capture is in the spool by then.
+    # The fork opens this lock to become the observer, and a finisher inherits it. By then the capture is in the spool.
     if holds(pid, SPOOL / "observer.lock"):
         return "finisher" if holds(parent, SPOOL / "observer.lock") else "observer"
     return "hook" if read(f"/proc/{parent}/comm").startswith(b"sshd") else "fork"
 
 
 def holds(pid, path):
-    """Tell whether a process has a file open."""
+    """Return whether a process has a file open."""
     try:
         return any(os.readlink(entry.path) == str(path) for entry in os.scandir(f"/proc/{pid}/fd"))
     except OSError:
@@ -71,7 +71,7 @@ def holds(pid, path):
 
 
 def connection(pid):
-    """Return the connection that a hook was run for, as sshd names it: SSH_CONNECTION (ssh(1))."""
+    """Return the environment variable SSH_CONNECTION (ssh(1)) of a hook."""
     for variable in read(f"/proc/{pid}/environ").split(b"\0"):
         if variable.startswith(b"SSH_CONNECTION="):
             return variable
@@ -79,13 +79,13 @@ def connection(pid):
 
 
 def is_captured(variable):
-    """Tell whether a capture with this variable stands in the spool."""
+    """Return whether a capture with this variable is in the spool."""
     captures = [path for path in (SPOOL / "incoming").iterdir() if path.name[0] != "."]
     return any(variable in read(path) for path in captures)
 
 
 def wait_for_handing_over(chance):
-    """Wait until a finisher is in the middle of it, as it seldom is, but not for long."""
+    """Wait until a finisher is handing over an alert, which is rare, but at most LONGEST_WAIT."""
     until = time.monotonic() + LONGEST_WAIT
     before = alerts_beside_captures()
     while time.monotonic() < until:
@@ -95,12 +95,12 @@ def wait_for_handing_over(chance):
 
 
 def alerts_beside_captures():
-    """Return the names of the finished alerts in incoming/, and of those that are being written."""
+    """Return the names of the alerts in incoming/, finished and unfinished."""
     return {path.name for path in (SPOOL / "incoming").iterdir() if ".alert" in path.name}
 
 
 def kill(pid, log):
-    """Stop a process, write down what it is and how far it has come, and kill it."""
+    """Stop a process, log its role and its progress, and kill it."""
     os.kill(pid, signal.SIGSTOP)
     for _try in range(100):
         state = status(pid)[0]
@@ -108,7 +108,7 @@ def kill(pid, log):
             break
         time.sleep(0.0005)
     kind = role(pid)
-    if state != b"T" or not kind:  # it is at its end, or busy where no signal stops it
+    if state != b"T" or not kind:  # it is ending, or in a state that no signal stops
         os.kill(pid, signal.SIGCONT)
         return
     variable = connection(pid) if kind in ("hook", "fork") else b""
@@ -132,7 +132,7 @@ def main():
             if victims and wanted == "finisher":
                 wait_for_handing_over(chance)
             if victims:
-                with contextlib.suppress(ProcessLookupError):  # it may just have come to its end
+                with contextlib.suppress(ProcessLookupError):  # it may have just ended
                     kill(chance.choice(victims), log)
 
 

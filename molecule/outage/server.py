@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server as its operator has it: what the notifier says of itself, and what can be done to it."""
+"""A server from its operator's view: the notifier's output, and what can be done to the server."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.deploy import SECRET, deploy, url
+from tests.lab.settings import configured
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-# The program's processes, as pgrep(1) finds them: not the shell that runs pgrep.
+# The program's processes, for pgrep(1). This does not match the shell that runs pgrep.
 PROCESS = f"^/usr/bin/python3 -ISB {PROGRAM}"
 SPOOL = "/var/spool/ssh-login-notify"
 WATCH = f"{SPOOL}/state/watch.json"
 OVERFLOW = "/run/ssh-login-notify"
-TIMER_D = "/etc/systemd/system/ssh-login-notify.timer.d"  # outlives a restart of the server
+TIMER = "ssh-login-notify.timer"
+# Starts the watch against tampering, which would send the alerts that a test keeps waiting.
+TAMPER_TIMER = "ssh-login-notify-tamper.timer"
 RETRY = "ssh-login-notify-retry.timer"
 CRON = "/etc/cron.d/ssh-login-notify"
-# Far longer than anything here takes that is waited for.
+# Far longer than anything that tests wait for.
 LIMIT_SECONDS = 30.0
 
 
 @contextmanager
-def deployed(host, directory: Path, **variables: object) -> Iterator[None]:
-    """The role run again with these variables, and at the end without them. No test alert: Slack may be away."""
+def upgraded(host, directory: Path, **variables: object) -> Iterator[None]:
+    """Run the role again with these variables for the block. Its end restores the configuration.
 
-    def run(**variables: object) -> None:
+    No test alert is sent, because Slack can be unreachable.
+    """
+    with configured(host.check_output):
         done = deploy(host, directory, url(SECRET), send_test_alert=False, **variables)
         assert done.returncode == 0, done.stdout[-3000:]
-
-    run(**variables)
-    try:
         yield
-    finally:
-        run()
 
 
 class Server:
-    """One container. The notifier's commands are run in it as root, as an operator would."""
+    """One container. The notifier's commands run in it as root, as an operator would run them."""
 
     def __init__(self, host) -> None:
         self._host = host
@@ -56,24 +56,24 @@ class Server:
         self.has_systemd = host.file("/run/systemd/system").is_directory
 
     def run(self, command: str) -> str:
-        """Run a shell command that has to succeed, and return what it printed."""
+        """Run a shell command that must succeed, and return its output."""
         return self._host.check_output(command)
 
     @property
     def address(self) -> str:
-        """Where it is now: a container that starts again may get another address."""
+        """Its current address. A container that is started again can get another one."""
         return self.run("hostname -i")
 
-    # What it says.
+    # Output of the notifier.
 
     def status(self) -> tuple[int, dict[str, Any]]:
-        """The exit code and the JSON of `status`."""
+        """Return the exit code and the JSON of `status`."""
         return self._ask("status")
 
     def flush(self, *options: str, later: str = "") -> tuple[int, dict[str, Any]]:
-        """The exit code and the JSON of `flush`.
+        """Return the exit code and the JSON of `flush`.
 
-        later: run it this much later, such as 5m: libfaketime tells the one process another time.
+        later: a time span such as 5m, by which libfaketime advances the clock of this process
         """
         set_clock = ""
         if later:
@@ -90,7 +90,7 @@ class Server:
         return self.wait_for(lambda status: status["waiting"] == count and not status["captured"])
 
     def wait_for(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Wait until the status is so, and return it."""
+        """Wait until the condition is true of the status, and return the status."""
         deadline = time.monotonic() + LIMIT_SECONDS
         while True:
             _code, status = self.status()
@@ -100,29 +100,29 @@ class Server:
             time.sleep(0.2)
 
     def wait_for_no_process(self) -> None:
-        """Wait until neither an observer nor a sender is at work."""
+        """Wait until no process of the notifier is running."""
         deadline = time.monotonic() + LIMIT_SECONDS
         while self._host.run(f"pgrep -f '{PROCESS}'").succeeded:
             assert time.monotonic() < deadline, "a process of the notifier does not end"
             time.sleep(0.2)
 
     def log(self, since: float) -> str:
-        """What the notifier wrote into the journal since then."""
+        """Return the notifier's lines in the journal since this time."""
         return self.run(f"journalctl --quiet --no-pager -o cat -t ssh-login-notify --since @{since:.6f}")
 
     def names(self, directory: str) -> list[str]:
-        """All that lies in a directory of the spool."""
+        """Return the names of all files in a directory of the spool."""
         return self.run(f"ls -A {SPOOL}/{directory}").split()
 
-    # What can be done to it.
+    # Changes to the server.
 
     def stop_sender(self) -> None:
-        """End the sender that is at work, if one is; what it was to send waits until somebody starts another."""
+        """End a running sender. Its alerts wait until another sender is started."""
         if self.has_systemd:
-            # A start that comes while it is being stopped cancels the stop. So the path unit goes first: a sender that
-            # waits has not looked at the last login's wake-up yet.
+            # A start during the stop would cancel it. So the path unit is stopped first: a sender that sleeps has not
+            # removed the last login's wake-up file yet.
             path = "ssh-login-notify.path"
-            # The retry timer goes last: a run that fails just now starts it.
+            # The retry timer is stopped last, because a run that fails now starts it.
             self.run(f"systemctl stop {path} && systemctl stop ssh-login-notify.service && systemctl stop {RETRY}")
             self.run(f"rm -f {SPOOL}/state/wake && systemctl start {path}")
         else:
@@ -130,12 +130,12 @@ class Server:
 
     @contextmanager
     def stopped_clock(self) -> Iterator[None]:
-        """Neither the timers nor cron come: each minute while something waits, and every five minutes."""
+        """During the block, neither timers nor cron start a sender."""
         if self.has_systemd:
-            with self._timer_at("*-02-29"), self._retry_after("1d"):
+            with self._timer_at("*-02-29"), self._timer_at("*-02-29", TAMPER_TIMER), self._retry_after("1d"):
                 yield
         else:
-            # Not by its file, which `status` finds changed.
+            # Not by changing its file, which `status` would report.
             self.run("pkill -STOP -x cron")
             try:
                 yield
@@ -144,7 +144,7 @@ class Server:
 
     @contextmanager
     def impatient_clock(self) -> Iterator[None]:
-        """The timer comes every few seconds, or cron every minute."""
+        """During the block the timer starts the sender every few seconds, or cron every minute."""
         if self.has_systemd:
             with self._timer_at("*:*:0/5"):
                 yield
@@ -158,9 +158,12 @@ class Server:
 
     @contextmanager
     def usual_clock(self) -> Iterator[None]:
-        """What comes within a minute while alerts wait comes as it does on every server: a timer, or cron."""
+        """During the block the sender is started while alerts wait: by a timer, or by cron every minute.
+
+        The timer is faster here. A test of its unit checks that it takes a minute (tests/unit/role/test_unit_files.py).
+        """
         if self.has_systemd:
-            with self._retry_after("52"):
+            with self._retry_after("5"):
                 yield
         else:
             self.run("pkill -CONT -x cron")
@@ -181,44 +184,45 @@ class Server:
             self.run(f"rm {drop_in}{reload}")
 
     @contextmanager
-    def _timer_at(self, calendar: str) -> Iterator[None]:
-        drop_in = f"{TIMER_D}/{time.time_ns()}.conf"  # of several, the last one counts
-        reload = " && systemctl daemon-reload && systemctl restart ssh-login-notify.timer"
+    def _timer_at(self, calendar: str, name: str = TIMER) -> Iterator[None]:
+        directory = f"/etc/systemd/system/{name}.d"  # survives a restart of the server
+        drop_in = f"{directory}/{time.time_ns()}.conf"  # the last of several files counts
+        reload = f" && systemctl daemon-reload && systemctl restart {name}"
         timer = f"[Timer]\\nOnCalendar=\\nOnCalendar={calendar}\\nRandomizedDelaySec=0\\n"
-        self.run(f"mkdir -p {TIMER_D} && printf '{timer}' > {drop_in}{reload}")
+        self.run(f"mkdir -p {directory} && printf '{timer}' > {drop_in}{reload}")
         try:
             yield
         finally:
             self.run(f"rm {drop_in}{reload}")
 
     def clear(self) -> None:
-        """Forget what waits, what failed and what was agreed: nothing of one test is the next one's."""
+        """Delete what waits, what failed and the agreed wait, so that nothing is left from another test."""
         self.stop_sender()
         self.run(f"find {SPOOL} -mindepth 2 -delete")
         self.run(f"! test -d {OVERFLOW} || find {OVERFLOW} -type f -delete")
-        # As if the watch had just looked: for some minutes it has nothing to say that would mix with the logins.
+        # As if the watch had just looked, so that it has nothing to report for some minutes.
         self.run(f"echo '{{}}' > {WATCH}")
 
     def pause(self) -> None:
-        """Have all its processes stand still at once."""
+        """Stop all processes at once (docker pause)."""
         _docker("pause", self.container)
 
     def unpause(self) -> None:
-        """Let them go on."""
+        """Let all processes continue."""
         _docker("unpause", self.container)
 
     def cut_off(self) -> None:
-        """End all its processes at once, as a power cut does; also those that stand still."""
+        """Kill all processes at once, as a power cut does, also paused ones."""
         _docker("kill", self.container)
 
     def kept(self) -> set[str]:
-        """The names of all that stands in its spool; also when it stands still or is off."""
+        """Return the ids of the captures and alerts in its spool, also while it is paused or off."""
         copied = _docker("cp", f"{self.container}:{SPOOL}", "-")
         with tarfile.open(fileobj=io.BytesIO(copied)) as spool:
             return {name for name in map(_name_of, spool.getnames()) if name}
 
     def start(self) -> None:
-        """Boot it again, and wait until it lets people in. What was in /run is gone."""
+        """Boot it again, and wait until it accepts connections. /run is empty then."""
         _docker("start", self.container)
         if self.has_systemd:
             self._host.run("systemctl is-system-running --wait")
@@ -229,7 +233,7 @@ class Server:
 
 
 def _name_of(path: str) -> str:
-    """The id of the login that a file of incoming/ or outgoing/ holds, empty for any other file."""
+    """Return the id of the login in a file of incoming/ or outgoing/, or an empty text for any other file."""
     directory, _slash, name = path.rpartition("/")
     if directory.endswith(("incoming", "outgoing")) and name[:1].isdigit():
         return name[: -len(".alert")] if name.endswith(".alert") else name

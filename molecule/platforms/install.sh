@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Runs while the image is built: installs systemd, sshd and what the scenarios use, by the distribution's package manager.
+# Runs while the image is built: installs systemd, sshd and what the scenarios use, by the distribution's package
+# manager.
 set -eu
 
 if command -v apt-get > /dev/null; then
@@ -21,14 +22,14 @@ else
     exit 1
 fi
 
-# An image from a registry may have masked or disabled what a server runs.
+# An image from a registry can have masked or disabled units that a server runs.
 systemctl set-default multi-user.target
 systemctl mask systemd-firstboot.service
 systemctl enable ssh.service 2> /dev/null || systemctl enable sshd.service
 ssh-keygen -A
-# Where only the vendor has a PAM file for sshd, the administrator copies it: the role edits no vendor's file.
+# If only the vendor has a PAM file for sshd, copy it, because the role edits no vendor's file.
 [ -e /etc/pam.d/sshd ] || cp /usr/lib/pam.d/sshd /etc/pam.d/sshd
-# Each container is a machine of its own.
+# Each container gets its own machine id.
 : > /etc/machine-id
 # While this file exists, sshd accepts root only.
 rm -f /run/nologin /etc/nologin

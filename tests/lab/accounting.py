@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much processor time and memory the notifier's processes take.
+"""Measure the processor time and memory of the notifier's processes.
 
-The kernel counts both and tells them when a process ends (wait4(2)). So the sender runs below a wrapper in its unit,
-and the observer is adopted by one around sshd: inside/account.py.
+The kernel counts both and reports them when a process ends (wait4(2)). So the sender's unit runs it below a wrapper,
+inside/account.py. The same wrapper runs sshd, and adopts the observer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .containers import INSIDE, Server
 
 LOG = "/var/log/bench-account.jsonl"
 UNITS = {
-    # unit: (its lines that start the measured process, options of the wrapper)
+    # unit: (its settings that start the measured process, options of the wrapper)
     "ssh": ("ExecStart", "--adopt"),
     "ssh-login-notify": ("ExecStartPre|ExecStart", ""),
 }
@@ -25,9 +25,9 @@ UNITS = {
 
 @contextmanager
 def accounted(server: Server) -> Iterator[None]:
-    """Have observer and sender append a line to LOG when they end."""
+    """Have the observer and the sender append a line to LOG when they end."""
     for unit, (lines, option) in UNITS.items():
-        # A drop-in leaves the unit as it was installed; the notifier would report a changed unit.
+        # A drop-in leaves the unit's file as installed. The notifier would report a changed one.
         directory = f"/run/systemd/system/{unit}.service.d"
         settings = f"[Service]\\nStandardOutput=append:{LOG}\\nNotifyAccess=all\\n"
         wrapped = f"s#^({lines})=(.*)#\\1=\\n\\1=/usr/bin/python3 -B {INSIDE}/account.py {option} \\2#p"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A notifier as people set it up by hand: a script, its webhook in a file, a line at the end of the PAM file, a job."""
+"""A hand-made notifier: a script, its webhook in a file, a line at the end of the PAM file, a cron job."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SCRIPT = "/usr/local/bin/ssh-login-notify.sh"
 JOB = "/etc/cron.d/ssh-notify-test"
 PAM = "/etc/pam.d/sshd"
 LINE = f"session optional pam_exec.so seteuid {SCRIPT}"
-# Another webhook than the one of the inventory: whoever posts to the wrong one has read the wrong file.
+# Not the inventory's webhook: a request to the wrong one shows that the wrong file was read.
 WEBHOOK = url("an-old-false-secret")
 
 TEXTS = {
-    # curl would show the webhook to everybody, but that is not why it is missing here: the image has none.
+    # The image has no curl. (curl would also show the webhook to every user.)
     SCRIPT: """\
 #!/bin/bash
 if [ "$PAM_TYPE" = open_session ]; then
@@ -39,7 +39,7 @@ MODES = {SCRIPT: "0750", CONFIGURATION: "0600", JOB: "0644"}
 
 
 def set_up(server) -> None:
-    """Set it up on a server; again, if it is there already."""
+    """Install the hand-made notifier on a server, or restore it if it is already there."""
     for path, text in TEXTS.items():
         encoded = base64.b64encode(text.encode()).decode()
         server.check_output(f"echo {encoded} | base64 -d > {path} && chmod {MODES[path]} {path}")
@@ -47,5 +47,5 @@ def set_up(server) -> None:
 
 
 def clear(server) -> None:
-    """Take it away, and what an adoption has set aside."""
+    """Remove the hand-made notifier, and the copies that an adoption has set aside."""
     server.check_output(f"rm -rf {' '.join(TEXTS)} /root/ssh-login-notify-adopted; sed -i '\\,{SCRIPT},d' {PAM}")

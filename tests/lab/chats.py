@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Settings of channels at the receiver, obviously false secrets in them. It runs on Python 3.6, too."""
+"""Settings of channels at the receiver, with false secrets. This also runs on Python 3.6."""
 
 SECRET = "not-a-real-secret"  # noqa: S105
-# The vendors' own paths.
+# The vendors' paths.
 PATHS = {
     "slack": "/services/T00000000/B00000000/" + SECRET,
     "teams": "/workflows/0/triggers/manual/paths/invoke?api-version=1&sig=" + SECRET,
@@ -19,9 +19,9 @@ PATHS = {
 TOKEN = "123456:" + SECRET
 BOT_TOKEN = "xoxb-" + SECRET
 ROUTING_KEY = "notarealsecret0notarealsecret000"
-# Of the receiver's vendor `json`.
+# For the receiver's vendor `json`.
 SIGNING_KEY = "whsec_bm90LWEtcmVhbC1zZWNyZXQsIDMyIGJ5dGVzIGxvbmc="
-# What the entries of these kinds have beside their address.
+# The other settings of these kinds, besides the address.
 MORE = {
     "ntfy": {"token": "tk_" + SECRET},
     "pagerduty": {"key": ROUTING_KEY, "only": [{"weight": ["root"]}]},
@@ -30,10 +30,10 @@ MORE = {
 
 
 def settings(kind, server, what="ops"):
-    """Return a channel's entry of `ssh_login_notify_channels`, at the receiver.
+    """Return an entry of `ssh_login_notify_channels` for a channel at the receiver.
 
-    server: `https://receiver:8443`; for mail, the address and the port of its mail server.
-    what: which of the receiver's channels of this kind
+    server: `https://receiver:8443`; for mail, `HOST:PORT` of its mail server
+    what: name of the channel, among the receiver's channels of this kind
     """
     base = f"{server}/{kind}/{what}"
     if kind == "telegram":

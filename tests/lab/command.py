@@ -13,11 +13,11 @@ from pathlib import Path
 
 
 class LabError(Exception):
-    """A command of the lab failed; the text has its error output."""
+    """A command of the lab failed. The text contains its error output."""
 
 
 def output(*words: str | Path) -> str:
-    """Return what a command prints on standard output, stripped. Raises LabError if it cannot run or fails."""
+    """Return a command's standard output, stripped. Raises LabError if it can't run or fails."""
     command = [str(word) for word in words]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -29,11 +29,11 @@ def output(*words: str | Path) -> str:
 
 
 def docker(*words: str | Path) -> str:
-    """Run a command of the Docker client, and return what it prints."""
+    """Run Docker's client with these arguments, and return its standard output. Raises LabError."""
     return output("docker", *words)
 
 
 def as_root(*words: str | Path) -> list[str]:
-    """Return the command with sudo in front, unless we are root."""
+    """Return the command, with sudo in front unless we are root."""
     command = [str(word) for word in words]
     return command if os.geteuid() == 0 else ["sudo", *command]

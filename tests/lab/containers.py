@@ -4,7 +4,7 @@
 
 """The lab's servers and its receiver, as Docker containers.
 
-Molecule starts its own from .config/molecule/config.yml, which has to say the same as the options here.
+Molecule starts its own containers from .config/molecule/config.yml. Keep the options there and here in step.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from .command import docker
 TESTS = Path(__file__).parents[1]
 INSIDE = "/opt/inside"  # where a server finds tests/lab/inside
 QUIET_SECONDS = 30
-# What systemd needs in a container, short of --privileged. With cgroup v2 it writes to its own cgroup, hence rw.
+# What systemd needs in a container, without --privileged. With cgroup v2 it writes to its own cgroup, hence rw.
 SYSTEMD = (
     "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--cgroupns=host",
     "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
 )  # fmt: skip
-# What sshd and everything below it has on a host that is no container: the observer raises its priority, and reads
-# which file a user's process runs.
+# sshd and its children have these capabilities on an ordinary host: the observer raises its priority, and reads which
+# file a user's process runs.
 LIKE_A_HOST = ("--cap-add=SYS_NICE", "--cap-add=SYS_PTRACE")
 INIT = ("/sbin/init",)
-# A guest that may not nest: it has systemd, but no service may have mounts of its own. logind's unit wants some, so it
+# A guest without nesting: it has systemd, but no service can have mounts of its own. logind's unit requires some, so it
 # would fail, and the server would count as not booted.
 GUEST = tuple(option.replace("seccomp=unconfined", f"seccomp={TESTS}/lab/no-nesting.json") for option in SYSTEMD)
 INIT_OF_GUEST = ("sh", "-c", "ln -s /dev/null /etc/systemd/system/systemd-logind.service && exec /sbin/init")
@@ -41,23 +41,23 @@ RECEIVER = ("python3", "-B", "-m", "tests.lab.receiver", "--name", "receiver", "
 
 
 def address(container: str) -> str:
-    """Return the container's address, at which this machine reaches it directly."""
+    """Return the container's IP address, which this machine reaches directly."""
     return docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container)
 
 
 def start(image: str, container: str, network: str, label: str, *options: str, command: tuple[str, ...] = INIT) -> None:
     """Start a container in the background.
 
-    :param label: `loginwatch=…`, by which `./dev clean` finds the container
-    :param options: of `docker run`, such as those of SYSTEMD
-    :param command: what runs in it
+    :param label: the label `loginwatch=…`, by which `./dev clean` finds the container
+    :param options: options of `docker run`, such as SYSTEMD
+    :param command: the command that the container runs
     """
     names = (f"--name={container}", f"--label={label}", f"--network={network}")
     docker("run", "--detach", *names, *options, image, *command)
 
 
 def remove(*containers: str) -> None:
-    """Remove containers, running or not. Those that do not exist are no error."""
+    """Remove containers, running or not. A name that does not exist is not an error."""
     existing = docker("ps", "--all", "--format", "{{.Names}}").split()
     for container in set(containers) & set(existing):
         docker("rm", "--force", "--volumes", container)
@@ -67,7 +67,7 @@ def remove(*containers: str) -> None:
 def running(
     image: str, container: str, network: str, label: str, *options: str, command: tuple[str, ...] = INIT
 ) -> Iterator[None]:
-    """Start a container (see start), and remove it at the end of the block."""
+    """Start a container as `start` does, and remove it at the end of the block."""
     start(image, container, network, label, *options, command=command)
     try:
         yield
@@ -77,7 +77,7 @@ def running(
 
 @dataclass(frozen=True)
 class Server:
-    """A server with the notifier on it, on which root can run commands."""
+    """A server that runs the notifier, and on which root can run commands."""
 
     title: str  # "Debian 12"
     container: str
@@ -85,16 +85,16 @@ class Server:
     key: Path  # the private key that opens the account `deploy`
 
     def output(self, *command: str) -> str:
-        """Return what a command on the server prints. Raises LabError."""
+        """Return the standard output of a command on the server. Raises LabError."""
         return docker("exec", self.container, *command)
 
     def shell(self, script: str) -> str:
-        """Return what a shell script on the server prints. Raises LabError."""
+        """Return the standard output of a shell script on the server. Raises LabError."""
         return self.output("sh", "-euc", script)
 
     @property
     def ssh(self) -> list[str]:
-        """The command `ssh host`, with the key and without the user's own configuration."""
+        """The command `ssh host`, with the lab's key and without the user's own configuration."""
         options = [
             f"IdentityFile={self.key}", "IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes",
             "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR",
@@ -102,6 +102,6 @@ class Server:
         return ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), f"deploy@{self.address}"]
 
     def wait_until_quiet(self) -> None:
-        """Wait until no hook, observer or sender is running. Raises LabError if one goes on for long."""
+        """Wait until no hook, observer or sender is running. Raises LabError after QUIET_SECONDS."""
         pattern = "^[^ ]*python[^ ]* .*/ssh-login-notify"
         self.output("timeout", str(QUIET_SECONDS), "sh", "-c", f"while pgrep -f '{pattern}'; do sleep 0.1; done")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run the role from within a test, with a webhook of the test's choice."""
+"""Run the role from within a test, with any webhook."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
@@ -19,19 +20,26 @@ SECRET = "not-a-real-secret"  # noqa: S105
 
 
 def deploy(host, directory: Path, webhook: object, **variables: object) -> subprocess.CompletedProcess:
-    """Run the role once more, with this webhook and other variables of the role, as loudly as Ansible can."""
+    """Run the role once more at `-vvv`, with this webhook and other variables of the role."""
     return play(str(PLAYBOOK), host, directory, webhook, **variables)
 
 
 def play(playbook: str, host, directory: Path, webhook: object, **variables: object) -> subprocess.CompletedProcess:
-    """The same with another playbook, such as loginwatch.pam.verify."""
+    """Run another playbook in the same way, such as loginwatch.pam.verify."""
+    return play_on((host.backend.hostname,), playbook, directory, webhook, **variables)
+
+
+def play_on(
+    hosts: Iterable[str], playbook: str | Path, directory: Path, webhook: object, **variables: object
+) -> subprocess.CompletedProcess:
+    """Run a playbook on several hosts at once, by their names in the inventory."""
     settings = directory / "settings.json"
     settings.write_text(json.dumps(_of_the_role({"webhook_url": webhook, **variables})))
-    return _run(playbook, "--limit", host.backend.hostname, "--extra-vars", f"@{settings}")
+    return _run(str(playbook), "--limit", ",".join(hosts), "--extra-vars", f"@{settings}")
 
 
 def refusals(host, directory: Path, settings: dict[str, dict[str, object]]) -> tuple[dict[str, str], str]:
-    """Run the role once, with many settings that it refuses; return what it said to each, and all of the output.
+    """Run the role once, with many settings that it refuses; return its message for each, and the whole output.
 
     :param settings: the role's variables, by a name without spaces; each name becomes an alias of the server
     """

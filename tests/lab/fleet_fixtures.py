@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fixtures for a fleet: as its operators see it, and its hosts from within. A conftest imports what it needs."""
+"""Fixtures for a fleet: as its operators see it, and its hosts from inside. A conftest imports those that it needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def play(tmp_path_factory) -> Operator:
 
 @pytest.fixture
 def verify(play, tmp_path) -> Callable[..., tuple[Run, dict[str, dict]]]:
-    """Verify the fleet: (run, the report's hosts by name); the report is in tmp_path."""
+    """Verify the fleet. Returns the run, and the report's hosts by name. The report is in tmp_path."""
 
     def verified(**variables: dict[str, object]) -> tuple[Run, dict[str, dict]]:
         run = play("verify", ("-e", f"verify_report={tmp_path}"), **variables)
@@ -34,7 +34,7 @@ def verify(play, tmp_path) -> Callable[..., tuple[Run, dict[str, dict]]]:
 
 @pytest.fixture
 def webhooks(servers) -> Callable[[], set[str]]:
-    """What the hosts have."""
+    """Return the set of webhooks that the hosts have."""
 
     def read() -> set[str]:
         return {json.loads(server.check_output(f"cat {CONFIGURATION}"))["webhook_url"] for server in servers.values()}
@@ -44,11 +44,11 @@ def webhooks(servers) -> Callable[[], set[str]]:
 
 @pytest.fixture(scope="session")
 def servers() -> dict[str, testinfra.host.Host]:
-    """The hosts themselves, by their names in the inventory: reached past SSH, so that looking logs nobody in."""
+    """The hosts by their names in the inventory, reached without SSH, so that a check is not a login."""
     return {name: testinfra.get_host(f"docker://{name}-{SCENARIO}") for name in NAMES}
 
 
 @pytest.fixture(scope="session")
 def grown_servers() -> dict[str, testinfra.host.Host]:
-    """The same of all six hosts."""
+    """The same for all six hosts."""
     return {name: testinfra.get_host(f"docker://{name}-{SCENARIO}") for name in GROWN}

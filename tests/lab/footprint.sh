@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Print what makes this server what it is: each file's type, mode, owner and content, each directory, each link.
-# Left out is what changes by itself: logs, caches, run-time state, the backups of the account tools, people's homes.
+# Print the state of this server: the type, mode, owner and content of each file, each directory, each link.
+# Left out is what changes by itself: logs, caches, run-time state, backups of the account tools, home directories.
 set -eu
 find / -xdev \
     \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp \

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a stranger would choose as a name or a key id to do harm where it is shown. It runs on Python 3.6, too."""
+"""Names and key ids that do harm if they are shown unescaped. This also runs on Python 3.6."""
 
-# Slack's marks, HTML.
+# Slack's markup, HTML.
 MARKS = "<!channel> <https://evil.example|click> &amp; <b>`x`</b> *b* _i_ ~s~ :bomb: {{1}}"
-# A line of its own, colours, text that runs backwards, nothing to see, no UTF-8.
+# A new line, colours, text that runs backwards, invisible characters, invalid UTF-8.
 CONTROLS = "\n1 login user=root\r\t\x07\x1b[2J\x1b]0;title\x07\u202egnp.exe\u2066\u200b\u2028\x7f\x9b\udcff"
-# The end of our quotes, and behind it a serial number, an authority, a person and a note as we would show them.
+# A closing quote, then a serial number, an authority, a person and a note, as a message shows them.
 WORDS = MARKS + '", serial 4711, CA SHA256:GOOD) · Person: Alice (on call) · Note: "reviewed'
-# What other chats and their apps read as their own: mentions, links, formatting, times, lists, and the ends of code.
+# What other chats interpret: mentions, links, formatting, times, lists, and the end of code.
 CHATS = {
     "mentions": "@everyone @here @channel @all <@123> <@&123> <@!123> <#123> <at>Ada</at> <users/all> <!here> <@U123>",
     "links": "https://evil.example/x [click](https://evil.example) <https://evil.example> HTTPS://EVIL.EXAMPLE",

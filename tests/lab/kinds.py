@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether each login is one alert of the right kind: many of every kind, interleaved, three at a time."""
+"""Check that each login is one alert of the right type: many logins of every kind, interleaved, three at a time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .types import UNKNOWN, is_less_and_true
 
 AT_A_TIME = 3
 RIGHT = 0.99
-ENOUGH = 100  # logins of which 99 % can be said
-ALERT_SECONDS = 60.0  # until the last alert is there
+ENOUGH = 100  # logins, the fewest for which a share of 99 % makes sense
+ALERT_SECONDS = 60.0  # limit until the last alert arrives
 HEAD = ["kind", "logins", "failed", "alerts", "right", "in part", "unknown", "wrong", "missing", "doubled"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to log in, and what the alert calls it."""
+    """A way to log in, and its type in the alert."""
 
     name: str
     log_in: Callable[[Person], Login]
@@ -52,7 +52,7 @@ KINDS = [
 
 @dataclass(frozen=True)
 class Entry:
-    """A login that came to its end, and all alerts that tell of it."""
+    """A login that has ended, and all alerts about it."""
 
     kind: Kind
     login: Login
@@ -60,7 +60,7 @@ class Entry:
 
 
 def log_in_often(server: Server, directory: Path, runs: int) -> tuple[list[tuple[Kind, Login]], list[tuple[Kind, str]]]:
-    """All logins, in an order left to chance, and what became of those that failed."""
+    """Log in `runs` times by every kind, in a random order. Returns the logins, and the errors of those that failed."""
     logins: list[tuple[Kind, Login]] = []
     failures: list[tuple[Kind, str]] = []
     people: SimpleQueue[Person] = SimpleQueue()
@@ -84,7 +84,7 @@ def log_in_often(server: Server, directory: Path, runs: int) -> tuple[list[tuple
 
 
 def reported(receiver: Receiver, last: int, expected: int) -> list[Alert]:
-    """The alerts since message `last`: all that arrive until there are as many as logins, and no more come."""
+    """Return the alerts since message `last`, once there are as many as logins and no more arrive, or at a timeout."""
     deadline = time.monotonic() + ALERT_SECONDS
     while True:
         alerts = [alert for message in receiver.messages(after=last) for alert in message.alerts]
@@ -96,9 +96,9 @@ def reported(receiver: Receiver, last: int, expected: int) -> list[Alert]:
 
 
 def match(logins: list[tuple[Kind, Login]], alerts: list[Alert]) -> tuple[list[Entry], list[Alert]]:
-    """Which alerts tell of which login, and those that tell of none.
+    """Return each login with its alerts, and the alerts that match no login.
 
-    By the client's port, and since a port is used again after a while, by the time.
+    They are matched by the client's port, and by the time, because ports are reused.
     """
     left = list(alerts)
     entries = []
@@ -111,7 +111,7 @@ def match(logins: list[tuple[Kind, Login]], alerts: list[Alert]) -> tuple[list[E
 
 
 def verdict(entry: Entry) -> str:
-    """What came of a login, in one word of HEAD."""
+    """Return the outcome of a login, a word of HEAD."""
     if len(entry.alerts) != 1:
         return "doubled" if entry.alerts else "missing"
     said = entry.alerts[0].type
@@ -123,7 +123,7 @@ def verdict(entry: Entry) -> str:
 
 
 def tally(entries: list[Entry], failures: list[tuple[Kind, str]]) -> str:
-    """The table, with a line for each kind and one for all."""
+    """Return the table, with a line for each kind and one for all."""
     rows = []
     for name, kinds in [*((kind.name, [kind]) for kind in KINDS), ("all", KINDS)]:
         own = [entry for entry in entries if entry.kind in kinds]
@@ -136,17 +136,17 @@ def tally(entries: list[Entry], failures: list[tuple[Kind, str]]) -> str:
 
 
 def breaches(entries: list[Entry], strangers: list[Alert], failures: list[tuple[Kind, str]]) -> list[str]:
-    """Every promise that does not hold, a sentence each."""
+    """Return every broken promise, one sentence each."""
     found = [f"a login failed ({kind.name}): {error}" for kind, error in failures]
-    found += [f"an alert tells of no login: {alert}" for alert in strangers]
+    found += [f"an alert matches no login: {alert}" for alert in strangers]
     found += [
         f"{verdict(entry)}: {entry.kind.name} from {entry.login.source}: {entry.alerts}"
         for entry in entries
         if verdict(entry) in ("wrong", "missing", "doubled")
     ]
     seen = [entry.kind for entry in entries if verdict(entry) == "right"]
-    found += [f"not one login by {kind.name} was seen for what it is" for kind in KINDS if kind not in seen]
-    # Fewer logins, as in the tests, tell nothing against 99 %, and on a busy machine some sessions pass unseen.
+    found += [f"no login by {kind.name} was reported with its type" for kind in KINDS if kind not in seen]
+    # With fewer logins, as in the tests, 99 % means little, and on a busy machine some sessions pass unseen.
     if len(entries) >= ENOUGH and len(seen) < RIGHT * len(entries):
         found.append(f"the kind is right in {len(seen)} of {len(entries)} logins, less than {RIGHT:.0%}")
     return found

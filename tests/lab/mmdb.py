@@ -10,15 +10,15 @@ import ipaddress
 from typing import Any
 
 MARKER = b"\xab\xcd\xefMaxMind.com"
-# Bytes of zeros between the tree and the data.
+# Zero bytes between the tree and the data.
 SEPARATOR = bytes(16)
-# Bits of a record of the tree: each node has two.
+# Size of a tree record. Each node has two records.
 RECORD_BITS = 32
 UTF8, DOUBLE, MAP, UINT16, UINT32, UINT64, ARRAY = 2, 3, 7, 5, 6, 9, 11
 
 
 def database(records: dict[str, Any]) -> bytes:
-    """Return a database of IPv6 addresses, in which IPv4 stands below ::/96, with a record for each network."""
+    """Return an IPv6 database with a record for each network. IPv4 addresses are below ::/96."""
     data, places = b"", {}
     for network, record in records.items():
         places[network] = len(data)
@@ -29,7 +29,7 @@ def database(records: dict[str, Any]) -> bytes:
     tree = b""
     for node in nodes:
         for record in node:
-            # A number of a node; as many as there are nodes for nothing; above that, a place in the data.
+            # The number of a node; the number of nodes for an empty record; above that, a position in the data.
             number = len(nodes) if record is None else record[1] if record[0] == "node" else record[1] + len(nodes) + 16
             tree += number.to_bytes(RECORD_BITS // 8, "big")
     about = {
@@ -56,7 +56,7 @@ def _insert(nodes: list[list[Any]], network: Any, place: int) -> None:
 
 
 def encoded(thing: Any) -> bytes:
-    """Return a thing as the data section has it: a control byte with its type and size, then its value."""
+    """Return a value as the data section stores it: a control byte with its type and size, then its bytes."""
     if isinstance(thing, str):
         raw = thing.encode("utf-8")
         return _control(UTF8, len(raw)) + raw
@@ -69,6 +69,6 @@ def encoded(thing: Any) -> bytes:
 
 
 def _control(kind: int, size: int) -> bytes:
-    # A size of 29 or more has a byte of its own; types above 7 have one, too.
+    # A size of 29 or more needs an extra byte, and so does a type above 7.
     first, more = (size, b"") if size < 29 else (29, bytes([size - 29]))
     return (bytes([first, kind - 7]) if kind > 7 else bytes([kind << 5 | first])) + more

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody who looks after a fleet: an inventory of hosts that are reached by SSH, and playbooks run on it."""
+"""The operator of a fleet: an inventory of hosts that are reached by SSH, and playbooks that run on it."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from .footprint import changes
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
 NAMES = ("debian12", "debian13", "debian12-plain")
-# With those that are there for one test module each.
+# Also the hosts that only one test module each uses.
 GROWN = ("debian11", "byhand", "debian12-plain", "nopam", "debian12", "debian13")
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 AT_ONCE = ("-e", '{"deploy_batches": ["100%"]}')
-# Playbooks that take something away do so only with a target.
+# Playbooks that remove something require a target.
 EVERYWHERE = ("-e", "target=all")
 CLEAN = ("-e", "ssh_login_notify_remove_spool=true", *EVERYWHERE)
 PLAYBOOK_SECONDS = 240
-# Nobody is there (RFC 5737), and Ansible does not wait long to find out.
+# An address that never answers (RFC 5737), and a short timeout.
 NOBODY: dict[str, object] = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=2"}
 # Nothing listens there.
 DEAD = "https://receiver:8444/services/T00000000/B00000002/not-a-real-secret"
-# For hosts whose keys nobody has confirmed.
+# For hosts with unconfirmed host keys.
 STRANGERS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-# As Ansible's own.
+# The same as Ansible's own.
 OPTIONS = f"-o ControlMaster=auto -o ControlPersist=60s {STRANGERS}"
 
 
 class Run:
-    """A playbook run to its end: exit status, and all that it printed."""
+    """A finished run of a playbook: its exit status and its output."""
 
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         self.status = done.returncode
@@ -51,18 +51,18 @@ class Run:
         assert SECRET not in self.output
 
     def recap(self, host: str) -> dict[str, int]:
-        """The host's counts in the closing table; empty if the run did not get to it."""
+        """Return the host's counts in the play recap, or an empty dict if it has none."""
         lines = [line for line in self.output.partition("PLAY RECAP")[2].splitlines() if line.split(" ")[0] == host]
         counts = [word.partition("=") for line in lines for word in line.split()[2:]]
         return {name: int(value) for name, _equals, value in counts}
 
     def results_of(self, task: str) -> list[str]:
-        """What was printed below this task's heading, batch by batch."""
+        """Return the output below each heading of this task, batch by batch."""
         return [part.partition("TASK [")[0] for part in self.output.split(f"TASK [{task}]")[1:]]
 
 
 def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[str, object]) -> Path:
-    """An inventory of these hosts, in this order; host_variables: by a host's name with `_` for `-`."""
+    """Write an inventory of these hosts, in this order. `host_variables` are keyed by host name, with `_` for `-`."""
     hosts = {}
     for name in names:
         hosts[name] = {"ansible_host": address(f"{name}-{SCENARIO}"), **host_variables.get(name.replace("-", "_"), {})}
@@ -70,7 +70,7 @@ def inventory(directory: Path, names: tuple[str, ...], **host_variables: dict[st
         "ansible_user": "deploy",
         "ansible_ssh_private_key_file": str(KEY),
         "ansible_ssh_args": OPTIONS,
-        # To find it takes two round trips in each run.
+        # Discovery of the interpreter takes two round trips in each run.
         "ansible_python_interpreter": "/usr/bin/python3",
         "ssh_login_notify_webhook_url": url(SECRET),
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
@@ -86,9 +86,9 @@ ENVIRONMENT = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".dev" / 
 
 
 class Operator:
-    """Somebody with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook.
+    """An operator with an inventory: operator("deploy", ("-e", "…"), debian13={"variable": …}) runs a playbook.
 
-    One of the collection's by its name, or one of the operator's own by its path.
+    The playbook is one of the collection's, by its name, or the operator's own, by its path.
     """
 
     def __init__(
@@ -112,14 +112,14 @@ class Operator:
 
 
 def wait_for(condition: Callable[[], object], seconds: float) -> None:
-    """Return when the condition is true; fail when it does not come to that in time."""
+    """Return once the condition is true; fail if it is still false after these seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to this in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 
-# What the remove playbook does, as root does it by hand; the footprint tells whether it is all.
+# Does what the remove playbook does, with plain commands. The footprint then checks that nothing is left.
 RESET = r"""
 cd /etc/systemd/system 2> /dev/null && if test -d /run/systemd/system; then
     systemctl disable --quiet --now $(ls -d ssh-login-notify*.timer ssh-login-notify*.path 2> /dev/null) 2> /dev/null
@@ -137,7 +137,7 @@ test ! -d /run/systemd/system || systemctl daemon-reload
 
 
 def make_bare(servers: Iterable) -> None:
-    """Make servers what they were before anybody deployed. The remove playbook does the same, in ten times the time."""
+    """Restore servers to the state before any deployment, in a tenth of the time that the remove playbook takes."""
 
     def reset(server) -> None:
         server.run(f"sh -c {shlex.quote(RESET)}")

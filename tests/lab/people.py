@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The people who log in: their accounts on a server, and the key that the tests have."""
+"""The people who log in: their accounts on a server, and the tests' key."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from .command import docker, output
 from .containers import address
 
 HERE = Path(__file__).parent
-# Of rita, as people.sh has it.
+# The password of rita, as in people.sh.
 PASSWORD = "not-a-real-password"  # noqa: S105
 RECEIVER_SECONDS = 30
-# Waits until the server has booted, if systemd boots it. systemctl fails until there is a bus to ask by.
+# Removes everything so far from the journal of a server with systemd, sshd's lines about failed attempts included. For
+# ten minutes after a failed attempt, a login from the same address is heavier, and no rule ignores it.
+FORGET_FAILURES = "journalctl --quiet --rotate && rm -f /run/log/journal/*/*@* /var/log/journal/*/*@*"
+# Waits until the server has booted, if systemd boots it. systemctl fails until systemd's bus is up.
 BOOTED = """
 case $(readlink /proc/1/exe) in */systemd) ;; *) exit 0 ;; esac
 exec timeout 60 sh -c 'until systemctl is-system-running --wait 2> /dev/null; do sleep 0.1; done'
@@ -26,7 +29,7 @@ exec timeout 60 sh -c 'until systemctl is-system-running --wait 2> /dev/null; do
 
 
 def make_key(directory: Path) -> Path:
-    """Return the private key that opens the account `deploy`; it is made if the directory has none."""
+    """Return the private key that opens the account `deploy`, and create it if the directory has none."""
     key = directory / "key"
     if not key.exists():
         output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ada@laptop", "-f", key)
@@ -34,12 +37,12 @@ def make_key(directory: Path) -> Path:
 
 
 def authority(receiver: str) -> str:
-    """Return the certificate of the receiver's authority (PEM), as soon as the receiver is up."""
+    """Return the certificate (PEM) of the receiver's authority, once the receiver is up."""
     url = f"http://{address(receiver)}:8080/ca.pem"
     deadline = time.monotonic() + RECEIVER_SECONDS
     while True:
         try:
-            # The receiver is a neighbour: no proxy leads to it.
+            # The receiver is on this machine's network, so no proxy is used.
             with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:
                 return answer.read().decode().strip()
         except URLError as error:
@@ -49,7 +52,7 @@ def authority(receiver: str) -> str:
 
 
 def prepare(container: str, key: Path, authority: str) -> None:
-    """Make a container that has started a server with people on it, and remember its files for the footprint."""
+    """Make a running container a server with accounts, and record its files for the footprint."""
     public_key = key.with_suffix(".pub").read_text().strip()
     docker("exec", container, "sh", "-c", BOOTED)
     docker(

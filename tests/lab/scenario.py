@@ -4,7 +4,7 @@
 
 """Start and remove a scenario's containers: Molecule runs `python -m tests.lab.scenario` (molecule/shared).
 
-scenario up NAME DIRECTORY PLATFORMS     the key goes into DIRECTORY; PLATFORMS as molecule.yml has them, as JSON
+scenario up NAME DIRECTORY PLATFORMS     writes the key into DIRECTORY; PLATFORMS is that of molecule.yml, as JSON
 scenario down NAME
 """
 
@@ -29,9 +29,9 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def up(name: str, directory: Path, platforms: list[dict[str, Any]]) -> None:
-    """Start the platforms on a network of their own, and have people on the servers."""
+    """Start the platforms on a network of their own, and create the accounts on the servers."""
     label, network = f"loginwatch={name}", f"loginwatch-{name}"
-    down(name)  # what an interrupted run has left
+    down(name)  # leftovers of an interrupted run
     docker("network", "create", f"--label={label}", network)
 
     def start(platform: dict[str, Any]) -> None:
@@ -49,7 +49,7 @@ def up(name: str, directory: Path, platforms: list[dict[str, Any]]) -> None:
 
 
 def down(name: str) -> None:
-    """Remove whatever the scenario has started."""
+    """Remove everything that the scenario has started."""
     label = f"label=loginwatch={name}"
     found = docker("ps", "--all", "--filter", label, "--format", "{{.Names}}").split()
     with ThreadPoolExecutor() as pool:
@@ -59,7 +59,7 @@ def down(name: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says; 1 with a sentence if Docker refuses."""
+    """Run the command line. Returns 1, with a message on standard error, if Docker fails."""
     action, name, *more = arguments
     try:
         if action == "up":

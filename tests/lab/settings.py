@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Change what a deployed notifier has in its JSON files: its configuration and its state."""
+"""Change the JSON files of a deployed notifier: its configuration and its state."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Shell = Callable[[str], object]
 
 
 def change(path: str, how: str) -> str:
-    """Return the command that changes a JSON file on a server, which keeps its owner and mode.
+    """Return the command that changes a JSON file on a server, and keeps its owner and mode.
 
-    :param how: Python, with `found` for what the file contains
+    :param how: Python code, in which `found` is the content of the file
     """
     program = f"import json; file = open({path!r}, 'r+'); found = json.load(file); {how}"
     return f"python3 -c {shlex.quote(f'{program}; file.seek(0); file.truncate(); json.dump(found, file)')}"
@@ -29,9 +29,9 @@ def change(path: str, how: str) -> str:
 
 @contextmanager
 def configured(shell: Shell, **values: object) -> Iterator[Callable[..., None]]:
-    """Change settings of the installed configuration for the block, which may change more: yields configure(**values).
+    """Change settings of the installed configuration during the block. Yields configure(**values), for more changes.
 
-    At its end the configuration is again as it was deployed.
+    The end of the block restores the configuration as it was deployed.
     """
 
     def configure(**values: object) -> None:

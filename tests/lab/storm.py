@@ -5,8 +5,8 @@
 """A storm of logins: many within a minute on a host, while the webhook takes one message a second, as Slack does.
 
 Real clients (logins/fleet.py) log in to three accounts, with three keys, from four addresses. No login may be lost,
-reported twice or reported wrongly, and the host has to bear it easily. `./dev bench storm` makes a thousand logins,
-`./dev test storm` fewer.
+reported twice or reported wrongly, and the load on the host must stay small. `./dev bench storm` makes a thousand
+logins, `./dev test storm` fewer.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ from .receiver.client import Alert, Message, Receiver
 from .types import UNKNOWN, is_less_and_true
 
 AT_A_TIME = 8  # clients; more of them would only wait for a processor
-PORT = 2222  # of the sshd of a host without systemd, for as long as it is accounted for
+PORT = 2222  # of the sshd that is measured on a host without systemd
 ACCOUNT = f"/usr/bin/python3 -B {INSIDE}/account.py --adopt"
 WATCH = f"python3 -B {INSIDE}/watch.py"
 PROBE = f"{ACCOUNT} /usr/bin/python3 -B {INSIDE}/probe.py 2>&1 >> {LOG}"  # account.py gives it our standard error
-PROBES = "203.0.113.50 port 45006"  # where the logins come from that inside/hold.py plays
-DELIVERY_SECONDS = 120.0  # until the last alert must be there; how long it took is a finding
-BARE, HOOK, USED = 0, 1, 2  # in a turn
+PROBES = "203.0.113.50 port 45006"  # the source of the logins that inside/hold.py simulates
+DELIVERY_SECONDS = 120.0  # limit until the last alert must arrive; the time that it took is a result
+BARE, HOOK, USED = 0, 1, 2  # indexes of a turn
 
 
 @dataclass(frozen=True)
 class Storm:
-    """What a storm was, and all that came of it."""
+    """The data of a storm, and all its results."""
 
     server: str
     visits: list[Visit]
     reports: list[Alert]  # in the order of their messages, without those of the probes
     probe_reports: list[Alert]
-    messages: list[Message]  # every request, refused ones too
-    # Milliseconds that bare Python and the hook held a login, and processor time of the bare Python; in order of time.
+    messages: list[Message]  # every request, also refused ones
+    # Milliseconds that bare Python and the hook held a login, and processor time of bare Python; in order of time.
     turns: list[tuple[float, float, float]]
-    watch: dict[str, Any]  # what inside/watch.py has seen
-    milliseconds: float  # of processor time: observers, finishers, senders and the hooks' forks
+    watch: dict[str, Any]  # the output of inside/watch.py
+    milliseconds: float  # processor time of observers, finishers, senders and the hooks' forks
 
     @property
     def seconds(self) -> float:
-        """From the first login's begin to the last one's end."""
+        """From the start of the first login to the end of the last one."""
         return max(visit.ended for visit in self.visits) - min(visit.started for visit in self.visits)
 
     @property
     def failed(self) -> list[Visit]:
-        """Logins that did not go well for who logged in."""
+        """Logins that failed for the client."""
         return [visit for visit in self.visits if visit.error]
 
     @property
@@ -70,7 +70,7 @@ class Storm:
 
     @cached_property
     def told(self) -> list[tuple[Visit, list[Alert]]]:
-        """Each login, and what was reported of it: by the client's port and, since that may be used again, the time."""
+        """Each login with its reports, matched by the client's port and, because ports are reused, by the time."""
         by_source = defaultdict(list)
         for report in self.reports:
             by_source[report.source].append(report)
@@ -80,34 +80,34 @@ class Storm:
 
     @property
     def lost(self) -> list[Visit]:
-        """Logins of which no message tells."""
+        """Logins that no message reports."""
         return [visit for visit, reports in self.told if not visit.error and not reports]
 
     @property
     def doubled(self) -> int:
-        """Reports of what had been told before: of a login, or, since all probes look alike, under the same id."""
+        """Repeated reports: of the same login, or, because all probes look alike, with the same id."""
         again = sum(len(reports[1:]) for _visit, reports in self.told)
         return again + len(self.probe_reports) - len({report.id for report in self.probe_reports})
 
     @property
     def untrue(self) -> list[Alert]:
-        """Reports of no login, and those that say what was not: of whom, by which key, when, for what."""
+        """Reports of no login, and reports with a wrong user, key, time or type."""
         right = [report for visit, reports in self.told for report in reports if tells(report, visit)]
         return [report for report in self.reports if report not in right]
 
     @property
     def unknown(self) -> int:
-        """Logins whose kind was not seen in time."""
+        """Logins whose type was not seen in time."""
         return sum(report.type == UNKNOWN for report in self.reports)
 
     @property
     def less(self) -> int:
-        """Logins of which it is told that they were over at once, and not what they ran."""
+        """Logins that were reported as over at once, without what they ran."""
         return sum(is_less_and_true(report.type, visit.type) for visit, reports in self.told for report in reports)
 
     @property
     def bad(self) -> list[Message]:
-        """Requests that break a rule or come near it, that mention somebody, or hold a link or what can't be seen."""
+        """Requests that break or almost break a rule, mention somebody, or contain a link or an invisible character."""
         return [message for message in self.messages if not message.harmless or message.raw["warnings"]]
 
     @property
@@ -117,7 +117,7 @@ class Storm:
 
     @property
     def refused(self) -> list[Message]:
-        """Requests that came too early. Raises LabError if there was none: then this was no storm."""
+        """Requests above the rate limit. Raises LabError if there was none, because then this was no storm."""
         found = [message for message in self.messages if message.status == 429]
         if not found:
             raise LabError(f"{self.server}: the limit of one message a second was never met")
@@ -125,7 +125,7 @@ class Storm:
 
     @property
     def wait(self) -> float:
-        """Seconds from a request that came too early to the next message, on the average."""
+        """Average seconds from a request above the limit to the next message."""
         waits = []
         for refused in self.refused:
             later = [message.received_at for message in self.delivered if message.number > refused.number]
@@ -134,9 +134,9 @@ class Storm:
 
     @property
     def cost(self) -> float:
-        """Processor time a login, those of the probes too, as a multiple of that of starting bare Python meanwhile.
+        """Processor time per login, probes included, as a multiple of starting bare Python meanwhile.
 
-        A slower machine, or one whose caches others fill, takes longer for both.
+        A slower machine, or one whose caches are shared, takes longer for both.
         """
         logins = len(self.visits) + len(self.turns)
         return self.milliseconds / logins / mean(turn[USED] for turn in self.turns)
@@ -148,10 +148,10 @@ class Storm:
 
     @property
     def growth(self) -> float:
-        """How long it did in the last third of the storm, as a multiple of the first third.
+        """How long the hook held a login in the last third of the storm, as a multiple of the first third.
 
         In milliseconds or as a multiple of bare Python, whichever has grown less: a machine that has become busier
-        meanwhile slows both, and a hook that does more has grown in both ways.
+        slows both, while a hook that does more has grown by both measures.
         """
         third = len(self.turns) // 3
         first, last = self.turns[:third], self.turns[-third:]
@@ -160,17 +160,17 @@ class Storm:
 
 
 def quick(turns: list[tuple[float, float, float]], program: int) -> float:
-    """The lower quartile: a run that had to wait for a processor says nothing of what it had to do."""
+    """Return the lower quartile, because a run that waited for a processor does not show the work that it did."""
     return quantiles([turn[program] for turn in turns], n=4)[0]
 
 
 def during(report: Alert, visit: Visit) -> bool:
-    """Whether the login that is reported began while somebody logged in."""
+    """Return whether the reported login began during this visit."""
     return visit.started <= report.time <= visit.ended
 
 
 def tells(report: Alert, visit: Visit) -> bool:
-    """Whether a report says what was; of a kind that was not seen in time it may say less, or `unknown`."""
+    """Return whether a report is true of a visit. A type not seen in time can be shown in part, or as `unknown`."""
     return (
         (report.user, report.key) == (visit.user, f"publickey ED25519 {visit.fingerprint}")
         and (report.type in (visit.type, UNKNOWN) or is_less_and_true(report.type, visit.type))
@@ -189,7 +189,7 @@ class Figure:
 
     @property
     def budget(self) -> str:
-        """What is promised, as a person reads it."""
+        """The limit, in words."""
         if self.highest == math.inf:
             return ""
         return f"{self.highest:g}" if self.highest in (0, self.lowest) else f"at most {self.highest:g}"
@@ -198,7 +198,7 @@ class Figure:
         return self.lowest <= self.value(storm) <= self.highest
 
     def cell(self, storm: Storm) -> str:
-        """The figure, with a plain word where it is not what is promised."""
+        """Return the value, followed by BROKEN if it is outside the limit."""
         value = self.value(storm)
         text = f"{value:,}" if isinstance(value, int) else f"{value:.2f}" if value < 10 else f"{value:.1f}"
         return text if self.holds(storm) else f"{text} BROKEN"
@@ -210,19 +210,19 @@ FIGURES = [
     Figure("logins that failed", lambda storm: len(storm.failed), highest=0),
     Figure("lost", lambda storm: len(storm.lost), highest=0),
     Figure("doubled", lambda storm: storm.doubled, highest=0),
-    Figure("told of and not true", lambda storm: len(storm.untrue), highest=0),
+    Figure("reported wrongly", lambda storm: len(storm.untrue), highest=0),
     Figure("type unknown", lambda storm: storm.unknown),
-    Figure("type told in part", lambda storm: storm.less),
+    Figure("type known in part", lambda storm: storm.less),
     Figure("messages", lambda storm: len(storm.delivered)),
     Figure("requests above the limit", lambda storm: len(storm.refused)),
     Figure("requests against Slack's rules", lambda storm: len(storm.bad), highest=0),
-    # The second that Slack asks for, up to two more by chance, and what a busy machine adds.
+    # The second that Slack requests, up to two more by chance, and the delay of a busy machine.
     Figure("from there to the next message, s", lambda storm: storm.wait, highest=5),
     Figure("last login to last message, s", lambda storm: storm.drain, highest=15),
     Figure("observers at a time", lambda storm: storm.watch["observers"], highest=1, lowest=1),
     Figure("senders at a time", lambda storm: storm.watch["senders"], highest=1, lowest=1),
     Figure("memory of both, MiB", lambda storm: storm.watch["kib"] / 1024, highest=60),
-    # 2.0 to 2.9 alone, and up to 3.2 beside four busy processes on two processors. Twice the cost is at least 4.1.
+    # 2.0 to 2.9 alone, and up to 3.2 next to four busy processes on two processors. Twice the cost is at least 4.1.
     Figure("processor time a login ÷ bare Python", lambda storm: storm.cost, highest=4),
     Figure("hook ÷ bare Python", lambda storm: storm.held, highest=1.5),  # 1.15 when idle: ./dev bench hook
     Figure("last third of it ÷ first third", lambda storm: storm.growth, highest=1.5),  # no growth with the backlog
@@ -230,12 +230,12 @@ FIGURES = [
 
 
 def rows_of(storms: list[Storm]) -> list[list[str]]:
-    """The lines of the table."""
+    """Return the lines of the table."""
     return [[figure.title, figure.budget, *map(figure.cell, storms)] for figure in FIGURES]
 
 
 def breaches(storm: Storm) -> list[str]:
-    """Every promise that does not hold, a sentence each."""
+    """Return every broken promise, one sentence each."""
     return [
         f"{storm.server}: {figure.title}: {figure.cell(storm)}; promised: {figure.budget}"
         for figure in FIGURES
@@ -244,7 +244,7 @@ def breaches(storm: Storm) -> list[str]:
 
 
 def raise_storm(server: Server, receiver: Receiver, people: Fleet, logins: int) -> Storm:
-    """Have so many people log in while the webhook takes one message a second; return when all is told and over."""
+    """Have people log in this often while the webhook takes one message a second. Returns when all is reported."""
     prepare(server, people)
     with accounting(server) as port, receiver.misbehaving("rate_limit"):
         last = receiver.last()
@@ -269,7 +269,7 @@ def raise_storm(server: Server, receiver: Receiver, people: Fleet, logins: int) 
 
 
 def prepare(server: Server, people: Fleet) -> None:
-    """Let the people in, as many at once as may come."""
+    """Create the accounts, authorize the keys, and let sshd accept as many connections at once as come."""
     server.shell("echo MaxStartups 1000 > /etc/ssh/sshd_config.d/storm.conf; kill -HUP $(cat /run/sshd.pid)")
     keys = "\n".join(people.public_keys)
     for user in people.accounts:
@@ -282,14 +282,14 @@ def prepare(server: Server, people: Fleet) -> None:
 
 @contextmanager
 def accounting(server: Server) -> Iterator[int]:
-    """Have account kept of the notifier's processes (inside/account.py); yields the port to log in at."""
+    """Measure the notifier's processes during the block (inside/account.py). Yields the port to log in at."""
     if server.shell("[ ! -d /run/systemd/system ] || echo systemd"):
         with accounted(server):
             server.wait_until_quiet()
             server.output("truncate", "--size=0", LOG)
             yield 22
         return
-    # Without systemd sshd is the container's first process, and can't be restarted: another one is accounted for.
+    # Without systemd, sshd is the container's first process and can't be restarted, so another sshd is measured.
     sshd = f"/usr/sbin/sshd -D -e -p {PORT} -o PidFile=none"
     pid = server.shell(f"truncate --size=0 {LOG}; {ACCOUNT} {sshd} >> {LOG} 2> /dev/null & echo $!")
     try:
@@ -300,14 +300,14 @@ def accounting(server: Server) -> Iterator[int]:
 
 @contextmanager
 def meter(server: Server, command: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a script on the server that measures until its standard input ends; see read()."""
+    """Run a measuring script on the server until its standard input is closed; see read()."""
     words = ["docker", "exec", "--interactive", server.container, "sh", "-c", f"exec {command}"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield process  # the block's end closes its standard input, and waits for it
+        yield process  # the end of the block closes its standard input, and waits for it
 
 
 def read(process: subprocess.Popen[str]) -> Any:
-    """End the measuring, and return what the script has found. Raises LabError where it has broken down."""
+    """End a measuring script, and return its result. Raises LabError if the script has failed."""
     assert process.stdin
     assert process.stdout
     process.stdin.close()
@@ -315,11 +315,11 @@ def read(process: subprocess.Popen[str]) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise LabError(f"{process.args!r} says: {line}{process.stdout.read()}") from error
+        raise LabError(f"{process.args!r} printed: {line}{process.stdout.read()}") from error
 
 
 def told(receiver: Receiver, last: int, expected: int) -> list[Message]:
-    """Every request since message `last`, as soon as so many logins are told and no more come, or the time is over."""
+    """Return the requests since message `last`, once all logins are reported and no more arrive, or on timeout."""
     deadline = time.monotonic() + DELIVERY_SECONDS
     while time.monotonic() < deadline:
         delivered = receiver.messages(after=last)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The types of logins. Of a session that ended at once an alert may say less than its type, but nothing untrue."""
+"""The types of logins. The alert of a session that ended at once can say less than its type, but nothing untrue."""
 
 INTERACTIVE = "SSH (interactive)"
 TUNNEL = "Tunnel (no session)"
@@ -10,7 +10,7 @@ UNKNOWN = "unknown"
 
 
 def is_less_and_true(said: str, type_: str) -> bool:
-    """Whether an alert says less of a login of this type than it could, and still what was."""
+    """Return whether `said` is true of a login of this type, but less than the whole type."""
     if said == "SSH (with a terminal, over at once)":
         return type_ == INTERACTIVE
     if said == "SSH (command or transfer, over at once)":

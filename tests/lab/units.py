@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The systemd units of the role as a host gets them, rendered without Ansible."""
+"""Render the role's systemd units as a host gets them, without Ansible."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ NAMES: list[str] = VARIABLES["__ssh_login_notify_unit_files"]
 
 
 def templates(**variables: str) -> dict[str, str]:
-    """Return the text of each unit as its template makes it, by the unit's name.
+    """Return the rendered text of each unit, by the unit's name.
 
-    :param variables: of the role, in place of its own
+    :param variables: values of the role's variables, in place of its defaults
     """
     environment = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
-    given = {**VARIABLES, "ssh_login_notify_heartbeat_time": "08:30", **variables}
+    own = {"ssh_login_notify_heartbeat_time": "08:30", "__ssh_login_notify_metrics_file": ""}
+    given = {**VARIABLES, **own, **variables}
     return {
         name: environment.from_string((ROLE / "templates" / f"{name}.j2").read_text(encoding="utf-8")).render(given)
         for name in NAMES

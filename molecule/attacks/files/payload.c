@@ -3,9 +3,9 @@
  * GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What an intruder gets loaded into other people's processes (LD_PRELOAD, LD_AUDIT, LD_LIBRARY_PATH): it notes, in a
- * directory that everybody may write, the number of the user whose process it is in. It does without headers, so that a
- * bare compiler is enough.
+ * A library that an intruder loads into the processes of others (LD_PRELOAD, LD_AUDIT, LD_LIBRARY_PATH). In a
+ * world-writable directory it records the uid of each process that has loaded it. It uses no headers, so a bare
+ * compiler is enough.
  */
 extern int open(const char *path, int flags, ...);
 extern int close(int descriptor);
@@ -29,7 +29,7 @@ __attribute__((constructor)) static void loaded(void)
 	note();
 }
 
-/* rtld-audit(7): without it the library would be let go before its constructor has run. */
+/* rtld-audit(7): without it the library is unloaded before its constructor has run. */
 unsigned int la_version(unsigned int version)
 {
 	return version;

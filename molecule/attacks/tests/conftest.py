@@ -2,16 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of this scenario share: the intruder, and the verdict on an attack."""
+"""The fixtures of this scenario: the intruder, and the verdict on an attack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
 from attacks.setup import usual_notifier
 
+from tests.lab import watch
 from tests.lab.logins import Login, Person
 from tests.lab.receiver.client import Alert, Message
 
@@ -22,19 +23,26 @@ USUAL_SECONDS = 3.0
 
 
 def place(alert: Alert) -> str:
-    """Where the login came from, without the name that somebody gave the address."""
+    """Return the source of the login, without the address's host name."""
     return alert.source.partition(" (")[0]
 
 
 @pytest.fixture(scope="module")
 def intruder(people) -> Person:
-    """Somebody with an ordinary account who means no good."""
+    """A person with an ordinary account and bad intentions."""
     return people("intruder")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _the_usual_notifier_works(host, intruder, receiver):
-    """Whoever finds it silent under attack has to know that it is not silent by itself."""
+def _nobody_looks_by_the_clock(host) -> Iterator[None]:
+    """Pause the watch against tampering, because it would report that our line was replaced."""
+    with watch.nobody_looks_by_the_clock(host.check_output):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _the_usual_notifier_works(_nobody_looks_by_the_clock, host, intruder, receiver):
+    """Check that the usual notifier works, so that its silence during an attack proves something."""
     mark = receiver.last()
     with usual_notifier(host):
         port = intruder.command().source.rpartition(" ")[2]
@@ -43,9 +51,9 @@ def _the_usual_notifier_works(host, intruder, receiver):
 
 @pytest.fixture
 def told(receiver):
-    """What the channel tells of logins made since the test began: waits for all of them, then for silence.
+    """The messages about logins since the test began: waits for all of them, then until nothing more arrives.
 
-    told(login, …) returns the messages, of which a digest may tell of several logins. All of it is harmless to read.
+    told(login, …) returns the messages. A digest among them can report several logins.
     """
     mark = receiver.last()
 
@@ -58,7 +66,7 @@ def told(receiver):
                 found[message.number] = message
             return sources <= {place(alert) for message in found.values() for alert in message.alerts}
 
-        with suppress(TimeoutError):  # whoever asks sees what is missing
+        with suppress(TimeoutError):  # the caller sees what is missing
             receiver.wait_for(all_told, after=mark, timeout=ALERT_SECONDS)
         receiver.settle(QUIET_SECONDS)
         messages = receiver.messages(after=mark)
@@ -69,7 +77,7 @@ def told(receiver):
 
 @pytest.fixture
 def is_told_by_the_usual(receiver):
-    """Tell whether the usual notifier has told of a login, in whatever words: is_told_by_the_usual(login)."""
+    """Return whether the usual notifier has reported a login, in any words: is_told_by_the_usual(login)."""
     mark = receiver.last()
 
     def is_told(login: Login) -> bool:
@@ -85,11 +93,11 @@ def is_told_by_the_usual(receiver):
 
 @pytest.fixture
 def verdict(host, rows, told):
-    """Judge an attack: it works against the usual notifier, not against ours, and ours tells of each login, truly.
+    """Judge an attack: it must work against the usual notifier and fail against ours, which must report each login.
 
-    verdict("what is tried", usual, ours, logins) adds the attack's row to the table, asserts that, and returns the
-    messages. usual, ours: what the intruder gained by it, in a few words, or empty; ours may be a function of the
-    messages. user: whose logins they are.
+    verdict("the attack", usual, ours, logins) adds the attack's row to the table, asserts all this, and returns the
+    messages. usual, ours: what the intruder gained, in a few words, or empty; ours can be a function of the messages.
+    user: the account of the logins
     """
 
     def verdict_on(
@@ -110,7 +118,7 @@ def verdict(host, rows, told):
                 "alert": "true, delivered" if true else f"{len(told_of)} of {len(logins)}, or untrue",
             }
         )
-        assert usual, "against the usual notifier it does not work either, so it shows nothing"
+        assert usual, "it does not work against the usual notifier either, so it proves nothing"
         assert not ours
         assert true, [str(message) for message in messages]
         return messages

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A login among two hundred at once is told of."""
+"""A login among two hundred simultaneous ones is reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attacks.setup import usual_notifier
 
 from tests.lab.logins import Login, Person
 
-# Debian 13 has its crowds in the scenario storm.
+# The scenario storm has crowds on Debian 13.
 testinfra_hosts = ["ansible://debian12-attacks"]
 
 SSHD = "/etc/ssh/sshd_config.d/attacks.conf"
@@ -26,14 +26,14 @@ CROWD_OF_THE_USUAL = 20
 
 @pytest.fixture
 def many_may_start(host):
-    """As many connections as an intruder likes."""
+    """Let sshd accept as many connections as the intruder likes."""
     host.check_output(f"printf 'MaxStartups 1000\\nMaxSessions 1000\\n' > {SSHD} && systemctl reload ssh")
     yield
     host.check_output(f"rm {SSHD} && systemctl reload ssh")
 
 
 def test_a_crowd_in_which_one_login_would_be_lost(host, intruder, many_may_start, receiver, verdict):
-    """Slack takes one message a second."""
+    """Let Slack take one message a second."""
     mark = receiver.last()
     with receiver.misbehaving({"mode": "rate_limit"}):
         with usual_notifier(host):
@@ -45,7 +45,7 @@ def test_a_crowd_in_which_one_login_would_be_lost(host, intruder, many_may_start
 
 
 def crowd(person: Person, number: int) -> list[Login]:
-    """So many logins, AT_ONCE of them at a time."""
+    """Return this many logins, AT_ONCE of them at a time."""
 
     def log_in(turn: int) -> Login:
         note = person.directory / f"source-{turn}"

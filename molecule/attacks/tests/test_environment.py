@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A user's own environment file runs nothing in the notifier's processes, and leads no alert elsewhere."""
+"""A user's environment file runs no code in the notifier's processes, and diverts no alert."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ testinfra_hosts = ["ansible://systemd"]
 
 HOME = "/home/intruder"
 PAM_ENVIRONMENT = f"{HOME}/.pam_environment"
-LOADED = "/var/tmp/loaded"  # noqa: S108 - as the payload has it
+LOADED = "/var/tmp/loaded"  # noqa: S108 - the same path as in the payload
 PAYLOAD = f"{HOME}/payload.so"
-# What a Python program runs as soon as it imports it, if need be before it has open().
+# A module that a Python program runs on import, even before open() exists.
 MODULE = f"import posix; posix.open('{LOADED}/uid-%010d' % posix.geteuid(), posix.O_CREAT)"
 PROXY_LOG = f"{LOADED}/proxy"
 PROXY = f"""
@@ -28,7 +28,7 @@ while True:
     open("{PROXY_LOG}", "ab").write(client.recv(4096))
     client.close()
 """
-# What to put into ~/.pam_environment, and what the intruder makes for it.
+# Variables for ~/.pam_environment, and the files that the intruder makes for them.
 CODE = {
     "LD_PRELOAD": (PAYLOAD, "true"),
     "LD_AUDIT": (PAYLOAD, "true"),
@@ -50,14 +50,14 @@ CODE = {
         'at=base/lib/$PYTHON/site-packages; mkdir -p $at; echo "$MODULE" > $at/usercustomize.py',
     ),
 }
-# Where the alert goes, or whom the sender believes.
+# These divert the alert, or change whom the sender trusts.
 WAY = {
     "HTTPS_PROXY": "http://127.0.0.1:3128",
     "https_proxy": "http://127.0.0.1:3128",
     "SSL_CERT_FILE": "/dev/null",
     "SSL_CERT_DIR": "/nonexistent",
 }
-# What needs company to do harm; with all of the above at once.
+# These do harm only together with others. They are set with all of the above at once.
 OTHERS = {"PYTHONSTARTUP": f"{HOME}/path/json.py", "PYTHONINSPECT": "1", "TMPDIR": HOME, "HOME": f"{HOME}/base"}
 
 
@@ -79,14 +79,14 @@ def environment(host):
 
 @pytest.fixture
 def proxy(host):
-    """A proxy of the intruder's, which notes what it is asked."""
+    """The intruder's proxy, which records its requests."""
     pid = host.check_output("runuser -u intruder -- python3 -c %s > /dev/null 2>&1 & echo $!", PROXY)
     yield
     host.check_output(f"kill {pid}")
 
 
 def attempt(host, intruder) -> tuple[str, Login]:
-    """A login, and the other users in whose processes the intruder's code has run, by name."""
+    """Log in. Return the login, and the names of the other users whose processes have run the intruder's code."""
     host.check_output(f"rm -f {LOADED}/uid-*")
     login = intruder.command("true")
     noted = host.check_output(f"cd {LOADED} && ls -d uid-* 2> /dev/null; rm -f uid-*").split()
@@ -120,7 +120,7 @@ def test_no_alert_goes_by_the_intruders_proxy(variable, host, intruder, environm
 
 
 def test_no_certificate_store_of_the_intruders_counts(host, intruder, environment, is_told_by_the_usual, verdict):
-    """With an empty one nothing is believed, and so nothing is sent."""
+    """An empty one trusts nobody, so nothing would be sent."""
     environment({name: WAY[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")})
     with usual_notifier(host):
         usual = "" if is_told_by_the_usual(intruder.command()) else "nothing is sent"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever a program calls itself, an alert says no less than that somebody ran a command (docs/types.md, the rule)."""
+"""Whatever a program calls itself, the alert says at least that a command was run (docs/types.md, the rule)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from attacks.setup import usual_notifier
 
 from tests.lab.logins import Login
 
-# What counts is the command line, and the unit tests read these on each Python.
+# Only the command line matters, and the unit tests parse these lines on each Python.
 testinfra_hosts = ["ansible://debian12-attacks"]
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
-# Each ends by itself after a while; long enough for everybody to have a look.
+# Each ends by itself, late enough for the notifiers to see it.
 PROGRAM = "sleep 0.7"
 GUISES = {
     "exec -a sftp-server": f"exec -a {SFTP_SERVER} {PROGRAM}",
@@ -33,8 +33,8 @@ GUISES = {
     "a program below git-upload-pack's name": "ln -sf /bin/sleep git-upload-pack; PATH=. exec git-upload-pack 0.7",
 }
 
-# Lines of which a reader that is not a shell sees less, or other words, than the user's shell.
-LONG = 70_000 * "a"  # more than the notifier reads
+# Lines of which a parser that is no shell sees less than the user's shell, or other words.
+LONG = 70_000 * "a"  # longer than the notifier reads
 GIT_CONFIGURATION = f'[man]\nviewer = own\n[man "own"]\ncmd = "{PROGRAM}; :"\n'
 MISREAD = {
     "rsync --server, a long path, and a program": f"rsync --server . {LONG}; {PROGRAM}; :",
@@ -46,13 +46,13 @@ MISREAD = {
 
 
 def less(type_: str) -> str:
-    """What the notifier takes the login for, if that is less than it was."""
+    """Return the type that the notifier reported, if it is less than the truth."""
     return "" if type_.startswith("SSH") else f"says {type_}"
 
 
 @pytest.fixture
 def usual_type(host, receiver):
-    """What the usual notifier takes a login for: usual_type(log_in)."""
+    """Return the type that the usual notifier reports for a login: usual_type(log_in)."""
     mark = receiver.last()
 
     def type_of(log_in: Callable[[], Login]) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A connection that is opened as something harmless, and used for a shell afterwards, is no quiet way in."""
+"""A connection that is opened as something harmless, and later used for a shell, is not a silent way in."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ import pytest
 from tests.lab.logins import Person
 from tests.lab.settings import configured
 
-testinfra_hosts = ["ansible://systemd"]
+# The scenario default watches such connections on each platform.
+testinfra_hosts = ["ansible://debian13-attacks"]
 
 HARMLESS = ["Tunnel (no session)", "SFTP or SCP"]
 SPOOL = "/var/spool/ssh-login-notify"
-REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
+REPORTED_SECONDS = 20.0  # the notifier waits three for a first session; the rest is for a busy machine
 ALERT_SECONDS = 20.0
 
 
 @pytest.fixture
 def harmless_is_ignored(host):
-    """Have tunnels and transfers need no message."""
+    """Configure a rule that ignores tunnels and transfers."""
     rules = [{"type": kind, "weight": "first", "reason": "a test"} for kind in HARMLESS]
     with configured(host.check_output, ignore=rules):
         yield
 
 
 def wait_until_reported(host) -> None:
-    """Wait until the connection is taken for what it is so far; a rule keeps that out of the channel."""
+    """Wait until the connection's type is reported. A rule keeps that out of the channel."""
     deadline = time.monotonic() + REPORTED_SECONDS
     while not host.check_output(f"ls {SPOOL}/open"):
         assert time.monotonic() < deadline, "not reported in time"
@@ -38,27 +39,27 @@ def wait_until_reported(host) -> None:
 
 
 def open_shell_after_a_tunnel(host, connection) -> None:
-    """Nothing, until it is taken for a tunnel, then a shell."""
+    """Open nothing until it is reported as a tunnel, then open a shell."""
     wait_until_reported(host)
     connection.open_shell()
 
 
 def open_shell_beside_a_transfer(_host, connection) -> None:
-    """A transfer, and a shell before the first alert can be made."""
+    """Open a transfer, and a shell before the first alert can be built."""
     connection.open_transfer()
     time.sleep(0.15)
     connection.open_shell()
 
 
 def open_shell_long_after_a_transfer(host, connection) -> None:
-    """A transfer that was reported, and then a shell."""
+    """Open a transfer, and a shell after the transfer was reported."""
     connection.open_transfer()
     wait_until_reported(host)
     connection.open_shell()
 
 
 def run_a_command_that_is_over_at_once(host, connection) -> None:
-    """A tunnel, and a command of a few milliseconds between two looks."""
+    """Open a tunnel, and run a command that takes a few milliseconds, between two looks."""
     wait_until_reported(host)
     connection.command("true")
 

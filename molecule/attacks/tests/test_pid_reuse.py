@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A login whose process is gone when it is looked at is not taken for the one that has its pid by then."""
+"""A login whose process has ended is not mistaken for another process that has the same pid now."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import pytest
 
 from tests.lab.logins import Login
 
-testinfra_hosts = ["ansible://systemd"]
+# The newer sshd has one more process per connection.
+testinfra_hosts = ["ansible://debian13-attacks"]
 
 LIBRARY = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
 INCOMING = "/var/spool/ssh-login-notify/incoming"
 PROGRAM = "/usr/local/bin/ssh-login-notify"
-# Prints who has the observer's lock (fcntl(2), F_GETLK), and fails if nobody has. A follower is there as well.
+# Prints which process has the observer's lock (fcntl(2), F_GETLK), and fails if none has. A follower can run too.
 HOLDER = """
 import fcntl, struct, sys
 form = "hh4xqqi4x"
@@ -33,7 +34,7 @@ sys.exit(kind == fcntl.F_UNLCK or print(pid))
 OBSERVER = f"python3 -c {shlex.quote(HOLDER)} /var/spool/ssh-login-notify/observer.lock"
 SOMEWHERE = {**os.environ, "LOGIN_SOURCE": os.devnull}
 TRIES = 10
-# Let a process go on as soon as a `sleep` of somebody's is there. It starts no process, which would take the pid.
+# Continues a process as soon as a user's `sleep` is running. It starts no process, which would take the pid.
 LET_GO_ON = """
 import os, pathlib, signal, sys, time
 user, pid = map(int, sys.argv[1:])
@@ -51,7 +52,7 @@ os.kill(pid, signal.SIGCONT)
 
 @pytest.fixture(scope="module")
 def next_pid(host):
-    """Have the next process of the server get this number (/proc/sys/kernel/ns_last_pid, pid_namespaces(7))."""
+    """Give the next process on the server this pid (/proc/sys/kernel/ns_last_pid, pid_namespaces(7))."""
     host.check_output("mkdir -p /mnt/proc && mount -t proc proc /mnt/proc")
     yield lambda pid: host.check_output(f"echo {pid - 1} > /mnt/proc/sys/kernel/ns_last_pid")
     host.check_output("umount /mnt/proc")
@@ -59,24 +60,25 @@ def next_pid(host):
 
 @contextmanager
 def without_the_start_time(host):
-    """The notifier as if it took a pid for a process."""
+    """Disable the notifier's comparison of start times for the block."""
     file = f"{LIBRARY}/connection.py"
     host.check_output(f"cp -a {file} /root/connection.py && sed -i '/def _is_over/a \\        return False' {file}")
     try:
         yield
     finally:
         host.check_output(f"cp -a /root/connection.py {file}")
-        host.run(f"pkill -f '{PROGRAM}$'")  # a follower that takes no connection for over stays
+        host.run(f"pkill -f '{PROGRAM}$'")  # a follower that considers no connection ended does not end
 
 
-# What may be said of the login that is over; the kernel may have told its end.
+# Acceptable types of the login that has ended. The kernel can have reported the command's end.
 OWN = ("unknown", "SSH (command, over at once)", "SSH (command: true)")
 
 
 @contextmanager
 def observer_standing_still(host, person):
-    """An observer that is at work, for a connection that stays open, and stands still until somebody lets it go on."""
-    # Without its check, one waits for half a minute to see a gone login served: after a try in vain.
+    """Keep a stopped observer, started for a connection that stays open, until the end of the block."""
+    # Without the comparison, an earlier attempt can have left an observer that watches an ended login for half a
+    # minute.
     host.check_output("timeout 60 sh -c %s", f"while {OBSERVER}; do sleep 0.1; done")
     client = subprocess.Popen([*person.ssh, "-N", person.address], env=SOMEWHERE)  # noqa: S603
     try:
@@ -90,7 +92,7 @@ def observer_standing_still(host, person):
 
 @pytest.fixture
 def seen(host, ada, intruder, next_pid, told):
-    """What the alert says of the intruder's login that is over, when somebody else's `sleep` has its process's pid."""
+    """Return the alert's type of the intruder's ended login, while another user's `sleep` has its process's pid."""
 
     def type_seen() -> tuple[str, Login]:
         for _try in range(TRIES):
@@ -105,7 +107,7 @@ def seen(host, ada, intruder, next_pid, told):
             if int(other.output) == pid:
                 (message,) = told(gone)
                 return message.fields["Type"], gone
-        raise AssertionError(f"in {TRIES} tries no process got the pid of the one before")
+        raise AssertionError(f"in {TRIES} tries no process got the pid of the ended one")
 
     return type_seen
 
@@ -115,4 +117,4 @@ def test_a_pid_that_is_used_again(host, seen, verdict):
         usual, _login = seen()
     ours, login = seen()
     fooled = f"says {usual}" if "sleep" in usual else ""
-    verdict("the pid is another's (usual: ours, without its check)", fooled, "" if ours in OWN else ours, [login])
+    verdict("another process has its pid (usual: ours, unchecked)", fooled, "" if ours in OWN else ours, [login])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever an intruder ends, kills or holds up at once, the login is told of."""
+"""Whatever an intruder ends, kills or delays at once, the login is reported."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CONTROL_TRIES = 5
 testinfra_hosts = ["ansible://systemd"]
 
 LOGIND = "/run/systemd/logind.conf.d/attacks.conf"
-CUT_OFF = 255  # what ssh ends with when the connection does
+CUT_OFF = 255  # ssh's exit code if the connection breaks
 STOPPED_SECONDS = 3.0
 ALERT_SECONDS = 30.0
 
 
 @pytest.fixture
 def kill_user_processes(host):
-    """Whoever logs out leaves no process behind (logind.conf(5))."""
+    """Let logind end all processes of a user who logs out (logind.conf(5))."""
     settings = f"mkdir -p {LOGIND.rpartition('/')[0]} && printf '[Login]\\nKillUserProcesses=yes\\n' > {LOGIND}"
     host.check_output(f"{settings} && systemctl restart systemd-logind")
     yield
@@ -33,7 +33,7 @@ def kill_user_processes(host):
 
 @pytest.fixture
 def silent(is_told_by_the_usual):
-    """What the table says of a login that the usual notifier does not tell of."""
+    """Return the table's cell for a login that the usual notifier does not report."""
 
     def silent_of(login: Login) -> str:
         return "" if is_told_by_the_usual(login) else "is silent"
@@ -53,7 +53,7 @@ def test_a_login_that_is_over_at_once(way, host, intruder, kill_user_processes, 
     def log_in() -> Login:
         return intruder.command("exit") if way == "command" else intruder.tunnel(seconds=0)
 
-    # On a busy machine the usual notifier may be faster than the end of the session. Once is enough to show the attack.
+    # On a busy machine the usual notifier can be faster than the end of the session. One success shows the attack.
     with usual_notifier(host):
         usual = next(filter(None, (silent(log_in()) for _try in range(CONTROL_TRIES))), "")
     what = "`exit`" if way == "command" else "nothing asked for, gone"
@@ -63,15 +63,15 @@ def test_a_login_that_is_over_at_once(way, host, intruder, kill_user_processes, 
 def test_a_login_that_kills_all_that_it_may(host, intruder, silent, verdict):
     with usual_notifier_in_sshrc(host):
         usual = silent(intruder.command("kill -9 -1", CUT_OFF))
-    verdict("kill -9 of all that it may signal", usual, "", [intruder.command("kill -9 -1", CUT_OFF)])
+    verdict("kill -9 of everything that it can signal", usual, "", [intruder.command("kill -9 -1", CUT_OFF)])
 
 
 @pytest.fixture
 def standing_still(host, intruder, receiver):
-    """Have the intruder stop all that it may, the server of its own connection among them: $PPID.
+    """Have the intruder stop all processes that it can, also $PPID, the server of its own connection.
 
-    standing_still(seconds) lets all of that stand until an alert comes, but not for longer; it returns the login and
-    whether one came.
+    standing_still(seconds) keeps them stopped until an alert arrives, or for this long. It returns the login and
+    whether an alert arrived.
     """
 
     def stand_still(seconds: float) -> tuple[Login, bool]:
@@ -96,7 +96,7 @@ def test_a_login_that_stops_all_that_it_may(host, standing_still, silent, verdic
         usual = silent(login)
     assert bool(usual) is not came
     login, came = standing_still(ALERT_SECONDS)
-    verdict("kill -STOP of all that it may signal, its sshd too", usual, "" if came else "waits", [login])
+    verdict("kill -STOP of everything that it can signal, its sshd too", usual, "" if came else "waits", [login])
 
 
 def test_a_login_that_has_a_start_file_of_its_own(host, intruder, silent, verdict):
@@ -105,6 +105,6 @@ def test_a_login_that_has_a_start_file_of_its_own(host, intruder, silent, verdic
     try:
         with usual_notifier_in_sshrc(host):
             usual = silent(intruder.command())
-        verdict("a ~/.ssh/rc of one's own", usual, "", [intruder.command()])
+        verdict("the user's own ~/.ssh/rc", usual, "", [intruder.command()])
     finally:
         host.check_output("rm /home/intruder/.ssh/rc")

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What strangers choose is shown as it is, wherever a person reads it: it calls nobody, links nowhere, hides nothing.
+"""Strangers' text is shown as it is wherever a person reads it: it mentions nobody, links nowhere, hides nothing.
 
-The receiver's page is looked at with such names in tests/unit/receiver.
+tests/unit/receiver shows such names on the receiver's page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from attacks.setup import usual_notifier
 from tests.lab.hostile import CONTROLS, MARKS, WORDS
 from tests.lab.logins import Person
 
-testinfra_hosts = ["ansible://systemd"]
+# Our own programs show the text, and they are the same everywhere.
+testinfra_hosts = ["ansible://debian13-attacks"]
 
 KEY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "key"
 AUTHORITIES = "/etc/ssh/sshd_config.d/authorities.conf"
@@ -34,13 +35,13 @@ IDENTITIES = {
     "control characters": MARKS + CONTROLS,
     "64 KiB": (MARKS + CONTROLS) * 500,
 }
-LONGEST_LINE = 8192  # bytes, of what the system's log gets
+LONGEST_LINE = 8192  # bytes of a line in the system's log
 INVISIBLE = set(range(32)) | set(range(127, 160)) | {0x202E, 0x2066, 0x200B, 0x2028}
 
 
 @pytest.fixture(scope="module")
 def authority(host, tmp_path_factory):
-    """A certificate authority that the server trusts, and that signs whatever identity an intruder thinks up."""
+    """A certificate authority that the server trusts, and that signs any identity that an intruder invents."""
     key = tmp_path_factory.mktemp("authority") / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)  # noqa: S603, S607
     host.check_output(f"echo %s > {AUTHORITY}", key.with_suffix(".pub").read_text().strip())
@@ -51,7 +52,7 @@ def authority(host, tmp_path_factory):
 
 @pytest.fixture
 def with_identity(authority, intruder, tmp_path):
-    """The intruder, with a certificate of this key id: with_identity("…")."""
+    """Return the intruder, with a certificate of this key id: with_identity("…")."""
 
     def certified(identity: str) -> Person:
         public = tmp_path / "own.pub"
@@ -68,7 +69,7 @@ def with_identity(authority, intruder, tmp_path):
 
 @pytest.fixture
 def reverse_name(host, intruder):
-    """Give the intruder's address a name, as its owner can in the DNS, and have sshd look names up."""
+    """Give the intruder's address a name, as its owner can in the DNS, and make sshd look up names."""
     address = intruder.command("echo ${SSH_CONNECTION%% *}").output.strip()
     host.check_output("cp /etc/hosts /root/hosts")
     host.check_output(f"echo UseDNS yes > {NAMES} && systemctl reload ssh")
@@ -78,7 +79,7 @@ def reverse_name(host, intruder):
 
 @pytest.fixture
 def odd_account(host, people):
-    """An account of this name, which the test's key opens: odd_account("…")."""
+    """Return an account with this name, which the test's key opens: odd_account("…")."""
 
     def make(name: str) -> Person:
         host.check_output("useradd --badname --create-home --home-dir /home/odd --shell /bin/bash %s", name)
@@ -88,12 +89,12 @@ def odd_account(host, people):
 
     names: list[str] = []
     yield make
-    host.run("userdel --force --remove %s", names[0])  # the session may not be over yet
+    host.run("userdel --force --remove %s", names[0])  # the session may still be open
 
 
 @pytest.fixture
 def abused(receiver):
-    """What a message of the usual notifier's does to whoever reads it; empty for nothing."""
+    """Return the harm that a message of the usual notifier does to its readers, or an empty text."""
     mark = receiver.last()
 
     def what_it_does() -> str:
@@ -107,7 +108,7 @@ def abused(receiver):
 
 
 def assert_is_told_apart(text: str) -> None:
-    """What sshd vouches for stands first, and the key id is one JSON string, at whose end the parentheses end."""
+    """Assert that sshd's own words come first, and that the key id is one JSON string at the end of the parentheses."""
     vouched, words, rest = text.partition(", key id ")
     assert re.search(r"\(certificate serial 0, CA SHA256:[A-Za-z0-9+/]{43}$", vouched), text
     key_id, end = json.JSONDecoder().raw_decode(rest)
@@ -117,12 +118,12 @@ def assert_is_told_apart(text: str) -> None:
 
 
 def assert_harmless_on_the_host(host, since: float) -> None:
-    """The system's log has a line of its own for the login, and `status` prints nothing that a terminal obeys."""
+    """Assert that the log has one line for the login, and that `status` prints no terminal control characters."""
     lines = host.check_output(f"journalctl -q -o cat -t ssh-login-notify --since=@{int(since)}").split("\n")
     assert len(lines) == 1
     assert lines[0].startswith("login user=")
     logged = lines[0].partition(" key_id=")[2]
-    assert not logged or json.JSONDecoder().raw_decode(logged)[1] == len(logged), "nothing stands behind the key id"
+    assert not logged or json.JSONDecoder().raw_decode(logged)[1] == len(logged), "nothing follows the key id"
     assert len(lines[0].encode()) < LONGEST_LINE
     said = host.run("ssh-login-notify status").stdout
     assert not INVISIBLE & {ord(character) for character in lines[0] + said.rstrip("\n")}
@@ -134,12 +135,12 @@ def test_the_identity_of_a_certificate(name, host, with_identity, abused, verdic
     with usual_notifier(host):
         person.command()
     usual = abused()
-    time.sleep(1.1)  # the log is asked by the second
+    time.sleep(1.1)  # the log is queried by the second
     since = time.time()
     login = person.command()
     (message,) = verdict(f"a certificate's key id: {name}", usual, "", [login])
-    assert "<!channel>" in message.fields["Key"], "it is shown, as it is"
-    # Of her whose key it is; nobody and nothing that the key id names.
+    assert "<!channel>" in message.fields["Key"], "the key id is shown unchanged"
+    # The name of the key's owner, and not what the key id says.
     assert message.fields["Person"] == "Ada Lovelace"
     assert "Note" not in message.fields
     assert_is_told_apart(message.fields["Key"])
@@ -187,7 +188,7 @@ def test_several_of_them_in_one_message(name, with_identity, receiver, told):
 
 
 def test_a_test_alert_is_no_login_in_the_log(host):
-    """The role has sent one the whole way when it was installed: a PAM session of nobody, from an address of nobody."""
+    """The role has sent one over PAM at its installation: a PAM session with an invented user and address."""
     lines = host.check_output("journalctl -q -o cat -t ssh-login-notify").split("\n")
     tests = [line for line in lines if "service=ssh-login-notify-test" in line]
     assert tests

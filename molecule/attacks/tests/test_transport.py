@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who sits on the way, or answers in Slack's place, is followed nowhere, and costs no memory; the alert arrives later.
+"""Attackers in the network, or in Slack's place, can't divert an alert or exhaust memory. They can only delay it.
 
-Certificates that must not be believed are in the scenario outage; more forms of answers in the unit tests.
+The scenario outage has certificates that must be rejected, and the unit tests have more answers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from attacks.setup import usual_notifier
 testinfra_hosts = ["ansible://debian13-attacks"]
 
 ELSEWHERE = "/services/T00000000/B00000000/not-a-real-secret-elsewhere"
-MOST_MIB = 60.0  # that a sender may take
-# What answers, once: our sender tries again after a second, and then all is well.
+MOST_MIB = 60.0  # for a sender
+# Answers that are given once. Our sender retries after a second, and then the receiver answers normally.
 ANSWERS = {
     "a redirect to http://": {"mode": "redirect", "location": "http://receiver:8080" + ELSEWHERE},
     "a redirect elsewhere": {"mode": "redirect", "location": "https://receiver:8443" + ELSEWHERE, "status": 303},
@@ -33,7 +33,7 @@ LOOKED_AT_SECONDS = 2.0
 
 
 def most_memory(host, pattern: str, seconds: float) -> float:
-    """The most memory, in MiB, that a process of this kind has taken, looked at for so long, or until none is there."""
+    """Return the most memory, in MiB, that such a process used in this time, or until none is running."""
     most, deadline = 0.0, time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = host.run(f"cat $(pgrep -f '{pattern}' | sed 's,.*,/proc/&/status,') 2> /dev/null | grep VmHWM").stdout
@@ -46,7 +46,7 @@ def most_memory(host, pattern: str, seconds: float) -> float:
 
 
 def gained(host, receiver, mark: int, pattern: str) -> str:
-    """What the answer has brought whoever gave it."""
+    """Return what the attacker gained from the answer."""
     most = most_memory(host, pattern, LOOKED_AT_SECONDS)
     if any(message.raw["path"] == ELSEWHERE for message in receiver.attempts(after=mark)):
         return "goes where it is sent"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Logins that keep the notifier from being run at all, so that there would be no trace of them."""
+"""Logins that keep the notifier from running at all, so that they would leave no trace of their own."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.lab.logins import Person
 testinfra_hosts = ["ansible://systemd"]
 
 KEYS = "/home/intruder/.ssh/authorized_keys"
-# Bytes of a key id. sshd puts the certificate in base64 into one variable of the environment, of which Linux takes
-# 128 KiB in one string: the last that fits, the first that does not, and about the longest that sshd takes.
+# Bytes of a key id. sshd puts the certificate in Base64 into one environment variable, and Linux accepts 128 KiB per
+# variable: the longest that fits, one that does not fit, and about the longest that sshd accepts.
 FITS, TOO_LONG, LONGEST = 97_000, 99_000, 125_000
 
 
 @pytest.fixture
 def certified(host, intruder, tmp_path) -> Iterator[object]:
-    """The intruder's own authority, which whoever may write their own authorized_keys can set up.
+    """The intruder's own authority. Everybody who can write their own authorized_keys can set one up.
 
-    certified(length) is the same person with a certificate of a key id of this length.
+    certified(length) is the intruder with a certificate whose key id has this length.
     """
     authority = tmp_path / "authority"
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", authority)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An intruder looks for the webhook wherever an ordinary user may look, while an alert is under way and afterwards.
+"""An intruder searches for the webhook wherever an ordinary user can, while an alert is on its way and afterwards.
 
-What Ansible shows of it, and all files of the server, are looked through in molecule/default/tests/test_secret.py.
+molecule/default/tests/test_secret.py searches Ansible's output and all files of the server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import pytest
 
 from tests.lab.deploy import SECRET
 
-testinfra_hosts = ["ansible://systemd"]
+# The kernel and the unit decide who can look into a process.
+testinfra_hosts = ["ansible://debian13-attacks"]
 
 USUAL = "/usr/local/bin/usual-notifier"
 SENDER = "pgrep -o -f '[s]sh-login-notify send$'"
@@ -27,7 +28,7 @@ LOGS = "journalctl --output=export --since=@{since:.6f}; cat /var/log/*"
 
 @pytest.fixture
 def found(host):
-    """Where the intruder finds the webhook; the pattern is in a file, since an argument would itself be found."""
+    """Return where the intruder finds the webhook. The pattern is in a file, or the search would find itself."""
     host.check_output(f"runuser -u intruder -- sh -c 'echo {SECRET} > ~/needle'")
     search = f"grep -alsFf ~/needle {PROCESSES}; grep -arlsFf ~/needle {PLACES}; true"
 
@@ -50,13 +51,13 @@ def test_the_intruder_searches_while_an_alert_is_sent(host, intruder, receiver, 
             ours = found()
         host.check_output("systemctl restart ssh-login-notify.service")
         ours = ours or found()
-        verdict("the webhook is looked for everywhere", usual, ours, [login])
+        verdict("a search for the webhook everywhere", usual, ours, [login])
     finally:
         host.check_output(f"mv /root/usual-notifier {USUAL}")
 
 
 def test_the_process_that_has_it_is_closed_to_its_own_user(host, intruder, receiver):
-    """It was root: nobody else may read it or follow it, and it leaves no core (prctl(2), PR_SET_DUMPABLE)."""
+    """It was root, so nobody else can read or trace it, and it dumps no core (prctl(2), PR_SET_DUMPABLE)."""
     with receiver.misbehaving({"mode": "hang"}):
         login = intruder.command()
         receiver.wait_for(lambda message: message.fields.get("From") == login.source, attempts=True)
@@ -67,13 +68,13 @@ def test_the_process_that_has_it_is_closed_to_its_own_user(host, intruder, recei
         host.check_output(f"kill -SEGV {pid}")
         host.run(f"timeout 5 sh -c 'while kill -0 {pid}; do sleep 0.1; done'")
     assert host.run(f"find / -xdev -name '*core*{pid}*' -o -xdev -name core -type f").stdout == ""
-    # Not `start`, which waits for the next try of a service that has failed.
+    # Not `start`, which would wait for the next attempt of a service that has failed.
     host.check_output("systemctl restart ssh-login-notify.service")
     receiver.wait_for(lambda message: message.fields.get("From") == login.source)
 
 
 def test_a_defect_does_not_tell_it(host, intruder, receiver):
-    """Python shows the lines of a program that fails, and the words of its error; here both would have it."""
+    """Python prints the source lines and the text of an error. Here both would contain the webhook."""
     since = time.time()
     host.check_output(f"cp -a {TRANSPORT} /root/transport.py")
     host.check_output(f"sed -i '/    def post(/a \\        raise RuntimeError(self._target)' {TRANSPORT}")

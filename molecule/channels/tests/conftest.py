@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of this scenario share: the channels, and what stands in each of them."""
+"""The fixtures of this scenario: the server and its channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from channels.lab import Lab
 
 @pytest.fixture(scope="module")
 def lab(host, receiver) -> Lab:
-    """The server, and all places to which it sends."""
+    """The server, and everything that it sends to."""
     receiver.behave()
     return Lab(host, receiver)
 

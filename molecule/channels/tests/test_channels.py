@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real logins, and every kind of channel at once: each shows what it takes, and none waits for another."""
+"""Real logins, and every kind of channel at once: each shows what it accepts, and none waits for another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHATS = [entry["name"] for entry in CHANNELS if "receiver" in str(entry) and ent
 
 @pytest.fixture(scope="module")
 def login(lab, ada):
-    """The id of a login that everything is well with."""
+    """The id of an ordinary login's alert."""
     return lab.id_of(ada.command())
 
 
@@ -77,7 +77,7 @@ def test_a_trial_names_the_channel_that_does_not_take_it(lab, receiver):
 
 
 def test_what_is_not_for_a_channel_holds_up_no_other(lab, receiver, ada):
-    """One refuses the message, one wants a pause, one is out of order: the others deliver at once, and these later."""
+    """One refuses the message, one requests a pause, one fails: the others deliver at once, these later."""
     rules = [
         {"mode": "refused", "channel": "teams"},
         {"mode": "limited", "channel": "google_chat", "seconds": 2, "times": 1},
@@ -104,7 +104,7 @@ def test_what_is_not_for_a_channel_holds_up_no_other(lab, receiver, ada):
     lab.wait_for(lambda: lab.ask("status")["waiting"] == 0)
     found = lab.ask("status", codes=(0,))
     assert found["failed"] == 0
-    # The Slack app's last message may be about the end of that connection.
+    # The Slack app's last message can be about the end of that connection.
     others = {name for name, channel in found["channels"].items() if channel["last_delivery"]["id"] != id_}
     assert others <= {"picky", "slack_app"}
 
@@ -126,7 +126,7 @@ def test_the_end_of_a_connection_is_told_in_the_thread_of_its_login_alone(lab, h
 
 @pytest.fixture
 def hostile(host, ada, people, tmp_path):
-    """Somebody with a certificate that names whatever she likes."""
+    """A person with a certificate of a hostile identity."""
     authority, own = tmp_path / "authority", tmp_path / "own.pub"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", authority], check=True)  # noqa: S603, S607
     setting = "/etc/ssh/sshd_config.d/authority.conf"

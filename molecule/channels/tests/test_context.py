@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an alert says of its host and of an address stands in each channel, as text, in the language of the host."""
+"""Each channel shows what an alert knows about its host and an address, as text, in the language of the host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = [entry["name"] for entry in CHANNELS if entry["name"] not in ("picky", "
 
 @pytest.fixture
 def in_context(host, lab, ada):
-    """The host with labels, a link, Japanese, and a database with the client's address, read by the real library."""
+    """The host with labels, a link, Japanese, and a database of the client's address, read by the real library."""
     record = {
         "country": {"iso_code": "XX", "names": {"ja": "試験国"}},
         "autonomous_system_number": 64496,
@@ -53,7 +53,7 @@ def _write(host, text: str) -> None:
 
 def test_what_is_known_of_the_host_and_the_address_stands_in_each_channel(lab, receiver, in_context, ada):
     assert lab.ask("status")["problems"] == []
-    # The receiver reads English messages; the address and the port are the same in each language.
+    # The receiver parses English messages. The address and the port are the same in each language.
     login = ada.command()
     port = login.source.rpartition(" ")[2]
 

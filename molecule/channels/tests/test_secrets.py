@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The secrets of each kind of channel: nobody sees one who watches Ansible, the processes, the files or the logs."""
+"""The secrets of each kind of channel: they are not in Ansible's output, in processes, in files or in logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ testinfra_hosts = ["ansible://servers"]
 
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 NEEDLE = "/root/needle"
-# The sink is no part of the notifier: it keeps what it was sent.
+# The sink is not part of the notifier, and stores what it receives.
 EXCLUDED = " ".join(f"--exclude-dir={name}" for name in ("proc", "sys", "dev", "sink"))
 FILES = f"grep -rlaFf {NEEDLE} {EXCLUDED} --exclude=needle / || true"
 PROCESSES = f"grep -lzaFf {NEEDLE} /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true"
@@ -25,7 +25,7 @@ JOURNAL = f"journalctl --output=export 2>/dev/null | grep -acFf {NEEDLE}"
 
 
 def secrets_of(channels) -> list[str]:
-    """The secrets of channels; of an address, the path, since its host may be shown."""
+    """Return the secrets of channels; of an address the path, because its host is not secret."""
     found = {secret for entry in channels for secret in channel_settings.secrets_of(entry)}
     return sorted(secret.partition("://")[2].partition("/")[2] or secret for secret in found)
 
@@ -35,7 +35,7 @@ SECRETS = secrets_of(CHANNELS)
 
 @pytest.fixture(scope="module")
 def needle(host):
-    """The secrets to look for, on the server, one a line."""
+    """The file of the secrets to search for, on the server, one per line."""
     host.check_output("umask 077 && printf %s > " + NEEDLE, "\n".join(SECRETS) + "\n")
     yield
     host.check_output(f"rm {NEEDLE}")
@@ -73,12 +73,12 @@ def test_one_in_a_file_would_be_found(host, needle):
 
 
 def test_new_ones_are_in_no_output_of_ansible(host, tmp_path, monkeypatch):
-    """Not with -vvv and --diff, nor with the arguments of each task. This run comes last: the channels stay so."""
+    """Not even with -vvv and --diff, or in tasks' arguments. This test runs last, because the channels stay changed."""
     monkeypatch.setenv("ANSIBLE_DISPLAY_ARGS_TO_STDOUT", "true")
     text = yaml.safe_dump(CHANNELS).replace("not-a-real-secret", "not-a-real-secret-either")
     changed = yaml.safe_load(text.replace("notarealsecret0000", "notarealsecret0001"))
     done = deploy(host, tmp_path, url(SECRET), channels=changed)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "not-a-real-secret-either-discord" in host.file(CONFIGURATION).content_string
-    assert "+another secret" in done.stdout, "Ansible was as loud as it was told to be"
+    assert "+another secret" in done.stdout, "Ansible printed everything"
     assert [secret for secret in [*SECRETS, *secrets_of(changed)] if secret in done.stdout + done.stderr] == []

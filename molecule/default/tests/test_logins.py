@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every kind of login on a real sshd is one message with the right fields, and the login notices nothing."""
+"""Every kind of login on a real sshd is one message with the right fields, and does not disturb the login."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.lab.logins import Person
 
 testinfra_hosts = ["ansible://servers"]
 
-# How a person logs in, and what the alert calls it.
+# How a person logs in, and the alert's type.
 KINDS = {
     "interactive": "SSH (interactive)",
     "command": "SSH (command: uname)",
@@ -31,13 +31,13 @@ KINDS = {
 }
 
 
-# A session may pass between two looks, mostly where a container keeps the observer from running first (docs/types.md).
-# Its alert says so, and never guesses. So one of eight has to be seen.
+# A session can pass between two looks, mostly if a container keeps the observer from running first (docs/types.md). Its
+# alert says so, and never guesses. So one of eight must be seen.
 TRIES = 8
 
 
 def seen_type(message, log_in, alerts) -> str:
-    """The type in this message, or, as long as that was not seen in time, in that of another login of the kind."""
+    """Return the type in this message or, if it was not seen in time, in that of another login of the same kind."""
     for _again in range(TRIES - 1):
         if message.fields["Type"] != "unknown" and not message.fields["Type"].endswith("over at once)"):
             break
@@ -47,7 +47,7 @@ def seen_type(message, log_in, alerts) -> str:
 
 @pytest.fixture(scope="module")
 def logins(ada, receiver):
-    """One login of each kind, one after the other, and the messages that came of them."""
+    """One login of each kind, one after another, and their messages."""
     before = receiver.last()
     logins = {kind: getattr(ada, kind)() for kind in KINDS}
     receiver.wait_for(lambda message: True, count=len(KINDS), after=before)
@@ -67,7 +67,7 @@ def login(logins, kind):
 
 @pytest.fixture
 def message(logins, kind, login):
-    """The one message of this login."""
+    """The only message of this login."""
     of_login = [message for message in logins[1] if message.fields.get("From") == login.source]
     assert len(of_login) == 1, f"{kind} from {login.source}: {list(map(str, logins[1]))}"
     return of_login[0]
@@ -109,7 +109,7 @@ def test_prints_nothing_into_the_session(login, kind):
 
 
 def test_no_login_means_no_message(logins, receiver):
-    """Nothing arrived beyond the logins' own messages."""
+    """No message arrived besides those of the logins."""
     sources = {login.source for login in logins[0].values()}
     assert {message.fields.get("From") for message in logins[1]} == sources
     assert len(logins[1]) == len(sources)
@@ -129,7 +129,7 @@ AUTHORIZED = "/home/deploy/.ssh/authorized_keys"
 
 @pytest.fixture
 def with_certificate(host, ada, tmp_path):
-    """Somebody at the account `deploy` with a new key, certified by an authority that this account has accepted."""
+    """Return a person at the account `deploy` with a new key, certified by an authority that this account accepts."""
     host.check_output(f"cp -p {AUTHORIZED} /root/authorized_keys")
 
     def certified(name: str, authority: Path, key_id: str) -> Person:
@@ -149,7 +149,7 @@ def with_certificate(host, ada, tmp_path):
 
 
 def test_a_key_id_says_who_it_was_only_of_the_authority_that_is_named_with_it(with_certificate, tmp_path, alerts):
-    """The key is new each day. A user can sign any key id with an authority of their own."""
+    """The key is new each day, and a user can sign any key id with an authority of their own."""
     grace = with_certificate("grace", AUTHORITY, "grace@example.org")
     (message,) = alerts(grace.command())
     assert (message.fields["Person"], message.fields["User"]) == ("Grace Hopper", "deploy")
@@ -162,7 +162,7 @@ def test_a_key_id_says_who_it_was_only_of_the_authority_that_is_named_with_it(wi
 
 
 def test_a_login_that_ends_at_once_is_reported_too(ada, alerts):
-    """`true` is built into the shell: the session has hardly begun when it is over."""
+    """`true` is built into the shell, so the session is over when it has hardly begun."""
     (message,) = alerts(ada.command("true"))
     type_ = seen_type(message, lambda: ada.command("true"), alerts)
     assert type_ in ("SSH (command: true)", "SSH (command)")

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a further run of the role does on a server that is not, or no longer, as a run would leave it."""
+"""A run of the role on a server that an earlier run, or somebody after it, has left in another state."""
 
 from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,72 +17,77 @@ from tests.lab.deploy import SECRET, deploy, url
 
 testinfra_hosts = ["ansible://debian13-default"]
 
-WEBHOOK = url(SECRET)
+OTHERS = {"host_label": "renamed", "pam_services": ["login"], "accept": ["unreported_sshd"]}
 
 
-def run(host, directory, **settings) -> str:
-    """What a run of the role says that goes well."""
-    done = deploy(host, directory, WEBHOOK, **settings)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+@dataclass(frozen=True)
+class Run:
+    """A run of the role, and the state after it."""
+
+    code: int
+    output: str
+    services: str  # the PAM files that have a line
+    proofs: int  # number of test alerts since the module began
+
+    @property
+    def changes(self) -> int:
+        """The number of tasks that changed something, from the recap."""
+        return int(re.findall(r"changed=(\d+)", self.output)[-1])
+
+    @property
+    def trial(self) -> str:
+        """When the program had to be tried, from the arguments of the module."""
+        installed = self.output.split("Install the notifier's files")[1].split("TASK [")[0]
+        return re.findall(r"always: \w+", installed)[0]
 
 
-def changes(output: str) -> int:
-    """How many tasks have changed something, by the last lines of a run."""
-    return int(re.findall(r"changed=(\d+)", output)[-1])
+@pytest.fixture(scope="module")
+def run(host, receiver, tmp_path_factory) -> Callable[..., Run]:
+    """Run the role with these settings in addition to the usual ones."""
+    directory, mark = tmp_path_factory.mktemp("runs"), receiver.last()
 
-
-@pytest.fixture
-def proofs(receiver):
-    """How many test alerts have come since the test began."""
-    mark = receiver.last()
-
-    def count() -> int:
+    def run_with(**settings: object) -> Run:
+        done = deploy(host, directory, url(SECRET), **settings)
         receiver.settle()
-        return [message.fields["Type"] for message in receiver.messages(after=mark)].count("test, by a PAM session")
+        types = [message.fields["Type"] for message in receiver.messages(after=mark)]
+        services = host.check_output("grep -l pam_exec.so /etc/pam.d/*")
+        return Run(done.returncode, done.stdout, services, types.count("test, by a PAM session"))
 
-    return count
+    return run_with
 
 
-@contextmanager
-def refusing(host, receiver):
-    """A webhook that was removed for a while."""
+@pytest.fixture(scope="module")
+def runs(host, receiver, run) -> list[Run]:
+    """Three runs with other settings, the first with a webhook that is gone, and one with the usual settings."""
+    assert host.check_output("grep -l pam_exec.so /etc/pam.d/*") == "/etc/pam.d/sshd"
     with receiver.misbehaving({"mode": "status", "status": 404}):
-        yield
+        refused = run(**OTHERS)
     host.check_output("rm -f /var/spool/ssh-login-notify/failed/*")
+    return [refused, run(**OTHERS), run(**OTHERS), run()]
 
 
-def test_the_proof_is_made_until_it_succeeds(host, tmp_path, receiver, proofs):
-    """Green, with nothing ever delivered since the change, would be a lie."""
-    host.check_output("rm /var/spool/ssh-login-notify/state/sender.json")
-    with refusing(host, receiver):
-        assert deploy(host, tmp_path, WEBHOOK).returncode != 0
-    assert changes(run(host, tmp_path)) == 0
-    assert proofs() == 1
-    assert changes(run(host, tmp_path)) == 0
-    assert proofs() == 1, "once proven, it is left at that"
+def test_a_new_configuration_is_proven_until_that_succeeds(runs):
+    """A delivery with the old one proves nothing. A green run with nothing delivered since would be misleading."""
+    refused, proven, again, back = runs
+    assert refused.code != 0
+    assert [proven.code, again.code, back.code] == [0, 0, 0], proven.output
+    assert (proven.changes, proven.proofs) == (0, 1)
+    assert (again.changes, again.proofs) == (0, 1), "no further proof after the first"
+    assert back.proofs == 2
 
 
-def test_a_new_configuration_is_proven_anew(host, tmp_path, receiver, proofs):
-    """What the old one delivered says nothing about it."""
-    with refusing(host, receiver):
-        assert deploy(host, tmp_path, WEBHOOK, host_label="renamed").returncode != 0
-    assert changes(run(host, tmp_path, host_label="renamed")) == 0
-    assert proofs() == 1
-    run(host, tmp_path)
+def test_the_line_stands_in_the_services_of_the_list_and_in_no_other(runs):
+    """This holds for a list without sshd too. A service that is taken off the list loses its line."""
+    *others, back = runs
+    assert {run.services for run in others} == {"/etc/pam.d/login"}
+    assert back.services == "/etc/pam.d/sshd"
 
 
-def test_the_line_stands_in_the_services_of_the_list_and_in_no_other(host, tmp_path, proofs):
-    """Also where sshd is not among them; and a service that was taken off the list loses the line."""
-    found = "grep -l pam_exec.so /etc/pam.d/*"
-    assert host.check_output(found) == "/etc/pam.d/sshd"
-    try:
-        run(host, tmp_path, pam_services=["login"], accept=["unreported_sshd"])
-        assert host.check_output(found) == "/etc/pam.d/login"
-        assert proofs() == 1, "the line of that service was tried"
-    finally:
-        run(host, tmp_path)
-    assert host.check_output(found) == "/etc/pam.d/sshd"
+def test_the_program_is_tried_again_until_it_has_its_line(runs):
+    """A run that failed because the program did not run has left its files. The next run must try the program again."""
+    _refused, _proven, again, back = runs
+    assert again.trial == "always: false"
+    assert back.trial == "always: true", "sshd had no line, although everything was delivered"
 
 
 UNITS = "ssh-login-notify.service ssh-login-notify.path ssh-login-notify-path.timer ssh-login-notify.timer"
@@ -89,33 +95,19 @@ STALE = f"systemctl show --property NeedDaemonReload {UNITS} | grep -c =yes"
 STARTED = "systemctl show --property ActiveEnterTimestampMonotonic ssh-login-notify.timer"
 
 
-def test_units_of_an_interrupted_upgrade_come_into_force(host, tmp_path):
-    """They were written, and then the run ended before systemd was told."""
+def test_units_of_an_interrupted_upgrade_come_into_force(host, run, runs):
+    """They were written, but the run ended before systemd reloaded them."""
     host.check_output("touch /etc/systemd/system/ssh-login-notify.timer")
     assert host.run(STALE).stdout == "1\n"
     started = host.check_output(STARTED)
-    assert changes(run(host, tmp_path)) == 1
+    done = run()
+    assert (done.code, done.changes, done.trial) == (0, 1, "always: false"), done.output
     assert host.run(STALE).stdout == "0\n"
     assert host.check_output(STARTED) != started
 
 
-def trial_of(output: str) -> str:
-    """When the program was to be tried, as the arguments of the module have it."""
-    installed = output.split("Install the notifier's files")[1].split("TASK [")[0]
-    return re.findall(r"always: \w+", installed)[0]
-
-
-def test_the_program_is_tried_again_until_it_has_its_line(host, tmp_path):
-    """A run that ended because the program did not run has left its files; the next one must not just go on."""
-    host.check_output("sed -i /pam_exec/d /etc/pam.d/sshd")
-    output = run(host, tmp_path)
-    assert changes(output) == 1
-    assert trial_of(output) == "always: true"
-    assert trial_of(run(host, tmp_path)) == "always: false"
-
-
 def test_a_timer_that_was_stopped_is_told_and_a_path_unit_is_started_again(host, receiver):
-    """Nothing would repeat what could not be sent. The run that a login causes sees it, from its sandbox."""
+    """Otherwise nothing would retry a failed delivery. A run that a login starts detects it, from its sandbox."""
     mark = receiver.last()
     spool = "/var/spool/ssh-login-notify"
     host.check_output("systemctl stop ssh-login-notify-path.timer ssh-login-notify.timer ssh-login-notify.path")

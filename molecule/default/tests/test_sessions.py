@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a connection opens later: it is one login for PAM, and an alert of its own for each that is more serious."""
+"""Sessions that a connection opens later: for PAM it is one login, but each more serious session has its own alert."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.lab.settings import configured
 
 testinfra_hosts = ["ansible://servers"]
 
-REPORTED_SECONDS = 20.0  # the notifier waits three for a first session, and a busy machine gets some more
+REPORTED_SECONDS = 20.0  # the notifier waits three for a first session; the rest is for a busy machine
 LATER_SECONDS = 20.0
 SPOOL = "/var/spool/ssh-login-notify"
 
 
 @pytest.fixture
 def told(receiver):
-    """The types that were reported of a shared connection, in their order: told(connection, how_many)."""
+    """The reported types of a shared connection, in order: told(connection, how_many)."""
     mark = receiver.last()
 
     def types(connection, count) -> list[str]:
@@ -43,14 +43,14 @@ def told(receiver):
 
 
 def followers(host) -> list[str]:
-    """The pids of the processes that hold the follower's lock."""
+    """Return the pids of the processes that hold the follower's lock."""
     inode = host.run(f"stat -c %i {SPOOL}/follower.lock").stdout.strip()
     found = host.check_output("cat /proc/locks").splitlines()
     return [line.split()[4] for line in found if line.split()[5].endswith(f":{inode}")]
 
 
 def wait_until_reported(host, count: int = 1) -> None:
-    """Wait until so many connections were reported, and a process looks at them again."""
+    """Wait until this many connections are reported, and a follower watches them."""
     deadline = time.monotonic() + REPORTED_SECONDS
     while len(host.check_output(f"ls {SPOOL}/open").split()) < count or not followers(host):
         assert time.monotonic() < deadline, "not reported in time"
@@ -93,7 +93,7 @@ def test_one_process_looks_at_all_and_none_stays(host, ada):
 
 
 def test_after_a_kill_another_goes_on_with_it(host, ada, told):
-    """systemd's service, which is not waited for here: that it comes by itself is a test of `faults`. Or a login's."""
+    """systemd or the next login starts another. `faults` tests that systemd does so by itself; here nothing waits."""
     with ada.shared() as connection:
         wait_until_reported(host)
         (pid,) = followers(host)
@@ -107,7 +107,7 @@ def test_after_a_kill_another_goes_on_with_it(host, ada, told):
 
 @pytest.fixture
 def tunnels_are_ignored(host):
-    """Have tunnels need no message."""
+    """Configure a rule that ignores tunnels."""
     with configured(host.check_output, ignore=[{"type": "Tunnel (no session)", "weight": "first"}]):
         yield
 

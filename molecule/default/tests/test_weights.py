@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The message of a login says what makes it heavy, rules make light ones silent, and repeats become one message."""
+"""The message of a login says what makes it heavy, rules silence light ones, and repeats become one message."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ testinfra_hosts = ["ansible://debian13-default", "ansible://debian12-plain-defau
 MANIFEST = "/usr/local/lib/ssh-login-notify/manifest.json"
 SILENT_SECONDS = 20.0
 TRIES = 5
-# What a shell is reported as, also where it was over too fast.
+# The types of a shell, also of one that was over too fast.
 SHELLS = ["SSH (interactive)", "SSH (with a terminal, over at once)", "unknown"]
 RED, ORANGE = "\U0001f534", "\U0001f7e0"
+# A command that is over at once can get an uncertain type, which is not remembered. The next login's type is new then.
+SLOW_COMMAND = "sleep 2"
 
 
 def make_key(directory: Path, comment: str) -> tuple[Path, str]:
-    """A key that nobody in the map has, and its line for authorized_keys."""
+    """Return a key that is not in the map of people, and its line for authorized_keys."""
     key = directory / "key"
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)]
     subprocess.run(make, check=True)  # noqa: S603
@@ -38,14 +40,14 @@ def make_key(directory: Path, comment: str) -> tuple[Path, str]:
 
 @pytest.fixture
 def configure(host):
-    """Change settings of the installed configuration, as the role would write them."""
+    """Change settings of the installed configuration, in the form that the role writes."""
     with configured(host.check_output) as configure:
         yield configure
 
 
 @pytest.fixture
 def mallory(host, tmp_path):
-    """Somebody who has put a key of her own into root's file."""
+    """A person who has added her own key to root's file."""
     key, line = make_key(tmp_path, "mallory@laptop")
     host.check_output(f"mkdir -p -m 0700 /root/.ssh && echo '{line}' > /root/.ssh/authorized_keys")
     yield Person("root", address(host.backend.hostname), tmp_path / "root", key)
@@ -54,12 +56,12 @@ def mallory(host, tmp_path):
 
 def test_root_by_a_key_that_nobody_knows_is_heavy_and_notifies_whom_a_rule_names(configure, mallory, alerts):
     configure(mentions=[{"weight": "unknown_key", "mention": "<!here>"}, {"weight": "password", "mention": "<@U0ADA>"}])
-    (first,) = alerts(mallory.command())
+    (first,) = alerts(mallory.command(SLOW_COMMAND))
     assert first.fields["Weight"] == f"{RED} unknown key, root, first time"
     assert first.fields["Attention"].startswith("a key that nobody here knows")
     assert "the first login " in first.fields["Attention"]
     assert first.raw["mentions"] == ["<!here>"]
-    (second,) = alerts(mallory.command())
+    (second,) = alerts(mallory.command(SLOW_COMMAND))
     assert second.fields["Weight"] == f"{RED} unknown key, root"
     assert "first" not in second.fields["Attention"]
 
@@ -72,7 +74,7 @@ def test_a_password_is_heavy_where_keys_are_the_rule(host, tmp_path, alerts):
     where = address(host.backend.hostname)
     by_key = Person("grace", where, tmp_path / "by-key", key)
     by_password = Person("grace", where, tmp_path / "by-password", password=PASSWORD)
-    alerts(by_key.command(), by_key.command(), by_key.command())
+    alerts(by_key.command(SLOW_COMMAND), by_key.command(), by_key.command())
     assert [alerts(by_password.command())[0].fields["Weight"] for _login in range(2)] == [
         f"{RED} password, first time",
         f"{RED} password",
@@ -81,14 +83,14 @@ def test_a_password_is_heavy_where_keys_are_the_rule(host, tmp_path, alerts):
 
 
 def test_what_was_there_before_is_light(ada, alerts):
-    alerts(ada.command())
-    (message,) = alerts(ada.command())
+    alerts(ada.command(SLOW_COMMAND))
+    (message,) = alerts(ada.command(SLOW_COMMAND))
     assert "Weight" not in message.fields
     assert message.header.startswith("Ada Lovelace as deploy on ")
 
 
 def silent(host, how: str, logins: list) -> list[dict[str, str]]:
-    """What `status` has of these logins, once all of them are `folded` or `ignored`."""
+    """Return the entries of `status` for these logins, once all of them are `folded` or `ignored`."""
     deadline = time.monotonic() + SILENT_SECONDS
     sources = [login.source for login in logins]
     while True:
@@ -102,7 +104,7 @@ def silent(host, how: str, logins: list) -> list[dict[str, str]]:
 
 @pytest.fixture
 def monitoring(host):
-    """A group of the host that only one of its accounts is in."""
+    """A group on the host that only one of its accounts is in."""
     host.check_output("groupadd --force monitoring && gpasswd -a deploy monitoring")
     yield "monitoring"
     host.check_output("groupdel monitoring")
@@ -123,7 +125,7 @@ def test_a_rule_makes_silent_what_it_names_in_full_and_the_summary_says_how_many
     login = ada.interactive()
     (entry,) = silent(host, "ignored", [login])
     assert entry["rule"] == 3
-    # Of another group and person, and of another type.
+    # With another group and person, and with another type.
     alerts(people("rita").interactive(), ada.sftp())
     assert [message for message in receiver.messages(after=mark) if message.fields.get("From") == login.source] == []
     if host.file("/run/systemd/system").is_directory:
@@ -139,7 +141,7 @@ def test_a_rule_makes_silent_what_it_names_in_full_and_the_summary_says_how_many
 
 
 def is_folded_into(host, first: str, login: Login) -> bool:
-    """Whether a login was told as a repeat of the first one, and not by itself, once the sender is done with it."""
+    """Return whether a login was folded into the first one, or was reported itself, once the sender has handled it."""
     deadline = time.monotonic() + SILENT_SECONDS
     while True:
         status = json.loads(host.check_output("ssh-login-notify status --json"))
@@ -154,7 +156,7 @@ def is_folded_into(host, first: str, login: Login) -> bool:
 
 
 def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, receiver, alerts):
-    """Shells, whose type is clear in most cases. One that was over too fast has another type, and is no repeat."""
+    """Shells, because their type is usually clear. One that was over too fast has another type, and is not a repeat."""
     alerts(ada.interactive(), people("rita").interactive(), ada.sftp())
     configure(repeat_minutes=5)
     for _try in range(TRIES):
@@ -165,11 +167,11 @@ def test_logins_that_repeat_one_are_one_message(host, configure, ada, people, re
     logins = [ada.interactive() for _login in range(4)]
     of_other_types = [login for login in logins if not is_folded_into(host, first.ids[0], login)]
     repeats = [login for login in logins if login not in of_other_types]
-    assert len(repeats) > 1, "not one was a repeat"
+    assert len(repeats) > 1, "no login was a repeat"
     (other,) = alerts(people("rita").interactive())
     (another_type,) = alerts(ada.sftp())
     assert (other.fields["User"], another_type.fields["Type"]) == ("rita", "SFTP or SCP")
-    # The minutes are over.
+    # The time window has passed.
     earlier = "[entry.update(began=entry['began'] - 600) for entry in found.values()]"
     host.check_output(change(f"{STATE}/repeats.json", earlier))
     host.check_output("ssh-login-notify flush")

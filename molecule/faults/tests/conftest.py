@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which faults are looked at on which server."""
+"""Select the faults for each server."""
 
 from __future__ import annotations
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """On the server without systemd only those faults whose outcome may depend on that."""
+    """On the server without systemd, run only the faults whose outcome can depend on that."""
 
     def is_worth_it(item) -> bool:
         given = item.callspec.params

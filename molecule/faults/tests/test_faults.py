@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever is broken, people log in as if no notifier were there; mended, it tells of all that was written down."""
+"""Whatever is broken, people log in as without the notifier. After the repair, it reports every captured login."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ from tests.lab.receiver.client import Alert, Receiver
 
 testinfra_hosts = ["ansible://debian13-faults", "ansible://plain"]
 
-STATUS = 3  # which no client and no shell ends with by itself
+STATUS = 3  # no client and no shell ends with this status by itself
 WAYS: dict[str, Callable[[Person, Fault], Login]] = {
     "ssh": lambda person, fault: person.command(f"{fault.shows} && exit {STATUS}", STATUS),
     "scp": lambda person, _fault: person.scp(),
     "sftp": lambda person, _fault: person.sftp(),
     "rsync": lambda person, _fault: person.rsync(),
     "ssh -N": lambda person, _fault: person.tunnel(seconds=0),
-    # Here sshd shows what PAM says.
+    # On a terminal sshd shows the messages of PAM.
     "terminal": lambda person, _fault: person.interactive(),
 }
-# How much longer than without the notifier a login may take: less than a hook that hangs would hold it.
+# How much longer a login can take than without the notifier: less than a hanging hook would hold it.
 BLOCKED_SECONDS = 1.5
 ALERT_SECONDS = 20.0
 
 
 @dataclass
 class Outcome:
-    """What became of the logins on one server, with one fault."""
+    """The logins on one server during one fault."""
 
     logins: dict[str, Login] = field(default_factory=dict)
-    without: dict[str, Login] = field(default_factory=dict)  # with the fault, too, but without the PAM line
-    mended: Login | None = None  # the login after the mend
-    written: dict[str, Login] = field(default_factory=dict)  # those of `logins` that have to be reported
+    without: dict[str, Login] = field(default_factory=dict)  # also during the fault, but without the PAM line
+    mended: Login | None = None  # the login after the repair
+    written: dict[str, Login] = field(default_factory=dict)  # those of `logins` that must be reported
 
     @property
     def ratio(self) -> str:
-        """The time of a login with the PAM line, where it is 1 without. Few logins: it is shown, and that is all."""
+        """The duration of a login with the PAM line, relative to one without. Shown only: the logins are too few."""
         if len(self.logins) < len(WAYS) or len(self.without) < len(WAYS):
             return "-"
         return f"{seconds(self.logins) / seconds(self.without):.2f}"
 
 
 def seconds(logins: dict[str, Login]) -> float:
-    """How long all of them took."""
+    """Return the total duration."""
     return sum(login.seconds for login in logins.values())
 
 
 def shown(login: Login) -> str:
-    """What the client showed, without the line that tells of the login before."""
+    """Return the client's output, without the line about the last login."""
     return re.sub(r"Last login:[^\n]*\n", "", login.output)
 
 
 def assert_undisturbed(outcome: Outcome) -> None:
-    """The logins went as without the notifier."""
+    """Assert that the logins went as they do without the notifier."""
     for way, login in outcome.logins.items():
         assert shown(login) == shown(outcome.without[way]), way
         assert login.errors == outcome.without[way].errors, way
@@ -71,12 +71,12 @@ def assert_undisturbed(outcome: Outcome) -> None:
 
 
 def in_the_channel(receiver: Receiver, after: int = 0) -> list[Alert]:
-    """The logins that the channel tells of, alone or as a line of a digest, from one message on."""
+    """Return the logins that the channel reports after this message, in single messages and in digests."""
     return [alert for message in receiver.messages(after) for alert in message.alerts]
 
 
 def in_the_log(shell: Shell) -> list[Alert]:
-    """All logins that the system's log has, once no observer is at work: it looks at a tunnel for seconds."""
+    """Return the logins in the system's log, once no observer is running: it watches a tunnel for some seconds."""
     wait = f"import fcntl; fcntl.lockf(open('{SPOOL}/observer.lock', 'r+'), fcntl.LOCK_EX)"
     shell(f'timeout 60 python3 -c "{wait}"')
     lines = shell("journalctl --quiet --output=cat --identifier=ssh-login-notify")
@@ -85,9 +85,9 @@ def in_the_log(shell: Shell) -> list[Alert]:
 
 
 def count(login: Login, alerts: list[Alert], clock: int = 0) -> int:
-    """How many of them tell of this login: by the client's port, and since that is used again, by the time.
+    """Return how many alerts report this login, by the client's port and, because ports are reused, by the time.
 
-    clock: by how many seconds the server's was wrong
+    clock: by how many seconds the server's clock was wrong
     """
     ended = login.started + login.seconds
     return sum(alert.source == login.source and login.started <= alert.time - clock <= ended for alert in alerts)
@@ -106,25 +106,25 @@ def shell(host) -> Shell:
 
 @pytest.fixture(scope="module")
 def outcomes(host) -> dict[str, Outcome]:
-    """By fault, on this server."""
+    """The outcomes on this server, by fault."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def in_the_end(outcomes, receiver) -> list[Alert]:
-    """What the channel tells of when nothing more comes, long after the mends."""
+    """The alerts in the channel once nothing more arrives, long after the repairs."""
     receiver.settle()
     return in_the_channel(receiver)
 
 
 def log_in_every_way(person: Person, fault: Fault, logins: dict[str, Login]) -> None:
-    """Log in, and note it. Raises LoginError if a client is turned away, or ends otherwise than it should."""
+    """Log in and record it. Raises LoginError if a client is rejected, or ends with a wrong status."""
     for way, log_in in WAYS.items():
         logins[way] = log_in(person, fault)
 
 
 def missing(logins: dict[str, Login], receiver: Receiver, after: int, clock: int = 0) -> list[str]:
-    """Those that the channel does not tell of, once the time is up; none, as soon as it tells of all."""
+    """Return the logins that the channel does not report in time, or none as soon as all are reported."""
     deadline = time.monotonic() + ALERT_SECONDS
     while True:
         alerts = in_the_channel(receiver, after)
@@ -143,22 +143,22 @@ def test_no_login_is_harmed(fault, shell, ada, receiver, outcomes):
             with line_taken_out(shell):
                 log_in_every_way(ada, fault, outcome.without)
         assert_undisturbed(outcome)
-        # As an operator does who has mended it. What it could not send is asked for below.
+        # As an operator does after a repair. What could not be sent is checked below.
         shell("ssh-login-notify flush || true")
         outcome.mended = ada.command()
-        assert not missing({"mended": outcome.mended}, receiver, last), "mended, it does not report"
+        assert not missing({"mended": outcome.mended}, receiver, last), "it does not report after the repair"
         outcome.written = dict(outcome.logins)
         if fault.written is not Written.ALL:
             log = in_the_log(shell)
             outcome.written = {way: login for way, login in outcome.logins.items() if count(login, log, fault.clock)}
         not_told = missing(outcome.written, receiver, last, fault.clock)
     if fault.written is Written.NONE:
-        assert not outcome.written, "something ran, and the system's log tells of the login"
-    assert not not_told, "these were written down and are not reported"
+        assert not outcome.written, "something ran, because the system's log has the login"
+    assert not not_told, "these were captured and not reported"
 
 
 def test_each_login_is_reported_once(fault, host, outcomes, in_the_end, rows):
-    """Those that were written down, and no others."""
+    """Exactly the captured logins are reported."""
     outcome = outcomes[fault.name]
     told = {way: count(login, in_the_end, fault.clock) for way, login in outcome.logins.items()}
     later = sum(times > 0 for times in told.values())
@@ -177,4 +177,4 @@ def test_each_login_is_reported_once(fault, host, outcomes, in_the_end, rows):
     assert outcome.mended
     assert count(outcome.mended, in_the_end) == 1
     without = [count(login, in_the_end, fault.clock) for login in outcome.without.values()]
-    assert not any(without), "the PAM line was not taken out"
+    assert not any(without), "the PAM line was not removed"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of this scenario share: a fleet on which the notifier is at work, and playbooks that are cut off."""
+"""The fixtures of this scenario: a fleet with the notifier deployed, and playbooks that can be killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["play", "servers", "verify", "webhooks"]
 
 @pytest.fixture(scope="module")
 def deployed(play, servers) -> None:
-    """Begin with a fleet on which the notifier is at work, as a module before may have left it."""
+    """Deploy the notifier, unless the module before has left it deployed."""
     if not all(server.file(PROGRAM).exists for server in servers.values()):
         run = play("deploy", AT_ONCE)
         assert run.status == 0, run.output
@@ -30,7 +30,7 @@ def deployed(play, servers) -> None:
 
 @pytest.fixture
 def start(tmp_path) -> Callable[..., AbstractContextManager[Callable[[], None]]]:
-    """Start a playbook, to cut it off: with start("safety_valve") as kill. Nothing of it outlives the block."""
+    """Start a playbook that can be killed: with start("safety_valve") as kill. The end of the block kills it too."""
 
     @contextmanager
     def running(playbook: str, extra: tuple[str, ...] = ()) -> Iterator[Callable[[], None]]:

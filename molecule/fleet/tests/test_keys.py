@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""loginwatch.pam.keys reports what real sshds take from real files, and changes nothing."""
+"""loginwatch.pam.keys reports the keys that real sshds accept from real files, and changes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u
 AuthorizedKeysCommand /bin/true
 AuthorizedKeysCommandUser nobody
 """
-# On debian13, rita's own file is a pipe, on which whoever opens it would wait.
+# On debian13, rita's own file is a pipe, which blocks every process that opens it.
 PLANT = """
 printf %s {configuration} >> /etc/ssh/sshd_config
 mkdir /etc/ssh/keys && printf 'command="=a \\\\"b\\\\"",no-pty %s =1+1\\nbroken\\n' {key} > /etc/ssh/keys/rita
@@ -55,7 +55,7 @@ def keys(tmp_path_factory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def reported(play, servers, keys, tmp_path_factory):
-    """The run and its report, while all that it has seen is still there."""
+    """The run and its report, while everything that it reports is still there."""
     directory = tmp_path_factory.mktemp("report")
     key = " ".join(KEY.with_name("key.pub").read_text().split()[:2])
     lines = [line % path.with_name(path.name + ".pub").read_text().strip() for line, path in zip(LINES, keys)]
@@ -81,7 +81,7 @@ def fingerprint(path: Path) -> str:
 
 def test_the_keys_of_a_fleet_without_a_notifier(reported):
     done, report = reported
-    assert done.status != 0, "a host whose keys nobody knows must not look examined"
+    assert done.status != 0, "a host with unknown keys must not look examined"
     assert "debian12-plain was not examined, so the report lacks its keys" in done.output
     assert (done.recap("debian13")["failed"], done.recap("debian13")["changed"]) == (0, 0), done.output
     assert {host["host"]: host["state"] for host in report["hosts"]} == {
@@ -96,7 +96,7 @@ def test_the_keys_of_a_fleet_without_a_notifier(reported):
         (fault["file"], fault["line"], fault["reason"]) for fault in report["faults"] if fault["host"] == "debian13"
     ]
     assert faults == [
-        ("/etc/ssh/keys/rita", 2, "there is no key of a known type in it"),
+        ("/etc/ssh/keys/rita", 2, "it contains no key of a known type"),
         ("/home/rita/.ssh/authorized_keys", None, "it is not a regular file"),
     ]
     notes = {host["host"]: host["notes"] for host in report["hosts"]}

@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""loginwatch.pam.verify changes nothing, tells the truth about each host, and fails when one is not well."""
+"""loginwatch.pam.verify changes nothing, reports each host correctly, and fails if one is not healthy."""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.lab.operating import NOBODY
+from tests.lab.operating import Run
 from tests.lab.receiver.screenshot import chromium
 
 pytestmark = pytest.mark.usefixtures("deployed")
@@ -40,95 +42,84 @@ def test_a_fleet_that_is_well(verify, servers, receiver):
     assert [row for row in rows if len(row) > 80] == []
 
 
-def test_each_host_that_is_not_well_is_told_with_its_reason(verify, servers, tmp_path):
-    server = servers["debian13"]
-    server.check_output(f"cp -a {PAM} /root/sshd.pam && sed -i /ssh-login-notify/d {PAM}")
-    try:
-        run, records = verify(debian12_plain=NOBODY)
-    finally:
-        server.check_output(f"cp -a /root/sshd.pam {PAM}")
-    assert run.status != 0
-    assert {name: record["state"] for name, record in records.items()} == {
-        "debian12": "ok", "debian13": "critical", "debian12-plain": "unreachable"
-    }  # fmt: skip
-    assert list(records)[-1] == "debian12", "what is worst comes first"
-    assert "PAM line" in records["debian13"]["problems"][0]
-    assert run.recap("debian13")["failed"] == 1
-    assert run.recap("debian12")["failed"] == 0
-    told = " ".join(run.output.split())  # Ansible breaks the table's lines
-    assert re.search(r"debian13 critical .* not tried\W+critical: the PAM line in /etc/pam.d/sshd is gone", told)
-    assert "Ansible could not reach it: " in records["debian12-plain"]["problems"][0]
-    assert "192.0.2.1" in records["debian12-plain"]["problems"][0]
-
-
-def test_when_no_host_can_be_reached_the_report_says_so(verify, servers):
-    run, records = verify(debian12=NOBODY, debian13=NOBODY, debian12_plain=NOBODY)
-    assert run.status != 0
-    assert {record["state"] for record in records.values()} == {"unreachable"}
-    assert set(records) == set(servers)
-
-
-def test_where_no_login_is_wanted_a_test_alert_is_the_proof(play, servers, receiver):
-    mark = receiver.last()
-    run = play("verify", ("-e", "verify_real_login=false"))
-    assert run.status == 0, run.output
-    receiver.settle()
-    tests = [message.fields["Server"] for message in receiver.messages(after=mark) if "Test alert" in message.text]
-    assert sorted(tests) == sorted(servers)
-    assert "TASK [Log in again]" not in run.output
-
-
-def test_a_program_that_breaks_down_and_a_unit_that_the_next_boot_would_not_start_are_told(verify, servers):
-    """The program ends with 1, as with a warning."""
-    broken, stopped = servers["debian12-plain"], servers["debian13"]
+def test_each_host_that_is_not_well_is_told_with_its_reason(verify, servers):
+    """One has no line, on one the program crashes with 1, its exit code for a warning, and one has a unit that the next
+    boot would not start."""
+    stopped, bare, broken = (servers[name] for name in ("debian12", "debian13", "debian12-plain"))
     module = "/usr/local/lib/ssh-login-notify/ssh_login_notify/cli.py"
-    broken.check_output(f"cp -a {module} /root/cli.py && sed -i '1i raise RuntimeError(\"damaged\")' {module}")
     stopped.check_output("systemctl disable ssh-login-notify.timer")
+    bare.check_output(f"cp -a {PAM} /root/sshd.pam && sed -i /ssh-login-notify/d {PAM}")
+    broken.check_output(f"cp -a {module} /root/cli.py && sed -i '1i raise RuntimeError(\"damaged\")' {module}")
     try:
         run, records = verify()
     finally:
-        broken.check_output(f"cp -a /root/cli.py {module}")
         stopped.check_output("systemctl enable ssh-login-notify.timer")
+        bare.check_output(f"cp -a /root/sshd.pam {PAM}")
+        broken.check_output(f"cp -a /root/cli.py {module}")
     assert run.status != 0
+    assert {record["state"] for record in records.values()} == {"critical"}
+    assert [run.recap(name)["failed"] for name in servers] == [1, 1, 1]
+    assert "ssh-login-notify.timer: not enabled" in records["debian12"]["problems"][0]
+    assert "PAM line" in records["debian13"]["problems"][0]
     (problem,) = records["debian12-plain"]["problems"]
     assert re.search(r"can't be loaded \(RuntimeError: damaged\): run the role again", problem), problem
     assert records["debian12-plain"]["real_login"] == "not tried"
-    assert records["debian13"]["state"] == "critical"
-    assert "ssh-login-notify.timer: not enabled" in records["debian13"]["problems"][0]
-    assert records["debian12"]["state"] == "ok"
+    told = " ".join(run.output.split())  # Ansible wraps the table's lines
+    assert re.search(r"debian13 critical .* not tried .*critical: the PAM line in /etc/pam.d/sshd is gone", told)
 
 
 def shown_after(tmp_path, page: str, script: str, *options: str) -> str:
-    """The page in a real browser, after a script of ours."""
+    """Return the page from a real browser, after a script of ours."""
     path = tmp_path / "page.html"
     path.write_text(page.replace("</body>", f"<script>{script}</script></body>"))
     return chromium(f"file://{path}", "--dump-dom", *options)
 
 
 def clicked(tmp_path, page: str, column: str) -> str:
-    """The page after a click on a column's name."""
+    """Return the page after a click on a column's name."""
     click = f"for (const b of document.querySelectorAll('th button')) if (b.textContent === '{column}') b.click()"
     return shown_after(tmp_path, page, click)
 
 
-def test_the_page_shows_it_in_a_browser_and_runs_nothing_of_what_it_shows_and_fits_on_a_phone(verify, tmp_path):
-    # What is refused is quoted.
-    run, records = verify(debian12={"ssh_login_notify_ignore": [{"from": EVIL}]})
-    assert EVIL in records["debian12"]["problems"][0]
-    assert run.status != 0
-    page = (tmp_path / "report.html").read_text()
-    assert EVIL not in page
-    assert "not-a-real-secret" not in page
-    shown = clicked(tmp_path, page, "Host")
-    assert "<title>SSH login notifier: 3 hosts</title>" in shown
-    hosts = re.findall(r'data-label="Host">([^< ]+)', shown)
-    assert hosts == ["debian12", "debian12-plain", "debian13"]
-    assert 'aria-sort="ascending"' in shown
-    by_state = clicked(tmp_path, page.replace("critical", "unknown"), "State")
-    assert re.findall(r'data-label="State"[^>]*>([^<]+)', by_state) == ["unknown", "ok", "ok"], "not by the letters"
-    # On a phone it can be sorted, too.
-    size = "document.title = [document.documentElement.scrollWidth <= innerWidth,"
-    buttons = " [...document.querySelectorAll('th button')].filter(b => b.checkVisibility()).length].join()"
-    for width in (500, 900, 1100, 1400):
-        shown = shown_after(tmp_path, page, size + buttons, f"--window-size={width},900")
-        assert "<title>true,10</title>" in shown, width
+class TestWhereNoLoginIsWanted:
+    """One host also has a setting that is refused, with a text that a page must not execute."""
+
+    @pytest.fixture(autouse=True, scope="class")
+    def verified(self, play, receiver, tmp_path_factory) -> tuple[Run, list[str], Path]:
+        """The run, the servers whose test alerts arrived, and the report's path."""
+        report, mark = tmp_path_factory.mktemp("report"), receiver.last()
+        extra = ("-e", "verify_real_login=false", "-e", f"verify_report={report}")
+        run = play("verify", extra, debian12={"ssh_login_notify_ignore": [{"from": EVIL}]})
+        receiver.settle()
+        tests = [message.fields["Server"] for message in receiver.messages(after=mark) if "Test alert" in message.text]
+        return run, tests, report
+
+    def test_a_test_alert_is_the_proof(self, verified):
+        run, tests, _report = verified
+        assert sorted(tests) == ["debian12-plain", "debian13"]
+        assert [run.recap(name)["failed"] for name in ("debian12", "debian13", "debian12-plain")] == [1, 0, 0]
+        assert "TASK [Log in again]" not in run.output
+
+    def test_the_page_shows_it_in_a_browser_and_runs_nothing_of_what_it_shows_and_fits_on_a_phone(
+        self, verified, tmp_path
+    ):
+        run, _tests, report = verified
+        records = json.loads((report / "report.json").read_text())["hosts"]
+        assert [record["state"] for record in records] == ["critical", "ok", "ok"], "the worst state comes first"
+        # The refused value is quoted.
+        assert EVIL in records[0]["problems"][0]
+        assert run.status != 0
+        page = (report / "report.html").read_text()
+        assert EVIL not in page
+        assert "not-a-real-secret" not in page
+        shown = clicked(tmp_path, page, "Host")
+        assert "<title>SSH login notifier: 3 hosts</title>" in shown
+        hosts = re.findall(r'data-label="Host">([^< ]+)', shown)
+        assert hosts == ["debian12", "debian12-plain", "debian13"]
+        assert 'aria-sort="ascending"' in shown
+        by_state = clicked(tmp_path, page.replace("critical", "unknown"), "State")
+        assert re.findall(r'data-label="State"[^>]*>([^<]+)', by_state) == ["unknown", "ok", "ok"], "not alphabetical"
+        # On a phone the table can be sorted, too. tests/unit/examples/test_report_page.py checks other widths.
+        size = "document.title = [document.documentElement.scrollWidth <= innerWidth,"
+        buttons = " [...document.querySelectorAll('th button')].filter(b => b.checkVisibility()).length].join()"
+        assert "<title>true,11</title>" in shown_after(tmp_path, page, size + buttons, "--window-size=500,900")

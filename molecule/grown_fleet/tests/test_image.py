@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An image that is built in a chroot, where neither systemd nor sshd runs; then a server that is started from it."""
+"""An image that is built in a chroot, where neither systemd nor sshd runs, and a server that is started from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.lab.deploy import SECRET, url
 from tests.lab.logins import LoginError, Person
 from tests.lab.operating import ENVIRONMENT, KEY, SCENARIO
 
-# A server with its people on it, to which nobody has deployed.
+# A server with accounts, to which nobody has deployed.
 MODEL = f"debian12-{SCENARIO}"
 IMAGE = f"loginwatch/baked-{SCENARIO}"
 NAME = "born-later"
@@ -33,7 +33,7 @@ BOOT_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
-    """The root file system of a server, without the host keys that each server makes for itself."""
+    """The root file system of a server, without the host keys that each server generates for itself."""
     with tempfile.TemporaryDirectory(prefix="loginwatch-root-") as directory:
         path = Path(directory) / "root"
         path.mkdir()
@@ -46,7 +46,7 @@ def root() -> Iterator[Path]:
 
 
 def play(root: Path, playbook: str, *extra: str) -> subprocess.CompletedProcess[str]:
-    """Run a playbook on the image. chroot(2) is for root."""
+    """Run a playbook on the image. chroot(2) needs root."""
     settings = {
         "ansible_connection": "community.general.chroot",
         "ansible_become": "false",
@@ -57,7 +57,7 @@ def play(root: Path, playbook: str, *extra: str) -> subprocess.CompletedProcess[
     words = ["ansible-playbook", f"loginwatch.pam.{playbook}", "-i", f"{root},"]
     for name, value in settings.items():
         words += ["-e", f"{name}={value}"]
-    # As in a terminal to which the builder has come by SSH.
+    # As in a terminal that the builder has opened over SSH.
     environment = [f"{name}={ENVIRONMENT[name]}" for name in ("PATH", "ANSIBLE_COLLECTIONS_PATH")]
     command = as_root("env", *environment, "SSH_CONNECTION=192.0.2.1 50000 192.0.2.2 22", *words, *extra)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PLAYBOOK_SECONDS)  # noqa: S603
@@ -65,7 +65,7 @@ def play(root: Path, playbook: str, *extra: str) -> subprocess.CompletedProcess[
 
 @contextmanager
 def server_from(root: Path) -> Iterator[testinfra.host.Host]:
-    """A server that is started from the image, with a name that the image has never heard of."""
+    """Start a server from the image, with a host name that the image does not know."""
     archive = root.parent / "image.tar"
     output(*as_root("tar", "-c", "--numeric-owner", "-f", archive, "-C", root, "."))
     docker("import", archive, IMAGE)
@@ -79,7 +79,9 @@ def server_from(root: Path) -> Iterator[testinfra.host.Host]:
         docker("rmi", IMAGE)
 
 
-def test_a_server_from_an_image_tells_of_its_first_login_under_its_own_name(root, receiver, tmp_path):
+@pytest.fixture(scope="module")
+def baked(root, receiver) -> None:
+    """The image, with the notifier in it."""
     mark = receiver.last()
     done = play(root, "deploy", "--check")
     assert done.returncode == 0, done.stdout
@@ -88,15 +90,20 @@ def test_a_server_from_an_image_tells_of_its_first_login_under_its_own_name(root
     assert done.returncode == 0, done.stdout
     wants = output(*as_root("find", root / "etc/systemd/system", "-name", "ssh-login-notify*", "-type", "l"))
     assert sorted(path.rpartition("/")[2] for path in wants.splitlines()) == [
-        "ssh-login-notify-follow.path", "ssh-login-notify-path.timer", "ssh-login-notify.path", "ssh-login-notify.timer"
+        "ssh-login-notify-follow.path", "ssh-login-notify-path.timer", "ssh-login-notify-tamper.timer",
+        "ssh-login-notify.path", "ssh-login-notify.timer",
     ]  # fmt: skip
-    assert output(*as_root("find", root / SPOOL, "-type", "f")) == "", "an image's alerts would be told by each server"
+    assert output(*as_root("find", root / SPOOL, "-type", "f")) == "", "each server would send the image's alerts"
     again = play(root, "deploy")
     assert again.returncode == 0, again.stdout
     assert "changed=0" in again.stdout
     receiver.settle()
     assert receiver.attempts(after=mark) == [], "nothing is sent from an image"
 
+
+@pytest.mark.usefixtures("baked")
+def test_a_server_from_an_image_tells_of_its_first_login_under_its_own_name(root, receiver):
+    mark = receiver.last()
     with server_from(root) as server, tempfile.TemporaryDirectory(prefix="people-") as directory:
         ada = Person("deploy", address(f"{NAME}-{SCENARIO}"), Path(directory) / "ada", KEY)
         login = first_login(ada)
@@ -108,7 +115,7 @@ def test_a_server_from_an_image_tells_of_its_first_login_under_its_own_name(root
 
 
 def first_login(person: Person):
-    """The first login that the server lets in: it is still starting."""
+    """Return the first login that the server accepts, while it is still starting."""
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
         try:
@@ -118,9 +125,8 @@ def first_login(person: Person):
             time.sleep(0.5)
 
 
+@pytest.mark.usefixtures("baked")
 def test_it_is_taken_out_of_an_image_again(root):
-    done = play(root, "deploy")
-    assert done.returncode == 0, done.stdout
     done = play(root, "remove", "-e", "target=all")
     assert done.returncode == 0, done.stdout
     left = output(*as_root("find", root / "etc", root / "usr/local", root / "var/spool", "-name", "*ssh-login-notify*"))

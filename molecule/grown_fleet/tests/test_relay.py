@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The example of a relay (docs/examples/relay): hosts post to it, Redis from Debian keeps, one process tells Slack."""
+"""The relay example (docs/examples/relay): hosts post to it, Debian's Redis stores, one process sends to Slack."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ chmod 600 /srv/relay.json /srv/relay.key
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory) -> Authority:
-    """The relay's own certificate authority, as a company has one."""
+    """The relay's own certificate authority, as of a company."""
     authority = Authority(tmp_path_factory.mktemp("authority"), "The relay's test authority")
     authority.issue("relay", ["relay"], timedelta(days=-1), timedelta(days=30))
     return authority
 
 
 def begin(server) -> None:
-    """Start Redis, and when it has read what it kept, the relay; return when that listens."""
+    """Start Redis and, once it has loaded its data, the relay. Return when the relay listens."""
     server.check_output(START_REDIS)
     wait_for(lambda: server.run(f"{REDIS} ping").stdout.strip() == "PONG", LIMIT_SECONDS)
     server.check_output(START_RELAY)
@@ -67,7 +67,7 @@ def begin(server) -> None:
 
 @pytest.fixture(scope="module")
 def relay(authority, tmp_path_factory) -> Iterator[testinfra.host.Host]:
-    """A server with the relay at work, as its page describes it."""
+    """A server with the relay running, as its page describes it."""
     configuration = {
         "listen": ["", PORT], "certificate": "/srv/relay.crt", "key": "/srv/relay.key", "path": PATH,
         "slack": url("not-a-real-secret"), "ca_file": "/srv/receiver.pem", "redis": "unix:///run/redis/redis-server.sock",
@@ -108,7 +108,7 @@ def fleet(relay, authority, servers, tmp_path_factory) -> Iterator[None]:
 
 
 def log_in(directory: Path) -> list[str]:
-    """A login to each host: the clients' ends."""
+    """Log in to each host, and return the sources."""
     return [
         Person("deploy", address(f"{name}-{SCENARIO}"), directory / name, KEY).command("true").source for name in NAMES
     ]
@@ -116,11 +116,12 @@ def log_in(directory: Path) -> list[str]:
 
 @pytest.fixture
 def post(relay, authority) -> Callable[[str, bytes], int]:
-    """Post to the relay as a host does: post(path, body) is the status of the answer."""
+    """Post to the relay as a host does: post(path, body) returns the status."""
     tls = ssl.create_default_context(cafile=authority.certificate)
 
     def posted(path: str, body: bytes) -> int:
-        # By its address, since its name is known to the containers only; but it has to prove that name.
+        # Connect by its address, because only the containers know its name. The certificate must still be for that
+        # name.
         connection = http.client.HTTPSConnection("relay", PORT)
         wire = socket.create_connection((address(CONTAINER), PORT), timeout=30)
         connection.sock = tls.wrap_socket(wire, server_hostname="relay")
@@ -132,17 +133,17 @@ def post(relay, authority) -> Callable[[str, bytes], int]:
 
 
 def told(receiver, mark: int) -> list[str]:
-    """Each message that stands in the channel, as JSON."""
+    """Return each message in the channel, as JSON."""
     return [json.dumps(message.raw["payload"]) for message in receiver.messages(after=mark)]
 
 
 def times(text: str, messages: list[str]) -> int:
-    """In how many messages this is told."""
+    """Return how many messages contain this text."""
     return sum(text in message for message in messages)
 
 
 def waiting(server) -> int:
-    """How many alerts wait on a host."""
+    """Return how many alerts wait on a host."""
     return json.loads(server.run("ssh-login-notify status --json").stdout)["waiting"]
 
 
@@ -153,9 +154,9 @@ def test_a_host_is_done_when_the_relay_has_it_and_slack_hears_of_it_after_an_out
         with receiver.away():
             ends = log_in(Path(directory))
             wait_for(lambda: not any(waiting(server) for server in servers.values()), LIMIT_SECONDS)
-            # Both at once, as when the machine loses its power.
+            # Kill both at once, as a power failure does.
             relay.check_output("pkill -9 -f '[r]elay.py'; pkill -9 redis-server")
-        assert not any(times(end, told(receiver, mark)) for end in ends), "Slack was away"
+        assert not any(times(end, told(receiver, mark)) for end in ends), "Slack was unreachable"
         begin(relay)
         wait_for(lambda: all(times(end, told(receiver, mark)) for end in ends), LIMIT_SECONDS)
     receiver.settle()
@@ -165,7 +166,7 @@ def test_a_host_is_done_when_the_relay_has_it_and_slack_hears_of_it_after_an_out
 def test_many_at_once_become_few_messages_and_none_is_lost(post, receiver, rows):
     mark, began = receiver.last(), time.monotonic()
     texts = [f"login number {number}." for number in range(BURST)]
-    # Slack is away meanwhile: on a busy machine the relay would tell faster than they come, and each of few.
+    # Slack is unreachable meanwhile. On a busy machine the relay would otherwise send faster than the posts arrive.
     with receiver.away(), ThreadPoolExecutor(20) as crowd:
         statuses = set(crowd.map(lambda text: post(PATH, json.dumps({"text": text}).encode()), texts))
         assert statuses == {200}
@@ -174,7 +175,7 @@ def test_many_at_once_become_few_messages_and_none_is_lost(post, receiver, rows)
     seconds = time.monotonic() - began
     messages = receiver.messages(after=mark)
     assert [times(text, told(receiver, mark)) for text in texts] == [1] * BURST
-    assert len(messages) <= BURST / 20 + 5, "twenty in a message, but for the first few"
+    assert len(messages) <= BURST / 20 + 5, "twenty per message, except the first few"
     assert [message.problems for message in messages if message.problems] == []
     rows.append({
         "relay": "alerts at once", "alerts": str(BURST), "taken, s": f"{taken:.1f}", "told, s": f"{seconds:.1f}",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A user fills the spool's disk and /run, and takes every block that is freed: alerts use blocks that never are."""
+"""A user fills the spool's disk and /run, and takes every freed block: alerts use the ballast, which is never freed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OVERFLOW = "/run/ssh-login-notify"
 RESTART = "systemctl restart ssh-login-notify.path"
 LOGINS = 4
 LOST = 3
-# Where the user may write on each of the two disks.
+# Where the user can write on each of the two disks.
 HIS = [f"/mnt{SPOOL}", f"/mnt{OVERFLOW}"]
 FILL = "while :; do for file in $0/f $1/f; do cat /dev/zero >> $file; done; sleep 0.01; done"
 
 
 @pytest.fixture
 def filler(host):
-    """Have the spool and /run's directory on small disks; return what has a user fill them, and what stops him."""
+    """Put the spool and /run's directory on small disks. Return functions that have a user fill them, and stop."""
     host.check_output(
         f"set -e; mkdir -p {OVERFLOW}; cp -a {SPOOL} {KEPT}; mount -t tmpfs -o size=1M tmpfs {SPOOL}; "
         f"cp -a {KEPT}/. {SPOOL}; find {SPOOL}/incoming {SPOOL}/outgoing -type f -delete; "
@@ -33,7 +33,7 @@ def filler(host):
         f"for disk in {SPOOL} {OVERFLOW}; do install -d -o deploy $disk/filler.d /mnt$disk; "
         f"mount --bind $disk/filler.d /mnt$disk; done; chmod 755 /mnt; {RESTART}"
     )
-    # The sender of a login makes the ballast.
+    # The sender of a login creates the ballast.
     host.check_output("ssh-login-notify flush")
 
     def fill() -> None:

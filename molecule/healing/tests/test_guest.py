@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A guest that may not mount (LXC, Proxmox VE without nesting): alerts arrive, and status says what is missing."""
+"""A guest that can't mount (LXC, Proxmox VE without nesting): alerts arrive, and `status` reports what is missing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_units_have_all_but_what_the_guest_refuses_and_status_says_so(host):
 
 @pytest.fixture
 def whole_sandbox(host):
-    """The unit as a host gets it that may mount."""
+    """The unit of a host that can mount."""
     text = shlex.quote(units(SYSTEMD)[SERVICE])
     host.check_output(f"printf %s {text} > {FILE} && systemctl daemon-reload && systemctl start {SERVICE}")
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever keeps the sender from running, systemd starts it once a minute; mended, it sends by itself.
+"""Whatever keeps the sender from running, systemd starts it once a minute, and after the repair it sends by itself.
 
-Nobody runs `flush` here, and no login comes after the mend. The minute between two starts is made short, so that the
-tests are; that it is a minute is a test of its own.
+These tests never run `flush`, and no login follows the repair. The minute between two starts is shortened here. Another
+test checks that it is a minute.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ import pytest
 
 from tests.lab.faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL
 
-# One systemd, for each test waits: the older one, whose units have fewer ways to restart.
+# One release is enough, because each test waits: the older one, whose units have fewer ways to restart.
 testinfra_hosts = ["ansible://debian12-healing"]
 
 SERVICE, PATH, PATH_TIMER = "ssh-login-notify.service", "ssh-login-notify.path", "ssh-login-notify-path.timer"
+TIMERS = ("ssh-login-notify.timer", "ssh-login-notify-tamper.timer")
 FOLLOWER, FOLLOWER_PATH = "ssh-login-notify-follow.service", "ssh-login-notify-follow.path"
 OVERFLOW = "/run/ssh-login-notify"
 SIGN = f"{SPOOL}/state/wake"
-# Instead of a minute.
+# In place of a minute.
 PAUSE_SECONDS = 2
 WATCHED_SECONDS = 5
 # One at once, and one after each pause.
 LEAST_STARTS = 2
 LIMIT_SECONDS = 60
-# From the mend to the channel: the pause, and the way.
+# From the repair to the channel: the pause and the delivery.
 HEALED_SECONDS = 8
 
-# name -> (breaks, mends). With each a login comes, or an alert waits for a sender that can't run.
+# name -> (breaks, repairs). During each, a login comes, or an alert waits for a sender that can't run.
 FAULTS = {
     "spool missing": (f"mv {SPOOL} {KEPT}", f"mv {KEPT} {SPOOL}"),
     "a file in the spool's place": (f"mv {SPOOL} {KEPT}; echo x > {SPOOL}", f"rm {SPOOL}; mv {KEPT} {SPOOL}"),
@@ -44,7 +45,7 @@ FAULTS = {
         f"cp -a {KEPT} /etc/passwd; rm {KEPT}",
     ),
 }
-# Nothing of ours runs, so the sign to wake stays. What waits, and the sign, are there before.
+# With these, none of our programs runs, so the wake-up file stays. The alert and the wake-up file exist before.
 NOTHING_RUNS = {
     "program missing": (f"mv {PROGRAM} {KEPT}", f"mv {KEPT} {PROGRAM}"),
     "program not executable": (f"chmod 644 {PROGRAM}", f"chmod 755 {PROGRAM}"),
@@ -66,17 +67,17 @@ NOTHING_RUNS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _impatient(host):
-    """The pauses are short, and the clock does not come."""
+    """Shorten the pauses, and stop the timer."""
     pauses = {
         SERVICE: f"[Service]\\nRestartSec={PAUSE_SECONDS}",
         FOLLOWER: f"[Service]\\nRestartSec={PAUSE_SECONDS}",
         PATH_TIMER: f"[Timer]\\nOnUnitInactiveSec=\\nOnUnitInactiveSec={PAUSE_SECONDS}",
-        "ssh-login-notify.timer": "[Timer]\\nOnCalendar=\\nOnCalendar=*-02-29",
+        **dict.fromkeys(TIMERS, "[Timer]\\nOnCalendar=\\nOnCalendar=*-02-29"),
     }
     for unit, text in pauses.items():
         drop_in = f"/run/systemd/system/{unit}.d"
         host.check_output(f"mkdir -p {drop_in} && printf '{text}\\n' > {drop_in}/pause.conf")
-    reload = f"systemctl daemon-reload && systemctl restart {PATH_TIMER} ssh-login-notify.timer"
+    reload = f"systemctl daemon-reload && systemctl restart {PATH_TIMER} {' '.join(TIMERS)}"
     host.check_output(reload)
     yield
     host.check_output(f"rm -r /run/systemd/system/ssh-login-notify* && {reload}")
@@ -84,7 +85,7 @@ def _impatient(host):
 
 @contextmanager
 def broken(host, breaks: str, mends: str) -> Iterator[float]:
-    """The fault is there inside the block, which knows since when."""
+    """Cause a fault during the block. Yields the time at which it began."""
     since = time.time()
     host.check_output(f"set -e; {breaks}")
     try:
@@ -94,18 +95,18 @@ def broken(host, breaks: str, mends: str) -> Iterator[float]:
 
 
 def starts(host, since: float, service: str = SERVICE) -> int:
-    """How many processes of a service have ended in a failure since then."""
+    """Return how many processes of a service have failed since then."""
     told = f"journalctl -q --no-pager -o cat -u {service} --since @{since:.6f}"
     return int(host.run(f"{told} | grep -c 'Main process exited'").stdout)
 
 
 def assert_quiet(host, since: float, service: str = SERVICE) -> None:
-    """Assert that systemd tries again, and at most once a pause. A busy machine may take longer, but not try more."""
+    """Assert that systemd retries, at most once per pause. A busy machine can be slower, but never faster."""
     time.sleep(WATCHED_SECONDS)
     while starts(host, since, service) < LEAST_STARTS:
-        assert time.time() < since + LIMIT_SECONDS, "it is not tried again"
+        assert time.time() < since + LIMIT_SECONDS, "there was no retry"
         time.sleep(0.2)
-    # The time is taken after the count, so it is long enough for every start that was counted.
+    # The time is taken after the count, so it covers every counted start.
     count = starts(host, since, service)
     assert count <= 1 + (time.time() - since) / PAUSE_SECONDS
 
@@ -136,7 +137,7 @@ def test_where_the_sign_to_wake_can_not_be_written_the_one_in_run_does(host, ada
 
 @pytest.mark.parametrize("fault", NOTHING_RUNS)
 def test_a_sign_that_nobody_takes_away_starts_nothing_without_end(host, ada, receiver, fault):
-    """The login has come before: its observer was at work when the program went."""
+    """The login comes before the fault: its observer was running when the program was damaged."""
     mark = receiver.last()
     host.check_output(f"systemctl stop {PATH_TIMER} {PATH} {SERVICE}")
     login = ada.command()
@@ -162,7 +163,7 @@ def test_the_path_unit_comes_back_where_a_file_stood_in_a_directorys_place(host,
 
 @contextmanager
 def followed(host, ada) -> Iterator:
-    """A connection that was reported and stays open, and what follows it."""
+    """Return a connection that was reported and stays open, and what follows it."""
     nothing_open = f'test -z "$(ls -A {SPOOL}/open)"'
     host.check_output(f"systemctl reset-failed; timeout 20 sh -c 'until {nothing_open}; do sleep 0.1; done'")
     with ada.shared() as connection:
@@ -171,7 +172,7 @@ def followed(host, ada) -> Iterator:
 
 
 def wait_for_shell(receiver, connection, mark) -> None:
-    """Wait for the second alert of a connection, which tells of a shell."""
+    """Wait for the second alert of a connection, which reports a shell."""
 
     def is_its(message) -> bool:
         return message.fields.get("From") == connection.source and message.fields["Type"] == "SSH (interactive)"
@@ -193,7 +194,7 @@ def test_a_follower_that_was_killed_is_started_again_without_a_login(host, ada, 
 
 def test_status_warns_where_nobody_looks_at_an_open_connection(host, ada):
     pause = f"/run/systemd/system/{FOLLOWER}.d/pause.conf"
-    # With the whole pause: after a short one systemd would be as fast as `status` is on a busy machine.
+    # With the full pause. With a short one systemd would be as fast as `status` on a busy machine.
     with followed(host, ada), broken(
         host,
         f"mv {pause} {KEPT}; systemctl daemon-reload; systemctl kill -s KILL {FOLLOWER}",

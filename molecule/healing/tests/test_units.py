@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each systemd understands the units that its host got, every line of them."""
+"""Each systemd accepts every line of the units that its host has."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def test_systemd_understands_every_line(host):
     verify = f"systemd-analyze verify {FILES} 2>&1"
     assert host.check_output(verify) == ""
     host.check_output(f"sed -i 's/^UMask=/Unmask=/' {COPIES}/ssh-login-notify.service")
-    assert "Unmask" in host.run(verify).stdout, "it says what it does not understand"
+    assert "Unmask" in host.run(verify).stdout, "it reports what it does not understand"

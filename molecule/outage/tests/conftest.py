@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of this scenario share: the server under test, clean, and what becomes of logins to it."""
+"""The fixtures of this scenario: the server under test, with an empty spool, and the reports of its logins."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def server(host) -> Server:
 
 @pytest.fixture(autouse=True, scope="module")
 def _nobody_comes_by_the_clock(server):
-    """The timer, or cron, would send what a test has left to wait, if it came just then."""
+    """Pause the timers, or cron, because they would send the alerts that a test keeps waiting."""
     with server.stopped_clock():
         yield
 
 
 @pytest.fixture(autouse=True)
 def _afresh(server, receiver):
-    """Nothing waits, nothing failed, and Slack is well."""
+    """Begin with an empty spool, and with a Slack that works."""
     receiver.behave()
     server.clear()
     yield
@@ -40,9 +40,9 @@ def _afresh(server, receiver):
 
 @pytest.fixture
 def outcome(receiver):
-    """Say what the channel tells of these logins, when it tells of them all, or time is up: outcome(logins).
+    """Return the outcome of these logins, once all are reported or time is up: outcome(logins).
 
-    Only what came since the test began. expected: how many have to be told of, if not all.
+    Only messages since the test began count. expected: how many logins must be reported, if not all
     """
     mark = receiver.last()
 

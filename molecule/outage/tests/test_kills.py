@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every process of the notifier is killed at random moments, over and over, and the server's power goes in the middle.
+"""Each process of the notifier is killed at random moments, repeatedly, and the server's power fails in between.
 
-Every login that stood in the spool is reported all the same. One is lost only where its hook was killed before it had
-written anything down, which the killer knows; it looks while the victim stands still.
+Every login in the spool is reported all the same. A login is lost only if its hook was killed before it had written
+anything. The killer records that, while the victim is stopped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from outage.crowd import LOG, Crowd, Kill, PowerCut, killer_at_work, kills_on
 testinfra_hosts = ["ansible://debian13-outage"]
 
 SEED = 20261125
-LOGINS = 140  # in each of two storms
-CUT_SHORT = 20  # logins among which the power goes
+LOGINS = 140  # per storm; there are two
+CUT_SHORT = 20  # logins, during which the power fails
 KINDS = ("hook", "fork", "observer", "finisher", "sender")
 HANDFUL = 6
-# What a request takes from a sender, killed meanwhile, to the moment when the channel has it, on a busy machine.
+# From the request of a killed sender to the message in the channel, on a busy machine.
 ON_THE_WAY_SECONDS = 1.0
 DELIVERY_SECONDS = 60.0
 
@@ -38,7 +38,7 @@ def crowd(server, tmp_path_factory) -> Crowd:
     return Crowd(server, tmp_path_factory.mktemp("crowd"), key)
 
 
-@pytest.mark.timed  # a kill meets as many processes of each kind as the machine's other work allows
+@pytest.mark.timed  # the number of processes of each kind that are hit depends on the machine's load
 def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receiver, outcome, rows):
     print(f"seed {SEED}")
     server.run(f"rm -f {LOG}")
@@ -51,7 +51,7 @@ def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receive
     with killer_at_work(server, SEED + 1):
         logins += crowd.log_in(LOGINS)
     assert len(logins) == 2 * LOGINS
-    # An observer or a sender that was spared ends by itself; the next login's take what the killed ones have left.
+    # A surviving observer or sender ends by itself. The next login's processes continue the work of the killed ones.
     server.wait_for_no_process()
     ada.address = server.address
     logins += [*before_the_cut, ada.command()]
@@ -64,11 +64,11 @@ def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receive
 
     excused = {kill.source for kill in kills if kill.may_be_lost}
     owed = [login for login in logins if login.source not in excused]
-    assert len(owed) > len(logins) / 2, "too many hooks were killed for this to show anything"
+    assert len(owed) > len(logins) / 2, "too many hooks were killed to prove anything"
     found = outcome(owed, timeout=DELIVERY_SECONDS)
     assert found.lost == []
 
-    # Those that the power cut short are told of too, if they stood in the spool.
+    # Logins that the power cut interrupted are reported too, if they were in the spool.
     server.wait_for(lambda status: not status["waiting"] and not status["captured"])
     told = outcome(logins, expected=len(owed))
     ids = {report.id for report in reports(receiver.messages(after=mark))}
@@ -77,21 +77,21 @@ def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receive
     assert told.contradictions == []
     assert unexplained(told, kills, cut) == []
     left = [name for directory in ("incoming", "outgoing", "failed") for name in server.names(directory)]
-    assert [name for name in left if name[0] != "."] == [], "half-written files may lie there for an hour"
+    assert [name for name in left if name[0] != "."] == [], "half-written files can stay for an hour"
     reached = [login for login in logins if login not in told.lost]
     print(f"logins whose hook was killed before it had written anything down: {len(told.lost)} of {len(logins)}")
     rows.append(Outcome(reached, told.reports).row(f"{server.name}: killed (seed {SEED}): {shown}; a power cut"))
 
 
 def ids_in(log: str) -> set[str]:
-    """The logins that the system's log tells of. It lies in memory, so those before the power cut are not there."""
+    """Return the logins in the system's log. It is in memory, so logins before the power cut are not in it."""
     return set(re.findall(r"^login .* id=(\S+)", log, re.MULTILINE))
 
 
 def unexplained(told: Outcome, kills: list[Kill], cut: PowerCut) -> list[Report]:
-    """What the channel was told again, though no sender ended between the request and the alert's removal.
+    """Return the repeated reports for which no sender was killed between the request and the removal of the alert.
 
-    An alert that is still waiting when its sender is killed may have been told of by then.
+    An alert that still waits when its sender is killed can already be in the channel.
     """
     first = {report.id: report for report in told.first}
     ends = [(kill.at, set(kill.waiting)) for kill in kills if kill.kind == "sender"] + [(cut.at, cut.kept)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What nobody has put into the spool on purpose is survived: logins are reported, and an operator is told."""
+"""Unexpected files in the spool do no harm: logins are reported, and an operator is informed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outage.server import SPOOL, WATCH
 testinfra_hosts = ["ansible://debian13-outage", "ansible://plain"]
 
 NAME = "1763884862.123456-4242"
-# As a kill leaves them while they are being written: by the hook, the finisher, the sender.
+# As the hook, the finisher and the sender leave them when they are killed while writing.
 HALF_WRITTEN = [
     f"incoming/.{NAME}",
     f"incoming/.{NAME}.alert.77",
@@ -22,15 +22,15 @@ HALF_WRITTEN = [
     f"failed/.{NAME}.answer.77",
     "state/.sender.json.77",
 ]
-# What somebody may leave there; some of it bears the name of an alert.
+# Files of others. Some have the name of an alert.
 FOREIGN = {
     "README": "echo not an alert > {}",
     "directory": "mkdir {}",
     "1763884862.1-1": "mkdir {}",
     "1763884862.1-2": "ln -s /etc/shadow {}",
 }
-# The watch writes into the log what is wrong: a while after its last look, and not right after an installation, when
-# the role may still be at work.
+# The watch logs problems some time after its last look, but not right after an installation, because the role can
+# still be running.
 INSTALLED = "/usr/local/lib/ssh-login-notify/manifest.json /usr/local/etc/ssh-notify.conf"
 WATCHED = f"rm {WATCH} && touch -d '1 hour ago' {INSTALLED}"
 DIES_WITH_THE_LOCK = """
@@ -45,7 +45,7 @@ os.kill(os.getpid(), 9)
 
 @pytest.fixture
 def assert_reported(server, ada, outcome, rows):
-    """Logins are reported, whatever lies there: assert_reported("a README")."""
+    """Assert that logins are reported, whatever is in the spool: assert_reported("a README")."""
 
     def assert_reported(what: str) -> None:
         logins = [ada.command(), ada.command()]
@@ -68,7 +68,7 @@ def test_half_written_files_go_after_an_hour(server, assert_reported):
     server.run(f"cd {SPOOL} && touch {' '.join(fresh)} && touch -d '61 minutes ago' {' '.join(HALF_WRITTEN)}")
     assert_reported("half-written files")
     left = server.run(f"cd {SPOOL} && find . -mindepth 2 -name '.*'").split()
-    assert sorted(left) == sorted(f"./{path}" for path in fresh), "what may still be written has to stay"
+    assert sorted(left) == sorted(f"./{path}" for path in fresh), "files that can still be written to must stay"
 
 
 def test_what_is_not_ours_is_left_alone(server, assert_reported):
@@ -80,7 +80,7 @@ def test_what_is_not_ours_is_left_alone(server, assert_reported):
     before = server.run(look)
     server.run(WATCHED)
     assert_reported("foreign files")
-    assert server.run(look) == before, "it is nobody's to touch"
+    assert server.run(look) == before, "nothing has changed it"
     code, status = server.status()
     (problem,) = [problem for problem in status["problems"] if "unexpected files" in problem]
     assert code == 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Slack is gone, in every way that it can be: logins go on, `status` says why their alerts wait, and none is lost."""
+"""Slack fails in every possible way: logins go on, `status` says why their alerts wait, and none is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 testinfra_hosts = ["ansible://systemd"]
 
-# How the receiver is in trouble, and the words that tell an operator of it.
+# The receiver's misbehaviour, and the operator's words for it.
 OUTAGES = {
     "connection refused": (None, "Connection refused"),
     "500": ({"mode": "status", "status": 500}, "500 rollup_error: Slack has a problem"),
@@ -23,12 +23,12 @@ OUTAGES = {
 }
 UNANSWERED = {"mode": "reset", "at": "answer"}
 LOGINS = 3
-# A login takes half a second; one that waits for a connection to Slack would take as long as that does.
+# A login takes half a second. One that waited for a connection to Slack would take as long as that.
 LOGIN_SECONDS = 5.0
 
 
 def log_in(person) -> list:
-    """People log in, one after the other, and notice nothing."""
+    """Log in several times, one after another, and assert that nothing delays it."""
     logins = [person.command() for _login in range(LOGINS)]
     assert [login.errors for login in logins] == [""] * LOGINS
     assert max(login.seconds for login in logins) < LOGIN_SECONDS
@@ -36,7 +36,7 @@ def log_in(person) -> list:
 
 
 def assert_status_says(server, words) -> None:
-    """What waits is counted and explained, and monitoring is told by the exit code."""
+    """Assert that waiting alerts are counted and explained, and that the exit code shows them to monitoring."""
     server.wait_for(lambda status: status["waiting"] == LOGINS and re.search(words, "; ".join(status["problems"])))
     code, status = server.status()
     assert code in (1, 2), status
@@ -54,7 +54,7 @@ def test_what_waits_is_delivered_afterwards(kind, server, ada, receiver, outcome
     with receiver.misbehaving(rule) if rule else receiver.away():
         logins = log_in(ada)
         assert_status_says(server, words)
-        server.stop_sender()  # it would try again by itself, but after a while
+        server.stop_sender()  # otherwise it would retry by itself, after a while
     assert server.flush() == (0, {"delivered": LOGINS, "waiting": 0, "failed": 0, "answer": "200 ok"})
     found = outcome(logins)
     found.assert_each_told_once()
@@ -64,7 +64,7 @@ def test_what_waits_is_delivered_afterwards(kind, server, ada, receiver, outcome
 
 
 def test_an_answer_that_is_lost_makes_the_same_alert_come_again(server, ada, receiver, outcome, rows):
-    """The message stands in the channel, but the sender can't know. It is the only way to a duplicate."""
+    """The message is in the channel, but the sender can't know. This is the only cause of duplicates."""
     with receiver.misbehaving(UNANSWERED):
         logins = log_in(ada)
         assert_status_says(server, "broke off|reset by peer")
@@ -73,7 +73,7 @@ def test_an_answer_that_is_lost_makes_the_same_alert_come_again(server, ada, rec
     found = outcome(logins)
     assert found.lost == []
     assert found.first[0].id == min(report.id for report in found.first)
-    assert found.first[0].id in {report.id for report in found.again}, "the oldest is tried, and after a while others"
+    assert found.first[0].id in {report.id for report in found.again}, "the oldest is tried first, and others later"
     assert found.contradictions == []
     assert len(found.first) == LOGINS
     assert_all_is_well(server)
@@ -92,7 +92,7 @@ def test_a_flush_does_not_wait_for_a_sender_that_waits(server, ada, receiver, ou
 
 
 def test_a_message_that_comes_late_says_so(server, ada, receiver, outcome, rows):
-    """Nobody waits for it here: the sender that brings it is told by libfaketime that it is five minutes later."""
+    """The test does not wait: libfaketime advances the clock of the sender by five minutes."""
     with receiver.misbehaving({"mode": "status", "status": 503}):
         logins = log_in(ada)
         server.wait_for_waiting(LOGINS)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Slack asks for a pause: nothing on the host sends before it is over, and what waits is sent soon after."""
+"""Slack requests a pause: nothing on the host sends before its end, and waiting alerts are sent soon after."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.lab.receiver.client import http_date
 testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 
 PAUSE = 8
-# The random part of the first wait is a second at most; the rest is for a busy machine.
+# The random part of the first wait is at most a second. The rest is for a busy machine.
 SOON = 5.0
 FORMS = {"seconds": lambda: str(PAUSE), "HTTP date": lambda: http_date(PAUSE)}
 
 
 def end_of_pause(form, refused, asked) -> float:
-    """When the pause is over; counted from the answer, or as it was told."""
+    """Return the end of the pause: relative to the answer, or the given date."""
     return refused.received_at + PAUSE if form == "seconds" else parsedate_to_datetime(asked).timestamp()
 
 
@@ -34,7 +34,7 @@ def test_nothing_is_sent_before_the_time(form, server, ada, receiver, outcome, r
     (refused,) = receiver.wait_for(lambda message: message.status == 429, after=mark, attempts=True)
     over = end_of_pause(form, refused, asked)
 
-    # Everything that could send does what it can: a flush and a test by somebody, and the sender of a new login.
+    # Everything that could send tries: an operator's flush and test, and the sender of a new login.
     server.stop_sender()
     server.run(f"{PROGRAM} flush > /root/flush 2>&1 & {PROGRAM} test > /root/test 2>&1 &")
     logins += [ada.command(), ada.command()]
@@ -46,5 +46,5 @@ def test_nothing_is_sent_before_the_time(form, server, ada, receiver, outcome, r
     early = [over - each.received_at for each in sent if each.received_at < over]
     assert early == [], "seconds too early"
     assert sent[0].received_at < over + SOON
-    assert len({report.message for report in found.reports}) == 1, "asked for fewer messages, it sends one for all"
+    assert len({report.message for report in found.reports}) == 1, "asked for fewer messages, it sends only one"
     rows.append(found.row(f"{server.name}: 429, Retry-After as {form}"))

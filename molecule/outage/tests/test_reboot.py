@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The server goes down in the middle of an outage, as in a power cut: what waits, or is only captured, survives."""
+"""The server's power fails during an outage: waiting alerts and unfinished captures survive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from outage.server import PROCESS
 
 testinfra_hosts = ["ansible://debian13-outage", "ansible://plain"]
 
-# And its finisher: no other process has no word behind the program.
+# Also matches its finisher. All other processes have an argument after the program.
 OBSERVER = f"pgrep -f '{PROCESS}$'"
 
 
@@ -20,7 +20,8 @@ def test_what_waits_survives_a_reboot(server, ada, people, receiver, outcome, ro
     with receiver.misbehaving({"mode": "status", "status": 503}), ThreadPoolExecutor() as pool:
         logins = [ada.command(), ada.command()]
         server.wait_for_waiting(2)
-        # While an observer hangs, captures stay captures: of the tunnel that it looks at, and of the login after it.
+        # While an observer hangs, captures stay captures: that of the tunnel which it watches, and that of the next
+        # login.
         tunnel = pool.submit(people("rita").tunnel)
         server.wait_for(lambda status: status["captured"])
         server.run(f"kill -STOP $({OBSERVER})")
@@ -30,7 +31,7 @@ def test_what_waits_survives_a_reboot(server, ada, people, receiver, outcome, ro
         server.start()
         ada.address = server.address
         status = server.status()[1]
-        assert (status["waiting"], status["captured"]) == (2, 2), "what stood in the spool is not there any more"
+        assert (status["waiting"], status["captured"]) == (2, 2), "the contents of the spool are gone"
     logins.append(ada.command())
     found = outcome(logins)
     assert found.lost == []

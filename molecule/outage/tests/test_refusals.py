@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A message that is refused holds up nobody: what Slack refuses is set aside, what does not pass is overtaken."""
+"""A refused message blocks no other: Slack's refusals are set aside, and messages that are stuck are retried later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outage.server import SPOOL
 
 testinfra_hosts = ["ansible://debian13-outage"]
 
-OTHERS = 11  # logins that wait beside the one whose message is refused: with it, they are a digest at first
+OTHERS = 11  # logins that wait next to the refused one; with it, they are a digest at first
 
 
 def test_a_message_that_slack_refuses_is_set_aside(server, ada, people, receiver, outcome, rows):
@@ -31,7 +31,7 @@ def test_a_message_that_slack_refuses_is_set_aside(server, ada, people, receiver
     assert found.again == []
     assert found.reports[-1].tells_of(refused)
     assert server.names("failed") == []
-    rows.append(found.row(f"{server.name}: 400 for one, sent after the mend"))
+    rows.append(found.row(f"{server.name}: 400 for one, sent after the repair"))
 
 
 def assert_kept_with_the_answer(server, answer) -> None:
@@ -43,7 +43,7 @@ def assert_kept_with_the_answer(server, answer) -> None:
     assert any(answer in problem for problem in status["problems"]), status["problems"]
 
 
-# A box on the way that does not let one message pass.
+# A proxy that blocks one message.
 BOXES = {
     "413": {"mode": "status", "status": 413, "answer": "<html>Request Entity Too Large</html>"},
     "a reset": {"mode": "reset"},
@@ -80,7 +80,7 @@ def test_what_is_put_right_goes_by_itself(status, answer, server, ada, receiver,
 
 
 def test_a_directory_in_the_place_of_what_is_set_aside_holds_up_nobody(server, ada, outcome, rows):
-    """Somebody with the service user's rights has made it."""
+    """Somebody with the service user's rights has created it."""
     name = "1763884862.123456-4242"
     server.run(f"runuser -u ssh-login-notify -- mkdir -p {SPOOL}/failed/{name}/deep {SPOOL}/failed/{name}.answer")
     server.run(f"echo '{{}}' > {SPOOL}/outgoing/{name}")

@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When too many alerts wait, the oldest go, and the channel is told how many."""
+"""If too many alerts wait, the oldest are dropped, and the channel is told how many."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from outage.server import deployed
+
+from tests.lab.settings import configured
 
 testinfra_hosts = ["ansible://debian12-outage"]
 
@@ -17,8 +18,8 @@ MOST = 20
 MOST_MIB = 1
 TOO_MANY = 4
 LARGE = 20  # alerts
-# A MiB of alerts would be more than a thousand logins. So the one alert that waits gets LARGE elder brothers with long
-# notes, each a file as the finisher makes them: name, id and time agree.
+# A MiB of alerts would take more than a thousand logins. So LARGE older alerts with long notes are made from the one
+# that waits. They are like the finisher's: name, id and time agree.
 MULTIPLY = f"""
 import json, os, shutil
 os.chdir("/var/spool/ssh-login-notify/outgoing")
@@ -35,14 +36,14 @@ for number in range({LARGE}):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _limited(host, tmp_path_factory):
-    """The role with low limits."""
-    with deployed(host, tmp_path_factory.mktemp("limits"), most_waiting=MOST, most_waiting_mib=MOST_MIB):
+def _limited(host):
+    """Set low limits."""
+    with configured(host.check_output, most_waiting=MOST, most_waiting_mib=MOST_MIB):
         yield
 
 
 def assert_dropped_and_said(server, dropped) -> None:
-    """While they wait, an operator can know."""
+    """Assert that an operator can see the number while alerts wait."""
     code, status = server.status()
     assert code == 2
     assert status["dropped"] == dropped
@@ -50,7 +51,7 @@ def assert_dropped_and_said(server, dropped) -> None:
 
 
 def dropped_as_told(receiver, mark) -> list[int]:
-    """The numbers in what the channel was told of dropped alerts."""
+    """Return the numbers of dropped alerts in the channel's messages."""
     bodies = [message.raw["body"] for message in receiver.messages(after=mark)]
     return [int(number) for body in bodies for number in re.findall(r"(\d+) older alerts were dropped", body)[:1]]
 

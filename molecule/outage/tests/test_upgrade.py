@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role is run again in the middle of an outage, over an older version: what waits is delivered by the new one."""
+"""The role upgrades an older version during an outage, and the new version delivers the waiting alerts."""
 
 from __future__ import annotations
 
-from outage.server import deployed
+from outage.server import upgraded
 
 testinfra_hosts = ["ansible://debian12-outage"]
 
 PACKAGE = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
-LABEL = 42  # a number to YAML, and a text to the program
+LABEL = 42  # a number in YAML, and a text for the program
 
 
 def test_what_waits_survives_an_upgrade(host, tmp_path, server, ada, receiver, outcome, rows):
@@ -20,7 +20,7 @@ def test_what_waits_survives_an_upgrade(host, tmp_path, server, ada, receiver, o
         logins = [ada.command(), ada.command()]
         server.wait_for_waiting(2)
         server.run(f"sed -i '1i # an older version' {PACKAGE}/channels/slack.py")
-        with deployed(host, tmp_path, host_label=LABEL):
+        with upgraded(host, tmp_path, host_label=LABEL):
             assert "older version" not in server.run(f"head -n 1 {PACKAGE}/channels/slack.py")
             logins.append(ada.command())
             server.wait_for_waiting(3)

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""After the removal the server is as it was found: files, accounts, units, and every byte of the PAM stack."""
+"""After removal the server is as before: files, accounts, units, and every byte of the PAM stack."""
 
 from tests.lab.footprint import changes
 
 testinfra_hosts = ["ansible://servers"]
 
-# prepare.yml makes it while the notifier is installed.
+# prepare.yml creates it while the notifier is installed.
 COPY = "/etc/pam.d/sshd.2026-01-02"
 
 
@@ -33,7 +33,7 @@ def test_systemd_has_forgotten_the_units(host):
 
 
 def test_the_alerts_had_come_and_none_comes_any_more(ada, receiver):
-    assert receiver.last() > 0, "nothing was ever reported, so the removal removed little"
+    assert receiver.last() > 0, "without any report, the removal had little to remove"
     mark = receiver.last()
     assert ada.command().output == "Linux\n"
     receiver.settle()

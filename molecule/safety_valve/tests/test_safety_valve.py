@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Nobody is locked out, held up or shown anything, whatever has become of the notifier; mended, it reports again."""
+"""Nobody is locked out or delayed, or sees anything, however the notifier is damaged. Repaired, it reports again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ testinfra_hosts = ["ansible://servers"]
 
 PROGRAM = "/usr/local/bin/ssh-login-notify"
 LIBRARY = "/usr/local/lib/ssh-login-notify"
-# Each login's alert passes it: its process sees there whether an observer is at work.
+# The hook's fork checks this file for a running observer, so each login's alert needs it.
 LOCK = "/var/spool/ssh-login-notify/observer.lock"
 DAMAGE = {
     "no permissions": f"chmod 000 {PROGRAM}",
@@ -27,39 +27,39 @@ DAMAGE = {
     "an empty program": f"truncate -s 0 {PROGRAM}",
     "no package": f"rm -r {LIBRARY}",
 }
-# With these the hook has still written the login down, and the alert comes when the notifier is mended.
+# With these, the hook still writes a capture, and the alert is delivered after the repair.
 KEPT = ("no package",)
 
 KINDS = ("interactive", "command", "scp", "sftp")
 # The hook's own limit (DEADLINE_SECONDS in files/ssh-login-notify).
 HOOK_SECONDS = 2.0
-# How much longer than before a login may take: a busy machine is unsteady, but waiting for ever has to be noticed.
+# How much longer a login can take than before: enough for a busy machine, and short enough to detect an endless wait.
 SLACK_SECONDS = 3.0
-# When the timer has started the sender in the middle of the damage, systemd repeats that run after 58 s, and holds back
-# every other until then (RestartSec= in ssh-login-notify.service).
+# If the timer has started the sender during the damage, systemd repeats that run after 58 s, and delays every other
+# start until then (RestartSec= in ssh-login-notify.service).
 REPAIRED_SECONDS = 75.0
 
 
 def log_in_every_way(person) -> dict:
-    """A login of each kind."""
+    """Return a login of each kind."""
     return {kind: getattr(person, kind)() for kind in KINDS}
 
 
 def shown(login) -> str:
-    """What the client showed, without the line that tells of the login before."""
+    """Return the client's output, without the line about the last login."""
     return re.sub(r"Last login:[^\n]*\n", "", login.output)
 
 
 @pytest.fixture(scope="module")
 def before(ada, alerts):
-    """The logins of a server in order; the last of them is awaited, so that nothing is left to do there."""
+    """Log in while the server works, and wait for the last alert, so that no work is left."""
     logins = log_in_every_way(ada)
     assert alerts(logins[KINDS[-1]])
     return logins
 
 
 def assert_undisturbed(logins, before, held: float = 0.0) -> None:
-    """They showed what they did before, and took no longer, but for `held` seconds."""
+    """Assert that they showed the same as before, and took no longer, except for `held` seconds."""
     for kind, login in logins.items():
         assert shown(login) == shown(before[kind]), kind
         assert login.errors == "", kind
@@ -67,14 +67,14 @@ def assert_undisturbed(logins, before, held: float = 0.0) -> None:
 
 
 def assert_each_reported_once(logins, alerts) -> None:
-    """What the hook has written down is not lost, however late it is reported."""
+    """Assert that captured logins are not lost, however late they are reported."""
     messages = alerts(*logins.values())
     assert sorted(message.fields["From"] for message in messages) == sorted(login.source for login in logins.values())
 
 
 @contextmanager
 def damaged(host, command):
-    """The notifier after this command; put back afterwards."""
+    """Damage the notifier with this command for the block."""
     files = f"{PROGRAM} {LIBRARY}"
     host.check_output(f"tar -cPf /root/notifier.tar {files}")
     try:
@@ -91,14 +91,14 @@ def test_logins_go_on(damage, host, ada, before, alerts, receiver):
         logins = log_in_every_way(ada)
         assert_undisturbed(logins, before)
         receiver.settle()
-        assert receiver.attempts(after=mark) == [], "the damage did no harm, so nothing was shown here"
+        assert receiver.attempts(after=mark) == [], "the damage had no effect, so this proves nothing"
     assert len(alerts(ada.command(), seconds=REPAIRED_SECONDS)) == 1, "repaired, it reports again"
     if damage in KEPT:
         assert_each_reported_once(logins, alerts)
 
 
 def test_a_hook_that_hangs_lets_the_login_go(host, ada, before, alerts):
-    """Its alarm ends it, and the login goes on."""
+    """Its alarm ends it, and the login continues."""
     with damaged(host, f"sed -i 's/^    parent = posix.getppid()/    time.sleep(3600)/' {PROGRAM}"):
         logins = log_in_every_way(ada)
         assert_undisturbed(logins, before, held=HOOK_SECONDS)
@@ -107,7 +107,7 @@ def test_a_hook_that_hangs_lets_the_login_go(host, ada, before, alerts):
 
 
 def test_a_disk_that_hangs_holds_nobody_up(host, ada, before, alerts):
-    """The hook has forked before it touches the spool. What it knows is written down when the disk answers again."""
+    """The hook forks before it touches the spool. Its fork writes the capture when the disk answers again."""
     with stalled_disk(host, LOCK):
         logins = log_in_every_way(ada)
         assert_undisturbed(logins, before)

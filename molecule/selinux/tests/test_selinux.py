@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""On a server that reports SELinux all that sshd writes is labelled for it, and the policy at hand allows the rest.
+"""On a server that reports SELinux, everything that sshd writes has its label, and the policy allows the rest.
 
-Real are the role, semanage, matchpathcon, the policy and the labels in the file system. Not real is the report itself:
-the kernel has no SELinux and enforces nothing.
+The role, semanage, matchpathcon, the policy and the labels in the file system are real. Only the report of SELinux is
+not: the kernel has none, and enforces nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 
 from tests.lab.deploy import PROJECT, SECRET, deploy, play, url
 from tests.lab.footprint import changes
+from tests.lab.watch import nobody_looks_by_the_clock
 
 testinfra_hosts = ["ansible://servers"]
 
@@ -30,20 +31,20 @@ LOCAL = "/etc/selinux/default/contexts/files/file_contexts.local"
 
 
 def labels(host, which: str = "") -> dict[str, str]:
-    """The label of all that is there, by path; which: of what, as an expression of find(1)."""
+    """Return the labels of all files by path. `which` restricts them, as an expression of find(1)."""
     lines = host.check_output(f"find {SPOOL} {OVERFLOW} {which} -exec stat -c '%n %C' {{}} +").splitlines()
     return dict(line.rsplit(" ", 1) for line in lines)
 
 
 def inherit(host) -> None:
-    """Give what was made since its directory's label, as a kernel with SELinux does when it is made."""
+    """Give new files the label of their directory, as a kernel with SELinux does when they are created."""
     for directory in (SPOOL, OVERFLOW):
         below = f"find {directory} -mindepth 1 -exec chcon --no-dereference --reference {directory} {{}} +"
         host.check_output(f"test ! -d {directory} || {below}")
 
 
 def until_the_sender_rests(host) -> None:
-    """Wait, 30 s at most, until the sender has nothing to do: what it wrote after inherit() would have no label."""
+    """Wait up to 30 s until the sender is idle. What it wrote after inherit() would have no label."""
     waiting = " ".join(f"{SPOOL}/{name}" for name in ("incoming", "outgoing", "state/wake"))
     for _ in range(60):
         work = host.run(f"find {waiting} -type f").stdout
@@ -51,16 +52,20 @@ def until_the_sender_rests(host) -> None:
         if not work and state == "ActiveState=inactive":
             return
         time.sleep(0.5)
-    pytest.fail(f"the sender does not come to rest: {state} {work}")
+    pytest.fail(f"the sender does not become idle: {state} {work}")
 
 
 @pytest.fixture
 def only_called(host):
-    """The sender runs for logins alone: its timer stays active, with an hour that never comes."""
+    """During the module, only logins start the sender: its timer stays active, but never elapses.
+
+    The watch against tampering does not run either, because the state that it writes would have no label here.
+    """
     never = r"[Timer]\nOnCalendar=\nOnCalendar=2100-01-01\n"
     host.check_output(f"mkdir -p {HOUR} && printf '{never}' > {HOUR}/hour.conf && systemctl daemon-reload")
-    until_the_sender_rests(host)
-    yield
+    with nobody_looks_by_the_clock(host.check_output):
+        until_the_sender_rests(host)
+        yield
     host.check_output(f"rm -r {HOUR} && systemctl daemon-reload")
 
 
@@ -75,7 +80,7 @@ def run(host, directory: Path, **settings) -> str:
 
 
 def test_all_that_sshd_writes_to_is_labelled(host):
-    names = ("incoming", "outgoing", "failed", "state", "open", "ballast", "mutes", "channels")
+    names = ("incoming", "outgoing", "failed", "state", "open", "ballast", "mutes", "channels", "ledger")
     below = [f"{SPOOL}/{name}" for name in names]
     assert labels(host, "-type d") == dict.fromkeys([SPOOL, *below, OVERFLOW], LABEL)
 
@@ -91,7 +96,7 @@ def test_systemd_makes_the_directory_in_run_when_the_server_starts(host):
     host.check_output(f"rmdir {OVERFLOW} && systemd-tmpfiles --create ssh-login-notify.conf")
     directory = host.file(OVERFLOW)
     assert (directory.user, directory.group, directory.mode) == ("root", "root", 0o700)
-    # With SELinux in the kernel systemd labels what it makes by the rules; here it does not.
+    # If the kernel has SELinux, systemd sets the labels of new files by the policy. Here it does not.
     host.check_output(f"chcon $(matchpathcon -n {OVERFLOW}) {OVERFLOW}")
 
 
@@ -120,7 +125,7 @@ def test_the_verification_of_a_fleet_finds_a_wrong_label(host, tmp_path):
         (
             f"chcon -R {LABEL.replace('var_auth_t', 'var_spool_t')} {SPOOL}",
             f"restorecon -R {SPOOL}",
-            f"{SPOOL} has the SELinux type var_spool_t, sshd can only write to var_auth_t",
+            f"{SPOOL} has the SELinux type var_spool_t, but sshd can only write to var_auth_t",
         ),
         (f"rmdir {OVERFLOW}", f"mkdir -m 700 {OVERFLOW}; restorecon -R {OVERFLOW}", f"{OVERFLOW} is missing"),
         (
@@ -146,7 +151,7 @@ def test_status_compares_the_labels_with_what_is_needed(host, fault, mend, told)
 def test_a_wrong_label_is_found_and_mended(host, tmp_path):
     host.check_output(f"chcon -t var_spool_t {SPOOL}/incoming && rmdir {OVERFLOW}")
     output = run(host, tmp_path, send_test_alert=False)
-    assert count(output) == 2, "the directory was made, and the labels set"
+    assert count(output) == 2, "the directory was created, and the labels were set"
     assert set(labels(host).values()) == {LABEL}
     until_the_sender_rests(host)
     inherit(host)
@@ -154,7 +159,7 @@ def test_a_wrong_label_is_found_and_mended(host, tmp_path):
     assert count(again) == 0
     task = re.compile(r"^TASK \[.*Let sshd write to the spool under SELinux\]", re.M)
     assert task.search(output)
-    assert not task.search(again), "it is not even asked whether it should"
+    assert not task.search(again), "the task is not even reached"
 
 
 def test_missing_tools_are_told_with_their_packages_before_anything_changes(host, tmp_path):
@@ -175,7 +180,7 @@ def test_missing_tools_are_told_with_their_packages_before_anything_changes(host
         run(host, tmp_path)
 
 
-# What docs/selinux.md says that everybody may look up; the policy is Debian 12's here.
+# The queries that docs/selinux.md shows. The policy is Debian 12's here.
 QUERIES = re.findall(
     r"^    (?P<command>sesearch .*?)(?:  # (?P<answer>none))?$", (PROJECT / "docs" / "selinux.md").read_text(), re.M
 )
@@ -195,7 +200,7 @@ def test_the_documented_query_has_the_documented_answer(host, command, answer):
 
 
 def test_removed_means_no_rule_no_label_and_no_file(host, tmp_path):
-    """The last one, after which the server is as it was before anybody deployed the notifier."""
+    """This test runs last. After it the server is as it was before anybody deployed the notifier."""
     run(host, tmp_path, state="absent")
     assert "ssh-login-notify" not in host.check_output(f"cat {LOCAL}")
     assert host.check_output(f"matchpathcon -n {SPOOL}") == "system_u:object_r:var_spool_t:s0"

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What may be broken on a server, in the notifier or on the way, while people log in: each fault broken and mended
-by shell scripts that root runs on the server, so that the scenario and the bench break the same things.
+"""Faults of a server, of the notifier or of the network, while people log in.
+
+Shell scripts that root runs on the server cause and repair each fault, so the scenario and the benchmark test the same.
 
     with prepared(fault, shell):
         with broken(fault, shell):
             ...  # people log in
-        ...  # it is mended: what was written down arrives
+        ...  # it is repaired: the logins that were captured are reported
 """
 
 from __future__ import annotations

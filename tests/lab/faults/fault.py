@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A fault: how to break something, how to see that it is broken, how to mend it."""
+"""A fault: how to cause it, how to check that it is in place, how to repair it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LIBRARY = "/usr/local/lib/ssh-login-notify/ssh_login_notify"
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"
 SPOOL = "/var/spool/ssh-login-notify"
 STACK = "/etc/pam.d/sshd"
-# Where the good state of what is broken stands until it is mended.
+# The original of the damaged file or directory is here until the repair.
 KEPT = "/root/kept"
-# What a fault notes for whoever asks whether it is there; a user may read it.
+# A fault keeps notes here for its checks. Users can read it.
 SEEN = "/run/faults.seen"
 
-# Runs a script as root on the server, by `sh -eu`, and returns what it prints; raises if it fails.
+# Runs a script as root on the server with `sh -eu`, and returns its output. Raises if it fails.
 Shell = Callable[[str], str]
 
 
 class Written(Enum):
-    """What of the logins is written down while the fault is there, and so has to arrive, once it is mended."""
+    """Which logins during the fault are captured, and so must be reported after the repair."""
 
     ALL = "all of them"
     SOME = "those that the system's log has"  # the hook is killed, before or after it has written
@@ -34,55 +34,55 @@ class Written(Enum):
 
 
 class NotBrokenError(Exception):
-    """A fault was not in place when it should have been, or was when it should not: what was seen says nothing."""
+    """A fault was missing when it should be in place, or in place when it should not: the test proves nothing."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """All but the name and `written` are shell scripts."""
+    """A fault. `breaks`, `holds`, `mends`, `shows`, `prepares` and `tidies` are shell scripts."""
 
     name: str
     breaks: str
-    holds: str  # succeeds if the fault is in place and logins have met it; asked after they did, and without it
+    holds: str  # succeeds if the fault is in place and logins have met it; runs after them, and without the fault
     mends: str
-    shows: str = "true"  # the same, as far as a login's own command sees it
+    shows: str = "true"  # the same check, as the command of a login sees it
     written: Written = Written.ALL
-    clock: int = 0  # by how many seconds the server's clock goes wrong
-    without_systemd: bool = False  # whether it is worth a look on a server without systemd, too
-    prepares: str = "true"  # what makes the fault possible, and is no fault
-    tidies: str = "true"  # takes that away; when all alerts are there
+    clock: int = 0  # by how many seconds the server's clock is wrong
+    without_systemd: bool = False  # whether it also runs on a server without systemd
+    prepares: str = "true"  # makes the fault possible, and is no fault itself
+    tidies: str = "true"  # undoes `prepares`, once all alerts have arrived
 
 
 def of_file(
     name: str, path: str, damage: str, holds: str, written: Written = Written.ALL, afterwards: str = "true"
 ) -> Fault:
-    """A fault of one file or directory, which is as it was when it is mended; afterwards some need more."""
+    """Return a fault of one file or directory. The repair restores it, then runs `afterwards`."""
     mends = f"rm -rf {path}\nmv {KEPT} {path}\n{afterwards}"
     return Fault(name, f"cp -a {path} {KEPT}\n{damage}", holds, mends, written=written)
 
 
 def is_in_place(fault: Fault, shell: Shell) -> bool:
-    """Tell whether the fault is there."""
+    """Return whether the fault is in place."""
     return shell(f"if {{ {fault.holds}\n}} > /dev/null 2>&1; then echo yes; else echo no; fi").strip() == "yes"
 
 
 @contextmanager
 def prepared(fault: Fault, shell: Shell) -> Iterator[None]:
-    """What the fault needs is there inside the block. At its end nothing is left of the fault."""
+    """Prepare the fault for the block. Raises NotBrokenError if the fault is in place before or after it."""
     if is_in_place(fault, shell):
-        raise NotBrokenError(f"{fault.name}: it seems to be there before anything was broken")
+        raise NotBrokenError(f"{fault.name}: it seems to be in place before it was caused")
     shell(fault.prepares)
     try:
         yield
     finally:
         shell(fault.tidies)
     if is_in_place(fault, shell):
-        raise NotBrokenError(f"{fault.name}: it seems to be there after it was mended")
+        raise NotBrokenError(f"{fault.name}: it seems to be in place after the repair")
 
 
 @contextmanager
 def broken(fault: Fault, shell: Shell) -> Iterator[None]:
-    """The fault is there inside the block. Raises NotBrokenError if it was not there until the end, or met no login."""
+    """Cause the fault for the block. Raises NotBrokenError if it was not in place at the end, or met no login."""
     shell(fault.breaks)
     try:
         yield
@@ -94,7 +94,7 @@ def broken(fault: Fault, shell: Shell) -> Iterator[None]:
 
 @contextmanager
 def line_taken_out(shell: Shell) -> Iterator[None]:
-    """The PAM stack without the notifier's line, for how things are without it."""
+    """Remove the notifier's line from the PAM stack for the block, to see how logins behave without it."""
     shell(f"cp -a {STACK} {KEPT}-stack; grep -v ssh-login-notify {KEPT}-stack > {STACK}")
     try:
         yield

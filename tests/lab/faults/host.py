@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults of the host: what every process on it takes for granted."""
+"""Faults of the host, of things that every process takes for granted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ IS_EARLIER = f"test $(date +%s) -lt $(cat {SEEN})"
 
 
 def above(line: str) -> str:
-    """Put a line above the notifier's into the PAM stack."""
+    """Return a script that adds a line above the notifier's to the PAM stack."""
     return f"cp -a {STACK} {KEPT}; sed -i -e '0,/ssh-login-notify/{{/ssh-login-notify/i {line}' -e '}}' {STACK}"
 
 
 def of_stack(name: str, breaks: str, shows: str, mends: str = "true", written: Written = Written.ALL) -> Fault:
-    """A fault that the PAM stack brings about, in each login alone."""
+    """Return a fault that the PAM stack causes, in each login only."""
     holds = f"test -e {KEPT} && ! cmp {STACK} {KEPT}"
     return Fault(name, breaks, holds, f"{mends}\nmv {KEPT} {STACK}", shows, written)
 
 
 def of_namespace(name: str, script: str, shows: str, written: Written = Written.ALL, also: str = "true") -> Fault:
-    """From the PAM stack on, and for it and what it starts alone, mounts are as a script makes them (pam_namespace(8)).
+    """Return a fault of mounts that a script makes for the PAM stack and the login's processes (pam_namespace(8)).
 
-    sshd itself needs /dev/null before, and nobody could mend a server without /proc from outside.
+    The mounts can't be in place earlier: sshd itself needs /dev/null, and nobody could repair a server without /proc
+    from outside.
     """
     breaks = f"""
         cp -a {NAMESPACE}.conf {KEPT}-conf; cp -a {NAMESPACE}.init {KEPT}-init
@@ -45,14 +46,14 @@ def of_namespace(name: str, script: str, shows: str, written: Written = Written.
 
 
 def descriptors(limit: int) -> str:
-    """Let the hook and all that comes of it have no more descriptors than this."""
+    """Return a script that limits the file descriptors of the hook and its descendants."""
     return f"sed -i '1c #!/usr/bin/env -S prlimit --nofile={limit}:{limit} /usr/bin/python3 -ISB' {PROGRAM}"
 
 
 HOST = [
     Fault(
-        # sshd's listener and monitor, and sshd-auth before the session, the hook in it: no room for the hook's child.
-        # Then pam_systemd moves the session elsewhere. pam_unix would need a fourth, to check the account.
+        # sshd's listener and monitor, and sshd-auth before the session, with the hook in it: no room for its child.
+        # Then pam_systemd moves the session elsewhere. pam_unix needs a fourth process to check the account.
         "no more processes in sshd's cgroup",
         breaks=f"""
             cp -a {STACK} {KEPT}
@@ -63,7 +64,7 @@ HOST = [
         mends=f"systemctl set-property --runtime ssh.service TasksMax=infinity; mv {KEPT} {STACK}",
     ),
     Fault(
-        # The kernel does not hold root to it, so it must not harm the hook either. The user's own limit is set later.
+        # The kernel does not apply this limit to root, so it must not harm the hook. The user's own limit is set later.
         "RLIMIT_NPROC of 1 for sshd",
         breaks=f"""
             echo 'deploy soft nproc 4096' > /etc/security/limits.d/faults.conf
@@ -76,7 +77,7 @@ HOST = [
     of_file("no file descriptors", PROGRAM, descriptors(3), f"! {PROGRAM} --version", Written.NONE),
     of_file("two file descriptors", PROGRAM, descriptors(5), f"grep -q nofile=5 {PROGRAM}"),
     of_namespace(
-        # pam_exec wants it for the hook, and gives up without it. So do the programs of sessions: it is back for them.
+        # pam_exec needs it for the hook, and fails without it. Programs of sessions need it too, so they get it back.
         "/dev/null missing", "mount -t tmpfs tmpfs /dev", f"test -e {SEEN}", Written.NONE,
         f"printf '#!/bin/sh\\ntest -e /dev/null || : > {SEEN}\\numount /dev\\n' > {MOTD}; chmod +x {MOTD}",
     ),

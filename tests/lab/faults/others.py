@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults of those who take part: a hook that is killed, an observer or sender that is stuck, a way that is closed."""
+"""Faults around the notifier: a hook that is killed, a stuck observer or sender, a network that fails."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .notifier import CAPTURES, changed
 
 PID = "/run/faults.pid"
 BEHAVIOUR = "http://receiver:8080/api/behaviour"
-# It has the configuration of then, and may sleep until its next try. A start by the timer cancels the first stop.
+# The sender keeps the old configuration, and can sleep until its next attempt. A start by the timer cancels a stop.
 STOP = "systemctl stop ssh-login-notify.service"
 STOP_SENDER = f"{{ {STOP} || {STOP}; }}"
 
-# Kills each hook, but nothing that has detached itself from the login, some milliseconds after it has begun:
-# it needs about fifteen, most of them for the interpreter's start.
+# Kills each hook some milliseconds after its start, but nothing that has detached itself from the login. A hook takes
+# about 15 ms, most of it for the start of the interpreter.
 KILLER = """
 import os, random, signal, sys, time
 
@@ -47,7 +47,7 @@ while True:
                 pass
     time.sleep(0.001)
 """
-# Stops the first process that has a lock (fcntl(2), F_GETLK), and makes sure that it has it still.
+# Stops the first process that holds a lock (fcntl(2), F_GETLK), and makes sure that it still holds it.
 STOPPER = """
 import fcntl, os, signal, struct, sys, time
 
@@ -71,7 +71,7 @@ while not stopped:
             os.kill(pid, signal.SIGCONT)
 print(stopped, flush=True)
 """
-# A name server that hears everything and says nothing.
+# A name server that receives everything and answers nothing.
 SILENCE = """
 import signal, socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -81,7 +81,7 @@ signal.pause()
 
 
 def beside(program: str, *arguments: str) -> str:
-    """Run a Python program beside the server's own until END; what it prints goes to SEEN."""
+    """Return a script that runs a Python program on the server until END, with its output in SEEN."""
     command = shlex.join(["python3", "-c", program, *arguments])
     return f": > {SEEN}; setsid {command} > {SEEN} 2>&1 < /dev/null & echo $! > {PID}"
 
@@ -90,7 +90,7 @@ END = f"kill $(cat {PID}) 2> /dev/null || true; rm {PID} {SEEN}"
 
 
 def stuck(name: str, lock: str, evidence: str) -> Fault:
-    """Whoever takes the lock first is stopped, and logins come meanwhile."""
+    """Return a fault that stops the first process to take this lock. Logins come while it is stopped."""
     return Fault(
         name,
         breaks=beside(STOPPER, f"{SPOOL}/{lock}"),
@@ -101,7 +101,7 @@ def stuck(name: str, lock: str, evidence: str) -> Fault:
 
 
 def behave(rules: str) -> str:
-    """Tell the receiver how to answer."""
+    """Return a script that sets the receiver's behaviour."""
     request = f"urllib.request.Request('{BEHAVIOUR}', data=b'{rules}', method='PUT')"
     return f"python3 -c {shlex.quote(f'import urllib.request; urllib.request.urlopen({request})')}"
 
@@ -132,7 +132,7 @@ OTHERS = [
         holds="timeout 1 getent ahosts receiver; test $? -eq 124",
         mends=f"cat /root/resolv.conf > /etc/resolv.conf; {END}; {STOP_SENDER}",
     ),
-    # The receiver is no proxy, and says so: 501.
+    # The receiver is no proxy, and answers 501.
     of_file(
         "proxy refuses", CONFIGURATION, changed("proxy='http://receiver:8080'"), f"{PROGRAM} test; test $? -eq 1",
         afterwards=STOP_SENDER,

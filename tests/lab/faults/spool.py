@@ -10,15 +10,19 @@ from .fault import KEPT, SPOOL, Fault
 
 PROBE = f"{SPOOL}/state/probe"
 CAN_NOT_WRITE = f"! {{ echo something > {PROBE} && rm {PROBE}; }}"
-# systemd watches a directory itself, not whatever stands at its path.
+# Waits until none of our processes has run for a second, at most half a minute. systemd starts the sender shortly after
+# the observer has ended. What they remove from a full disk leaves room for a file.
+IS_RUNNING = "pgrep -f '/usr/local/bin/ssh-login-notify( send)?$' > /dev/null"
+AT_REST = f"n=0; for _ in $(seq 300); do n=$((n + 1)); ! {IS_RUNNING} || n=0; [ $n -lt 10 ] || break; sleep 0.1; done"
+# systemd watches the directory itself, not the path.
 WATCH_ANEW = "systemctl restart ssh-login-notify.path"
 
 
 def of_disk(name: str, options: str, fill: str) -> Fault:
-    """The spool is on a small disk of its own, which has something else on it."""
+    """Return a fault with the spool on a small disk of its own, filled by other files."""
     return Fault(
         name,
-        breaks=f"mkdir {SPOOL}/filler\n{fill}",
+        breaks=f"{AT_REST}\nmkdir {SPOOL}/filler\n{fill}",
         holds=CAN_NOT_WRITE,
         mends=f"rm -rf {SPOOL}/filler {PROBE}",
         prepares=f"""
@@ -44,7 +48,7 @@ SPOOL_FAULTS = [
         "a file in the spool's place",
         breaks=f"mv {SPOOL} {KEPT}; echo something > {SPOOL}",
         holds=f"test -f {SPOOL}",
-        # systemd's path unit fails for good where a file stands for a directory. The role starts it again.
+        # The path unit fails permanently if a file is in the directory's place. The role starts it again.
         mends=f"rm {SPOOL}; mv {KEPT} {SPOOL}; test ! -d /run/systemd/system || {WATCH_ANEW}",
         without_systemd=True,
     ),

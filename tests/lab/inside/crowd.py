@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep N idle processes: `python3 crowd.py N` says "ready", and ends them when its standard input does."""
+"""Keep N idle processes: `python3 crowd.py N` prints "ready", and ends them when its standard input is closed."""
 
 import os
 import signal

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Time how long a login waits for a hook: `python3 hold.py RUNS` prints JSON, milliseconds of each run.
+"""Time how long a login waits for a hook: `python3 hold.py RUNS` prints JSON, the milliseconds of each run.
 
-A process of ours takes the part of the sshd process that serves a connection. It forks, executes and waits as
-pam_exec(8) does (pam_exec.c, call_exec): a session of its own, /dev/null, nothing but the PAM environment.
+A child process acts as the sshd process that serves a connection. It forks, executes and waits as pam_exec(8) does
+(pam_exec.c, call_exec): a new session, /dev/null, and only the PAM environment.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ ENVIRONMENT = {
     "PAM_USER": "deploy",
     "PAM_TYPE": "open_session",
 }
-LIMIT_SECONDS = 30  # for one run and all that it leaves behind
+LIMIT_SECONDS = 30  # for one run and all its descendants
 SETTLE_SECONDS = 0.02
 
 
 class Run(NamedTuple):
-    """What a login waited for."""
+    """The time of one run."""
 
-    held: float  # milliseconds until the command had ended
-    used: float  # milliseconds of processor time, user and system (wait4(2)): what it has forked off is not in it
+    held: float  # milliseconds until the command ended
+    used: float  # milliseconds of processor time, user and system (wait4(2)), without processes that it forked off
 
 
 def run(command: list[str]) -> Run:
-    """Run the command in a process that is the login's, and return how long that was held."""
+    """Run the command in a process that acts as the login, and return its times."""
     ours, its = os.pipe()
     login = os.fork()
     if login == 0:
@@ -68,7 +68,7 @@ def run(command: list[str]) -> Run:
 
 
 def hold(command: list[str]) -> Run:
-    """Run the command as pam_exec does, in a process that is the login's, and return what it took."""
+    """Run the command as pam_exec does, from the process that acts as the login, and return its times."""
     start = time.perf_counter_ns()
     child = os.fork()
     if child == 0:
@@ -89,7 +89,7 @@ def hold(command: list[str]) -> Run:
 
 @contextmanager
 def observer() -> Iterator[None]:
-    """Have an observer at work inside the block: it watches a login of which nothing shows, for 3 s at most."""
+    """Have an observer running during the block: it watches a login that shows no type, for 3 s at most."""
     login = os.fork()
     if login == 0:
         hold([HOOK])
@@ -104,7 +104,7 @@ def observer() -> Iterator[None]:
 
 
 def wait_for_observer() -> None:
-    """Return when an observer is looking."""
+    """Wait until an observer is running."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while not observer_is_running():
         if time.monotonic() > deadline:
@@ -113,7 +113,7 @@ def wait_for_observer() -> None:
 
 
 def observer_is_running() -> bool:
-    """Tell whether a process has the observer's lock."""
+    """Return whether a process holds the observer's lock."""
     descriptor = os.open(SPOOL / "observer.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.lockf(descriptor, os.F_TEST, 0)
@@ -141,11 +141,11 @@ def alerts() -> int:
 
 
 def main() -> None:
-    """Run all programs in turn, in a new order each time."""
+    """Time each program RUNS times, in a new random order each time."""
     runs = int(sys.argv[1])
     adopt_orphans()
     for name in PROGRAMS:
-        time_of(name)  # the first of each brings its files into memory
+        time_of(name)  # the first run of each loads its files into memory
     wait_for_all()
     before = alerts()
     times: dict[str, list[float]] = {name: [] for name in PROGRAMS}
@@ -153,7 +153,7 @@ def main() -> None:
         for name in random.sample(list(PROGRAMS), len(PROGRAMS)):
             times[name].append(time_of(name))
     wait_for_all()
-    # The hook is only worth timing if it did its work: an alert of each run, and of each login that `running` adds.
+    # The times count only if the hook did its work: one alert per run, and one per login that `running` adds.
     made, expected = alerts() - before, 3 * runs
     if made != expected:
         raise RuntimeError(f"{expected} runs of the hook made {made} alerts")

@@ -4,10 +4,10 @@
 
 """Time the hook while others log in: `python3 account.py --adopt python3 probe.py`.
 
-As long as its standard input is open, it holds a login of its own by the bare interpreter and by the hook, by turns
-(see hold.py). Then it prints JSON, a row for each turn: the milliseconds that each was held, and the processor time of
-the bare interpreter. It ends when all has ended that its hooks have started: an observer that one of them became may
-work for all the others, and is to be accounted for.
+Until its standard input is closed, it holds a login of its own, by turns with the bare interpreter and with the hook
+(see hold.py). Then it prints JSON, a row for each turn: the milliseconds of both, and the processor time of the bare
+interpreter. It ends when all descendants of its hooks have ended: one of them can be the observer of all other logins,
+and its cost must be counted.
 """
 
 import json
@@ -26,17 +26,17 @@ LIMIT_SECONDS = 60
 
 
 def wait_for_orphans() -> None:
-    """Return when our parent, who has adopted them, has no child but us."""
+    """Wait until our parent, which has adopted the orphans, has no child but us."""
     parent = os.getppid()
     deadline = time.monotonic() + LIMIT_SECONDS
     while len(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()) > 1:
         if time.monotonic() > deadline:
-            raise RuntimeError("what the hooks have started does not end")
+            raise RuntimeError("descendants of the hooks did not end in time")
         time.sleep(0.05)
 
 
 def main() -> None:
-    """Time both until told to stop."""
+    """Time both by turns until standard input is closed."""
     turns = []
     while not select.select([sys.stdin], [], [], INTERVAL)[0]:
         runs = {name: run(PROGRAMS[name]) for name in random.sample(NAMES, len(NAMES))}
@@ -46,6 +46,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # With the storm's own processes we compete for a processor; that wait is the machine's, and not what is asked here.
+    # We compete with the storm's own processes for a processor. That wait is not what this measures.
     os.nice(-20)
     main()

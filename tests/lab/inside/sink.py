@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs on a server under test: takes what channels send over HTTP and by mail, and keeps it in files.
+"""Run on a server under test, accept what channels send over HTTP and by mail, and keep it in files.
 
 sink DIRECTORY
 
-http://127.0.0.1:8025/KIND/… answers as the kind's service does, and appends the body as one line to DIRECTORY/KIND;
-a reply in a thread of Slack to DIRECTORY/KIND.replies, since it does not stand in the channel.
-127.0.0.1:8026 is a mail server without TLS; a mail becomes one line of DIRECTORY/email. Whatever the vendors' answers
-and limits are is tested elsewhere, against their documentation.
+http://127.0.0.1:8025/KIND/… answers as the kind's service does, and appends the body as one line to DIRECTORY/KIND.
+A reply in a Slack thread goes to DIRECTORY/KIND.replies, because it does not appear in the channel.
+127.0.0.1:8026 is a mail server without TLS. Each mail becomes one line of DIRECTORY/email. Other tests check the
+vendors' answers and limits against their documentation.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ LOCK = threading.Lock()
 
 
 def keep(kind: str, text: str) -> None:
-    """Append a message to the file of its kind, as one line of JSON."""
+    """Append a message, as one line of JSON, to the file of its kind."""
     with LOCK, (Path(sys.argv[1]) / kind).open("a") as file:
         file.write(json.dumps(text) + "\n")
 
 
 class Web(BaseHTTPRequestHandler):
-    """The services over HTTP. An address of no kind is 404."""
+    """The services over HTTP. Answers 404 to an address of no kind."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Keep the body, and say what the service says."""
+        """Keep the body, and answer as the service does."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         kind = self.path.split("/")[1]
         status, answer = ANSWERS.get(kind, (404, None))
@@ -58,11 +58,11 @@ class Web(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *_unused: object) -> None:
-        """Say nothing: addresses are secrets."""
+        """Log nothing, because addresses are secrets."""
 
 
 class Mail(socketserver.StreamRequestHandler):
-    """A mail server (RFC 5321) that takes everything, from whoever says that there is a password."""
+    """A mail server (RFC 5321) that accepts every mail and every password."""
 
     def handle(self) -> None:
         """Answer commands until the client quits."""
@@ -83,7 +83,7 @@ class Mail(socketserver.StreamRequestHandler):
                 self.say("221 bye" if verb == "QUIT" else "250 2.0.0 ok")
 
     def sign_in(self, words: list[str]) -> None:
-        """Ask for what is missing, and take it."""
+        """Prompt for the rest of the credentials, and accept them."""
         for prompt in ("334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6")[len(words) - 2 :] if words[1] == "LOGIN" else ():
             self.say(prompt)
             self.rfile.readline()
@@ -95,7 +95,7 @@ class Mail(socketserver.StreamRequestHandler):
 
 
 def main() -> None:
-    """Serve until the end."""
+    """Serve until the process is ended."""
     Path(sys.argv[1]).mkdir(exist_ok=True)
     socketserver.ThreadingTCPServer.allow_reuse_address = True
     mail = socketserver.ThreadingTCPServer(("127.0.0.1", MAIL_PORT), Mail)

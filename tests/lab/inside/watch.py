@@ -4,9 +4,9 @@
 
 """Watch the notifier's processes: `python3 watch.py` looks every 50 ms until its standard input ends, then prints JSON.
 
-That is how many observers and how many senders there were at most, and the memory of all of them at most. The memory is
-the sum of their proportional set sizes (proc(5), smaps_rollup): a page that several share counts once, so that a fork
-is not taken for a second program.
+It prints the highest number of observers, the highest number of senders, and the highest memory of all of them
+together. The memory is the sum of their proportional set sizes (proc(5), smaps_rollup). A shared page counts once, so a
+fork does not count as a second program.
 """
 
 import json
@@ -25,10 +25,10 @@ class Process:
     """One of the notifier's processes."""
 
     def __init__(self, directory: Path, fields: "list[str]") -> None:
-        """Read what it is.
+        """Read the process's properties.
 
-        directory: its own in /proc
-        fields: those of its stat (proc(5)) from the third on, which come after its name
+        directory: its directory in /proc
+        fields: the fields of its stat (proc(5)) from the third on, which follow its name
         """
         self._directory = directory
         self.parent = int(fields[1])
@@ -36,17 +36,17 @@ class Process:
         self.is_sender = (directory / "cmdline").read_bytes().endswith(b"\0send\0")
 
     def memory(self) -> int:
-        """KiB, of what it shares its share; 0 if it is gone by now."""
+        """Return the proportional set size in KiB, or 0 if the process has ended."""
         with suppress(OSError):
             return int((self._directory / "smaps_rollup").read_text().partition("\nPss:")[2].split()[0])
         return 0
 
 
 def processes() -> "dict[int, Process]":
-    """All of the notifier's processes, hooks included."""
+    """Return all of the notifier's processes by pid, hooks included."""
     found = {}
     for directory in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may be gone
+        with suppress(OSError):  # it may have ended
             name, _parenthesis, rest = (directory / "stat").read_text().partition("(")[2].rpartition(") ")
             fields = rest.split()
             if name == NAME and fields[0] != "Z":
@@ -55,18 +55,18 @@ def processes() -> "dict[int, Process]":
 
 
 def look(before: "set[int]") -> "tuple[set[int], dict[str, int]]":
-    """Return the pids of what is there now, and how much of it there is.
+    """Return the pids of the current processes, and the counts and memory.
 
-    before: those of the look before. What was not there then does not count yet, for one that leaves gives up its lock
-    some milliseconds before its end, and the next may come at once.
+    before: the pids of the previous look. A new process does not count yet, because one that is about to end
+    releases its lock some milliseconds earlier, and its successor can start at once.
     """
     found = processes()
-    # A hook does not hurry, nor does an observer's child, the finisher, for long.
+    # A hook does not raise its priority. An observer's child, the finisher, does not keep it for long.
     hurried = {pid: process for pid, process in found.items() if process.nice == HURRY}
     observers = {pid: process for pid, process in hurried.items() if process.parent not in found}
     finishers = {pid: process for pid, process in found.items() if process.parent in observers}
     sending = {pid: process for pid, process in found.items() if process.is_sender}
-    # A sender's child, which reads the logs for it as root (root_reader.py), is no second sender.
+    # A sender's child that reads the logs for it as root (root_reader.py) is not a second sender.
     senders = {pid: process for pid, process in sending.items() if process.parent not in sending}
     there = {**observers, **finishers, **sending}
     return set(there), {
@@ -77,7 +77,7 @@ def look(before: "set[int]") -> "tuple[set[int], dict[str, int]]":
 
 
 def main() -> None:
-    """Keep the most of everything."""
+    """Keep the highest count of each."""
     most = {"observers": 0, "senders": 0, "kib": 0}
     there: set[int] = set()
     while not select.select([sys.stdin], [], [], INTERVAL)[0]:
@@ -87,5 +87,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.nice(-10)  # on a machine that is busy with logins it would miss most otherwise
+    os.nice(-10)  # otherwise it would miss most of them on a machine that is busy with logins
     main()

@@ -6,9 +6,9 @@
 
     ada = Person("deploy", "172.18.0.2", directory, key)
     login = ada.sftp()
-    login.source    # "172.18.0.1 port 45006": what the alert's From has to say
+    login.source    # "172.18.0.1 port 45006": the value of From in the alert
 
-Standard library only, since the demo logs in with it too.
+Standard library only, because the demo logs in with it too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .clients import LoginError, run_at_a_terminal, run_to_its_end, run_tunnel, 
 __all__ = ["Login", "LoginError", "Person", "Shared"]
 
 CONNECT = Path(__file__).with_name("connect.py")
-# Longer than the notifier watches a connection before it says that no session came.
+# Longer than the notifier watches a connection before it reports a tunnel.
 TUNNEL_SECONDS = 4.0
 CONFIGURATION = """\
 User {user}
@@ -38,7 +38,7 @@ ControlPath none
 IdentityAgent none
 LogLevel ERROR
 NumberOfPasswordPrompts 1
-ProxyCommand {python} {connect} %h %p
+ProxyCommand {python} -ISB {connect} %h %p
 ProxyUseFdpass yes
 StrictHostKeyChecking no
 UserKnownHostsFile /dev/null
@@ -47,11 +47,11 @@ UserKnownHostsFile /dev/null
 
 @dataclass(frozen=True)
 class Login:
-    """One login that came to its end."""
+    """One login that has ended."""
 
     source: str  # the client's own end of the connection: "172.18.0.1 port 45006"
-    output: str  # what the client printed on standard output; an interactive one: all that stood on the terminal
-    errors: str  # what it printed on standard error
+    output: str  # the client's standard output; for an interactive client, everything that the terminal showed
+    errors: str  # the client's standard error
     started: float  # seconds since the epoch
     seconds: float  # how long the client ran
 
@@ -60,7 +60,7 @@ class Shared:
     """One connection that carries many sessions."""
 
     def __init__(self, ssh: list[str], address: str, source: str, started: float) -> None:
-        """ssh: the command of a session, without a destination. source, started: see Login."""
+        """ssh: the command of a session, without a destination. source, started: as in Login."""
         self.source = source
         self.started = started
         self._ssh, self._address = ssh, address
@@ -68,19 +68,19 @@ class Shared:
 
     @property
     def seconds(self) -> float:
-        """How long the connection has been there."""
+        """How long the connection has been open."""
         return time.time() - self.started
 
     def command(self, command: str) -> None:
-        """`ssh host command`, to its end."""
+        """Run `ssh host command` to its end."""
         run_to_its_end([*self._ssh, self._address, command], dict(os.environ))
 
     def open_shell(self) -> None:
-        """Open a login shell, which stays."""
+        """Open a login shell and leave it open."""
         self._open([*self._ssh, self._address])
 
     def open_transfer(self) -> None:
-        """Open an SFTP session, which stays."""
+        """Open an SFTP session and leave it open."""
         self._open([*self._ssh, "-s", self._address, "sftp"])
 
     def _open(self, command: list[str]) -> None:
@@ -88,22 +88,22 @@ class Shared:
         self._sessions.append(session)
 
     def end_sessions(self) -> None:
-        """End what was opened."""
+        """End the sessions that were left open."""
         for session in self._sessions:
             session.kill()
             session.communicate()
 
 
 class Person:
-    """Somebody with an account on a server, who enters by key or by password."""
+    """Somebody with an account on a server, who logs in by key or by password."""
 
     def __init__(self, user: str, address: str, directory: Path, key: Path | None = None, password: str = "") -> None:
         """Write the ssh configuration that all clients of this person use.
 
         user: the account
         address: the server, a name or an address
-        directory: where this person's files are kept; made if missing; a short path, for sockets are in it
-        key: a private key; without one, the password counts
+        directory: this person's files; created if missing; keep the path short, because sockets are in it
+        key: a private key; without one, the password is used
         """
         self.address = address
         self.user = user
@@ -127,25 +127,25 @@ class Person:
         return ["ssh", "-F", str(self.configuration)]
 
     def interactive(self) -> Login:
-        """A person at a terminal: waits for the prompt, asks for the server's name, leaves."""
+        """Log in as a person at a terminal: wait for the prompt, ask for the server's name, leave."""
         return self._login([*self.ssh, self.address], partial(run_at_a_terminal, to_type=["hostname", "exit"]))
 
     def command(self, command: str = "uname -s", status: int = 0) -> Login:
-        """`ssh host command`, which has to end with this status."""
+        """Run `ssh host command`, which must end with this status."""
         return self._login([*self.ssh, self.address, command], partial(run_to_its_end, status=status))
 
     def sftp(self) -> Login:
-        """A file brought and fetched by sftp."""
+        """Upload and download a file by sftp."""
         script = self.directory / "batch"
         script.write_text(f"put {self.parcel} by-sftp\nget by-sftp {self.directory / 'fetched'}\n")
         return self._login(["sftp", "-q", "-F", str(self.configuration), "-b", str(script), self.address])
 
     def scp(self) -> Login:
-        """A file brought by scp, which speaks SFTP since OpenSSH 9.0."""
+        """Upload a file by scp, which speaks SFTP since OpenSSH 9.0."""
         return self._scp("-s")
 
     def old_scp(self) -> Login:
-        """A file brought by scp in its old protocol."""
+        """Upload a file by scp in its old protocol."""
         return self._scp("-O")
 
     def _scp(self, protocol: str) -> Login:
@@ -153,13 +153,13 @@ class Person:
         return self._login(["scp", "-q", protocol, "-F", str(self.configuration), *files])
 
     def rsync(self) -> Login:
-        """A file brought by rsync."""
+        """Upload a file by rsync."""
         return self._login(["rsync", "-e", shlex.join(self.ssh), str(self.parcel), f"{self.address}:by-rsync"])
 
     def rsync_module(self, module: str, line: str | None = None) -> Login:
-        """A file brought to a module of rsync's daemon, which the login starts.
+        """Upload a file to a module of rsync's daemon, which the login starts.
 
-        line: the command line to send in the place of rsync's own, `rsync --server --daemon .`
+        line: the command line to send in place of rsync's own, `rsync --server --daemon .`
         """
         remote_shell = shlex.join(self.ssh)
         if line is not None:
@@ -170,11 +170,11 @@ class Person:
         return self._login(["rsync", "-e", remote_shell, str(self.parcel), f"{self.address}::{module}"])
 
     def git(self, repository: str = "repository.git") -> Login:
-        """The branches of a repository on the server, listed by git."""
+        """List the branches of a repository on the server by git."""
         return self._login(["git", "ls-remote", f"{self.address}:{repository}"])
 
     def tunnel(self, seconds: float = TUNNEL_SECONDS) -> Login:
-        """`ssh -N` with a port forwarded."""
+        """Run `ssh -N` with a forwarded port for these seconds."""
         gate = self.directory / "gate"
         gate.unlink(missing_ok=True)
         command = [*self.ssh, "-N", "-o", "ExitOnForwardFailure=yes", "-L", f"{gate}:127.0.0.1:22", self.address]
@@ -182,7 +182,7 @@ class Person:
 
     @contextmanager
     def shared(self) -> Iterator[Shared]:
-        """One connection for many sessions (`ssh -M -N`), for as long as the block lasts."""
+        """Keep one connection for many sessions (`ssh -M -N`) open during the block."""
         control = self.directory / f"control-{time.monotonic_ns()}"
         note = self.directory / "source"
         note.unlink(missing_ok=True)

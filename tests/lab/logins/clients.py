@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The three ways to run a client: to its end, at a terminal, and for as long as a tunnel is wanted.
+"""The ways to run a client: to its end, at a terminal, with a tunnel for some seconds, in the background.
 
-Each returns what the client printed (standard output, standard error), or raises LoginError.
+The first three return what the client printed (standard output, standard error). All raise LoginError.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Far more than any login takes, and the end of one that hangs.
+# Far longer than any login takes. A client that hangs is ended then.
 LIMIT_SECONDS = 30.0
 PROMPT = b"$ "
 
 
 class LoginError(Exception):
-    """A client did not do its job; the text has what it printed."""
+    """A client failed. The text contains its output."""
 
 
 def run_to_its_end(command: list[str], environment: dict[str, str], status: int = 0) -> tuple[str, str]:
@@ -44,9 +44,9 @@ def run_to_its_end(command: list[str], environment: dict[str, str], status: int 
 
 
 def run_at_a_terminal(command: list[str], environment: dict[str, str], to_type: list[str]) -> tuple[str, str]:
-    """Run a client on a terminal of its own, and type a line at each prompt. The last line has to make it end.
+    """Run a client on a terminal of its own, and type a line at each prompt. The last line must end the client.
 
-    Returns all that stood on the terminal, as standard output.
+    Returns everything that the terminal showed, as standard output.
     """
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
@@ -78,9 +78,9 @@ def run_at_a_terminal(command: list[str], environment: dict[str, str], to_type: 
 
 
 def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seconds: float) -> tuple[str, str]:
-    """Run a client that opens a tunnel, wait until it carries, keep it for these seconds, then end the client.
+    """Run a client that opens a tunnel, wait until data passes, keep it for these seconds, then end the client.
 
-    gate: the socket that the client makes as soon as it is authenticated; sshd may still be at PAM's session then
+    gate: the socket that the client creates once it is authenticated; sshd can still be in PAM's session stage then
     """
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -105,7 +105,7 @@ def run_tunnel(command: list[str], environment: dict[str, str], gate: Path, seco
 
 @contextmanager
 def running(command: list[str], environment: dict[str, str], socket_path: Path) -> Iterator[None]:
-    """Run a client for as long as the block lasts, which begins when the client has made its socket."""
+    """Run a client during the block, which begins when the client has created its socket."""
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -122,7 +122,7 @@ def running(command: list[str], environment: dict[str, str], socket_path: Path) 
 
 
 def way_through(gate: Path) -> socket.socket | None:
-    """Return a connection to a tunnel's near end; None as long as nobody listens there, be it that it has its name."""
+    """Return a connection to the tunnel's near end, or None while nobody listens there, even if the socket exists."""
     tunnel = socket.socket(socket.AF_UNIX)
     tunnel.settimeout(LIMIT_SECONDS)
     try:
@@ -134,7 +134,7 @@ def way_through(gate: Path) -> socket.socket | None:
 
 
 def wait_for_an_answer(tunnel: socket.socket) -> None:
-    """Wait until something comes back through a tunnel, if only that the far end is closed."""
+    """Wait until something comes back through a tunnel, even if only that the far end is closed."""
     with tunnel:
         try:
             tunnel.recv(1)

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many people at once: real ssh clients at several addresses, with several keys, at several accounts of a server.
+"""Many people at once: real ssh clients from several addresses, with several keys, to several accounts of a server.
 
     with fleet("fleet", network, label, image) as people:
-        ...  # make people.accounts on the server, and let people.public_keys in
+        ...  # create people.accounts on the server, and authorize people.public_keys
         visits = people.log_in("172.18.0.2", 22, 1000, at_a_time=8)
-        visits[0].source    # "172.18.255.251 port 45006": what the alert's From has to say
+        visits[0].source    # "172.18.255.251 port 45006": the value of From in the alert
 
-They are in a container of their own, so that they can have addresses of their own.
+        They are in a container of their own, so that they can have their own addresses.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ INSIDE = "/opt/logins"
 ACCOUNTS = ("alice", "bob", "carol")
 KEYS = 3
 ADDRESSES = 4
-INTERACTIVE_EVERY = 10  # of so many logins one is a person at a terminal, the others are commands
-ASK = "echo $SSH_CONNECTION"  # the server knows the client's port, and ssh itself does not tell
+INTERACTIVE_EVERY = 10  # one in this many logins is a person at a terminal, the others are commands
+ASK = "echo $SSH_CONNECTION"  # the server knows the client's port; ssh itself does not print it
 ANSWER = re.compile(r"(\d+\.\d+\.\d+\.\d+) (\d+) \d+\.\d+\.\d+\.\d+ \d+\r?\n")
-# The cheapest that everybody's sshd speaks: the storm is to be the server's, not the clients'.
+# The cheapest that every sshd supports: the load should be the server's, not the clients'.
 OPTIONS = (
     "BatchMode=yes", "Ciphers=aes128-gcm@openssh.com", "GSSAPIAuthentication=no", "HostKeyAlgorithms=ssh-ed25519",
     "IdentitiesOnly=yes", "IdentityAgent=none", "KexAlgorithms=curve25519-sha256", "LogLevel=ERROR",
@@ -45,7 +45,7 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """Who logs in, from where, by which key, for what."""
+    """A login to make: the account, the client's address, the number of the key, and whether it has a terminal."""
 
     user: str
     address: str
@@ -55,22 +55,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class Visit:
-    """A login that came to its end."""
+    """A login that has ended."""
 
     user: str
     source: str  # the client's own end of the connection: "172.18.255.251 port 45006"; empty if the login failed
     fingerprint: str
-    type: str  # as the alert is to call it
+    type: str  # the type that the alert must show
     started: float  # seconds since the epoch
     ended: float
-    error: str  # empty if all went well
+    error: str  # empty if the login succeeded
 
 
 class Fleet:
-    """The people, once their container stands."""
+    """The people, once their container is running."""
 
     def __init__(self, container: str) -> None:
-        """Give the container its addresses, the last ones of its network, and its people their keys."""
+        """Give the container its addresses, the last ones of its network, and create the keys."""
         self._container = container
         own = ipaddress.ip_interface(self._output("ip", "-4", "-o", "addr", "show", "eth0").split()[3])
         last = int(own.network.broadcast_address)
@@ -85,12 +85,12 @@ class Fleet:
         self.accounts = ACCOUNTS
 
     def plans(self, number: int) -> list[Plan]:
-        """So many logins, by turns of everybody from everywhere with every key."""
+        """Plan this many logins, cycling through every combination of account, address and key."""
         mix = list(product(self.accounts, self.addresses, range(KEYS)))
         return [Plan(*mix[turn % len(mix)], turn % INTERACTIVE_EVERY == 0) for turn in range(number)]
 
     def log_in(self, server: str, port: int, number: int, at_a_time: int) -> list[Visit]:
-        """Log in so often, and tell what came of it."""
+        """Log in this many times, and return the results."""
         plans = self.plans(number)
         commands = [self._ssh(plan, server, port, *(["-tt"] if plan.interactive else [ASK])) for plan in plans]
         orders = {"commands": commands, "input": f"{ASK}; exit\n", "at_a_time": at_a_time}
@@ -100,7 +100,7 @@ class Fleet:
 
     @contextmanager
     def connected(self, server: str, port: int, number: int) -> Iterator[list[Plan]]:
-        """Keep so many connections open on which nobody does anything; raise RuntimeError if one of them breaks."""
+        """Keep this many connections open and idle during the block. Raises RuntimeError if one of them breaks."""
         plans = self.plans(number)
         orders = {"commands": [self._ssh(plan, server, port, "-N") for plan in plans], "at_a_time": 0}
         with self._swarm() as process:
@@ -116,7 +116,7 @@ class Fleet:
                 raise RuntimeError(f"of {number} connections {left} were left")
 
     def _ssh(self, plan: Plan, server: str, port: int, *last: str) -> list[str]:
-        """The command; last: what follows the destination, where ssh takes options too."""
+        """Return the command. `last` follows the destination, where ssh also accepts options."""
         options = [word for option in OPTIONS for word in ("-o", option)]
         who = ["-p", str(port), "-b", plan.address, "-i", f"/root/{plan.key}", f"{plan.user}@{server}"]
         return ["ssh", "-F", "none", *options, *who, *last]

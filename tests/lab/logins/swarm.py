@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run many ssh clients: the part of a Fleet (fleet.py) that is in its container.
+"""Run many ssh clients: the part of a Fleet (fleet.py) that runs inside its container.
 
-Standard input has the orders as a line of JSON, {"commands": [[...], ...], "input": "", "at_a_time": 8}. Each command
-runs to its end, so many at a time; standard output says what became of them, in the same order: [{"started", "ended",
-"code", "output", "errors"}, ...]. With "at_a_time": 0 all are started at once and kept until standard input ends.
+Standard input is a line of JSON, {"commands": [[...], ...], "input": "", "at_a_time": 8}. Each command runs to its end,
+`at_a_time` of them in parallel. Standard output has their results in the same order: [{"started", "ended", "code",
+"output", "errors"}, ...]. With "at_a_time": 0 all start at once and run until standard input is closed.
 """
 
 import json
@@ -32,7 +32,7 @@ def run(command: "list[str]", text: str) -> "dict[str, object]":
 
 
 def hold(commands: "list[list[str]]") -> None:
-    """Run all clients until standard input ends, and say how many of them were there until then."""
+    """Run all clients until standard input is closed, and print how many of them were still running."""
     clients = [subprocess.Popen(command, stdin=subprocess.DEVNULL) for command in commands]
     print("started", flush=True)
     sys.stdin.read()

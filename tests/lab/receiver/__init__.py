@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Webhooks of many kinds for the tests: it checks what it is sent, keeps it, shows it, and misbehaves on request."""
+"""Webhooks of many kinds for the tests: check what arrives, keep it, show it, and misbehave on request."""

@@ -17,7 +17,7 @@ from .server import Receiver
 
 
 def address(text: str) -> tuple[str, int]:
-    """Turn `host:port`, `[::]:port` or `port` into host and port."""
+    """Parse `host:port`, `[::]:port` or `port` into host and port."""
     host, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not host:port")
@@ -25,7 +25,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 def bad_port(text: str) -> tuple[str, tuple[str, int]]:
-    """Turn `expired=host:port` into the kind of certificate and the address."""
+    """Parse `expired=host:port` into the kind of certificate and the address."""
     kind, _, where = text.partition("=")
     if kind not in BAD_KINDS:
         raise argparse.ArgumentTypeError(f"{text!r}: must be KIND=HOST:PORT, KIND one of {', '.join(BAD_KINDS)}")

@@ -17,7 +17,7 @@ LONGEST_WAIT = 60.0
 
 
 class Admin(Webhook):
-    """Every path that is neither the page nor the interface is a webhook."""
+    """Every path that is not the page or the interface is a webhook."""
 
     def serve(self) -> None:
         url = urlsplit(self.path)

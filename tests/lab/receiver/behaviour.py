@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a webhook is to behave next: a list of rules that a test sets, each for some requests or for ever."""
+"""The behaviour of the webhooks: a list of rules that a test sets, each for some requests or for all that follow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODES: dict[str, dict[str, tuple[Callable[[Any], bool], Any]]] = {
     "ok": {},
     "status": {"status": (lambda value: type(value) is int and 200 <= value <= 599, ...), "answer": (_text, ""),
                "retry_after": (_text, None)},
-    # The vendor's own words; `limited` asks for a pause.
+    # In the vendor's own words. `limited` requests a pause.
     "refused": {},
     "closed": {},
     "limited": {"seconds": (_count, 1)},
@@ -59,7 +59,7 @@ COMMON: dict[str, tuple[Callable[[Any], bool], Any]] = {
     "delivered": (_one_of(True, False), None),
 }
 
-# What Slack says by itself, for a rule that gives a status without words.
+# Slack's words, for a rule that gives a status without an answer.
 ANSWERS = {
     200: "ok", 400: "invalid_payload", 403: "action_prohibited", 404: "no_service", 410: "channel_is_archived",
     429: "rate_limited", 500: "rollup_error",
@@ -68,10 +68,12 @@ ANSWERS = {
 
 @dataclass
 class Rule:
-    """One rule. times: how often it still applies (None: for ever). containing: only to bodies with this text.
+    """One rule.
 
-    channel: only to channels of this kind, or to this channel, `discord/ops` (None: to all).
-    delivered: whether a message that met this rule stands in the channel afterwards.
+    times: how many more requests it applies to (None: no limit)
+    containing: only requests whose body contains this text
+    channel: only channels of this kind, or only this channel, `discord/ops` (None: all)
+    delivered: whether a message that meets this rule is in the channel afterwards
     """
 
     mode: str = "ok"
@@ -84,7 +86,7 @@ class Rule:
 
     @property
     def stage(self) -> str:
-        """Where a rule takes hold: when a connection is accepted, or when a request was read."""
+        """When the rule applies: as a connection is accepted, or after a request was read."""
         return "accept" if self.mode == "certificate" or self.options.get("at") == "accept" else "request"
 
     def as_json(self) -> dict[str, Any]:
@@ -94,13 +96,13 @@ class Rule:
         }  # fmt: skip
 
     def fits(self, channel: str, body: bytes) -> bool:
-        """Tell whether the rule is for this request to a channel (vendors.channel)."""
+        """Return whether the rule applies to this request to a channel (vendors.channel)."""
         is_there = self.channel in (None, channel, channel.partition("/")[0])
         return is_there and (self.containing is None or self.containing.encode() in body)
 
 
 def parse_rule(wanted: Any) -> Rule:
-    """Make a rule out of JSON. Raises ValueError, which names what is wrong."""
+    """Parse a rule from JSON. Raises ValueError with the reason."""
     if not isinstance(wanted, dict) or wanted.get("mode") not in MODES:
         raise ValueError(f"a rule is an object with a mode, one of {', '.join(MODES)}")
     known = {**MODES[wanted["mode"]], **COMMON}
@@ -131,7 +133,7 @@ def _usually_delivered(rule: Rule) -> bool:
 
 
 class Behaviour:
-    """The rules in force. The first one that fits a request counts; without any, the webhook works as it should."""
+    """The rules in force. The first one that fits a request applies. Without any, the webhook behaves normally."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -140,7 +142,7 @@ class Behaviour:
         self._filled_at = 0.0
 
     def set(self, wanted: Any) -> list[dict[str, Any]]:
-        """Replace all rules by one rule or by a list of them (JSON); return them as they are now understood."""
+        """Replace all rules by one rule or a list of rules (JSON), and return the rules in force."""
         rules = [parse_rule(rule) for rule in (wanted if isinstance(wanted, list) else [wanted])]
         with self._lock:
             self._rules = rules
@@ -152,14 +154,14 @@ class Behaviour:
             return [rule.as_json() for rule in self._rules]
 
     def at_accept(self) -> Rule:
-        """Return the rule for a new connection; only the first rule in force is looked at."""
+        """Return the rule for a new connection. Only the first rule in force counts."""
         with self._lock:
             if self._rules and self._rules[0].stage == "accept":
                 return self._use(self._rules[0])
         return Rule()
 
     def at_request(self, channel: str, body: bytes) -> Rule:
-        """Return the rule for a request; a connection that was accepted before an "accept" rule meets it here."""
+        """Return the rule for a request. A connection from before an "accept" rule was set meets it here."""
         with self._lock:
             for rule in self._rules:
                 if rule.fits(channel, body):
@@ -177,7 +179,7 @@ class Behaviour:
         return rule
 
     def _limit(self, rule: Rule) -> Rule:
-        """A token bucket: `per_second` tokens flow in, at most `burst` wait, each message takes one."""
+        """Apply a token bucket: `per_second` tokens flow in, at most `burst` are kept, each message takes one."""
         now, rate, burst = time.monotonic(), rule.options["per_second"], rule.options["burst"]
         self._tokens = min(burst, self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now

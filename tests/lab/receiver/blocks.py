@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Slack's rules for Block Kit blocks, of the kinds that an alert may need; every other kind is refused as unknown.
+"""Slack's rules for the Block Kit blocks that an alert can need. Every other kind is refused as unknown.
 
-Source: Slack's "Block Kit" reference (docs.slack.dev/reference/block-kit), pages of the blocks and of the text object.
+Source: Slack's "Block Kit" reference (docs.slack.dev/reference/block-kit), the pages of the blocks and the text object.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _only_keys(thing: dict, allowed: set[str], where: str, findings: Findings) -
 
 
 def check_text_object(thing: Any, where: str, findings: Findings, *, limit: int, kinds: tuple[str, ...]) -> None:
-    """Check one text object: its type is one of `kinds`, its text has 1 to `limit` characters."""
+    """Check one text object: its type must be one of `kinds`, and its text must have 1 to `limit` characters."""
     kind = thing.get("type") if isinstance(thing, dict) else None
     if kind not in kinds:
         findings.add(where, f"must be a text object of type {' or '.join(kinds)}")
@@ -89,7 +89,7 @@ def _check_text(text: Any, where: str, findings: Findings, *, limit: int, parsed
 
 
 def _items(thing: dict, key: str, limit: int, where: str, findings: Findings) -> list:
-    """Return the list under `key`, after a check of its length; an empty list when it is none."""
+    """Check the length of the list under `key` and return the list, or an empty list if it is not a list."""
     items = thing.get(key)
     if not isinstance(items, list) or not 1 <= len(items) <= limit:
         count = f"{len(items)} items" if isinstance(items, list) else "no list"
@@ -124,7 +124,7 @@ def _context(block: dict, where: str, findings: Findings) -> None:
 
 
 def _divider(block: dict, where: str, findings: Findings) -> None:
-    """Nothing but the keys that every block may have."""
+    """A divider has only the keys that every block can have."""
 
 
 def _image(block: dict, where: str, findings: Findings) -> None:
@@ -158,7 +158,7 @@ def _rich_text_part(part: Any, where: str, findings: Findings) -> None:
 
 
 def _rich_text_element(element: Any, where: str, findings: Findings) -> None:
-    """One element inside a rich text: here nothing is parsed, so a text needs no escapes, and a mention says so."""
+    """Check one element of a rich text. Nothing in it is parsed: a text needs no escapes, and a mention is explicit."""
     kind = element.get("type") if isinstance(element, dict) else None
     required = RICH_TEXT_ELEMENTS.get(kind) if isinstance(kind, str) else None
     if required is None:
@@ -180,7 +180,7 @@ RICH_TEXT_ELEMENTS = {
     "usergroup": "usergroup_id", "channel": "channel_id", "broadcast": "range",
 }  # fmt: skip
 
-# kind: (its check, the keys that it may have beside type and block_id)
+# kind: (its check, the keys that it can have besides type and block_id)
 BLOCKS: dict[str, tuple[Callable[[dict, str, Findings], None], set[str]]] = {
     "header": (_header, {"text"}),
     "section": (_section, {"text", "fields", "expand"}),

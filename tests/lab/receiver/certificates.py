@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A certificate authority for the tests, and server certificates by it: a good one and three that a client must refuse.
+"""A certificate authority for the tests, with a good server certificate and three that a client must refuse.
 
-Made with the `openssl` command, since Python's standard library cannot make certificates. Of its commands, `openssl ca`
-takes a start and an end date in every version from 1.1.1 on; `openssl x509` does only since 3.4.
+They are made with the `openssl` command, because Python's standard library can't make certificates. `openssl ca`
+accepts a start and an end date in every version from 1.1.1 on; `openssl x509` only since 3.4.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Iterable
 
-# Python's ssl since 3.13 checks certificates strictly (RFC 5280): hence the key identifiers and critical extensions.
+# Since 3.13, Python's ssl checks certificates strictly (RFC 5280): hence the key identifiers and critical extensions.
 CONFIG = """
 [req]
 distinguished_name = name
@@ -56,7 +56,7 @@ DAY = timedelta(days=1)
 
 
 class Authority:
-    """A certificate authority in a directory of its own; the one that is there already is used again."""
+    """A certificate authority in a directory of its own. An authority that is already there is used again."""
 
     def __init__(self, directory: Path, common_name: str) -> None:
         self.directory = directory
@@ -68,7 +68,7 @@ class Authority:
             self._sign("ca", common_name, "", "authority_extensions", -2 * DAY, 3650 * DAY)
 
     def issue(self, stem: str, names: Iterable[str], start: timedelta, end: timedelta) -> ssl.SSLContext:
-        """Make a server certificate for `names` (DNS names, addresses), valid from now + start to now + end."""
+        """Issue a server certificate for `names` (DNS names, addresses), valid from now + start to now + end."""
         names = list(names)
         self._sign(stem, names[0], ", ".join(map(_alternative_name, names)), "server_extensions", start, end)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -96,8 +96,8 @@ class Authority:
 def make_contexts(state: Path, names: Iterable[str]) -> tuple[bytes, dict[str, ssl.SSLContext]]:
     """Return the authority's certificate (PEM) and a TLS context for `good` and each of BAD_KINDS.
 
-    The authority stays the same as long as `state` does, so a client that trusts it goes on after a restart.
-    Raises RuntimeError when openssl fails or is missing.
+    The authority is kept in `state`, so a client that trusts it still works after a restart.
+    Raises RuntimeError if openssl fails or is missing.
     """
     authority = Authority(state / "ca", "loginwatch test authority")
     stranger = Authority(state / "unknown-ca", "an authority that nobody trusts")

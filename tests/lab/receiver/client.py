@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests ask the receiver: what arrived, and would it please misbehave."""
+"""The tests' client of the receiver: read what arrived, and set how the receiver behaves."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ POLL_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Alert:
-    """One login as a message tells of it."""
+    """One login as a message reports it."""
 
     source: str  # "172.18.0.1 port 45006"
     type: str
     time: float  # of the login, seconds since the epoch: an alert's id begins with it
     id: str = ""
     user: str = ""
-    shown_time: str = ""  # "2026-11-25 02:06:30 UTC", and in another zone "… IST (20:36:30 UTC)"
+    shown_time: str = ""  # "2026-11-25 02:06:30 UTC", or in another zone "… IST (20:36:30 UTC)"
     key: str = ""
     person: str = ""
     note: str = ""
 
     @classmethod
     def of(cls, id_: str, **shown: str) -> Alert:
-        """The login with this id and what a person reads of it."""
+        """Return the login with this id and these shown values."""
         return cls(time=float(id_.partition("-")[0]), id=id_, **shown)
 
     @classmethod
     def of_line(cls, id_: str, line: str) -> Alert:
-        """The login of a digest's line (wording.py). Raises ValueError for another line."""
+        """Return the login of a line of a digest (wording.py). Raises ValueError for any other line."""
         return cls.of_fields(id_, view.of_line(line))
 
     @classmethod
     def of_fields(cls, id_: str, fields: dict[str, str]) -> Alert:
-        """The login with these fields, by their labels."""
+        """Return the login with these fields, keyed by label."""
         labels = {"source": "From", "type": "Type", "user": "User", "shown_time": "Time", "key": "Key"}
         labels |= {"person": "Person", "note": "Note"}
         return cls.of(id_, **{name: fields.get(label, "") for name, label in labels.items()})
 
     @property
     def seconds(self) -> float:
-        """The time of the login as a person reads it, on a server whose zone is UTC: seconds since the epoch."""
+        """The shown time of the login, on a server in UTC, in seconds since the epoch."""
         return datetime.strptime(f"{self.shown_time}+0000", "%Y-%m-%d %H:%M:%S UTC%z").timestamp()
 
 
 @dataclass(frozen=True)
 class Message:
-    """One request that reached the webhook. `raw` has everything; the properties are what tests ask for most."""
+    """One request that reached the webhook. `raw` has everything; the properties are what tests need most."""
 
     raw: dict[str, Any]
 
@@ -69,17 +69,17 @@ class Message:
 
     @property
     def channel(self) -> str:
-        """The vendor and the channel, `discord/ops`; of a webhook of Slack's whose path names none, `slack`."""
+        """The vendor and the channel, `discord/ops`; or `slack` for a Slack webhook whose path names no channel."""
         return self.raw["channel"]
 
     @property
     def delivered(self) -> bool:
-        """Whether it stands in the channel."""
+        """Whether it is in the channel."""
         return self.raw["delivered"]
 
     @property
     def fields(self) -> dict[str, str]:
-        """Label -> value, as a person reads them: {"Server": "web-3", "User": "deploy", …}."""
+        """The shown values by label: {"Server": "web-3", "User": "deploy", …}."""
         return self.raw["fields"]
 
     @property
@@ -101,7 +101,7 @@ class Message:
 
     @property
     def alerts(self) -> list[Alert]:
-        """The logins that it tells of: one, or a line each of a digest, which may have other lines too."""
+        """The reported logins: one, or one for each line of a digest that is about a login."""
         if self.lines:
             return [Alert.of_line(id_, line) for id_, line in zip(self.ids, self.lines) if " · from " in line]
         if "From" not in self.fields:
@@ -110,7 +110,7 @@ class Message:
 
     @property
     def status(self) -> int | None:
-        """The HTTP status of the answer; None where the rule in force gave none."""
+        """The HTTP status of the answer, or None if the rule in force sent none."""
         return self.raw["answer"]["status"]
 
     @property
@@ -125,7 +125,7 @@ class Message:
 
     @property
     def harmless(self) -> bool:
-        """Nobody is mentioned, nothing can be clicked, no invisible character, no rule broken."""
+        """Whether it breaks no rule, mentions nobody, and contains no link and no invisible character."""
         return not any(self.raw[key] for key in ("problems", "mentions", "links", "controls"))
 
     def __str__(self) -> str:
@@ -141,7 +141,7 @@ class Receiver:
         self.url = url.rstrip("/")
         self._timeout = timeout
         self._session = requests.Session()
-        # The receiver is a neighbour: a proxy of the environment is not for it.
+        # The receiver is on this machine's network, so a proxy of the environment is not used.
         self._session.trust_env = False
 
     def _call(self, method: str, path: str, wait: float = 0.0, **arguments: Any) -> requests.Response:
@@ -152,7 +152,7 @@ class Receiver:
         return answer
 
     def status(self) -> dict[str, Any]:
-        """Return ports, the highest number so far, failed TLS handshakes, and pings of the dead man's switch."""
+        """Return the ports, the highest number so far, failed TLS handshakes, and pings of the dead man's switch."""
         return self._call("GET", "/api/status").json()
 
     def ca(self) -> str:
@@ -160,7 +160,7 @@ class Receiver:
         return self._call("GET", "/ca.pem").text
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
-        """Wait for the receiver to answer. Raises TimeoutError."""
+        """Wait until the receiver answers. Raises TimeoutError."""
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -172,19 +172,19 @@ class Receiver:
                 time.sleep(0.2)
 
     def attempts(self, after: int = 0, wait: float = 0.0) -> list[Message]:
-        """Return every request to the webhook, refused ones too, whose number is higher than `after`.
+        """Return every request to the webhook with a number higher than `after`, also refused ones.
 
-        wait: seconds to wait for the first of them, if there is none yet.
+        wait: seconds to wait for the first request, if there is none yet
         """
         answer = self._call("GET", "/api/messages", wait, params={"after": after, "wait": wait}).json()
         return [Message(raw) for raw in answer["messages"]]
 
     def messages(self, after: int = 0) -> list[Message]:
-        """Return what stands in the channel."""
+        """Return the messages in the channel."""
         return [message for message in self.attempts(after) if message.delivered]
 
     def last(self) -> int:
-        """Return the highest number so far: a mark for `after`."""
+        """Return the highest number so far, for use as `after`."""
         return self.status()["last"]
 
     def clear(self) -> None:
@@ -198,10 +198,10 @@ class Receiver:
         after: int = 0,
         attempts: bool = False,
     ) -> list[Message]:
-        """Return the messages in the channel that `predicate` likes, as soon as there are `count` of them.
+        """Return the messages in the channel for which `predicate` is true, once there are `count` of them.
 
-        attempts: look at refused requests too. Raises TimeoutError, which shows what arrived instead.
-        More than `count` are returned when more are there: compare the length where it matters, and see `settle`.
+        attempts: include refused requests. Raises TimeoutError, whose text lists what arrived.
+        If more than `count` are there, all are returned: check the length where it matters, and see `settle`.
         """
         deadline = time.monotonic() + timeout
         seen: list[Message] = []
@@ -216,9 +216,9 @@ class Receiver:
                 raise TimeoutError(f"{len(found)} of {count} messages within {timeout} s; what arrived:\n  {what}")
 
     def settle(self, quiet: float = 2.0, timeout: float = 60.0) -> None:
-        """Wait until nothing has arrived for `quiet` seconds, so that "exactly one" can be said.
+        """Wait until nothing has arrived for `quiet` seconds, so that a test can assert "exactly one".
 
-        Raises TimeoutError when it does not become quiet.
+        Raises TimeoutError if messages still arrive at the end of `timeout`.
         """
         deadline = time.monotonic() + timeout
         last = self.last()
@@ -230,20 +230,20 @@ class Receiver:
         raise TimeoutError(f"still arriving after {timeout} s")
 
     def behave(self, *rules: dict[str, Any] | str) -> None:
-        """Replace the rules in force; without any, the receiver does as Slack does.
+        """Replace the rules in force. Without rules, the receiver behaves as Slack does.
 
-        A mode alone stands for the rule with its defaults:
+        A bare mode is the rule with its default options:
         `behave({"mode": "status", "status": 503, "times": 2}, "hang")`.
         """
         self._call("PUT", "/api/behaviour", json=[{"mode": rule} if isinstance(rule, str) else rule for rule in rules])
 
     def rules(self) -> list[dict[str, Any]]:
-        """Return the rules in force, each with how often it `served`."""
+        """Return the rules in force. `served` counts the requests that each has applied to."""
         return self._call("GET", "/api/behaviour").json()["rules"]
 
     @contextmanager
     def misbehaving(self, *rules: dict[str, Any] | str) -> Iterator[None]:
-        """Behave by `rules` inside the block, as Slack does after it."""
+        """Behave by `rules` during the block, and as Slack does after it."""
         self.behave(*rules)
         try:
             yield
@@ -252,7 +252,7 @@ class Receiver:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Refuse every connection to the webhook inside the block, as a host does on which nothing listens."""
+        """Refuse every connection to the webhook during the block, as a host does where nothing listens."""
         self._call("PUT", "/api/listening", json=False)
         try:
             yield
@@ -261,5 +261,5 @@ class Receiver:
 
 
 def http_date(seconds: float) -> str:
-    """Return the HTTP date (RFC 9110) that many seconds from now, for a Retry-After."""
+    """Return the HTTP date (RFC 9110) this many seconds from now, for a Retry-After."""
     return formatdate(time.time() + seconds, usegmt=True)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A message as its readers see it, in parts: what the tests read of it, and what the page draws.
+"""A message as its readers see it, in parts. The tests read them, and the page draws them.
 
-A vendor finds the parts in its own markup. Each text in them is what a person sees, not what was sent.
+Each vendor extracts the parts from its own markup. Their texts are what a person sees, not what was sent.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from .view import ids_of, of_headline
 
 # What a part of a message is. LINE: a login of a digest. BUTTON: something to click.
 TITLE, FIELD, LINE, NOTE, BUTTON = "title", "field", "line", "note", "button"
-# At the end of a digest's line, where nothing that a stranger chose can follow.
+# At the end of a digest's line, where no text of a stranger can follow.
 LINE_ID = re.compile(r" · id [\w.-]*\d[\w.-]*$")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a message. label: of a field. url: of a button. local: a time that each reader sees in their own
-    zone, in seconds since the epoch; it stands behind the text.
+    """One part of a message.
+
+    label: the label of a field
+    url: the address of a button
+    local: a time shown after the text, which each reader sees in their own zone, in seconds since the epoch
     """
 
     role: str
@@ -36,9 +39,9 @@ class Part:
 
 
 def shown(parts: list[Part], *, text: str | None = None, colour: str | None = None) -> dict[str, Any]:
-    """Return what stands in a message, with the keys of `view.view`, and under `look` what the page draws.
+    """Return the parts of a message, with the keys of `view.view`, and what the page draws under `look`.
 
-    text: what a notification shows, if it is not the title. colour: of the message's edge, as CSS has it
+    text: what a notification shows, if not the title. colour: the colour of the message's edge, in CSS
     """
     header = next((part.text for part in parts if part.role == TITLE), None)
     fields = {part.label: part.text for part in parts if part.role == FIELD}
@@ -56,24 +59,24 @@ def shown(parts: list[Part], *, text: str | None = None, colour: str | None = No
 
 
 def line_or_note(text: str) -> Part:
-    """Return the part for a text of its own: a login's line of a digest, or a note."""
+    """Return the part for a text on its own: a login's line of a digest, or a note."""
     return Part(LINE if LINE_ID.search(text) else NOTE, text)
 
 
 def inspect(text: str, where: str, findings: Findings) -> None:
-    """Add what no vendor shows as a person would expect: invisible characters, half of a character."""
+    """Add what no vendor shows properly to `findings`: invisible characters, half of a surrogate pair."""
     if SURROGATE.search(text):
         findings.add(where, "half of a surrogate pair: this is not a Unicode text")
     findings.controls += [f"U+{ord(character):04X}" for character in CONTROL.findall(text) if character != "\n"]
 
 
-# What a value has to be: a check that returns what is wrong with it, a list of one shape, or an object by its keys; a
-# key that may be missing ends in "?".
+# The expected shape of a value: a check that returns what is wrong with it, a list of one shape, or an object by its
+# keys. An optional key ends in "?".
 Shape = Union[Callable[[Any], "str | None"], list, dict]
 
 
 def conform(value: Any, shape: Shape, where: str, findings: Findings) -> bool:
-    """Add every breach of a shape to `findings`; tell whether there is none."""
+    """Add every mismatch with a shape to `findings`. Return whether there was none."""
     before = len(findings.problems)
     if isinstance(shape, dict):
         _conform_object(value, shape, where, findings)
@@ -104,7 +107,7 @@ def _conform_object(value: Any, shape: dict[str, Any], where: str, findings: Fin
 
 
 def text(most: int = 10**9, *, least: int = 1, size: Callable[[str], int] = len) -> Shape:
-    """A text of such a size."""
+    """Return the shape of a text with `least` to `most` characters, or units of `size`."""
 
     def check(value: Any) -> str | None:
         if not isinstance(value, str):
@@ -115,17 +118,17 @@ def text(most: int = 10**9, *, least: int = 1, size: Callable[[str], int] = len)
 
 
 def one_of(*values: Any) -> Shape:
-    """One of these values."""
+    """Return the shape of a choice: one of these values."""
     return lambda value: None if value in values and type(value) in map(type, values) else f"must be one of {values}"
 
 
 def whole(least: int, most: int) -> Shape:
-    """A whole number."""
+    """Return the shape of a whole number from `least` to `most`."""
     return lambda value: None if type(value) is int and least <= value <= most else f"must be {least} to {most}"
 
 
 def https(value: Any) -> str | None:
-    """An address to click."""
+    """Check that a value is an https address in ASCII, for a link."""
     is_one = isinstance(value, str) and re.fullmatch(r"https://[!-~]+", value) and not re.search(r"[<>\"\\]", value)
     return None if is_one else "must be an https address in ASCII"
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The receiver's mail server (RFC 5321): it takes mail for anyone, over STARTTLS (RFC 3207), and keeps it.
+"""The receiver's mail server (RFC 5321): it accepts mail for any recipient, over STARTTLS (RFC 3207), and keeps it.
 
-A message to `ops@…` is one of the channel `email/ops`. Of the rules, `refused`, `closed` (at the recipient), `limited`,
-`broken`, `hang`, `reset` and `close` hold here; others do nothing.
+A message to `ops@…` has the channel `email/ops`. These rules work here: `refused`, `closed` (at the recipient),
+`limited`, `broken`, `hang`, `reset` and `close`. The others do nothing.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ REPLIES = {"MAIL": "250 2.1.0 Ok", "RSET": "250 2.0.0 Ok", "NOOP": "250 2.0.0 Ok
 
 
 class Mail(Port):
-    """The port of the mail server; it has what server.Listener has for others."""
+    """The port of the mail server, with the interface of server.Listener."""
 
     def __init__(self, receiver: Receiver, name: str, address: tuple[str, int]) -> None:
         super().__init__(receiver, name, address, Session)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no news."""
+        """Ignore errors, because a client that disconnects is normal."""
 
 
 class Session(StreamRequestHandler):
-    """A connection."""
+    """One SMTP connection."""
 
     server: Mail
     timeout = IDLE_SECONDS
@@ -63,7 +63,7 @@ class Session(StreamRequestHandler):
                 return
 
     def _obey(self, word: str, line: bytes) -> bool:
-        """Do one command; tell whether the connection goes on."""
+        """Execute one command. Return whether the connection stays open."""
         if word == "EHLO":
             more = [] if self.is_safe else ["STARTTLS"]
             offers = ["receiver", "PIPELINING", f"SIZE {LARGEST_MESSAGE}", *more, "AUTH PLAIN"]

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How each mode of `behaviour` is played on a connection.
+"""Play each mode of `behaviour` on a connection.
 
-Every loop ends: when the peer goes, when the receiver stops, or after LONGEST seconds.
+Every loop ends: when the peer disconnects, when the receiver stops, or after LONGEST seconds.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .behaviour import ANSWERS, Rule
 from .vendors import HOW, LIMITED, Vendor
 from .verdict import Answer
 
-# No client of the tests waits longer, and no thread may live for ever.
+# No client of the tests waits longer, and no thread may live forever.
 LONGEST = 600.0
 CHUNK = 64 * 1024
 
 
 class Connection:
-    """A connection that is to be abused: the socket, and the event that ends everything."""
+    """A connection to misbehave on: its socket, and the event that stops the receiver."""
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self.socket = sock
@@ -39,7 +39,7 @@ class Connection:
         return not self._stopping.is_set() and time.monotonic() < self._deadline
 
     def send(self, data: bytes) -> bool:
-        """Send all of data; False when the peer has gone."""
+        """Send all of data. Return False if the peer has disconnected, or time is up."""
         try:
             self.socket.sendall(data)
         except OSError:
@@ -50,7 +50,7 @@ class Connection:
         self._stopping.wait(seconds)
 
     def hang(self) -> None:
-        """Read and drop what comes, below TLS, and say nothing until the peer gives up."""
+        """Read and discard the peer's bytes, below TLS, and send nothing until the peer gives up."""
         with socket.socket(fileno=os.dup(self.socket.fileno())) as raw:
             raw.settimeout(0.2)
             while self.alive:
@@ -72,27 +72,27 @@ class Connection:
 
 
 def answer_bytes(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
-    """Return a whole HTTP answer."""
-    # An answer 204 has neither a body nor its length (RFC 9110, 8.6).
+    """Return a complete HTTP response."""
+    # A 204 response has neither a body nor a Content-Length (RFC 9110, 8.6).
     usual = {} if status == 204 else {"Content-Type": "text/plain", "Content-Length": str(len(body))}
     lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in {**usual, **dict(headers)}.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def said(answer: Answer) -> bytes:
-    """Return a vendor's answer as it is sent."""
+    """Return a vendor's answer as HTTP."""
     return answer_bytes(answer.status, answer.body.encode(), *answer.headers)
 
 
 def play(rule: Rule, connection: Connection, good_answer: bytes) -> bool:
-    """Play a rule without words, after a request was read. Returns True if the connection may be used again."""
+    """Play a rule that has no vendor's answer, after reading a request. Return whether the connection can be reused."""
     return PLAYERS[rule.mode](rule, connection, good_answer)
 
 
 def words(rule: Rule, vendor: Vendor) -> Answer | None:
-    """Return what a rule has the vendor say; None for a rule that says nothing in the vendor's way.
+    """Return the vendor's answer for a rule, or None for a rule without one.
 
-    A `status` without words has the vendor's for it, where there are some.
+    A `status` without an answer gets the vendor's words for that status, if there are any.
     """
     if rule.mode in HOW:
         return vendor.answer(rule.mode, rule.options.get("seconds", 1))
@@ -131,7 +131,7 @@ def _close(rule: Rule, connection: Connection, good: bytes) -> bool:
 def _half_of_it(rule: Rule, connection: Connection, good: bytes) -> None:
     if rule.options["at"] == "answer":
         connection.send(good[:-1])
-        # A RST makes the peer's kernel drop what it has not read yet: give it the time to read.
+        # A RST makes the peer's kernel discard unread data, so give the peer time to read.
         connection.pause(0.1)
 
 
@@ -152,13 +152,13 @@ def _endless(rule: Rule, connection: Connection, _good: bytes) -> bool:
     opening, piece = {
         "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Padding: aaaaaaaaaaaaaaaaaaaa\r\n"),
         "line": (b"HTTP/1.1 200 OK\r\nX-Padding: ", b"a" * 1024),
-        # RFC 9110 lets a server send any number of 1xx answers ahead of the real one.
+        # RFC 9110 allows a server to send any number of 1xx responses before the final one.
         "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         "body": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"a" * 1024 + b"\r\n"),
     }[rule.options["part"]]
     if connection.send(opening):
         while connection.send(piece * 32):
-            # Enough to fill a memory without a limit, not so much that it starves the machine of the tests.
+            # Fast enough to fill memory without a limit, slow enough to leave the tests' machine usable.
             connection.pause(0.001)
     return False
 
@@ -192,7 +192,7 @@ def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _certificate(_rule: Rule, _connection: Connection, _good: bytes) -> bool:
-    """A connection kept from before the certificate changed: a restarted server would end it."""
+    """Close a connection from before the certificate changed, as the restart of a server does."""
     return False
 
 

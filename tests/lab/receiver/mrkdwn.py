@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Slack does with the characters of a text: escapes, mentions, links, characters that can mislead a reader.
+"""How Slack treats the characters of a text: escapes, mentions, links, characters that can mislead a reader.
 
 Source: Slack's reference "Formatting text for app surfaces" (docs.slack.dev/messaging/formatting-message-text).
 """
@@ -15,27 +15,28 @@ from dataclasses import dataclass, field
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 ENTITY = re.compile("&amp;|&lt;|&gt;")
 
-# Every use of < … > that Slack documents. What matches none of them is an escape that somebody forgot.
+# Every use of < … > that Slack documents. Anything else is a missing escape.
 MENTION = re.compile(r"<(?:@[UW]|#[CG]|!subteam\^S)[A-Z0-9]+(?:\|[^<>|]*)?>|<!(?:here|channel|everyone)(?:\|[^<>|]*)?>")
 DATE = re.compile(r"<!date\^\d+\^[^<>|^]+(?:\^https?://[^<>|]+)?\|[^<>|]+>")
 LINK = re.compile(r"<(?:https?://|mailto:)[^<>|\s]+(?:\|[^<>|]*)?>")
 CONSTRUCT = re.compile("|".join(pattern.pattern for pattern in (MENTION, DATE, LINK)))
 
-# What Slack turns into a link or a mention by itself in a mrkdwn text that is not marked `verbatim`.
+# What Slack itself turns into a link or a mention, in a mrkdwn text without `verbatim`.
 BARE_LINK = re.compile(r"(?:https?://|mailto:)[^\s<>|]+", re.IGNORECASE)
 BARE_MENTION = re.compile(r"(?<![\w@])@(?:channel|here|everyone)\b")
 
-# C0 (but tab and newline), DEL and C1, line and paragraph separators, marks and overrides of the writing direction.
+# C0 (except tab and newline), DEL and C1, line and paragraph separators, marks and overrides of writing direction.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
 class Findings:
-    """What was found in one or more texts.
+    """The findings in one or more texts.
 
-    problems: breaches of Slack's rules. mentions, links: what would notify somebody or could be clicked.
-    controls: invisible characters, as `U+202E`.
+    problems: breaches of Slack's rules
+    mentions, links: what would notify somebody or could be clicked
+    controls: invisible characters, as `U+202E`
     """
 
     problems: list[str] = field(default_factory=list)
@@ -44,26 +45,26 @@ class Findings:
     controls: list[str] = field(default_factory=list)
 
     def add(self, where: str, reason: str) -> None:
-        """Note a breach of a rule at `where`, a path such as `blocks[1].fields[0].text`."""
+        """Add a breach of a rule at `where`, a path such as `blocks[1].fields[0].text`."""
         self.problems.append(f"{where}: {reason}")
 
 
 def unescape(text: str) -> str:
-    """Return the text as a person reads it: Slack decodes these three entities, once, and no others."""
+    """Return the text as a person reads it. Slack decodes these three entities, once, and no others."""
     return ENTITY.sub(lambda match: ENTITIES[match.group()], text)
 
 
 def escape(text: str) -> str:
-    """Return the text with the three characters escaped that Slack reads as its own."""
+    """Return the text with the three characters escaped that Slack interprets."""
     for entity, character in ENTITIES.items():
         text = text.replace(character, entity)
     return text
 
 
 def inspect(text: str, where: str, findings: Findings, *, parsed: bool) -> None:
-    """Add what is wrong or worth knowing about one text to `findings`.
+    """Add the problems, mentions, links and invisible characters of one text to `findings`.
 
-    parsed: Slack looks for bare links and @channel in it (mrkdwn without `verbatim`).
+    parsed: whether Slack looks for bare links and @channel in it (mrkdwn without `verbatim`)
     """
     rest = CONSTRUCT.sub(" ", text)
     unescaped = [character for character in "&<>" if character in ENTITY.sub("", rest)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page on which a person sees the messages, and the headers that keep a hostile message harmless there."""
+"""The page on which a person sees the messages, and the headers that keep a hostile message harmless on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILES: dict[str, tuple[str, bytes]] = {
     "/page.js": ("text/javascript; charset=utf-8", (_DIRECTORY / "page.js").read_bytes()),
 }
 
-# The script makes nodes and texts, never HTML out of a string; Trusted Types has the browser enforce just that.
+# The script makes nodes and texts, never HTML from a string. Trusted Types makes the browser enforce that.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"

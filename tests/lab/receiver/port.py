@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every port of the receiver has: it can be opened and closed while the others stay as they are."""
+"""The base of all the receiver's ports: each can be opened and closed without the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Port(ThreadingTCPServer):
-    """A port, with a thread for each connection."""
+    """A port with one thread per connection."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -32,7 +32,7 @@ class Port(ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
 
     def stop(self) -> None:
-        """Let nobody in any more. A connection that is kept ends at its next request or command."""
+        """Accept no more connections. An open connection ends at its next request or command."""
         self.closed = True
         self.shutdown()
         self.server_close()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An alert of the shape that the notifier sends, for the picture and for the receiver's own tests."""
+"""An alert as the notifier sends it, for the picture and for the receiver's own tests."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FIELDS = {
     "Time": "2026-11-23 06:41:07 UTC",
     "Key": "publickey ED25519 SHA256:8s1J9Qh0pTzV4mJdY2kW6xNcR3bLfUoEaGi5tHvKyZw",
 }
-# What the headline says is no field beside it.
+# A value in the headline is not repeated as a field.
 HEADLINE = "{Person} as {User} on {Server}"
 ID = "1795416067.482913-4242"
 
 
 def alert(identifier: str = ID, **changed: str) -> dict:
-    """Return the message (what is sent as JSON) for FIELDS, of which some may be `changed`. The texts are escaped."""
+    """Return the message (to be sent as JSON) for FIELDS with some of them `changed`. The texts are escaped."""
     fields = {**FIELDS, **changed}
     headline = HEADLINE.format(**{label: _name(value) for label, value in fields.items()})
     fits = len(escape(headline)) <= MAX_HEADER
@@ -48,13 +48,13 @@ def alert(identifier: str = ID, **changed: str) -> dict:
 
 
 def alert_of_now() -> dict:
-    """Return the alert of a login at this moment."""
+    """Return the alert of a login that happens now."""
     now = time.time()
     return alert(f"{now:.6f}-4242", Time=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
 
 
 def _name(text: str) -> str:
-    """Return a name as the notifier shows it: in quotes, as JSON, if its end would be unclear."""
+    """Return a name as the notifier shows it: quoted as JSON if its end would be unclear."""
     return text if text.replace(" ", "").replace("-", "").isalnum() else json.dumps(text)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A picture of the page, as the README shows it: `python3 -m tests.lab.receiver.screenshot`, with Debian's chromium.
+"""Take a picture of the page, as in the README: `python3 -m tests.lab.receiver.screenshot`, with Debian's chromium.
 
 Without --of, the picture shows a sample alert, sent to a receiver that is started for it.
 """
@@ -25,7 +25,7 @@ from .server import Receiver
 WIDTH = 680
 SCALE = 2
 
-# What keeps Chromium from talking to anybody but the receiver.
+# These keep Chromium from connecting to anything but the receiver.
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--lang=en-US", "--no-first-run",
     "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -35,7 +35,7 @@ FLAGS = (
 def chromium(url: str, *arguments: str, timeout: float = 60.0) -> str:
     """Run headless Chromium once on `url` and return its standard output.
 
-    Raises RuntimeError when it is missing, fails or takes longer than `timeout` seconds.
+    Raises RuntimeError if it is missing, fails or takes longer than `timeout` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=4000", *arguments, url]
@@ -55,7 +55,7 @@ def chromium(url: str, *arguments: str, timeout: float = 60.0) -> str:
 def take(page: str, output: Path, *, last: int = 1, width: int = WIDTH, channel: str = "") -> None:
     """Write a picture (PNG) of the last messages on the receiver's page at `page`, cropped to them.
 
-    width: in CSS pixels; the picture has SCALE times as many. channel: only this one, or this kind
+    width: in CSS pixels; the picture has SCALE times as many. channel: only this channel, or this kind
     """
     url = f"{page.rstrip('/')}/?picture&last={last}" + (f"&channel={channel}" if channel else "")
     height = re.search(r'data-height="(\d+)"', chromium(url, f"--window-size={width},1000", "--dump-dom"))

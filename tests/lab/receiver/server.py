@@ -29,7 +29,7 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class Receiver:
-    """The whole receiver: what it keeps, how it behaves, where it listens."""
+    """The whole receiver: its store, its behaviour, its listeners."""
 
     def __init__(
         self,
@@ -41,10 +41,13 @@ class Receiver:
         smtp: tuple[str, int] | None = None,
         names: Iterable[str] = (),
     ) -> None:
-        """Bind every port (0: any free one). bad_https: further ports, by the kind of their certificate. smtp: of mail.
+        """Bind every port (0: any free port).
 
-        state: directory for messages and keys. names: what the certificates are made for.
-        Raises OSError when a port is taken, RuntimeError when openssl fails.
+        state: directory for messages and keys
+        bad_https: further TLS ports, by the kind of their certificate
+        smtp: the port for mail
+        names: names and addresses for the certificates
+        Raises OSError if a port is taken, RuntimeError if openssl fails.
         """
         state.mkdir(parents=True, exist_ok=True)
         self.store = Store(state / "messages.jsonl")
@@ -61,7 +64,7 @@ class Receiver:
         return Mail(self, name, address) if name == "smtp" else Listener(self, name, address)
 
     def address(self, name: str) -> tuple[str, int]:
-        """Return host and port of a listener: `http`, `https` or a kind of bad certificate."""
+        """Return the host and port of a listener: `http`, `https`, `smtp` or a kind of bad certificate."""
         return self.listeners[name].server_address[:2]  # type: ignore[return-value]
 
     def start(self) -> None:
@@ -74,9 +77,9 @@ class Receiver:
             listener.stop()
 
     def listen(self, wanted: bool) -> None:
-        """Close the TLS ports, so that a connection is refused, or open them again.
+        """Open the TLS ports, or close them so that connections are refused.
 
-        The plain port stays open, for that is where somebody asks for it.
+        The plain port stays open, because the request to reopen them arrives there.
         """
         with self._doors:
             for name, listener in self.listeners.items():
@@ -89,7 +92,7 @@ class Receiver:
 
 
 class Listener(Port, ThreadingHTTPServer):
-    """One port. Each connection has a thread; its TLS handshake happens there, so that a slow one delays nobody."""
+    """One port. Each connection has a thread, which also does its TLS handshake, so a slow one delays nobody."""
 
     request_queue_size = 1024
 
@@ -124,6 +127,6 @@ class Listener(Port, ThreadingHTTPServer):
         self.receiver.handshake_failures.append(failure)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in mid-request is no news; anything else is a bug in here."""
+        """Ignore a client that disconnects during a request. Any other error is a bug in the receiver."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError, socket.timeout)):
             super().handle_error(request, client_address)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every request that reached the webhook, in order, kept in memory and in a file that outlives the process."""
+"""Every request that reached the webhook, in order, in memory and in a file that survives a restart."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 
 
 class Store:
-    """Numbered records. A number is never used twice, so a reader can ask for "everything after"."""
+    """Numbered records. No number is used twice, so a reader can request everything after a number."""
 
     def __init__(self, path: Path) -> None:
-        """Read what an earlier run left in `path` (JSON, one record a line) and add to it from now on.
+        """Read the records of an earlier run from `path` (JSON, one record per line), and append to it from now on.
 
-        cleared: the highest number among the records that were thrown away.
+        cleared: the highest number among the deleted records
         """
         self._path = path
         self._changed = threading.Condition()
@@ -36,7 +36,7 @@ class Store:
                     self.cleared = record["number"]
 
     def add(self, record: dict[str, Any]) -> int:
-        """Keep a record and return its number."""
+        """Store a record and return its number."""
         with self._changed:
             self._last += 1
             record = {"number": self._last, **record}
@@ -47,7 +47,7 @@ class Store:
             return self._last
 
     def after(self, number: int, wait: float = 0.0) -> list[dict[str, Any]]:
-        """Return the records with a higher number; if there are none yet, wait for one, `wait` seconds at most."""
+        """Return the records with a higher number. If there are none, wait up to `wait` seconds for one."""
         deadline = time.monotonic() + wait
         with self._changed:
             while not self._newer(number):
@@ -62,13 +62,13 @@ class Store:
 
     @property
     def last(self) -> int:
-        """The highest number that was given so far."""
+        """The highest number so far."""
         return self._last
 
     def clear(self) -> int:
-        """Forget every record, return how many there were. Numbering goes on."""
+        """Delete every record, and return how many there were. The numbering continues."""
         with self._changed:
             count, self._records, self.cleared = len(self._records), [], self._last
-            # The number alone stays, so that it is not given again after a restart.
+            # Keep the number, so that it is not used again after a restart.
             self._path.write_text(json.dumps({"number": self._last}) + "\n", encoding="utf-8")
             return count

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules for one request to an incoming webhook, and what Slack answers to it.
+"""The rules for one request to an incoming webhook, and Slack's answer to it.
 
 Source: Slack's "Sending messages using incoming webhooks", section "Handling errors", and "Changes to errors for
-incoming webhooks" (2016): 400 `invalid_payload` is a request that cannot be understood or whose text is not escaped.
-That refused blocks are answered by `invalid_blocks` and an empty message by `no_text` is what Slack does in practice.
+incoming webhooks" (2016): 400 `invalid_payload` is a request that can't be understood or whose text is not escaped.
+In practice Slack answers `invalid_blocks` to bad blocks and `no_text` to an empty message. Both are undocumented.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEBHOOK_PATH = re.compile(r"/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9_-]+")
 
 MAX_TEXT = 40_000
 RECOMMENDED_TEXT = 4_000
-# Not documented; chat.postMessage refuses about this much with msg_blocks_too_long (slackapi/bolt-js, issue 2509).
+# Undocumented. chat.postMessage refuses about this much with msg_blocks_too_long (slackapi/bolt-js, issue 2509).
 RISKY_BLOCKS = 13_000
 
 FLAGS = ("mrkdwn", "unfurl_links", "unfurl_media")
@@ -31,7 +31,7 @@ KNOWN_KEYS = {"text", "blocks", "thread_ts", *FLAGS}
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request. `headers` is a mapping that takes lower-case names."""
+    """Judge one request. `headers` is a mapping with lower-case names."""
     verdict = Verdict()
     if method != "POST":
         verdict.findings.add("request", f"{method}: a webhook takes POST")
@@ -65,7 +65,7 @@ def _check_message(payload: dict, verdict: Verdict) -> None:
     if "blocks" in payload:
         earlier = len(findings.problems)
         check_blocks(payload["blocks"], findings)
-        # Slack itself enforces the rules for blocks, but lets a forgotten escape through: that is our own strictness.
+        # Slack enforces the rules for blocks, but accepts a missing escape. We are stricter there.
         if not earlier and any("unescaped" not in problem for problem in findings.problems):
             verdict.refuse(400, "invalid_blocks")
         size = len(json.dumps(payload["blocks"], ensure_ascii=False, separators=(",", ":")))
@@ -80,7 +80,7 @@ def _why_not(key: str) -> str:
 
 
 def _check_fallback(payload: dict, verdict: Verdict) -> None:
-    """Check the top-level `text`: notifications and screen readers use it, so we require it beside blocks too."""
+    """Check the top-level `text`. Notifications and screen readers use it, so it is required with blocks too."""
     text, findings = payload.get("text"), verdict.findings
     if not isinstance(text, str) or not text.strip():
         findings.add("text", "must be a text that is not empty, also beside blocks")

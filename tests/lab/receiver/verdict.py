@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a vendor says to a request, and the parts of judging one that all vendors share."""
+"""A vendor's answer to a request, and the checks that all vendors share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Mapping
 
 from .mrkdwn import Findings
 
-# The header of an answer in JSON; others are plain text.
+# The header of a JSON answer. Other answers are plain text.
 JSON_ANSWER = (("Content-Type", "application/json"),)
 
 
@@ -28,11 +28,13 @@ class Answer:
 
 @dataclass
 class Verdict:
-    """What a vendor would say to a request.
+    """A vendor's judgement of a request.
 
-    status, answer, headers: the HTTP status, the body, and the headers beside those of every answer. payload: what was
-    sent, None where it can't be read. warnings: what the vendor takes but a good client avoids.
-    findings: see `mrkdwn.Findings`. shown: see `view.view`; the vendor fills it in for what it takes.
+    status, answer, headers: the HTTP status, the body, and the headers besides those of every answer
+    payload: the parsed body, or None if it can't be read
+    warnings: what the vendor accepts but a good client avoids
+    findings: see `mrkdwn.Findings`
+    shown: see `view.view`; the vendor sets it for a message that it accepts
     """
 
     status: int = 200
@@ -45,13 +47,13 @@ class Verdict:
     accepted: bool = True
 
     def refuse(self, status: int, answer: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """Keep the first reason: a vendor tells only one."""
+        """Refuse the request. Only the first reason is kept, because a vendor reports only one."""
         if self.accepted:
             self.status, self.answer, self.headers, self.accepted = status, answer, headers, False
 
 
 def check_encoding(headers: Mapping[str, str], findings: Findings) -> None:
-    """Add what is wrong with the type and the encoding of a JSON request to `findings`."""
+    """Add every problem with the type and the encoding of a JSON request to `findings`."""
     kind = re.split(r"\s*;\s*", headers.get("content-type", "").lower())
     if kind[0] != "application/json" or any(part != "charset=utf-8" for part in kind[1:]):
         findings.add("request", f"Content-Type {headers.get('content-type')!r}: must be application/json in UTF-8")
@@ -60,7 +62,7 @@ def check_encoding(headers: Mapping[str, str], findings: Findings) -> None:
 
 
 def json_object(body: bytes, findings: Findings) -> dict[str, Any] | None:
-    """Return the JSON object of the body, strictly read; None where it is not one."""
+    """Return the JSON object of the body, read strictly, or None if it is not one."""
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict:
         keys = [key for key, _ in pairs]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An alert as a person reads it, out of the message that carried it."""
+"""An alert as a person reads it, extracted from its message."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from .mrkdwn import unescape
 LABEL = re.compile(r"\*([^*\n]+)\*")
 IDS = re.compile(r"ids? (.+)")
 ID = re.compile(r"[\w.-]*\d[\w.-]*")
-# At the end of a digest's line, where nothing that a stranger chose can follow.
+# At the end of a digest's line, where no text of a stranger can follow.
 LINE_ID = re.compile(r" · id ([\w.-]*\d[\w.-]*)$")
 
-# The forms of files/ssh_login_notify/wording.py. A name that is not one plain word may be a JSON string.
+# The forms of files/ssh_login_notify/wording.py. A name that is not one plain word can be a JSON string.
 STRING = r'"(?:[^"\\]|\\.)*"'
 WEIGHT = r"(?:(?P<Weight>[\U0001f534\U0001f7e0] [^·]*) · )?"
 WHO = WEIGHT + rf'(?:(?P<Person>{STRING}|[^"].*?) as )?(?P<User>{STRING}|an unknown user|[^\s",;()]+)'
 SERVER = rf"(?P<Server>{STRING}|.+?)"
 LOGIN = re.compile(rf"{WHO}(?: logged in| logged in again| opened more)? on {SERVER}")
 OWN = re.compile(rf"(?:Test alert|Heartbeat|Daily summary) from {SERVER}(?:: (?:all is well|something is wrong))?")
+MISSED = re.compile(rf"\U0001f534 \d+ logins? on {SERVER} (?:was|were) not reported")
 SELF_CHECK = re.compile(rf"{SERVER}(?: is well again|: .*)")
-# A login's line in a digest. Nothing in it holds the separator.
+# A login's line in a digest. None of its values contains the separator.
 LINE = re.compile(
     WHO + ": (?:Note: (?P<Note>[^·]*) · )?(?:Attention: (?P<Attention>[^·]*) · )?(?P<Type>[^·]*)"
     " · from (?P<From>[^·]*)(?: · hint: (?P<Hint>[^·]*))? · (?P<Time>[^·]*) · (?P<Key>[^·]*) · id [^·]*"
@@ -35,13 +36,14 @@ LINE = re.compile(
 
 
 def view(payload: Any) -> dict[str, Any]:
-    """Return what stands in a message, unescaped.
+    """Return the content of a message, unescaped.
 
-    text: the fallback. header: the first header block, or None. fields: label -> value of the pairs "*Label*", value in
-    sections, and Weight, Person, User and Server where the header says them. lines: the texts of sections, in order,
-    without those that only notify somebody.
-    notes: the texts of context blocks, in order.
-    ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text.
+    text: the fallback
+    header: the first header block, or None
+    fields: label -> value, of the pairs "*Label*", value in sections; and Weight, Person, User, Server of the header
+    lines: the texts of sections, in order, without those that only notify somebody
+    notes: the texts of context blocks, in order
+    ids: what follows "id" or "ids" in a context block, or "· id" at the end of a section's text
     """
     blocks = payload.get("blocks") if isinstance(payload, dict) else None
     blocks = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
@@ -62,24 +64,24 @@ def view(payload: Any) -> dict[str, Any]:
 
 
 def ids_of(notes: list[str], lines: list[str]) -> list[str]:
-    """Return the ids of the alerts that a message tells of."""
+    """Return the ids of the alerts in a message."""
     found = [token for note in notes for token in _ids(note)]
     return found + [token for line in lines for token in LINE_ID.findall(line)]
 
 
 def of_headline(headline: str, fields: dict[str, str]) -> dict[str, str]:
-    """Return what a headline says: whose login and where, or which server it is about; under the fields' labels."""
+    """Return what a headline says, keyed by label: whose login on which server, or the server that it is about."""
     if "From" in fields:
         match = LOGIN.fullmatch(headline)
     elif fields:
-        match = OWN.fullmatch(headline) or SELF_CHECK.fullmatch(headline)
+        match = OWN.fullmatch(headline) or MISSED.fullmatch(headline) or SELF_CHECK.fullmatch(headline)
     else:
         return {}
     return {label: name(value) for label, value in match.groupdict().items() if value} if match else {}
 
 
 def of_line(line: str) -> dict[str, str]:
-    """Return what a login's line in a digest says, under the fields' labels. Raises ValueError for any other line."""
+    """Return what a login's line in a digest says, keyed by label. Raises ValueError for any other line."""
     match = LINE.fullmatch(line)
     if not match:
         raise ValueError(f"not a login's line: {line}")
@@ -90,7 +92,7 @@ def of_line(line: str) -> dict[str, str]:
 
 
 def name(text: str) -> str:
-    """Return a name without its quotes, if it has any. What was cut stays as it is."""
+    """Return a name without its quotes, if it has any. A name that was cut stays as it is."""
     return json.loads(text) if re.fullmatch(STRING, text) else text
 
 

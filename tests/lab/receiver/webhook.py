@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A connection to the webhook: read, judge, keep, answer."""
+"""A connection to the webhook: read, judge, store, answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .verdict import Answer, Verdict
 if TYPE_CHECKING:
     from .server import Listener
 
-# A dead man's switch, as healthchecks offers: asked for with any id behind it, it notes that somebody is alive.
+# A dead man's switch like that of healthchecks.io: a GET with any id after this path is recorded as a ping.
 SWITCH = "/ping/"
 LARGEST_BODY = 1024 * 1024
 IDLE_SECONDS = 120.0
@@ -39,7 +39,7 @@ class Webhook(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
 
     def serve(self) -> None:
-        """Judge the request, keep it, and answer as the rule in force says."""
+        """Judge the request, store it, and answer by the rule in force."""
         body = self.read_body()
         if body is None:
             return
@@ -65,7 +65,7 @@ class Webhook(BaseHTTPRequestHandler):
 
     def _rule(self, target: Channel, body: bytes) -> Rule:
         if getattr(self.connection, "loginwatch_certificate", "good") != "good":
-            return Rule()  # a client that took the bad certificate has met its rule
+            return Rule()  # a client that accepted the bad certificate has already met its rule
         return self.server.receiver.behaviour.at_request(target.name, body)
 
     def _keep(self, headers: dict[str, str], body: bytes, verdict: Verdict, rule: Rule, also: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ class Webhook(BaseHTTPRequestHandler):
         }
 
     def read_body(self) -> bytes | None:
-        """Return the request's body; None if it was refused, and the connection with it."""
+        """Return the request's body, or None if the request was refused and the connection ends."""
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding") or not length.isdigit():
             self._refuse(411, "length_required")
@@ -123,4 +123,4 @@ class Webhook(BaseHTTPRequestHandler):
         self.wfile.write(answer_bytes(status, words.encode(), ("Connection", "close")))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Log nothing: what arrived is in the store."""
+        """Log nothing, because the store has every request."""

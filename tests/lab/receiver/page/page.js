@@ -1,6 +1,6 @@
 // Copyright: (c) 2026, the loginwatch founders
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Shows what /api/messages has. Every text goes into the page as a text node: no HTML is ever made out of a message.
+// Shows what /api/messages returns. Every text becomes a text node: no HTML is ever made from a message.
 "use strict";
 
 const query = new URLSearchParams(location.search);
@@ -42,7 +42,8 @@ function unescape(text) {
 }
 
 // One of Slack's <…>: a link, a mention, a date.
-// A time as the clock of this reader has it, in the tokens that alerts use; else what the message says instead.
+// A date is shown in the reader's time zone, with the tokens that alerts use; otherwise the message's fallback is
+// shown.
 function dateOf(target, instead) {
   const [, seconds, format = ""] = target.split("^");
   const date = new Date(seconds * 1000);
@@ -128,11 +129,11 @@ function dayLine(seconds) {
   return element("div", "day", element("span", null, today ? "Today" : name));
 }
 
-// What a service writes beside the sender's name, by the kind of channel.
+// What a service shows next to the sender's name, by the kind of channel.
 const BADGES = { email: "mail", teams: "Workflows", mattermost: "BOT", telegram: "bot", google_chat: "App", discord: "APP" };
 const SHORT = 40;
 
-// The parts that the receiver has found in a message of another service than Slack (looks.py).
+// The parts that the receiver has extracted from a message of a service other than Slack (looks.py).
 const PARTS = {
   title: (part) => element("div", "title", part.text),
   field: (part) => {
@@ -249,7 +250,7 @@ async function poll() {
     }
     if (picture) break;
   }
-  // Whoever takes the picture learns here how high it has to be.
+  // screenshot.py reads the height of the picture here.
   document.documentElement.dataset.height = Math.ceil(list.getBoundingClientRect().bottom);
 }
 

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendors whose ways the receiver knows: one module for each kind of channel, named as the kind.
+"""The vendors that the receiver can simulate: one module for each kind of channel, named as the kind.
 
-A file here is a vendor; nothing else has to name it. A vendor has
+A module in this directory is a vendor; it needs no registration. It has
 
-    judge(method, path, headers, body) -> Verdict   what it says to a request, and what its readers then see
+    judge(method, path, headers, body) -> Verdict   its answer to a request, and what its readers then see
     answer(how, seconds) -> Answer                  its own words for one of HOW
 
 `https://receiver:8443/KIND/WHAT/…` is a vendor's channel, and `/…` its own path, such as `/api/webhooks/1/token`. WHAT
-is any word, so that a test can tell two channels of a kind apart. Every other path is a Slack webhook.
+is any word, so that a test can have several channels of a kind. Every other path is a Slack webhook.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from typing import Mapping, NamedTuple, Protocol
 
 from ..verdict import Answer, Verdict
 
-# What a vendor can be told to say: this very message is wrong; the channel is gone; too much right now (the one with
-# seconds); the vendor is out of order.
+# What a rule can have a vendor answer: this message is wrong; the channel is gone; too many messages (with the seconds
+# to wait); the vendor has an internal error.
 REFUSED, CLOSED, LIMITED, BROKEN = HOW = ("refused", "closed", "limited", "broken")
 DEFAULT = "slack"
 PATH = re.compile(r"/([a-z_]+)/([a-z0-9-]+)(/.*)")
 
 
 class Vendor(Protocol):
-    """What a module of this package offers."""
+    """The interface of a module of this package."""
 
     def judge(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Judge one request. path: the vendor's own, with the query. headers: takes lower-case names."""
+        """Judge one request. path: the vendor's own, with the query. headers: by lower-case names."""
 
     def answer(self, how: str, seconds: int) -> Answer:
-        """Return the vendor's words for one of HOW. seconds: of the pause that `limited` asks for"""
+        """Return the vendor's words for one of HOW. seconds: the pause that `limited` requests"""
 
 
 class Channel(NamedTuple):
-    """Where a request goes. name: KIND/WHAT, or `slack` for a path without them. path: the vendor's own"""
+    """The target of a request. name: KIND/WHAT, or `slack` for a path without them. path: the vendor's own"""
 
     name: str
     vendor: Vendor
@@ -54,7 +54,7 @@ VENDORS: dict[str, Vendor] = {
 
 
 def channel(path: str) -> Channel:
-    """Return the channel that a request is for, by its path."""
+    """Return the channel of a request, by its path."""
     match = PATH.fullmatch(path)
     if match and match[1] in VENDORS:
         kind, what, rest = match.groups()

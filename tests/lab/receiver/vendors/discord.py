@@ -28,7 +28,7 @@ EMBED = {
     "footer?": {"text": text(2048, size=utf16)}, "timestamp?": text(),
 }  # fmt: skip
 MESSAGE = {"embeds": [EMBED], "allowed_mentions": {"parse": one_of([])}, "flags?": whole(0, 1 << 16)}
-# Discord's Markdown, in the order in which a sign is tried: what shows itself, then what does something.
+# Discord's Markdown, in the order in which it is matched: first what is shown as itself, then what has an effect.
 ESCAPED = r"\\(?P<escaped>[^0-9A-Za-z\s])"
 LOCAL = r"<t:(?P<local>-?\d+)(?::[tTdDfFR])?>"
 MENTION = r"(?P<mention><@[!&]?\d+>|<#\d+>|</[^>]+:\d+>|<id:\w+>|@everyone|@here)"
@@ -101,7 +101,7 @@ def _description(description: str, findings: Findings) -> list[Part]:
 
 
 def visible(markdown: str, where: str, findings: Findings) -> tuple[str, float | None, list[tuple[str, str]]]:
-    """Return what a person sees of a text, the time at its end that each sees in their own zone, and labelled links."""
+    """Return what a person sees of a text, the time that each reader sees in their own zone, and the labelled links."""
     seen, end, local, links = "", 0, None, []
     for match in MARKDOWN.finditer(markdown):
         seen += markdown[end : match.start()]
@@ -130,7 +130,7 @@ def visible(markdown: str, where: str, findings: Findings) -> tuple[str, float |
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return Discord's words."""
+    """Return Discord's answer."""
     status, words = SAYS[how]
     if how != "limited":
         return Answer(status, json.dumps(words), JSON_ANSWER)

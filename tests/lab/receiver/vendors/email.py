@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A mail server and its readers' mail program; mail.py is the server's side of SMTP.
+"""A mail server and its readers' mail program. The SMTP server itself is mail.py.
 
-Source: RFC 5321 (replies), RFC 5322 (headers), RFC 2047 (encoded words), RFC 2046 (multipart/alternative: the last part
-is what most programs show).
+Source: RFC 5321 (replies), RFC 5322 (headers), RFC 2047 (encoded words), RFC 2046 (multipart/alternative: most programs
+show the last part).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ONCE = ("from", "to", "subject", "date", "message-id")
 # RFC 5322, 2.1.1.
 LONGEST_LINE = 998
 TAGS = {"html", "head", "meta", "body", "p", "b", "table", "tr", "td", "a"}
-# In place of the HTTP method.
+# Used as the method of a request.
 DATA = "DATA"
 SAYS = {
     "refused": (554, "5.6.0 Message content rejected"),
@@ -35,7 +35,7 @@ SAYS = {
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one message. path: the recipients, `/ops@example.com`. headers: none; they are in the message."""
+    """Judge one message. path: the recipients, `/ops@example.com`. headers: empty, because they are in the message."""
     verdict = Verdict(250, "2.0.0 Ok: queued")
     findings = verdict.findings
     if method != DATA:
@@ -70,7 +70,7 @@ def _show(verdict: Verdict, subject: str, plain: str, html: str) -> None:
 
 
 class _Page(HTMLParser):
-    """What a person sees of a page of HTML."""
+    """What a person sees of an HTML page."""
 
     def __init__(self, findings: Findings) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ WIDGETS: dict[str, Any] = {
 }
 WIDGET = {f"{name}?": shape for name, shape in WIDGETS.items()}
 MESSAGE = {"fallbackText?": text(), "cardsV2": [{"cardId": text(), "card": {"sections": [{"widgets": [WIDGET]}]}}]}
-# The HTML of a card. Of everything else Google Chat shows what is left of it.
+# The HTML of a card. Google Chat renders or drops everything else.
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 HTML = re.compile(
     r"(?P<entity>&(?:amp|lt|gt);)|(?P<mention><users/[^>]+>)|<a href=\"(?P<link>[^\"]*)\">|(?P<tag><[^>]*>?|[&>])"
@@ -95,7 +95,7 @@ def _parts(kind: str, content: dict[str, Any], findings: Findings) -> list[Part]
 
 
 def visible(html: str, findings: Findings) -> str:
-    """Return what a person sees of a text of a card."""
+    """Return what a person sees of a card's text."""
 
     def of(match: re.Match[str]) -> str:
         if match["entity"]:
@@ -122,6 +122,6 @@ def _error(code: int, status: str, message: str) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return Google's words; it asks for no pause."""
+    """Return Google's answer, which requests no pause."""
     code, status, message = SAYS[how]
     return Answer(code, _error(code, status, message), JSON_ANSWER)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A receiver of one's own, by the rules of Standard Webhooks 1.0.0, for documents of docs/schema/ and lists of events.
+"""A custom receiver by the rules of Standard Webhooks 1.0.0, for documents of docs/schema/ and lists of events.
 
-A path that begins with /signed takes what KEY has signed in the last five minutes, and nothing else.
+A path that begins with /signed accepts only requests that KEY has signed in the last five minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Mapping
 from ..looks import FIELD, LINE, NOTE, TITLE, Part, inspect, shown
 from ..verdict import Answer, Verdict, check_encoding
 
-# Obviously false.
+# A false secret.
 KEY = "whsec_" + b64encode(b"not-a-real-secret, 32 bytes long").decode()
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OLDEST_SECONDS = 300
@@ -28,7 +28,7 @@ SAYS = {"refused": 422, "closed": 410, "limited": 429, "broken": 503}
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as a careful receiver would."""
+    """Judge one request as a careful receiver does."""
     verdict = Verdict(204, "")
     if method != "POST":
         verdict.findings.add("request", "must be POST")
@@ -49,7 +49,7 @@ def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Ve
 
 
 def is_genuine(headers: Mapping[str, str], body: bytes) -> bool:
-    """Tell whether KEY has signed a request in the last minutes."""
+    """Return whether KEY has signed a request in the last five minutes."""
     timestamp = headers.get("webhook-timestamp", "")
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > OLDEST_SECONDS:
         return False
@@ -67,7 +67,7 @@ def _alerts(payload: Any) -> list[Any]:
 
 
 def _entry(alert: dict[str, Any]) -> dict[str, Any]:
-    """Return the notifier's own entry: the alert, or what an event of ECS or OCSF holds beside its fields."""
+    """Return the notifier's own entry: the alert, or the part of an ECS or OCSF event that holds it."""
     if "ecs" in alert:
         return alert["loginwatch"]
     return alert["unmapped"] if "class_uid" in alert else alert
@@ -92,5 +92,5 @@ def _show(verdict: Verdict, entries: list[dict[str, Any]]) -> None:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return a status; a receiver needs no words."""
+    """Return a status without words."""
     return Answer(SAYS[how], "", (("Retry-After", str(seconds)),) if how == "limited" else ())

@@ -5,7 +5,7 @@
 """Mattermost's incoming webhooks (`/hooks/KEY`), and Rocket.Chat's (`/hooks/ID/TOKEN`).
 
 Source: "Message attachments" and "Incoming webhooks" (developers.mattermost.com); Mattermost's
-server/channels/app/webhook.go and slack.go (which makes `@channel` of Slack's `<!channel>` everywhere, also in code);
+server/channels/app/webhook.go and slack.go (which turns Slack's `<!channel>` into `@channel` everywhere, also in code);
 Rocket.Chat's apps/meteor/app/integrations; CommonMark 0.31, 6.1 (code spans).
 """
 
@@ -34,7 +34,7 @@ MARKDOWN = re.compile(
     rf"{CODE}|{LABELLED}|(?P<link>https?://\S+|www\.\S+)|(?P<mention>@\w+)|(?P<markup>[\\*_~`#|<>\[\]:])"
 )
 SLACKS = re.compile(r"<[!@][^>]+>")
-# In a text it is not seen.
+# Invisible in a text.
 JOINER = "\u2060"
 SAYS = {
     "refused": (400, "web.incoming_webhook.parse.app_error", "Unable to parse incoming data."),
@@ -46,7 +46,7 @@ EMPTY = ("web.incoming_webhook.text.app_error", "No text specified.")
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as Mattermost or Rocket.Chat would."""
+    """Judge one request as Mattermost or Rocket.Chat does."""
     found = PATH.fullmatch(path)
     is_rocket = bool(found and found["rocket"])
     verdict = Verdict(200, '{"success":true}', JSON_ANSWER) if is_rocket else Verdict(200, "ok")
@@ -119,7 +119,7 @@ def _error(status: int, identifier: str, message: str) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return Mattermost's words; a limit is plain text with headers (throttled/throttled)."""
+    """Return Mattermost's answer. A limit is plain text with headers (throttled/throttled)."""
     status, *words = SAYS[how]
     if how == "limited":
         return Answer(status, words[1], (("Retry-After", str(seconds)), ("X-RateLimit-Remaining", "0")))

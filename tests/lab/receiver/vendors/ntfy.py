@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ntfy's server, of which this knows publishing as JSON.
+"""ntfy's server, reduced to publishing as JSON.
 
 Source: docs.ntfy.sh/publish ("Publish as JSON", "Limitations", "Action buttons") and ntfy's server/errors.go.
 """
@@ -26,7 +26,7 @@ MESSAGE = {
 }  # fmt: skip
 LABELLED = re.compile(r"([^\W\d][\w ]*): (.*)")
 LINK = re.compile(r"(?:https?|mailto):(?://)?[^\s\u2060]+", re.IGNORECASE)
-# In a text it is not seen.
+# Invisible in a text.
 JOINER = "\u2060"
 COLOURS = {1: "#999999", 2: "#999999", 3: "#338574", 4: "#b76500", 5: "#c30000"}
 SAYS = {
@@ -40,7 +40,7 @@ UNKNOWN_TOKEN = (401, 40101, "unauthorized")
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as ntfy would."""
+    """Judge one request as ntfy does."""
     verdict = Verdict(200, json.dumps({"id": "hwQ2YpKdmg", "event": "message"}), JSON_ANSWER)
     if method != "POST" or path != "/":
         verdict.findings.add("request", "must be POST to the server's root")
@@ -70,7 +70,7 @@ def _show(verdict: Verdict) -> None:
         inspect(message.get(where, ""), where, findings)
     parts = [Part(TITLE, _seen(message["title"]))] if "title" in message else []
     lines = [_seen(line) for line in message["message"].split("\n")]
-    # A digest's lines have labels in them, too; but only one alert's message ends in its id alone.
+    # A digest's lines have labels too, but only the message of a single alert ends in a bare id.
     is_single = lines[-1].startswith("id ")
     for line in lines:
         labelled = LABELLED.fullmatch(line) if is_single else None
@@ -94,6 +94,6 @@ def _error(status: int, code: int, message: str) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return ntfy's words; it asks for no pause."""
+    """Return ntfy's answer, which requests no pause."""
     status, code, message = SAYS[how]
     return Answer(status, _error(status, code, message), JSON_ANSWER)

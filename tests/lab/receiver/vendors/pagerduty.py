@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PagerDuty's Events API v2, of which this knows `enqueue`.
+"""PagerDuty's Events API v2, reduced to `enqueue`.
 
 Source: developer.pagerduty.com, "Send an Alert Event"; PagerDuty/api-schema, reference/events-v2/openapiv3.json.
 """
@@ -42,7 +42,7 @@ SAYS = {
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as PagerDuty would."""
+    """Judge one request as PagerDuty does."""
     verdict = Verdict(202, headers=JSON_ANSWER)
     if method != "POST" or path != "/v2/enqueue":
         verdict.findings.add("request", "must be POST to /v2/enqueue")
@@ -85,7 +85,7 @@ def _error(status: str, errors: list[str]) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return PagerDuty's words; it says no pause in them."""
+    """Return PagerDuty's answer."""
     if how == "limited":
         return Answer(429, "", (("Retry-After", str(seconds)),))
     status, words, errors = SAYS[how]

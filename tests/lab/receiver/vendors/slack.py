@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Slack's incoming webhook; its rules are in validation.py, blocks.py and mrkdwn.py."""
+"""Slack's incoming webhook. Its rules are in validation.py, blocks.py and mrkdwn.py."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ANSWERS = {
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as Slack would."""
+    """Judge one request as Slack does."""
     verdict = validation.judge(method, path, headers, body)
     verdict.shown = view(verdict.payload)
     return verdict
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return Slack's words."""
+    """Return Slack's answer."""
     status, words = ANSWERS[how]
     return Answer(status, words, (("Retry-After", str(seconds)),) if how == "limited" else ())

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Slack's Web API, of which this knows `chat.postMessage` and `auth.test`. The message is judged as a webhook's is.
+"""Slack's Web API, reduced to `chat.postMessage` and `auth.test`. A message is judged as that of a webhook.
 
 Source: docs.slack.dev, "Using the Slack Web API", "chat.postMessage" (Arguments, Errors), "Rate limits". Nearly every
-answer has the status 200. A thread is known as long as this process lives, as a channel's is until it is deleted.
+answer has the status 200. A thread exists until this process ends; on Slack, until its first message is deleted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ timestamps: set[str] = set()
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as Slack would."""
+    """Judge one request as Slack does."""
     if path == "/api/auth.test":
         verdict = Verdict(answer=json.dumps({"ok": True, "team": "loginwatch"}), headers=JSON_ANSWER)
     else:
@@ -43,7 +43,7 @@ def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Ve
         verdict.findings.add("request", "no bot token in Authorization")
         verdict.refuse(200, _error("not_authed"), JSON_ANSWER)
     if path == "/api/auth.test":
-        verdict.accepted = False  # it is no message
+        verdict.accepted = False  # not a message
     elif verdict.accepted:
         verdict.answer = json.dumps(_posted(verdict.payload))
     return verdict
@@ -87,7 +87,7 @@ def _error(words: str) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return Slack's words."""
+    """Return Slack's answer."""
     status, words = SAYS[how]
     pause = (("Retry-After", str(seconds)),) if how == "limited" else ()
     return Answer(status, _error(words), (*JSON_ANSWER, *pause))

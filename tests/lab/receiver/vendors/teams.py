@@ -5,8 +5,8 @@
 """Microsoft Teams' workflows with the trigger "When a Teams webhook request is received".
 
 Source: Adaptive Cards' schema (adaptivecards.io/explorer) and "Text features" (learn.microsoft.com/adaptive-cards), of
-which this takes the elements that an alert may need; "Limits and specifications for Microsoft Teams" (28 KB); Azure
-Logic Apps' answers to a request trigger.
+which only the elements that an alert can need are accepted; "Limits and specifications for Microsoft Teams" (28 KB);
+Azure Logic Apps' answers to a request trigger.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ UNSIGNED = ("DirectApiAuthorizationRequired", "The request must be authenticated
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as the service would, and as the flow would that it starts."""
+    """Judge one request as the service and the flow that it starts do."""
     verdict = Verdict(202, "")
     url = urlsplit(path)
     if method != "POST" or not PATH.fullmatch(url.path):
@@ -110,7 +110,7 @@ def _part(element: dict[str, Any], number: int, findings: Findings) -> Part:
 
 
 def visible(block: dict[str, Any], findings: Findings) -> tuple[str, float | None]:
-    """Return what a person sees of a RichTextBlock, and the time at its end that each sees in their own zone."""
+    """Return what a person sees of a RichTextBlock, and the time that each reader sees in their own zone."""
     seen, local = "", None
     for run in block["inlines"]:
         times = DATE.findall(run["text"])
@@ -129,7 +129,7 @@ def _error(code: str, message: str) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return the service's words."""
+    """Return the service's answer."""
     status, *words = SAYS[how]
     pause = (("Retry-After", str(seconds)),) if how == "limited" else ()
     return Answer(status, _error(*words), (*JSON_ANSWER, *pause))

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Telegram's Bot API, of which this knows `sendMessage`.
+"""Telegram's Bot API, reduced to `sendMessage`.
 
-Source: core.telegram.org/bots/api: "Making requests", "sendMessage", "MessageEntity", "ResponseParameters". What it
-makes of a text by itself is in TDLib's td/telegram/MessageEntity.cpp (find_entities): nothing within `code`.
+Source: core.telegram.org/bots/api: "Making requests", "sendMessage", "MessageEntity", "ResponseParameters". Clients
+turn parts of a text into links by TDLib's td/telegram/MessageEntity.cpp (find_entities), but nothing within `code`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SAYS = {
 
 
 def judge(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Judge one request as Telegram would."""
+    """Judge one request as Telegram does."""
     verdict = Verdict(200, json.dumps({"ok": True, "result": {"message_id": 1}}), JSON_ANSWER)
     if method != "POST" or not PATH.fullmatch(path):
         verdict.findings.add("request", "must be POST to /botTOKEN/sendMessage")
@@ -105,7 +105,7 @@ def _show(verdict: Verdict) -> None:
 
 
 def _find(uncovered: str, findings: Findings) -> None:
-    """Note what clients make of a text that stands in no `code`."""
+    """Add the mentions and links that clients find in a text outside `code`."""
     findings.mentions += MENTION.findall(uncovered)
     findings.links += LINK.findall(uncovered)
 
@@ -116,7 +116,7 @@ def _error(code: int, description: str, **parameters: Any) -> str:
 
 
 def answer(how: str, seconds: int) -> Answer:
-    """Return Telegram's words; it says the pause in the body."""
+    """Return Telegram's answer, with the pause in its body."""
     status, description = SAYS[how]
     parameters = {"retry_after": seconds} if how == "limited" else {}
     return Answer(status, _error(status, description.format(seconds), **parameters), JSON_ANSWER)
