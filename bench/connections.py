@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What open connections cost: processor time and memory of the one process that looks at them again.
+"""Measure the cost of open connections: processor time and memory of the one process that watches them.
 
-The scheduler counts the time to the nanosecond (/proc/PID/schedstat); an hour is worked out from a minute.
+The scheduler counts the time in nanoseconds (/proc/PID/schedstat). The value for an hour is extrapolated from a minute.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .servers import Stage
 RUNS = 100
 MEASURED_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
-SETTLING_SECONDS = 6.0  # until the last tunnel was reported, and is looked at as all others are
+SETTLING_SECONDS = 6.0  # until the last tunnel is reported, and watched like all others
 SPOOL = "/var/spool/ssh-login-notify"
 HEAD = ["server", "open tunnels", "processes", "processor, s an hour", "memory, MiB", "of its own, MiB"]
 
 
 def measure(stage: Stage, runs: int) -> Finding:
-    """Open so many tunnels to each server, and see what looking at them takes."""
+    """Open this many tunnels to each server, and measure the cost of watching them."""
     rows = []
     for server in stage.servers:
         say(f"open: {server.title}, {runs} tunnels for {MEASURED_SECONDS:.0f} s")
@@ -41,7 +41,7 @@ def measure(stage: Stage, runs: int) -> Finding:
 
 @contextmanager
 def tunnels(server: Server, count: int) -> Iterator[None]:
-    """So many `ssh -N`, reported and still open."""
+    """Keep this many `ssh -N` open during the block, which begins once all are reported."""
     clients: list[subprocess.Popen[bytes]] = []
     try:
         for _client in range(count):
@@ -50,7 +50,7 @@ def tunnels(server: Server, count: int) -> Iterator[None]:
         time.sleep(SETTLING_SECONDS)
         followed = len(server.shell(f"ls {SPOOL}/open").split())
         if followed != count:
-            raise Failure(f"{server.title}: of {count} open tunnels {followed} are looked at")
+            raise Failure(f"{server.title}: of {count} open tunnels only {followed} are watched")
         yield
     finally:
         for client in clients:
@@ -60,10 +60,10 @@ def tunnels(server: Server, count: int) -> Iterator[None]:
 
 
 def row(server: Server, count: int) -> list[str]:
-    """A line of the table."""
+    """Return a line of the table."""
     followers = server.shell("pgrep -f '^[^ ]*python[^ ]* .*/ssh-login-notify'").split()
     if len(followers) != 1:
-        raise Failure(f"{server.title}: {len(followers)} processes are at work, and one should be")
+        raise Failure(f"{server.title}: {len(followers)} processes are running instead of one")
     (pid,) = followers
     before = nanoseconds(server, pid)
     time.sleep(MEASURED_SECONDS)
@@ -74,11 +74,11 @@ def row(server: Server, count: int) -> list[str]:
 
 
 def nanoseconds(server: Server, pid: str) -> int:
-    """The processor time that a process has had."""
+    """Return the processor time that a process has used."""
     return int(server.output("cat", f"/proc/{pid}/schedstat").split()[0])
 
 
 def memory(server: Server, pid: str, field: str) -> float:
-    """A figure of /proc/PID/smaps_rollup, in MiB."""
+    """Return a field of /proc/PID/smaps_rollup, in MiB."""
     lines = server.output("cat", f"/proc/{pid}/smaps_rollup").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field + ":"))

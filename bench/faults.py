@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long `ssh host true` takes with something broken: with the notifier's PAM line and without, the fault being there
-both times.
-"""
+"""Measure how long `ssh host true` takes during a fault, with the notifier's PAM line and without it."""
 
 from __future__ import annotations
 
@@ -22,12 +20,12 @@ from .servers import Stage
 
 RUNS = 20
 BUDGET = 1.2
-PAUSE_SECONDS = 0.3  # until sshd and logind are done with the session before, and the sender with its alert
+PAUSE_SECONDS = 0.3  # until sshd and logind have cleaned up the session before, and the sender has delivered its alert
 HEAD = ["fault", "without, ms", "with, ms", "ratio"]
 
 
 def measure(stage: Stage, runs: int) -> Finding:
-    """Log in by turns with the line and without, in an order left to chance, while each fault is there."""
+    """Log in with and without the line, in a random order, during each fault."""
     server = stage.servers[-1]
     rows, broken_promises = [], []
     for fault in FAULTS:
@@ -46,11 +44,11 @@ def measure(stage: Stage, runs: int) -> Finding:
 
 
 def logins(server: Server, fault: Fault, runs: int) -> dict[str, list[float]]:
-    """The milliseconds of each login while the fault is there. Raises NotBrokenError if it was not."""
+    """Return the milliseconds of each login during the fault. Raises NotBrokenError if it was not in place."""
     with prepared(fault, server.shell):
         with broken(fault, server.shell):
             times = by_turns(server, runs, lambda: time.sleep(PAUSE_SECONDS))
-        # So that the next fault has the machine for itself: this login's observer also finishes what was left lying.
+        # Leave an idle machine for the next fault: this login's observer also finishes the captures that were left.
         run(*server.ssh, "true")
         server.wait_until_quiet()
         server.shell("ssh-login-notify flush || true")

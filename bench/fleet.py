@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a fleet takes: fifty hosts that Ansible reaches by SSH, with our role, and with one of the usual kind.
+"""Measure how long a fleet takes: fifty hosts that Ansible reaches by SSH, with our role and with a usual one.
 
-The hosts are containers with an sshd each, on this machine, and so share its processors with the controller. A real
-fleet has processors of its own; what is left there of these figures is the controller's own time, which is told apart.
+The hosts are containers with an sshd each, so they share this machine's processors with the controller. The hosts of a
+real fleet have their own, so there the controller's own processor time counts. It is shown separately.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RUNS = 50  # hosts
 FORKS = (5, 20, 50)
 PLAYBOOK_SECONDS = 900
-# Of the usual role's time. The same playbook has been seen to differ by a tenth from run to run on two processors.
+# As a share of the usual role's time. Runs of the same playbook have differed by a tenth on two processors.
 BUDGETS = {"first": 1.1, "second": 0.75}
 IMAGE = "bench-fleet"
 MODEL = "loginwatch-bench-fleet-model"
@@ -49,7 +49,7 @@ PLAYBOOKS = {
     USUAL: str(ROOT / "bench" / "usual" / "playbook.yml"),
     DEPLOY: DEPLOY,
 }
-# As on a host on which nobody has deployed anything, so that each first run is one.
+# Restores a host to the state before any deployment, so that each first run is one.
 RESET = """
 pkill ssh-login-notif
 cp -a /root/sshd.pam /etc/pam.d/sshd; crontab -r
@@ -59,7 +59,7 @@ rm -rf /etc/cron.d/ssh-login-notify*; userdel ssh-login-notify; groupdel ssh-log
 SPEED_HEAD = ["forks, role", "first run, s", "a host, s", "second run, s", "a host, s", "controller, CPU s a host"]
 TRIPS_HEAD = ["role", "tasks", "first run", "without pipelining", "second run", "without pipelining"]
 GROWTH_HEAD = ["hosts", "first run, min", "second run, min"]
-# What a controller may well have.
+# An assumption about a real controller.
 PROCESSORS = 8
 
 
@@ -71,7 +71,7 @@ class Fleet:
     inventory: Path
 
     def reset(self) -> None:
-        """Make each host one on which nobody has deployed anything."""
+        """Restore each host to the state before any deployment."""
         commands = "\n".join(self.containers)
         subprocess.run(
             ["xargs", "-P8", "-I{}", "docker", "exec", "{}", "sh", "-c", RESET],
@@ -83,13 +83,13 @@ class Fleet:
 class Played:
     """One run of a playbook."""
 
-    seconds: float  # by the clock
+    seconds: float  # elapsed time
     processor: float  # seconds of the controller's processors
     output: str
 
     @property
     def tasks(self) -> int:
-        """Tasks that the hosts had to do, at most on one of them."""
+        """Number of tasks that ran on a host, the highest of all hosts."""
         return max(int(count) for count in re.findall(r"\bok=(\d+)", self.output))
 
     @property
@@ -98,13 +98,13 @@ class Played:
 
     @property
     def round_trips(self) -> int:
-        """How often Ansible has asked the host for something: commands and files."""
+        """How many requests Ansible has sent to the host: commands and files."""
         return len(re.findall(r"> SSH: EXEC", self.output))
 
 
 @contextmanager
 def running(count: int) -> Iterator[Fleet]:
-    """Start the hosts and the receiver, and remove all of it in the end."""
+    """Start the hosts and the receiver, and remove them at the end of the block."""
     say(f"fleet: starting {count} hosts")
     containers = [f"loginwatch-bench-fleet-{number:02}" for number in range(1, count + 1)]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
@@ -117,14 +117,14 @@ def running(count: int) -> Iterator[Fleet]:
 
 
 def remove(containers: list[str]) -> None:
-    """Remove what this run has started, or an interrupted one has left."""
+    """Remove the containers, network and image of this run or of an interrupted one."""
     lab.remove(servers.RECEIVER, MODEL, *containers)
     succeeds("docker", "network", "rm", NETWORK)
     succeeds("docker", "rmi", images.reference(IMAGE))
 
 
 def start(containers: list[str], directory: Path) -> Path:
-    """Make one host with its people, and the others after it. Returns the inventory."""
+    """Make one host with its accounts, and copy it for the others. Return the inventory."""
     docker("network", "create", f"--label={servers.LABEL}", NETWORK)
     servers.create_receiver(NETWORK)
     lab.start(images.reference("debian12"), MODEL, NETWORK, servers.LABEL, command=lab.SSHD)
@@ -151,7 +151,7 @@ def start(containers: list[str], directory: Path) -> Path:
 
 
 def play(fleet: Fleet, which: str, forks: int, *options: str, pipelining: bool = True) -> Played:
-    """Run one of the playbooks. Raises Failure with what it printed if it fails."""
+    """Run one of the playbooks. Raises Failure with its output if it fails."""
     variables = {**environment.variables(), "ANSIBLE_PIPELINING": str(pipelining), "ANSIBLE_FORKS": str(forks)}
     words = [environment.program("ansible-playbook"), "-i", fleet.inventory, PLAYBOOKS[which], *options]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -167,7 +167,7 @@ def play(fleet: Fleet, which: str, forks: int, *options: str, pipelining: bool =
 
 
 def twice(fleet: Fleet, which: str, forks: int) -> tuple[Played, Played]:
-    """A first run on bare hosts, and a second, which must change nothing."""
+    """Run a playbook on bare hosts, and once more. The second run must change nothing."""
     say(f"fleet: {which}, forks {forks}")
     fleet.reset()
     first, second = play(fleet, which, forks), play(fleet, which, forks)
@@ -177,7 +177,7 @@ def twice(fleet: Fleet, which: str, forks: int) -> tuple[Played, Played]:
 
 
 def round_trips(fleet: Fleet) -> str:
-    """How often Ansible has to ask a host; the table."""
+    """Return the table of the requests that Ansible sends to one host."""
     rows = []
     one = ("-vvv", "--limit", fleet.containers[0])
     for which in PLAYBOOKS:
@@ -191,7 +191,7 @@ def round_trips(fleet: Fleet) -> str:
                 played = play(fleet, which, 1, *one, pipelining=pipelining)
                 proof = played.output.partition("TASK [Wait for the alert of this login]")[2].partition("TASK [")[0]
                 if which == DEPLOY and "ok: [" not in proof:
-                    raise Failure(f"{which} has proven no login, which is what its round trips are for")
+                    raise Failure(f"{which} has proven no login, so its round trips are incomplete")
                 tasks = max(tasks, played.tasks)
                 cells.append(str(played.round_trips))
         rows.append([which, str(tasks), *cells])
@@ -199,7 +199,7 @@ def round_trips(fleet: Fleet) -> str:
 
 
 def measure(_stage: Stage | None, count: int) -> Finding:
-    """Deploy again and again, by turns with the usual role."""
+    """Deploy several times, by turns with the usual role."""
     rows = []
     slower = []
     controller = {}

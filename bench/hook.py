@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long the hook holds a login, against a bare interpreter and against a shell hook of the usual kind."""
+"""Measure how long the hook holds a login, against a bare interpreter and against a usual shell hook."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .servers import SENDER_STARTERS, SETTINGS, Stage
 
 RUNS = 100
 CROWD = 1500
-# The promises of the design.
+# The budgets in docs/bench.md.
 OF_BARE = 1.15
-OF_SHELL = 0.2  # with the crowd: what the shell hook does takes the longer the more processes there are
+OF_SHELL = 0.2  # with the crowd, because the shell hook takes longer the more processes there are
 PROGRAMS = {
     "bare": "bare python3 -IS -c pass",
     "running": "hook, an observer is running",
@@ -40,7 +40,7 @@ Times = dict[str, list[float]]  # milliseconds of each run, by program
 
 
 def measure(stage: Stage, runs: int) -> Finding:
-    """Run all programs in turn on each server, idle and crowded."""
+    """Run all programs by turns on each server, idle and crowded."""
     rows, panels = [], []
     for server in stage.servers:
         with alone(server):
@@ -57,7 +57,7 @@ def measure(stage: Stage, runs: int) -> Finding:
 
 @contextmanager
 def alone(server: Server) -> Iterator[None]:
-    """No sender runs meanwhile, and the alerts that nobody logged in for are never sent."""
+    """Run no sender during the block, and delete the alerts of the simulated logins."""
     provide_shell_hook(server)
     server.shell(f"systemctl stop {SENDER_STARTERS}")
     try:
@@ -69,7 +69,7 @@ def alone(server: Server) -> Iterator[None]:
 
 
 def provide_shell_hook(server: Server) -> None:
-    """Install what the shell hook needs, and tell it where the receiver is."""
+    """Install what the shell hook needs, and write its configuration."""
     install = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends curl"
     server.shell(f"command -v curl || {{ apt-get -qq update && {install}; }}")
     webhook, authority = SETTINGS["ssh_login_notify_webhook_url"], SETTINGS["ssh_login_notify_ca_file"]
@@ -77,12 +77,12 @@ def provide_shell_hook(server: Server) -> None:
 
 
 def runs_of(server: Server, runs: int, crowd: int, stage: Stage) -> Times:
-    """The times of all programs, with so many idle processes around. Raises Failure if a hook did not do its work."""
+    """Return the times of all programs, next to this many idle processes. Raises Failure if a hook did not work."""
     last = stage.receiver.last()
     with crowded(server, crowd):
         times = json.loads(server.output("python3", "-B", f"{INSIDE}/hold.py", str(runs)))
     posted = len(stage.receiver.messages(after=last))
-    if posted != runs + 1:  # one more to warm up
+    if posted != runs + 1:  # one more as a warm-up
         raise Failure(f"{server.title}: {runs + 1} runs of the shell hook posted {posted} messages")
     return times
 
@@ -95,11 +95,11 @@ def crowded(server: Server, number: int) -> Iterator[None]:
         assert process.stdout
         if process.stdout.readline() != "ready\n":
             raise Failure(f"{server.title}: {number} idle processes can't be started")
-        yield  # the block's end closes its standard input, and it ends
+        yield  # the end of the block closes its standard input, which ends it
 
 
 def row(title: str, times: Times, crowd: int) -> list[str]:
-    """A line of the table."""
+    """Return a line of the table."""
     middle = {name: median(values) for name, values in times.items()}
     slower = max(middle["running"], middle["starting"])
     return [

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether each login is one alert of the right kind: many of every kind, interleaved; see tests/lab/kinds.py."""
+"""Check that each login is one alert of the right type, among many of every kind (tests/lab/kinds.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNS = 50  # of each kind
 
 
 def measure(stage: Stage, runs: int) -> Finding:
-    """Log in to one server after the other."""
+    """Log in to one server after another."""
     texts, broken = [], []
     for server in stage.servers:
         say(f"kinds: {server.title}, {runs} logins of each of {len(KINDS)} kinds")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person notices of the notifier: the wall time of `ssh host true`, with its PAM line and without."""
+"""Measure what a person notices: the elapsed time of `ssh host true`, with the notifier's PAM line and without it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .servers import Stage
 
 RUNS = 100
 STACK = "/etc/pam.d/sshd"
-PAUSE_SECONDS = 0.2  # until sshd and logind are done with the session before
+PAUSE_SECONDS = 0.2  # until sshd and logind have cleaned up the session before
 HEAD = ["server", "without, ms", "with, ms", "difference, ms", "ratio"]
 
 
 def measure(stage: Stage, runs: int) -> Finding:
-    """Log in by turns with the line and without, in an order left to chance."""
+    """Log in with and without the line, in a random order."""
     rows = []
     for server in stage.servers:
         say(f"login: {server.title}, {runs} logins of each")
@@ -37,7 +37,7 @@ def measure(stage: Stage, runs: int) -> Finding:
 
 
 def logins(server: Server, stage: Stage, runs: int) -> dict[str, list[float]]:
-    """The milliseconds of each login. Raises Failure unless those with the line, and only those, were reported."""
+    """Return the milliseconds of each login. Raises Failure unless exactly those with the line were reported."""
     last = stage.receiver.last()
 
     def when_quiet() -> None:
@@ -53,15 +53,15 @@ def logins(server: Server, stage: Stage, runs: int) -> dict[str, list[float]]:
 
 
 def by_turns(server: Server, runs: int, pause: Callable[[], None]) -> dict[str, list[float]]:
-    """Log in in an order left to chance, and return the milliseconds of each login "with" the line and "without".
+    """Log in, in a random order, and return the milliseconds of each login "with" the line and "without" it.
 
-    pause: what to do before each login
+    pause: called before each login
     """
     server.shell(f"cp {STACK} /root/with; grep -v ssh-login-notify {STACK} > /root/without")
     times: dict[str, list[float]] = {"with": [], "without": []}
 
     def timed(stack: str) -> float:
-        server.output("cp", f"/root/{stack}", STACK)  # libpam reads it anew for each login
+        server.output("cp", f"/root/{stack}", STACK)  # libpam reads it again for each login
         pause()
         start = time.perf_counter()
         run(*server.ssh, "true")
@@ -69,7 +69,7 @@ def by_turns(server: Server, runs: int, pause: Callable[[], None]) -> dict[str, 
 
     try:
         for name in times:
-            timed(name)  # the first of each brings its files into memory
+            timed(name)  # the first run of each loads its files into memory
         for _run in range(runs):
             for name in random.sample(list(times), len(times)):
                 times[name].append(timed(name))

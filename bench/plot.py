@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 POINT = "#2b6ca3"
 MEDIAN = "#c0392b"
-SPREAD = 0.24  # how far the points of a row lie apart, of the distance between rows
+SPREAD = 0.24  # how far the points of a row are spread, as a fraction of the distance between rows
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Series:
 
 
 def strips(panels: list[tuple[str, list[Series]]], title: str, unit: str) -> Figure:
-    """Panels two abreast: a row of points for each series, with its median marked and written beside it.
+    """Return panels in two columns: a row of points for each series, with its median marked and labelled.
 
-    The axes are logarithmic, so that a distance is a ratio.
+    The axes are logarithmic, so a distance is a ratio.
     """
     rows = (len(panels) + 1) // 2
     figure = Figure(figsize=(11, 1 + 2.4 * rows), dpi=120, layout="constrained")
     grid = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=True)
     figure.suptitle(title, fontsize=14, fontweight="bold")
     figure.supxlabel(unit, fontsize=10)
-    shake = random.Random(1)  # the same picture from the same figures
+    shake = random.Random(1)  # a fixed seed: the same picture from the same figures
     for axes, (name, series) in zip(grid.flat, panels):
         axes.set_title(name, fontsize=11)
         axes.set_xscale("log")

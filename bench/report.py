@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a measurement found, as text for the terminal and for docs/bench.md."""
+"""The results of a measurement, as text for the terminal and for docs/bench.md."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ PICTURES = ROOT / "docs" / "images"
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one part."""
+    """The result of one part."""
 
     text: str  # Markdown: tables, mostly
-    broken: list[str] = field(default_factory=list)  # promises that do not hold, a sentence each
+    broken: list[str] = field(default_factory=list)  # broken promises, one sentence each
     plots: dict[str, Figure] = field(default_factory=dict)  # by file name
 
 
 def within(ratio: float, budget: float) -> str:
-    """A ratio, with a plain word where it is over its budget."""
+    """Return a ratio, followed by OVER BUDGET if it is."""
     return f"{ratio:.2f}" if ratio <= budget else f"{ratio:.3f} OVER BUDGET"
 
 
 def publish(part: str, text: str) -> None:
-    """Put a text between the part's markers in docs/bench.md.
+    """Replace the text between the part's markers in docs/bench.md.
 
-    :raises Failure: where the page has no such markers
+    :raises Failure: if the page has no such markers
     """
     pattern = re.compile(rf"(<!-- {part}: begin[^>]*-->\n).*?(<!-- {part}: end -->)", re.DOTALL)
     page, found = pattern.subn(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", PAGE.read_text())
@@ -47,7 +47,7 @@ def publish(part: str, text: str) -> None:
 
 
 def save(finding: Finding, published: bool) -> list[Path]:
-    """Write the plots, to docs/ or, where they are not to be published, to .dev/. Returns their paths."""
+    """Write the plots to docs/images, or to .dev/ if they are not to be published. Return their paths."""
     directory = PICTURES if published else STATE
     directory.mkdir(parents=True, exist_ok=True)
     for name, figure in finding.plots.items():

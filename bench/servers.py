@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The servers that are measured: containers with systemd and sshd, the real role on them, and the tests' receiver.
+"""The measured servers: containers with systemd and sshd, with the real role on them, and the tests' receiver.
 
-They are like those of the scenarios, without Molecule: the bench wants them alone, and for long.
+They are like those of the scenarios, but without Molecule: the benchmark needs them alone, and for longer.
 """
 
 from __future__ import annotations
@@ -23,37 +23,39 @@ from tests.lab.receiver.client import Receiver
 from tools import environment, images
 from tools.command import ROOT, Failure, run, say, succeeds
 
-# What is measured; the other images are there for the scenarios.
+# The measured releases. The other images are for the scenarios.
 RELEASES = ("debian12", "debian13")
 LABEL = "loginwatch=bench"  # by which `./dev clean` finds the containers
 NETWORK = "loginwatch-bench"
 RECEIVER = "loginwatch-bench-receiver"
 SHARED = ROOT / "molecule" / "shared"
-# What starts a sender by itself. Stopped where a bench reads the alerts from the spool.
-SENDER_STARTERS = "ssh-login-notify-path.timer ssh-login-notify.path ssh-login-notify.timer"
+# Units that start a sender. They are stopped while a benchmark reads alerts from the spool.
+SENDER_STARTERS = (
+    "ssh-login-notify-path.timer ssh-login-notify.path ssh-login-notify.timer ssh-login-notify-tamper.timer"
+)
 DEPLOY_SECONDS = 600
 SETTINGS = {
     "ansible_connection": "community.docker.docker",
     "ansible_python_interpreter": "auto_silent",
     "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
     "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
-    # Each login is one alert, as often as the same person logs in.
+    # One alert per login, however often the same person logs in.
     "ssh_login_notify_repeat_minutes": 0,
 }
 
 
 @dataclass(frozen=True)
 class Stage:
-    """All that is there while the bench runs."""
+    """Everything that exists while the benchmark runs."""
 
     servers: list[Server]
     receiver: Receiver
-    directory: Path  # for files of the bench, removed at the end
+    directory: Path  # for files of the benchmark, removed at the end
 
 
 @contextmanager
 def running() -> Iterator[Stage]:
-    """Start the servers and the receiver, deploy the notifier, and remove all of it in the end."""
+    """Start the servers and the receiver, deploy the notifier, and remove everything at the end of the block."""
     say("starting Debian 12 and 13 and the receiver, and deploying the notifier")
     remove()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
@@ -64,19 +66,18 @@ def running() -> Iterator[Stage]:
 
 
 def remove() -> None:
-    """Remove the containers and their network."""
-    # Also those that an interrupted run left.
+    """Remove the containers and their network, also those of an interrupted run."""
     containers.remove(RECEIVER, *(container_of(name) for name in RELEASES))
     succeeds("docker", "network", "rm", NETWORK)
 
 
 def container_of(name: str) -> str:
-    """The name of the container made from an image."""
+    """Return the name of the container of an image."""
     return f"loginwatch-bench-{name}"
 
 
 def start(directory: Path) -> Stage:
-    """Make servers, ready to be logged in to."""
+    """Make the servers and the receiver, with the notifier deployed."""
     docker("network", "create", f"--label={LABEL}", NETWORK)
     create_receiver(NETWORK)
     servers = []
@@ -89,7 +90,7 @@ def start(directory: Path) -> Stage:
         servers.append(Server(f"Debian {version}", container, address(container), directory / "key"))
     deploy(servers, directory)
     for server in servers:
-        # Fifty people who come at once are not turned away, and their sessions take each as long as any other's.
+        # Accept fifty logins at once. Otherwise sshd drops some, and the others take longer.
         server.shell("echo MaxStartups 500 > /etc/ssh/sshd_config.d/bench.conf && systemctl reload ssh")
         server.wait_until_quiet()
     stage = Stage(servers, Receiver(f"http://{address(RECEIVER)}:8080"), directory)
@@ -98,13 +99,13 @@ def start(directory: Path) -> Stage:
 
 
 def create_receiver(network: str) -> None:
-    """Start the receiver, which stands for Slack, on a network."""
+    """Start the receiver, the stand-in for Slack, on a network."""
     image = images.reference("debian12")
     containers.start(image, RECEIVER, network, LABEL, *RECEIVER_OPTIONS, command=containers.RECEIVER)
 
 
 def deploy(servers: list[Server], directory: Path) -> None:
-    """Make people's accounts as for the scenarios, and run the role."""
+    """Create the accounts as in the scenarios, and run the role."""
     hosts: dict[str, dict] = {server.container: {} for server in servers}
     key, authority = people.make_key(directory), people.authority(RECEIVER)
     for server in servers:
@@ -113,7 +114,7 @@ def deploy(servers: list[Server], directory: Path) -> None:
 
 
 def play(playbooks: list[Path], hosts: dict[str, dict], with_systemd: dict[str, dict], directory: Path) -> None:
-    """Run playbooks on containers. What Ansible prints is shown if it fails."""
+    """Run playbooks on containers. A failure contains Ansible's output."""
     inventory = {
         "all": {
             "vars": {"molecule_ephemeral_directory": str(directory)},

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the shortest sessions are seen: `ssh host true`, one after the other and three at a time.
+"""Check whether the shortest sessions are seen: `ssh host true`, one after another and three at a time.
 
-On two kinds of servers, idle and beside two busy processes:
+The servers are of two kinds, idle and next to two busy processes:
 
-- in a container, as the other parts have it;
-- on this machine itself: the container's file system and its sshd, in a private mount namespace and otherwise in the
-  namespaces of the first process. The kernel tells more there, and lets the observer run first. That takes root.
+- a container, as in the other parts;
+- this machine itself: the container's file system and its sshd, in a private mount namespace and otherwise in the
+  namespaces of the first process. There the kernel reports more, and lets the observer run first. This needs root.
 
-All logins are alike, so that it is enough to count their alerts. They are read from the spool: no sender runs.
+All logins are alike, so counting their alerts is enough. They are read from the spool, because no sender runs.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from tools.command import ROOT, Failure, output, run, say
 from .report import Finding
 from .servers import SENDER_STARTERS, Stage
 
-RUNS = 1000  # one after the other; three at a time half as many
-# Logins in a row, before the other program has its turn. Each turn waits some seconds for its alerts.
+RUNS = 1000  # one after another; half as many three at a time
+# Logins in a row with one program, before the other has its turn. Each turn waits some seconds for its alerts.
 BLOCK = 50
 AT_A_TIME = (1, 3)
 BUSY_PROCESSES = (0, 2)
 NAMED = "SSH (command: true)"
-# The promises.
+# The limits.
 MOST_UNKNOWN = 0.005
-LEAST_NAMED = 0.97  # on a host; a container may keep the observer from running first
-ENOUGH = 200  # logins of which such shares can be said
+LEAST_NAMED = 0.97  # on a host; a container can keep the observer from running first
+ENOUGH = 200  # logins, the fewest for which these shares make sense
 ALERT_SECONDS = 20.0
 START_SECONDS = 10.0
 FIRST_PORT = 22012
@@ -63,11 +63,11 @@ BUSY = "while True: pass"
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure, other than usual.
+    """How this measurement differs from the usual one.
 
-    against: a commit, whose program takes turns with this one's
-    processors: how many the servers have, 0 for all
-    delay: milliseconds that a round trip on the network takes more
+    against: a commit, whose program takes turns with the program of this checkout
+    processors: how many processors the servers have, 0 for all
+    delay: milliseconds that are added to a round trip on the network
     """
 
     against: str = ""
@@ -76,24 +76,24 @@ class Options:
 
     @property
     def of_the_servers(self) -> str:
-        """The servers' processors, as taskset(1) takes them."""
+        """The servers' processors, in the syntax of taskset(1)."""
         return f"0-{self.processors - 1}" if self.processors else f"0-{(os.cpu_count() or 1) - 1}"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A server, wherever it runs."""
+    """A server, in a container or on this machine."""
 
     title: str
-    enter: list[str]  # the command before a command that is to run there
+    enter: list[str]  # the prefix of a command that is to run on it
     ssh: list[str]
 
     def shell(self, script: str) -> str:
-        """What root's shell script prints there."""
+        """Return the output of a shell script that root runs on it."""
         return output(*self.enter, "sh", "-euc", script)
 
     def provide(self, name: str, archive: Path) -> None:
-        """Bring a program, byte-compiled as the role does it."""
+        """Copy a program to it, and compile its byte code as the role does."""
         directory = f"{PROGRAMS}/{name}"
         self.shell(f"mkdir -p {directory}")
         with archive.open() as file:
@@ -101,7 +101,7 @@ class Place:
         self.shell(f"cd {directory}/files/ssh_login_notify; python3 -m compileall -q . || true")
 
     def use(self, name: str) -> None:
-        """Have a program take the place of the one before."""
+        """Install a program in place of the previous one."""
         library, hook = "/usr/local/lib/ssh-login-notify", "/usr/local/bin/ssh-login-notify"
         self.shell(
             f"cd {PROGRAMS}/{name}/files; rm -rf {library}/ssh_login_notify; cp -a ssh_login_notify {library}; "
@@ -109,7 +109,7 @@ class Place:
         )
 
     def take_types(self, expected: int) -> list[str]:
-        """The types of the alerts that have been made, as soon as there are so many, which are removed."""
+        """Return the types of the alerts once there are this many, and remove the alerts."""
         deadline = time.monotonic() + ALERT_SECONDS
         while int(self.shell(f"ls {SPOOL}/outgoing | wc -l")) < expected and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -121,7 +121,7 @@ class Place:
 
 @dataclass
 class Tally:
-    """What became of the logins with one program in one place."""
+    """The results of the logins with one program in one place."""
 
     types: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def in_part(self) -> int:
-        """Logins of which it is told that they were over at once, and not what they ran."""
+        """Logins that were reported as over at once, without what they ran."""
         return sum(count for said, count in self.types.items() if is_less_and_true(said, NAMED))
 
     @property
@@ -152,7 +152,7 @@ class Tally:
         return self.logins - self.types.total()
 
     def row(self, title: str, program: str) -> list[str]:
-        """A line of the table."""
+        """Return a line of the table."""
         counts = (self.logins, self.named, self.in_part, self.unknown, self.wrong, self.missing)
         return [title, program, *(f"{count:,}" for count in counts), f"{median(self.seconds) * 1000:.0f}"]
 
@@ -184,7 +184,7 @@ def measure(stage: Stage, runs: int, options: Options) -> Finding:
 
 
 def archive_of(commit: str, directory: Path) -> Path:
-    """Pack a program, as it is in a commit or here, without links."""
+    """Pack the program of a commit or of this checkout, with symlinks resolved."""
     tree = directory / f"program-{commit or 'here'}"
     if commit:
         tree.mkdir()
@@ -197,7 +197,7 @@ def archive_of(commit: str, directory: Path) -> Path:
 
 
 def tallies_of(place: Place, runs: int, programs: list[str]) -> dict[tuple[str, str], Tally]:
-    """Log in one after the other and three at a time, idle and not, by turns with each program."""
+    """Log in one after another and three at a time, idle and busy, by turns with each program."""
     found: dict[tuple[str, str], Tally] = {}
     for at_a_time in AT_A_TIME:
         for busy in BUSY_PROCESSES:
@@ -216,9 +216,9 @@ def tallies_of(place: Place, runs: int, programs: list[str]) -> dict[tuple[str, 
 
 
 def log_in(place: Place, program: str, at_a_time: int, logins: int, tally: Tally) -> None:
-    """Log in some times with a program."""
+    """Log in this many times with a program, and add the results to the tally."""
     place.use(program)
-    run(*place.ssh, "true")  # the first brings the files into memory
+    run(*place.ssh, "true")  # the first login loads its files into memory
     place.take_types(1)
 
     def timed(_number: int) -> float:
@@ -233,7 +233,7 @@ def log_in(place: Place, program: str, at_a_time: int, logins: int, tally: Tally
 
 @contextmanager
 def keeping_busy(number: int) -> Iterator[None]:
-    """Have processes meanwhile that use all that they get of a processor, each in a session of its own."""
+    """Keep this many processes busy during the block, each in a session of its own."""
     processes = [subprocess.Popen([sys.executable, "-IS", "-c", BUSY], start_new_session=True) for _ in range(number)]
     try:
         yield
@@ -245,7 +245,7 @@ def keeping_busy(number: int) -> Iterator[None]:
 
 @contextmanager
 def in_a_container(server: Server, options: Options) -> Iterator[Place]:
-    """The server as it is, without a sender."""
+    """Yield the server as it is, without a sender."""
     server.shell(f"systemctl stop {SENDER_STARTERS}")
     server.wait_until_quiet()
     run("docker", "update", "--cpuset-cpus", options.of_the_servers, server.container, stdout=subprocess.DEVNULL)
@@ -263,7 +263,7 @@ def in_a_container(server: Server, options: Options) -> Iterator[Place]:
 def allowed_real_time(server: Server) -> Iterator[None]:
     """Let the container's processes run before ordinary ones, as CAP_SYS_NICE does on most kernels.
 
-    One with CONFIG_RT_GROUP_SCHED has cgroups of version 1 need an allowance besides, also those above.
+    With CONFIG_RT_GROUP_SCHED, cgroups of version 1 also need a real-time allowance, and so do those above them.
     """
     own = output("docker", "inspect", "--format", "{{.Id}}", server.container)
     paths = list(Path("/sys/fs/cgroup/cpu").glob(f"**/{own}/cpu.rt_runtime_us"))
@@ -285,16 +285,16 @@ def allowed_real_time(server: Server) -> Iterator[None]:
 
 @contextmanager
 def on_this_machine(server: Server, stage: Stage, port: int, options: Options) -> Iterator[Place]:
-    """The server's file system with an sshd of its own, on loopback. Raises Failure where that can't be had."""
+    """Yield the server's file system with its own sshd on loopback. Raises Failure if that is not possible."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
-        raise Failure("that takes root and the command unshare")
+        raise Failure("this needs root and the command unshare")
     root = stage.directory / f"root-{server.container}"
     root.mkdir()
     packed = stage.directory / f"{server.container}.tar"
     run("docker", "export", "--output", packed, server.container)
     run("tar", "-x", "-f", packed, "-C", root)
     packed.unlink()
-    # There is a systemd, says /run, so that no sender is started; a log is not kept.
+    # In /run a systemd seems to run, so that no sender is started. No log is kept.
     script = (
         'cd "$1"; mount -t proc proc proc; mount --rbind /sys sys; mount --rbind /dev dev; mount -t tmpfs tmpfs run; '
         "mkdir -p run/sshd run/systemd/system; "
@@ -318,7 +318,7 @@ def on_this_machine(server: Server, stage: Stage, port: int, options: Options) -
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when somebody listens. Raises Failure if the process has ended."""
+    """Wait until a process listens on the port. Raises Failure if the given process has ended."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -330,7 +330,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def slowly(ssh: list[str], options: Options) -> list[str]:
-    """The same client, by a slower network."""
+    """Return the same client on a slower network, if a delay is set."""
     if not options.delay:
         return ssh
     slow = f"{sys.executable} -ISB {ROOT / 'bench' / 'slow.py'} %h %p {options.delay:g}"
@@ -338,7 +338,7 @@ def slowly(ssh: list[str], options: Options) -> list[str]:
 
 
 def breaches(place: Place, way: str, tally: Tally) -> list[str]:
-    """Every promise that does not hold, a sentence each."""
+    """Return every broken promise, one sentence each."""
     what = f"{place.title}, {way}: of {tally.logins} logins"
     found = [
         f"{what} {count} are {name}" for name, count in (("wrong", tally.wrong), ("missing", tally.missing)) if count

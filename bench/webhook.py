@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long many hosts that share one webhook take, where Slack lets one message a second through.
+"""Simulate how long many hosts take that share one webhook, while Slack accepts one message a second.
 
-The senders are the product's own (files/ssh_login_notify/delivery.py), each with a spool of its own on the disk. Only
-the clock and the network are simulated: whoever sleeps gives way to whoever wakes next, and the clock jumps there. So
-an hour of a thousand hosts takes a minute or two, and the same seed gives the same figures.
+The senders are the product's own (files/ssh_login_notify/delivery.py), each with its own spool on the disk. Only the
+clock and the network are simulated: a thread that sleeps yields to the one that wakes next, and the clock jumps to that
+time. So an hour of a thousand hosts takes a minute or two, and the same seed gives the same figures.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from ssh_login_notify.triage import Triage
 RUNS = 1000  # hosts, at most
 SEED = 1
 STARTED = 1_800_000_000.0  # seconds since the epoch, of the simulated clock
-WITHIN_SECONDS = 60.0  # in which everybody logs in
+WITHIN_SECONDS = 60.0  # in which all logins happen
 ROUND_TRIP_SECONDS = 0.2
-# OnActiveSec= and RandomizedDelaySec= of ssh-login-notify-retry.timer, which the end of a run that left alerts starts.
+# OnActiveSec= and RandomizedDelaySec= of ssh-login-notify-retry.timer, which a run starts that ends with alerts left.
 RETRY_SECONDS = 52.0
 RETRY_SPREAD_SECONDS = 5.0
-LONGEST_SECONDS = 8 * 3600.0  # then the simulation ends, and what is left is counted as not delivered
+LONGEST_SECONDS = 8 * 3600.0  # then the simulation ends, and the remaining logins count as not delivered
 CONFIGURATION = {"webhook_url": "https://slack.invalid/services/T00000000/B00000000/not-a-real-secret"}
 HEAD = ["hosts, logins each", "Retry-After, s", "all delivered, min", "at best, min", "median login, min",
         "messages", "refused (429)", "not delivered"]  # fmt: skip
@@ -78,7 +78,7 @@ class Clock:
             raise SystemExit
 
     def start(self, life: Callable[[], None]) -> None:
-        """Begin a thread, and come back when it sleeps or has ended."""
+        """Start a thread, and return when it sleeps or has ended."""
 
         def run() -> None:
             try:
@@ -91,7 +91,7 @@ class Clock:
         self._idle.wait()
 
     def run(self) -> None:
-        """Let time pass until nobody sleeps any more, or it is too late."""
+        """Advance the time until no thread sleeps any more, or until LONGEST_SECONDS have passed."""
         while self._sleepers:
             self.now, _count, turn = heapq.heappop(self._sleepers)
             self.over = self.over or self.now > STARTED + LONGEST_SECONDS
@@ -101,8 +101,8 @@ class Clock:
 
     @contextmanager
     def everywhere(self) -> Iterator[None]:
-        """All of this process goes by this clock."""
-        # Where a sender waits, somebody who flushes could ask it to leave. Here nobody does.
+        """Use this clock in the whole process during the block."""
+        # While a sender waits, a person who runs `flush` can ask it to give way. Here nobody does.
         waits = mock.patch("signal.sigtimedwait", lambda _signals, seconds: self.sleep(seconds))
         with mock.patch.multiple("time", time=self.time, monotonic=self.time, sleep=self.sleep), waits:
             yield
@@ -110,7 +110,7 @@ class Clock:
 
 @dataclass
 class Slack:
-    """A webhook that takes one message a second, and answers 429 to all others."""
+    """A webhook that accepts one message a second, and answers 429 to all others."""
 
     clock: Clock
     retry_after: int
@@ -119,7 +119,7 @@ class Slack:
     refused: int = 0
 
     def post(self, _body: bytes) -> Answer:
-        """What a Transport answers, after its time on the way."""
+        """Return the answer of a Transport, after a simulated round trip."""
         self.clock.sleep(ROUND_TRIP_SECONDS / 2)
         fits = self.clock.now >= self.free_at
         if fits:
@@ -133,7 +133,7 @@ class Slack:
 
 @dataclass
 class Host:
-    """A host with its spool: logins come, and a sender runs when systemd would start it."""
+    """A host with its spool. Logins happen on it, and its sender runs when systemd would start it."""
 
     clock: Clock
     slack: Slack
@@ -143,7 +143,7 @@ class Host:
     running: bool = False
 
     def log_in(self, at: float, number: int) -> None:
-        """Somebody logs in, and systemd's path unit starts the sender unless it runs."""
+        """Log in after `at` seconds. As systemd's path unit does, start the sender unless it is running."""
         self.clock.sleep(at)
         name = f"{self.clock.now:017.6f}-{number + 2}"
         login = Capture(name, b"capture=1\0\0PAM_USER=deploy\0SSH_CONNECTION=192.0.2.7 40000 192.0.2.1 22\0")
@@ -160,7 +160,7 @@ class Host:
         self.running = False
 
     def keep_trying(self) -> None:
-        """The timer, until all that is to come has come and is delivered."""
+        """Run the sender as the timer does, until every login has happened and is delivered."""
         while len(self.waits) < self.logins:
             self.clock.sleep(RETRY_SECONDS + random.uniform(0, RETRY_SPREAD_SECONDS))
             if not self.running and self.spool.names("outgoing"):
@@ -169,7 +169,7 @@ class Host:
 
 
 class _Noting(Channel):
-    """The host's channel, which notes when each login was told of."""
+    """The host's channel, which records when each login was delivered."""
 
     def __init__(self, host: Host) -> None:
         configuration = Configuration(CONFIGURATION)
@@ -184,7 +184,7 @@ class _Noting(Channel):
 
 
 def simulate(hosts: int, logins: int, retry_after: int) -> list[str]:
-    """A line of the table: so many hosts, so many logins on each within a minute."""
+    """Return a line of the table, for this many hosts and logins on each within a minute."""
     random.seed(SEED)
     clock = Clock()
     slack = Slack(clock, retry_after)
@@ -217,7 +217,7 @@ def _spool(root: Path) -> Spool:
 
 
 def measure(_stage: Stage | None, runs: int) -> Finding:
-    """A login on each host, and ten, for fleets of growing size, up to `runs` hosts."""
+    """Simulate one and ten logins on each host, for fleets of growing size, up to `runs` hosts."""
     rows = []
     for hosts in sorted({min(size, runs) for size in (10, 100, 300, runs)}):
         for logins in (1, 10):

@@ -4,7 +4,7 @@
 
 """Let atheris (libFuzzer) look for bytes that break a promise: `python -m fuzz TARGET DIRECTORY... [-OPTION...]`.
 
-New inputs go into the first directory. Ends non-zero, with the input in ./crash-…, as soon as one breaks a promise.
+New inputs go into the first directory. The run ends non-zero, with the input in ./crash-…, if one breaks a promise.
 """
 
 import sys

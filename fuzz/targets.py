@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds whatever bytes the parsers are given. For every Python that the notifier runs on."""
+"""The promises of the parsers for any input. This must run on every Python that the notifier runs on."""
 
 import json
 import os
@@ -27,11 +27,11 @@ HEADER, FIELD, FIELDS, BLOCKS = 150, 2000, 10, 50
 
 
 def environment(data: bytes) -> None:
-    """A login's raw environment becomes an alert that can be kept, logged and sent, whatever is in it."""
+    """Check that any raw environment of a login becomes an alert that can be stored, logged and sent."""
     capture = Capture(NAME, data)
     last = dict(entry.split(b"=", 1) for entry in data.partition(b"\0\0")[2].split(b"\0") if b"=" in entry[1:])
     last.pop(b"", None)
-    assert capture.environment == last, "of two equal names the last counts"
+    assert capture.environment == last, "the last of two equal names counts"
     built = alert.build(capture, "unknown")
     kept = alert.from_json(alert.to_json(built))
     assert kept == built
@@ -40,16 +40,16 @@ def environment(data: bytes) -> None:
     assert line.isprintable()
     shown = wording.line(kept, CONFIGURATION, NOW)
     labels = [field.name for field in wording.fields(kept, CONFIGURATION, NOW) if field.name in wording.LINE]
-    assert shown.count("·") == len(labels) - 1, "nothing but ours separates"
+    assert shown.count("·") == len(labels) - 1, "only our own separators are left"
     fits(slack.single(kept, CONFIGURATION, NOW))
     fits(slack.digest(slack.fitting([kept] * 12, CONFIGURATION, NOW), CONFIGURATION, NOW))
 
 
 def fits(message: dict) -> None:
-    """The message is one that Slack takes, and that calls nobody."""
+    """Check that Slack accepts the message, and that it mentions nobody."""
     assert len(message["blocks"]) <= BLOCKS
     text = message["text"].replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
-    assert not set("<>&") & set(text), "what is not plain text is escaped"
+    assert not set("<>&") & set(text), "everything that is not plain text is escaped"
     for block in message["blocks"]:
         if block["type"] == "header":
             assert 0 < len(block["text"]["text"]) <= HEADER
@@ -59,7 +59,7 @@ def fits(message: dict) -> None:
 
 
 def spool(data: bytes) -> None:
-    """Whatever the service user puts into the spool keeps nothing back: it is sent, or set aside with a reason."""
+    """Check that no file of the service user in the spool blocks delivery: it is sent, or set aside with a reason."""
     root = tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     try:
         for directory in DIRECTORIES:
@@ -84,7 +84,7 @@ def spool(data: bytes) -> None:
 
 
 def pam(data: bytes) -> None:
-    """A PAM file is edited and restored to the byte, or left alone with a reason."""
+    """Check that a PAM file is edited and restored byte for byte, or left unchanged with a reason."""
     try:
         text = pam_stack.decode(data)
         holds_ours = pam_stack.find(text, PROGRAM) is not None or pam_stack.WITHHOLDING in text
@@ -97,7 +97,7 @@ def pam(data: bytes) -> None:
     pam_stack.user_environment_readers("/etc/pam.d/sshd", edited)
     pam_stack.written_by(edited)
     if not holds_ours:
-        assert pam_stack.absent(edited, PROGRAM) == text, "and back again"
+        assert pam_stack.absent(edited, PROGRAM) == text, "removal restores the file"
 
 
 TARGETS = {"environment": environment, "spool": spool, "pam": pam}

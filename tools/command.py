@@ -1,49 +1,39 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run programs, and tell the person at the terminal what is being done."""
+"""Run programs, and report progress to the person at the terminal."""
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import subprocess
 import sys
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".dev"  # everything that ./dev makes; git-ignored, removed by `./dev clean`
-
-# Where this thread prints, and the commands that it runs: the terminal, unless another works beside it (testing.py).
-PRINTED: ContextVar[TextIO | None] = ContextVar("PRINTED", default=None)
+STATE = ROOT / ".dev"  # everything that ./dev makes; ignored by git, removed by `./dev clean`
 
 
-class Failure(Exception):  # noqa: N818 - it is a sentence for a person, not a kind of error
-    """What went wrong and how to mend it, in words for the person at the terminal."""
-
-
-class NotRun(Exception):  # noqa: N818
-    """Why a check can't be made on this machine, in words for the person at the terminal."""
+class Failure(Exception):  # noqa: N818 - a sentence for a person, not a kind of error
+    """What went wrong and how to fix it, in a sentence for the person at the terminal."""
 
 
 def say(text: str) -> None:
     """Print one line about what happens next."""
-    stream = PRINTED.get() or sys.stdout
-    print(f"\x1b[1mdev:\x1b[0m {text}" if stream.isatty() else f"dev: {text}", file=stream, flush=True)
+    print(f"\x1b[1mdev:\x1b[0m {text}" if sys.stdout.isatty() else f"dev: {text}", flush=True)
 
 
 def run(*command: str | Path, **options) -> None:
     """Run a command with its output on the terminal.
 
-    :param command: program and arguments; never a shell line
+    :param command: program and arguments, not a shell command line
     :param options: as for subprocess.run (cwd, env, timeout in seconds …)
     :raises Failure: if it can't be started, takes too long, or ends non-zero
     """
     words = [str(word) for word in command]
     line = shlex.join(words)
-    stream = PRINTED.get()
-    if stream:
-        options = {"stdout": stream, "stderr": subprocess.STDOUT, **options}
     try:
         code = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, **options).returncode
     except OSError as error:
@@ -55,7 +45,7 @@ def run(*command: str | Path, **options) -> None:
 
 
 def output(*command: str | Path, **options) -> str:
-    """What a command prints on standard output, stripped. Raises Failure with its standard error if it fails."""
+    """Return a command's standard output, stripped. Raises Failure with its standard error if it fails."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -69,7 +59,7 @@ def output(*command: str | Path, **options) -> str:
 
 
 def succeeds(*command: str | Path, **options) -> bool:
-    """Whether a command can be run and ends with 0. Its output is not shown."""
+    """Return whether a command can be run and ends with 0. Its output is not shown."""
     try:
         output(*command, **options)
     except Failure:
@@ -78,6 +68,26 @@ def succeeds(*command: str | Path, **options) -> bool:
 
 
 def as_root(*command: str | Path) -> list[str]:
-    """The command as root would be given it: with sudo in front, unless we are root."""
+    """Return the command, with sudo in front unless we are root."""
     words = [str(word) for word in command]
     return words if os.geteuid() == 0 else ["sudo", *words]
+
+
+@contextmanager
+def exclusive(name: str) -> Iterator[None]:
+    """Let only one process at a time run the block with this name; others wait."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def exit_code(function: Callable[..., object], *arguments: object) -> int:
+    """Call a function, and return its exit code, or 1 after a Failure, whose text is printed."""
+    try:
+        return int(function(*arguments) or 0)  # type: ignore[call-overload]
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""See it work: a server, a stand-in for Slack, the real role, real logins, and the alerts that come of them."""
+"""The demo: a server, a stand-in for Slack, the real role, real logins, and their alerts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.lab.command import LabError
 from tests.lab.containers import address
 from tests.lab.logins import LoginError, Person
 
-from . import engine, environment, images, system
+from . import engine, environment, images
 from .command import STATE, Failure, output, run, say, succeeds
 
 DIRECTORY = STATE / "demo"
-NAME = "loginwatch-demo"  # of the network, and of each container with its part behind it
+NAME = "loginwatch-demo"  # the network's name, and the prefix of each container's
 SERVER, RECEIVER = f"{NAME}-server", f"{NAME}-receiver"
 ALERT_SECONDS = 60.0
 WAYS = {
@@ -35,22 +35,21 @@ WAYS = {
 
 
 def start() -> None:
-    """Show it once, and leave it running. A demo that runs already is replaced."""
+    """Run the demo, and leave it running. A demo that is already running is replaced."""
     environment.ensure()
-    system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git"})
-    images.ensure()
+    images.prepare()
     stop()
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     say("starting a server (Debian 13, systemd, sshd) and a receiver that stands for Slack")
     boot()
-    say("making the server one that people log in to")
+    say("creating the accounts on the server")
     prepare()
     say("deploying the notifier: ansible-playbook loginwatch.pam.deploy")
     play("loginwatch.pam.deploy")
     show(log_in(WAYS))
     print(f"\nThe alerts as Slack would show them:  {page()}")
     print(f"Log in yourself:                      ssh -i {DIRECTORY / 'key'} deploy@{address(SERVER)}")
-    print("The end of it:                        ./dev demo --stop")
+    print("Stop the demo:                        ./dev demo --stop")
 
 
 def stop() -> None:
@@ -65,7 +64,7 @@ def stop() -> None:
 
 
 def boot() -> None:
-    """Start the two containers on a network of their own."""
+    """Start both containers on a network of their own."""
     output("docker", "network", "create", "--label", "loginwatch=demo", NAME)
     label = "loginwatch=demo"
     options = (*containers.RECEIVER_OPTIONS, "--publish=127.0.0.1::8080")
@@ -74,14 +73,14 @@ def boot() -> None:
 
 
 def prepare() -> None:
-    """Make people's accounts on the server, and an inventory by which the deploy playbook finds it."""
+    """Create the accounts on the server, and an inventory for the deploy playbook."""
     inventory = DIRECTORY / "inventory.json"
     host = {"ansible_connection": "community.docker.docker", "ansible_python_interpreter": "/usr/bin/python3"}
     fingerprint = f"lookup('ansible.builtin.pipe', 'ssh-keygen -lf {DIRECTORY / 'key.pub'}').split()[1]"
     settings = {
         "ssh_login_notify_webhook_url": "https://receiver:8443/services/T00000000/B00000000/not-a-real-secret",
         "ssh_login_notify_ca_file": "/etc/ssl/certs/receiver.pem",
-        # Who logs in to the demo again sees each login.
+        # A person who logs in to the demo again sees each login.
         "ssh_login_notify_repeat_minutes": 0,
         "ssh_login_notify_people": "{{ {" + fingerprint + ": 'Ada Lovelace'} }}",
     }
@@ -94,7 +93,7 @@ def prepare() -> None:
 
 
 def play(playbook: str | Path, **options) -> None:
-    """Run a playbook on the demo's server; it prints what it changes."""
+    """Run a playbook on the demo's server, with only its changes as output."""
     variables = environment.variables()
     variables.update(ANSIBLE_DISPLAY_OK_HOSTS="false", ANSIBLE_DISPLAY_SKIPPED_HOSTS="false")
     program = environment.program("ansible-playbook")
@@ -102,7 +101,7 @@ def play(playbook: str | Path, **options) -> None:
 
 
 def log_in(ways: Iterable[str]) -> list[dict]:
-    """Log in in these ways, and return the messages that came of it, in the order of the logins."""
+    """Log in by each of these ways, and return the messages in the same order."""
     person = Person("deploy", address(SERVER), DIRECTORY, DIRECTORY / "key")
     sources = []
     for way in ways:
@@ -114,18 +113,18 @@ def log_in(ways: Iterable[str]) -> list[dict]:
     say("waiting for the alerts")
     deadline = time.monotonic() + ALERT_SECONDS
     while True:
-        with urlopen(f"{page()}api/messages", timeout=10) as answer:  # noqa: S310 - of our own receiver
+        with urlopen(f"{page()}api/messages", timeout=10) as answer:  # noqa: S310 - our own receiver
             found = {message["fields"].get("From"): message for message in json.load(answer)["messages"]}
         if all(source in found for source in sources):
             return [found[source] for source in sources]
         if time.monotonic() > deadline:
-            raise Failure(f"of {len(sources)} logins not all were reported: look at {page()} and "
+            raise Failure(f"not all of the {len(sources)} logins were reported: look at {page()} and "
                           f"`docker exec {SERVER} ssh-login-notify status`.")  # fmt: skip
         time.sleep(0.5)
 
 
 def show(messages: list[dict]) -> None:
-    """Print the messages as blocks: the header, then the fields."""
+    """Print each message as a block: the header, then the fields."""
     for message in messages:
         print(f"\n  {message['header']}")
         for label, value in message["fields"].items():
@@ -133,5 +132,5 @@ def show(messages: list[dict]) -> None:
 
 
 def page() -> str:
-    """The address of the receiver's page on this machine."""
+    """Return the address of the receiver's page on this machine."""
     return f"http://{output('docker', 'port', RECEIVER, '8080/tcp').splitlines()[0]}/"

@@ -1,22 +1,24 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A virtual machine whose kernel enforces SELinux: Debian 12 with its selinux-policy-default, from Debian's packages.
+"""A virtual machine with SELinux enforcing: Debian 12 with its selinux-policy-default, from Debian's packages.
 
-qemu emulates the processor (TCG), so that it runs on every machine, in minutes instead of seconds.
+qemu emulates the processor (TCG), so the machine runs everywhere, but in minutes instead of seconds.
 """
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import sys
 from pathlib import Path
 
-from . import environment, support, system
-from .command import ROOT, STATE, as_root, output, run, say
+from . import support, system
+from .command import ROOT, STATE, as_root, exit_code, output, run, say
 
 RECIPE = ROOT / "tests" / "enforcing" / "image"
 PEOPLE = ROOT / "tests" / "lab" / "people.sh"
 SUITE = "bookworm"
-# Its name in tests/support.yml.
+# The host's name in tests/support.yml.
 HOST = "Debian 12; refpolicy, enforcing"
 DIRECTORY = STATE / "enforcing"
 SIZE = "3G"
@@ -24,36 +26,33 @@ CONTEXTS = "/etc/selinux/default/contexts/files/file_contexts"
 
 
 def test() -> None:
-    """Build the machine's disk, if need be, and run the tests on it."""
+    """Build the machine's disk if it is missing or out of date, and run the tests on it."""
     system.require({
         "qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs",
         "ssh-keygen": "openssh-client",
     })  # fmt: skip
-    environment.link_collection()
     if not is_built():
         build()
-    variables = {**environment.variables(), "PYTHONPATH": f"{environment.COLLECTIONS}:{ROOT}"}
-    variables["ENFORCING_MACHINE"] = str(DIRECTORY)
-    program = environment.program("python")
-    run(program, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/enforcing", env=variables)
+    variables = {**os.environ, "ENFORCING_MACHINE": str(DIRECTORY)}
+    run(sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/enforcing", env=variables)
     support.record(ROOT, HOST)
     say("passed, and noted in tests/support.yml: run `./dev docs`, and commit both if this is a release")
 
 
 def digest() -> str:
-    """Return a hash of what the disk is made from."""
+    """Return a hash of the disk's sources."""
     sources = [*sorted(RECIPE.iterdir()), PEOPLE, Path(__file__)]
     return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def is_built() -> bool:
-    """Whether the disk is there and was made from this recipe."""
+    """Return whether the disk exists and was built from the current sources."""
     recipe = DIRECTORY / "recipe"
     return recipe.exists() and recipe.read_text() == digest()
 
 
 def build() -> None:
-    """Make the kernel, the initial RAM disk, the disk, and the key that opens the account `deploy`."""
+    """Build the kernel, the initial RAM disk, the disk, and the key that opens the account `deploy`."""
     say("building the disk of a virtual machine from Debian's packages (some minutes)")
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     DIRECTORY.mkdir(parents=True)
@@ -66,7 +65,7 @@ def build() -> None:
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}",
             f"--customize-hook=copy-in {RECIPE / 'customize.sh'} {PEOPLE} /root",
             f"--customize-hook=chroot \"$1\" env KEY='{public_key}' sh /root/customize.sh",
-            # It would make /etc/machine-id anew, without the label that customize.sh has set.
+            # This would replace /etc/machine-id, without the label that customize.sh has set.
             "--skip=cleanup/reproducible",
             SUITE, root,
         ))  # fmt: skip
@@ -76,3 +75,7 @@ def build() -> None:
     finally:
         run(*as_root("rm", "-rf", root))
     (DIRECTORY / "recipe").write_text(digest())
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(test))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Docker engine: use the one that answers; install and start one only where there is none."""
+"""The Docker engine: use one that answers, and install and start one only if there is none."""
 from __future__ import annotations
 
 import os
@@ -18,7 +18,7 @@ START_SECONDS = 60
 def ensure() -> None:
     """Make sure that `docker` reaches an engine.
 
-    :raises Failure: where the user's own engine does not answer, with what to do; no second one is started
+    :raises Failure: with instructions, if the user's own engine does not answer; no second one is started
     """
     if answers():
         return
@@ -44,31 +44,31 @@ def ensure() -> None:
 
 
 def answers() -> bool:
-    """Whether an engine answers the docker client."""
+    """Return whether an engine answers the docker client."""
     return bool(system.find("docker")) and succeeds("docker", "version", timeout=20)
 
 
 def refuse_to_compete() -> None:
-    """Raise Failure where the user has an engine that is only not running or not permitted."""
+    """Raise Failure if the user has an engine that is not running or not accessible."""
     if os.environ.get("DOCKER_HOST"):
         raise Failure(f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}: start it, or unset it.")
     socket = Path("/var/run/docker.sock")
     if socket.exists() and not os.access(socket, os.W_OK):
         raise Failure(
-            "Docker is installed, but you may not use its socket: run this as root, or join its group "
+            "Docker is installed, but you have no access to its socket: run this as root, or join its group "
             "(sudo usermod -aG docker $USER) and log in again."
         )
     if system.find("podman") and not system.find("dockerd"):
         raise Failure(
-            "Podman is here and no Docker engine: start Podman's Docker-compatible service and name its socket "
+            "Podman is installed, but no Docker engine: start Podman's Docker-compatible service and name its socket "
             "(systemctl --user start podman.socket; "
             "export DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock); the client is the package docker-cli."
         )
 
 
 def start_daemon() -> subprocess.Popen:
-    """Start dockerd in a session of its own, so that it outlives us; its log is .dev/dockerd.log."""
-    say(f"starting dockerd, since nothing here starts services (log: {LOG}); it stays, for the next time")
+    """Start dockerd in a session of its own, so that it outlives this process. Its log is .dev/dockerd.log."""
+    say(f"starting dockerd, because there is no systemd to start it (log: {LOG}); it keeps running")
     STATE.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         return subprocess.Popen(
@@ -77,5 +77,5 @@ def start_daemon() -> subprocess.Popen:
 
 
 def container_names(label: str) -> list[str]:
-    """The names of all containers, running or not, that have the label."""
+    """Return the names of all containers with the label, running or not."""
     return output("docker", "ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").split()

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Debian images of the test servers: systemd, sshd and Python, and nothing of the project.
+"""The Debian images of the test servers: systemd, sshd and Python, and nothing of this project.
 
-The recipe is molecule/images/. Where a container registry can be reached, the images are built on its Debian;
-otherwise mmdebstrap builds them from Debian's packages.
+The recipe is molecule/images/. If a container registry can be reached, the images are based on its Debian.
+Otherwise mmdebstrap builds them from Debian's packages.
 """
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ import tempfile
 from pathlib import Path
 
 from . import engine, system
-from .command import ROOT, Failure, as_root, output, run, say, succeeds
+from .command import ROOT, Failure, as_root, exclusive, output, run, say, succeeds
 
 RECIPE = ROOT / "molecule" / "images"
 RELEASES = {"debian11": ("11", "bullseye"), "debian12": ("12", "bookworm"), "debian13": ("13", "trixie")}
 LABEL = "loginwatch.recipe"
 PULL_SECONDS = 60
+
+
+def prepare() -> None:
+    """Install what Molecule needs on this machine: the SSH clients and the images. One process at a time."""
+    with exclusive("prepare"):
+        system.require({"ssh": "openssh-client", "rsync": "rsync", "git": "git", "sshpass": "sshpass", "cc": "gcc"})
+        ensure()
 
 
 def ensure() -> None:
@@ -30,7 +37,7 @@ def ensure() -> None:
 
 
 def reference(name: str) -> str:
-    """The image's name for Docker."""
+    """Return the image's name for Docker."""
     return f"loginwatch/{name}"
 
 
@@ -41,7 +48,7 @@ def digest() -> str:
 
 
 def recipe_of(image: str) -> str:
-    """Return the digest of the recipe that an image was built from; empty if there is no such image."""
+    """Return the digest of the recipe that an image was built from, or an empty text if there is no such image."""
     try:
         return output("docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', image)
     except Failure:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sees to it that every program file of the repository names its licence in its first lines.
+"""Check that every program file of the repository names its licence in its first lines.
 
-    python3 tools/licences.py            names the files that don't; 1 if there are any
-    python3 tools/licences.py --write    puts the header into them
+    python3 tools/licences.py            list the files that don't; exit with 1 if there are any
+    python3 tools/licences.py --write    add the header to them
 
 Program files are Python, shell, JavaScript and style sheets. Data, configuration, templates and pages are covered by
 LICENSE alone.
@@ -17,14 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 HEADER = ("Copyright: (c) 2026, the loginwatch founders", LICENCE)
-# How each kind of program begins and ends a comment of one line.
+# How each kind of program begins and ends a one-line comment.
 COMMENTS = {".py": ("# ", ""), ".sh": ("# ", ""), ".js": ("// ", ""), ".css": ("/* ", " */")}
-# The header is within this many lines from the top.
+# The header must be within this many lines from the top.
 HEAD_LINES = 6
 
 
 def main(arguments: list[str]) -> int:
-    """Name or repair the files without a header."""
+    """List the files without a header, or add it to them."""
     lacking = [name for name in files() if lacks_header(ROOT / name)]
     if arguments == ["--write"]:
         for name in lacking:
@@ -38,13 +38,13 @@ def main(arguments: list[str]) -> int:
 
 
 def files() -> list[str]:
-    """The files of the repository, including those that are not yet committed."""
+    """Return the files of the repository, including uncommitted ones."""
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def lacks_header(path: Path) -> bool:
-    """Whether it is a program file with something in it, and does not name its licence at the top."""
+    """Return whether it is a non-empty program file that does not name its licence at the top."""
     if path.is_symlink() or not path.is_file() or not comment(path):
         return False
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -52,7 +52,7 @@ def lacks_header(path: Path) -> bool:
 
 
 def comment(path: Path) -> tuple[str, str] | None:
-    """How a comment begins and ends in this file; None if it is no program."""
+    """Return how a comment begins and ends in this file, or None if it is no program."""
     if path.suffix:
         return COMMENTS.get(path.suffix)
     with path.open("rb") as file:
@@ -60,7 +60,7 @@ def comment(path: Path) -> tuple[str, str] | None:
 
 
 def with_header(text: str, marks: tuple[str, str] | None) -> str:
-    """The text with the header on top, below the line that names an interpreter."""
+    """Return the text with the header on top, or below the line that names an interpreter."""
     begin, end = marks or COMMENTS[".py"]
     header = "".join(f"{begin}{line}{end}\n" for line in HEADER)
     if text.startswith("#!"):

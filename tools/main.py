@@ -8,17 +8,18 @@ import argparse
 import os
 import shutil
 
-from . import bench, demo, engine, environment, fuzz, lock, pictures, testing
-from .command import ROOT, STATE, Failure, output, run, say
+from . import demo, engine, environment, fuzz, images, testing
+from .command import ROOT, STATE, exit_code, output, run, say
 
 DESCRIPTION = "Work on the collection loginwatch.pam. Each command first installs what it needs and says so."
 EPILOG = """\
 examples:
-  ./dev demo                        see it work: a server, a stand-in for Slack, real logins, their alerts
-  ./dev test                        everything that must hold: lint, unit tests, real servers
+  ./dev demo                        a demonstration: a server, a stand-in for Slack, real logins, their alerts
+  ./dev test                        all tests: lint, unit tests, real servers
   ./dev test quick                  lint, three Pythons, two scenarios on one platform
   ./dev test unit receiver          only these parts
   ./dev test unit -- FILE -k NAME   one test, by pytest's own arguments, with the Python of .dev/venv
+  ./dev test unit-3.6 -- FILE       the same, with this Python: a session of nox (noxfile.py)
   ./dev test faults outage          these scenarios on real servers
   ./dev shell                       a shell in which molecule and ansible-playbook are at hand
 
@@ -28,23 +29,17 @@ removes all of it. Debian packages, and a Docker engine that it had to install, 
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; the exit code is 0 if it did what it should."""
-    # Only `test` takes pytest's arguments; `bench` hands over all of its own.
+    """Run one command, and return its exit code: 0 on success."""
+    # Only `test` passes on what follows --. `bench` passes on all of its arguments.
     end = arguments.index("--") if arguments[:1] == ["test"] and "--" in arguments else len(arguments)
     options = parser().parse_args(arguments[:end])
-    options.pytest = arguments[end + 1 :]
+    options.words = arguments[end + 1 :]
     os.chdir(ROOT)
-    try:
-        return options.run(options) or 0
-    except Failure as failure:
-        say(str(failure))
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(options.run, options)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+    """Return the parser of the commands and their options."""
     top = argparse.ArgumentParser(
         prog="./dev", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,20 +50,18 @@ def parser() -> argparse.ArgumentParser:
         new.set_defaults(run=function)
         return new
 
-    show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "see it work here")
+    show = command("demo", lambda options: demo.stop() if options.stop else demo.start(), "run a demonstration")
     show.add_argument("--stop", action="store_true", help="stop and remove what the demo started")
 
-    take = command(
-        "picture", lambda options: pictures.take(options.name), "take the docs' pictures, of real logins to the demo"
-    )
-    take.add_argument("name", nargs="*", help=f"{', '.join(pictures.known())} (default: all)")
+    take = command("picture", picture, "take the pictures of the docs, from real logins to the demo")
+    take.add_argument("name", nargs="*", help="alert, digest, heavy-teams and so on, as in docs/images (default: all)")
 
     summary = "run the tests, or some parts of them"
     test = command("test", run_tests, summary)
     test.add_argument(
         "part", nargs="*", metavar="PART",
-        help=f"{', '.join(testing.PARTS)}; quick; enforcing; of molecule, {', '.join(testing.SCENARIOS)} "
-        "(default: everything but quick and enforcing)",
+        help=f"{', '.join(testing.PARTS)}; quick; enforcing; a scenario: {', '.join(testing.SCENARIOS)}; "
+        "or a session of noxfile.py (default: everything but quick and enforcing)",
     )  # fmt: skip
     test.add_argument(
         "--jobs", type=int, default=testing.JOBS,
@@ -76,22 +69,22 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command("lint", lambda options: testing.run_parts(["lint"]), "check style, types and documentation")
 
-    measure = command("bench", lambda options: bench.start(options.arguments), "measure what an alert costs a login")
+    measure = command("bench", bench, "measure the cost of an alert to a login")
     measure.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="[PART [N]]",
-        help="hook, login, faults, cost, storm, kinds, short, fleet or webhook, and how many runs; without any: all of "
-        "docs/bench.md anew",
+        help="hook, login, faults, cost, open, storm, kinds, short, fleet, audit or webhook, and how many runs "
+        "(default: all parts, for docs/bench.md)",
     )  # fmt: skip
 
-    summary = "build the Docker images of the tests, if need be (molecule calls this)"
-    command("prepare", lambda options: testing.prepare(), summary)
-    probe = command("fuzz", lambda chosen: fuzz.start(chosen.target, chosen.seconds), "look for what breaks a parser")
-    probe.add_argument("target", nargs="?", help=f"{', '.join(fuzz.TARGETS)} (default: all)")
+    summary = "build the Docker images of the tests if they are out of date (molecule calls this)"
+    command("prepare", lambda options: images.prepare(), summary)
+    probe = command("fuzz", lambda of: session("fuzz", of.target, str(of.seconds)), "fuzz the parsers")
+    probe.add_argument("target", nargs="?", default="all", help=f"{', '.join(fuzz.TARGETS)} (default: all)")
     probe.add_argument("seconds", nargs="?", type=int, default=fuzz.SECONDS, help=f"for each (default: {fuzz.SECONDS})")
 
     summary = "make the tables of variables and of tested hosts, and the role's defaults"
-    command("docs", lambda options: environment.run_python("tools/variables.py"), summary)
-    command("lock", lambda options: lock.renew(), "make the locks of the development dependencies anew")
+    command("docs", lambda options: session("docs"), summary)
+    command("lock", lambda options: session("lock"), "remake the lock files of the development dependencies")
     command("env", lambda options: environment.ensure(), "make or update the virtual environment .dev/venv")
     command("shell", shell, "open a shell with the virtual environment active")
     command("clean", clean, "remove everything that ./dev made")
@@ -99,16 +92,34 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_tests(options: argparse.Namespace) -> int:
-    """Run parts of the tests, or what pytest's own arguments select of the unit tests."""
-    if not options.pytest:
-        return testing.run_parts(options.part, options.jobs)
-    if options.part != ["unit"]:
-        raise Failure("only `./dev test unit` takes arguments of pytest behind --")
-    return testing.run_selected(options.pytest)
+    """Run parts of the tests, or those tests of one part that the arguments after -- select."""
+    if options.words:
+        return testing.run_selected(options.part, options.words)
+    return testing.run_parts(options.part, options.jobs)
+
+
+def picture(options: argparse.Namespace) -> None:
+    """Take pictures, in .dev/venv."""
+    environment.ensure()
+    run(environment.program("python"), "-B", "-m", "tools.pictures", *options.name, env=environment.variables())
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Run the benchmark with its own arguments. One part of it imports the notifier's modules."""
+    environment.ensure()
+    images.prepare()
+    variables = {**environment.variables(), "PYTHONPATH": str(ROOT / "files")}
+    run(environment.program("python"), "-m", "bench", *options.arguments, env=variables)
+
+
+def session(name: str, *words: str) -> None:
+    """Run a nox session, with these words after --."""
+    environment.ensure_nox()
+    run(*environment.nox("--session", name, words=list(words)))
 
 
 def shell(options: argparse.Namespace) -> None:
-    """Replace ourselves by the user's shell."""
+    """Replace this process by the user's shell."""
     environment.ensure()
     name = os.environ.get("SHELL", "/bin/sh")
     os.execve(name, [name], environment.variables())
@@ -123,7 +134,7 @@ def clean(options: argparse.Namespace) -> None:
         networks = ("docker", "network", "ls", "--filter", "name=^loginwatch-", "--format", "{{.Name}}")
         for network in output(*networks).split():
             run("docker", "network", "rm", network)
-        # Those of molecule/images/, and what a test or a bench that was interrupted has made of them.
+        # Those of molecule/images/, and those that an interrupted test or benchmark has left.
         for image in output("docker", "images", "--filter", "reference=loginwatch/*", "--format", "{{.ID}}").split():
             run("docker", "image", "rm", "--force", image)
     if STATE.exists():

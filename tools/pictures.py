@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pictures of the docs: each form of message, made by real logins to the demo's server."""
+"""Take the docs' pictures: each form of message, from real logins to the demo's server."""
 
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,19 +17,22 @@ from tests.lab.receiver.client import Message, Receiver
 from tests.lab.settings import CONFIGURATION, STATE, change, configured
 
 from . import demo, engine, environment, system
-from .command import ROOT, output, run, say
+from .command import ROOT, Failure, exit_code, output, run, say
 
 IMAGES = ROOT / "docs" / "images"
 MUTES = "/var/spool/ssh-login-notify/mutes"
 PROGRAM = "ssh-login-notify"
 MESSAGE_SECONDS = 60.0
-# Of these forms of message there is a picture for each of these kinds of channel, too: `heavy-teams`.
+# These forms of message also have a picture for each of these kinds of channel: `heavy-teams`.
 FORMS = ("alert", "heavy", "digest", "test", "self-check")
 CHANNELS = ("teams", "discord", "email")
 
 
-def take(names: list[str]) -> None:
+def take(*names: str) -> None:
     """Take these pictures, or all of them, by the names of their files in docs/images."""
+    unknown = sorted(set(names) - set(known()))
+    if unknown:
+        raise Failure(f"there is no picture {unknown[0]!r}. Choose from: {', '.join(known())}")
     system.install("chromium", "fonts-lato", "fonts-noto-color-emoji")
     if not engine.container_names("loginwatch=demo"):
         demo.start()
@@ -49,7 +53,7 @@ def known() -> list[str]:
 
 
 def take_one(receiver: Receiver, name: str, kinds: list[str]) -> None:
-    """Have one form of message come, and take its pictures: of the message in each of these kinds of channel.
+    """Cause one form of message, and take its picture in each of these kinds of channel.
 
     kinds: "" for the webhook, which is Slack's
     """
@@ -67,22 +71,22 @@ def take_one(receiver: Receiver, name: str, kinds: list[str]) -> None:
 
 
 def is_of(kind: str, message: Message) -> bool:
-    """Tell whether a message is in a channel of this kind."""
+    """Return whether a message is in a channel of this kind."""
     return message.channel.partition("/")[0] == kind
 
 
 def entry(kind: str) -> dict[str, object]:
-    """Return a channel of this kind at the demo's receiver."""
+    """Return the settings of a channel of this kind at the demo's receiver."""
     return chats.settings(kind, "receiver:2525" if kind == "email" else "https://receiver:8443", f"the-{kind}")
 
 
 def alert(_receiver: Receiver) -> None:
-    """A login like those before."""
+    """Log in as usual."""
     ada().interactive()
 
 
 def heavy(receiver: Receiver) -> None:
-    """Root, by a key that nobody knows and that somebody has put into root's file."""
+    """Log in as root, with an unknown key that was added to root's file."""
     mallory = demo.DIRECTORY / "mallory"
     if not mallory.exists():
         output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mallory@laptop", "-f", mallory)
@@ -92,7 +96,7 @@ def heavy(receiver: Receiver) -> None:
 
 
 def follow_up(receiver: Receiver) -> None:
-    """A shell that a tunnel has opened later."""
+    """Open a shell over an existing tunnel."""
     mark = receiver.last()
     with ada().shared() as connection:
         receiver.wait_for(lambda message: "Tunnel" in message.fields.get("Type", ""), after=mark)
@@ -101,7 +105,7 @@ def follow_up(receiver: Receiver) -> None:
 
 
 def repeats(receiver: Receiver) -> None:
-    """The last of several logins of an editor."""
+    """Log in many times as an editor does, for the message that ends the series."""
     with configured(shell, repeat_minutes=5):
         told(receiver, lambda: ada().command())
         for _login in range(12):
@@ -112,7 +116,7 @@ def repeats(receiver: Receiver) -> None:
 
 
 def digest(receiver: Receiver) -> None:
-    """A backlog, one of whose logins is heavy."""
+    """Log in during an outage, one login of them heavy, for a digest of the backlog."""
     with receiver.away():
         for _login in range(11):
             ada().command()
@@ -122,12 +126,12 @@ def digest(receiver: Receiver) -> None:
 
 
 def mute(_receiver: Receiver) -> None:
-    """A mute that a script of Ada's begins for its own logins."""
+    """Begin a mute, as one of Ada's scripts does for its own logins."""
     ada().command("sudo ssh-login-notify mute --minutes 10 --reason 'deploy 4711'")
 
 
 def unmute(_receiver: Receiver) -> None:
-    """The end of that mute, and what came in meanwhile."""
+    """End that mute, after logins during it."""
     for _login in range(3):
         ada().command()
         ada().sftp()
@@ -137,7 +141,7 @@ def unmute(_receiver: Receiver) -> None:
 
 
 def summary(receiver: Receiver) -> None:
-    """What had no message of its own since yesterday."""
+    """Send the daily summary of logins that had no message of their own."""
     rule = {"user": "deploy", "type": "SSH (interactive)", "reason": "the nightly backup"}
     with configured(shell, ignore=[rule]):
         for _login in range(4):
@@ -148,17 +152,17 @@ def summary(receiver: Receiver) -> None:
 
 
 def test(_receiver: Receiver) -> None:
-    """A test alert."""
+    """Send a test alert."""
     shell(f"{PROGRAM} test")
 
 
 def heartbeat(_receiver: Receiver) -> None:
-    """A heartbeat."""
+    """Send a heartbeat."""
     shell(f"{PROGRAM} heartbeat")
 
 
 def self_check(_receiver: Receiver) -> None:
-    """A fault that the host finds by itself."""
+    """Cause a fault that the host's self-check finds."""
     shell(f"cp -p {CONFIGURATION} /root/kept && chmod 0644 {CONFIGURATION}")
     look()
     shell(f"mv /root/kept {CONFIGURATION}")
@@ -180,24 +184,28 @@ PICTURES: dict[str, Callable[[Receiver], None]] = {
 
 
 def ada() -> Person:
-    """The person whose key the demo has."""
+    """Return the person whose key the demo has."""
     return Person("deploy", address(demo.SERVER), demo.DIRECTORY, demo.DIRECTORY / "key")
 
 
 def told(receiver: Receiver, act: Callable[[], object]) -> Message:
-    """Do something, and return the first message that comes of it."""
+    """Do something, and return the first message that results."""
     mark = receiver.last()
     act()
     return receiver.wait_for(after=mark, timeout=MESSAGE_SECONDS)[0]
 
 
 def shell(script: str) -> str:
-    """Return what a script prints that root runs on the demo's server."""
+    """Run a script as root on the demo's server, and return its output."""
     return output("docker", "exec", demo.SERVER, "sh", "-ec", script)
 
 
 def look() -> None:
-    """Have the host check itself now."""
+    """Make the host's self-check run now."""
     for path in (f"{STATE}/watch.json", CONFIGURATION, "/usr/local/lib/ssh-login-notify/manifest.json"):
         shell(f"test ! -e {path} || touch -d '-10min' {path}")
     shell("systemctl start --wait ssh-login-notify.service")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(take, *sys.argv[1:]))

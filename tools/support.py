@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hosts on which the notifier was run: the README's tables, from molecule/ and from tests/support.yml.
+"""The hosts on which the notifier was run: the README's tables, from molecule/ and tests/support.yml.
 
-`./dev docs` calls it by tools/variables.py. A run that is not part of `./dev test` notes its date with record().
+tools/variables.py calls this for `./dev docs`. A run outside of `./dev test` records its date with record().
 """
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 
 RECORDS = Path("tests") / "support.yml"
 CONFIGURATION = Path(".config") / "molecule" / "config.yml"
-# The groups of containers (tests/lab/scenario.py): what a reader calls such a host, and what starts the sender there.
+# The groups of containers (tests/lab/scenario.py): the README's name for such a host, and what starts the sender on it.
 GROUPS = {
     "systemd": ("", "systemd"),
     "guests": (", in a container that may not mount", "systemd"),
     "plain": (", without systemd", "cron"),
 }
-# The role refuses this one.
+# The role refuses this host.
 REFUSED = "nopam"
 IMAGE = re.compile(r"loginwatch/debian(\d+)\b")
 
 
 def record(root: Path, host: str, day: str = "") -> None:
-    """Note that what a record in tests/support.yml names has run to its end today."""
+    """Set the date of a host's record in tests/support.yml, by default to today, after its run has passed."""
     path = root / RECORDS
     pattern = rf"(^- host: {re.escape(host)}\n(?:  .*\n)*?  when: ).*"
     line = rf"\g<1>'{day or time.strftime('%Y-%m-%d', time.gmtime())}'"
@@ -37,7 +37,9 @@ def record(root: Path, host: str, day: str = "") -> None:
 def tables(scenarios: list[dict], usual: dict, records: list[dict]) -> tuple[list[list[str]], list[list[str]]]:
     """Return the rows of both tables, each with its head.
 
-    scenarios: each molecule.yml. usual: what it is merged under. records: those of tests/support.yml.
+    scenarios: the contents of each molecule.yml
+    usual: the configuration that they are merged with
+    records: the records of tests/support.yml
     """
     found = set()
     for configuration in scenarios:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the tables of the role's variables, and its defaults, from meta/argument_specs.yml, where they are documented.
+"""Make the tables of the role's variables, and its defaults, from meta/argument_specs.yml, where they are documented.
 
-Also the tables of the hosts on which the notifier was run, in the README (support.py).
+Also make the README's tables of the hosts on which the notifier was run (support.py).
 
 It needs PyYAML, so `./dev docs` runs it in the virtual environment:
 
     .dev/venv/bin/python tools/variables.py            write the files
-    .dev/venv/bin/python tools/variables.py --check    name the files that are not up to date; 1 if there are any
+    .dev/venv/bin/python tools/variables.py --check    list the files that are out of date; exit with 1 if there are any
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ CONFIGURATION_HEAD = """\
 Only the webhook, or another channel, has to be set. [The role's page](../roles/ssh_login_notify/README.md) has examples
 and says what stops a run. [rules.md](rules.md) describes rules."""
 CHANNELS = "ssh_login_notify_channels"
-# What the README has a table of. All others are in docs/configuration.md.
+# The README has a table of these. All others are in docs/configuration.md.
 MOST_USED = (
     "ssh_login_notify_webhook_url", CHANNELS, "ssh_login_notify_people", "ssh_login_notify_ignore",
     "ssh_login_notify_repeat_minutes", "ssh_login_notify_host_label", "ssh_login_notify_heartbeat_time",
     "ssh_login_notify_heartbeat_ping_url", "ssh_login_notify_proxy",
 )  # fmt: skip
-# The types of an argument specification in other words. A secret and what may be one value or a list have the type raw.
+# The types of an argument specification, in words. Secrets, and values that can also be a list, have the type raw.
 KINDS = {
     "str": "text", "bool": "true or false", "int": "a whole number", "raw": "text", "dict": "a mapping",
     "list of str": "a list of texts", "list of path": "a list of paths", "list of dict": "a list of mappings",
 }  # fmt: skip
 COMMENT_WIDTH = 120
-# Ansible's markup in descriptions: a letter and an argument, in which a backslash may stand before a parenthesis.
+# Ansible's markup in descriptions: a letter and an argument, in which a backslash can precede a parenthesis.
 MARKUP = re.compile(r"\b([CMOV])\(((?:\\.|[^\\)])*)\)")
 
 
 def main(arguments: list[str]) -> int:
-    """Write what is not up to date, or with --check only name it; the exit code is 1 where --check finds something."""
+    """Write the files that are out of date, or only list them with --check. Return 1 if --check finds any."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is not up to date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
 
 
 def readme(page: str, variables: dict[str, dict]) -> str:
-    """The collection's README, with a table of the variables that most people set: what it is, when to change it."""
+    """Return the collection's README, with a table of the most used variables: what each is, and when to change it."""
     rows = [["variable", "default", "what it is, and when to change it"]]
     for name in MOST_USED:
         first, *_others, last = paragraphs(variables[name])
@@ -90,14 +90,14 @@ def readme(page: str, variables: dict[str, dict]) -> str:
 
 
 def role_readme(page: str, variables: dict[str, dict]) -> str:
-    """The role's README, with a table that has the whole description of each variable."""
+    """Return the role's README, with a table of the whole description of each variable."""
     rows = [["variable", "default", "what it is, and why you would change it"]]
     rows += [[f"`{name}`", f"`{default(of)}`", markdown(" ".join(paragraphs(of)))] for name, of in variables.items()]
     return between_markers(page, table(rows))
 
 
 def defaults(page: str, variables: dict[str, dict]) -> str:
-    """defaults/main.yml: each variable with its description above it."""
+    """Return defaults/main.yml: each variable with its description above it."""
     parts = [DEFAULTS_HEAD]
     for name, of in variables.items():
         comment = textwrap.fill(
@@ -109,7 +109,7 @@ def defaults(page: str, variables: dict[str, dict]) -> str:
 
 
 def configuration(_page: str, variables: dict[str, dict]) -> str:
-    """docs/configuration.md: each variable with all that the specification says, and the keys of its entries."""
+    """Return docs/configuration.md: the full specification of each variable and the keys of its entries."""
     parts = [CONFIGURATION_HEAD]
     for name, of in variables.items():
         kind = of["type"] if "elements" not in of else f"{of['type']} of {of['elements']}"
@@ -129,14 +129,14 @@ def configuration(_page: str, variables: dict[str, dict]) -> str:
 
 
 def channel_tables() -> list[str]:
-    """The keys of every channel, and those of each kind."""
+    """Return the tables of the keys of every channel, and of those of each kind."""
     rows = [["key of every entry", "what it is"]]
     rows += [[f"`{key}`", markdown(what)] for key, what in channel_settings.COMMON.items()]
     kinds = [["kind", "key", "default", "what it is"]]
     for kind, keys in channel_settings.KINDS.items():
         for key, of in keys.items():
             value = (
-                "none: it is needed"
+                "none, required"
                 if of.default is channel_settings.NEEDED
                 else f"`{default({'default': of.default})}`"
             )
@@ -145,18 +145,18 @@ def channel_tables() -> list[str]:
 
 
 def paragraphs(of: dict) -> list[str]:
-    """The paragraphs of a variable's description."""
+    """Return the paragraphs of a variable's description."""
     description = of["description"]
     return [description] if isinstance(description, str) else description
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a paragraph."""
+    """Return the first sentence of a paragraph."""
     return text.partition(". ")[0].rstrip(".") + "."
 
 
 def markdown(text: str) -> str:
-    """A description in Markdown: names and values are code, and `name=value` is written as YAML writes it."""
+    """Return a description in Markdown: names and values are code, and `name=value` is written as in YAML."""
 
     def code(match: re.Match) -> str:
         words = re.sub(r"\\(.)", r"\1", match[2])
@@ -166,30 +166,30 @@ def markdown(text: str) -> str:
 
 
 def default(of: dict) -> str:
-    """A default as YAML, in one line. A text that is empty by default has none in the specification."""
+    """Return a default as YAML, in one line. A text that is empty by default has none in the specification."""
     return yaml.safe_dump(of.get("default", ""), default_flow_style=True, width=1000).splitlines()[0]
 
 
 def table(rows: list[list[str]]) -> str:
-    """A table in Markdown; the first row is its head."""
+    """Return a table in Markdown. The first row is its head."""
     rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
 def support_tables(root: Path) -> str:
-    """The hosts on which the notifier is tested, and those on which it was run by hand."""
+    """Return the tables of the hosts on which the notifier is tested, and of those on which it was run by hand."""
     scenarios = [load(path) or {} for path in root.glob("molecule/*/molecule.yml")]
     tested, by_hand = support.tables(scenarios, load(root / support.CONFIGURATION), load(root / support.RECORDS))
     return "\n\n".join(["In every test run:", table(tested), "Otherwise:", table(by_hand)])
 
 
 def load(path: Path) -> Any:
-    """The contents of a file in YAML."""
+    """Return the contents of a YAML file."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def between_markers(page: str, text: str, topic: str = "variables") -> str:
-    """The page with this text between the markers of a topic."""
+    """Return the page with this text between the markers of a topic."""
     pattern = rf"(<!-- {topic}: begin[^>]*-->\n).*?(<!-- {topic}: end -->)"
     new, found = re.subn(pattern, lambda match: f"{match[1]}\n{text}\n\n{match[2]}", page, flags=re.DOTALL)
     if found != 1:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A fleet that shares a webhook gets through, and does not hammer it."""
+"""A fleet that shares a webhook delivers everything, without too many requests."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def test_a_fleet_gets_through_little_later_than_the_limit_itself_makes_it():
     assert found["not delivered"] == "0"
     assert int(found["messages"]) == HOSTS
     assert float(found["all delivered, min"]) < 2.5 * HOSTS / 60
-    # Without the part of its own that each host waits, it is five times as many.
+    # Without a random part in each host's wait, there are five times as many.
     assert int(found["refused (429)"]) < 6 * HOSTS

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A virtual machine whose kernel enforces SELinux, and a receiver on this machine that stands for Slack.
+"""A virtual machine with SELinux enforcing, and a receiver on this machine in Slack's place.
 
-The machine is that of tools/enforcing.py. qemu keeps no change of its disk.
+The machine is built by tools/enforcing.py. qemu discards all changes to its disk.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ OPTIONS = (
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 class Machine:
-    """The virtual machine, as root and as Ansible reach it: by a port of this one."""
+    """The virtual machine, which root and Ansible reach through a port of this machine."""
 
     def __init__(self, port: int, directory: Path, webhook: str) -> None:
         self.port = port
@@ -59,13 +59,13 @@ class Machine:
         )
 
     def output(self, script: str, stdin: str = "") -> str:
-        """Return what a shell script prints that root runs; it has to succeed."""
+        """Run a shell script as root, which must succeed, and return its output."""
         done = self.run(script, stdin)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def deploy(self) -> str:
-        """Run the role, and return what Ansible prints."""
+        """Run the role, and return Ansible's output."""
         host = {
             "ansible_host": "127.0.0.1", "ansible_port": self.port, "ansible_user": USER, "ansible_become": True,
             "ansible_ssh_private_key_file": str(KEY), "ansible_ssh_common_args": " ".join(OPTIONS),
@@ -83,7 +83,7 @@ class Machine:
         return done.stdout
 
     def denials(self, since: str = "boot") -> list[str]:
-        """Return the denials of the notifier's own processes. Without --input-logs, ausearch would read its stdin."""
+        """Return the denials of the notifier's own processes. Without --input-logs, ausearch reads standard input."""
         return [
             line
             for line in self.run(f"ausearch --input-logs -m AVC,USER_AVC -ts {since}").stdout.splitlines()
@@ -93,7 +93,7 @@ class Machine:
 
 @pytest.fixture(scope="session")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    """The stand-in for Slack, on this machine, which the virtual one knows as `receiver`."""
+    """The stand-in for Slack, on this machine. The virtual machine knows it as `receiver`."""
     state = tmp_path_factory.mktemp("receiver")
     http, https = free_port(), free_port()
     command = [sys.executable, "-B", "-m", "tests.lab.receiver", "--name", "receiver", "--state", str(state)]
@@ -139,7 +139,7 @@ def wait_until_booted(machine: Machine, process: subprocess.Popen[bytes]) -> Non
 
 
 def console(machine: Machine) -> str:
-    """Return the end of what the machine printed on its console, which qemu creates a moment after its start."""
+    """Return the end of the machine's console output. qemu creates the file shortly after its start."""
     path = machine.directory / "console"
     return path.read_text(errors="replace")[-3000:] if path.exists() else ""
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Under an enforcing kernel: the role deploys, each login is reported, nothing is denied that it needs.
+"""With SELinux enforcing, the role deploys, each login is reported, and nothing is denied that the notifier needs.
 
 The tests build on each other and run in this order.
 """
@@ -17,7 +17,7 @@ ALERT_SECONDS = 120.0
 
 
 def reported(receiver, login, seconds: float = ALERT_SECONDS) -> None:
-    """Log in, and wait until a message says so. The machine sees qemu's address, not the client's."""
+    """Log in, and wait until it is reported. The machine sees qemu's address, not the client's."""
     mark = receiver.last()
     login()
     receiver.wait_for(lambda message: message.fields.get("User") == "deploy", after=mark, timeout=seconds)
@@ -49,6 +49,6 @@ def test_a_lost_label_is_told(machine, ada):
     machine.output(f"chcon -R -t var_spool_t {SPOOL}")
     found = machine.run("ssh-login-notify status")
     assert found.returncode == 2
-    assert f"{SPOOL} has the SELinux type var_spool_t, sshd can only write to var_auth_t" in found.stdout
+    assert f"{SPOOL} has the SELinux type var_spool_t, but sshd can only write to var_auth_t" in found.stdout
     ada.command()
     assert machine.denials(), "the kernel does enforce"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The document of the channels `json` and `command` is of its published schema, and the example receives it."""
+"""The document of the channels `json` and `command` matches its published schema, and the example receiver takes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 from parts import FINGERPRINT, alert, configuration
 from ssh_login_notify import channels
-from ssh_login_notify.alert import HEARTBEAT, MUTE, SELF_CHECK, SUMMARY, TEST, own
+from ssh_login_notify.alert import HEARTBEAT, MISSED, MUTE, SELF_CHECK, SUMMARY, TEST, own
 from ssh_login_notify.channels import DELIVERED, FAILED
 from ssh_login_notify.weights import WEIGHTS
 
@@ -48,7 +48,7 @@ ALERTS = {
     "another service": alert(5, service="login", type="PAM session", address="", port=0, terminal="tty1", methods=[]),
     "with context": alert(6, context=CONTEXT),
     "with little of it": alert(7, context={"labels": CONTEXT["labels"], "reverse_dns": {}, "network": None}),
-    **{about: own(about, ["a note"]) for about in (TEST, HEARTBEAT, MUTE, SELF_CHECK, SUMMARY)},
+    **{about: own(about, ["a note"]) for about in (TEST, HEARTBEAT, MISSED, MUTE, SELF_CHECK, SUMMARY)},
 }
 
 
@@ -58,7 +58,7 @@ def make(url="https://receiver.example/", key=KEY):
 
 
 def closed(schema):
-    """The schema, in which no member is allowed that it does not name: the notifier sends none of those."""
+    """Return the schema with unknown members forbidden, because the notifier sends none."""
     if isinstance(schema, dict):
         found = {name: closed(part) for name, part in schema.items()}
         return dict(found, additionalProperties=False) if "properties" in found else found
@@ -85,7 +85,7 @@ def test_the_schema_refuses_what_is_no_document():
 
 @pytest.fixture
 def receiver():
-    """The example, as somebody runs it; the address where it listens, and the process."""
+    """Run the example as a user does. Yields its address and its process."""
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, DOCS / "examples" / "receive.py", "0"], env=dict(os.environ, WEBHOOK_KEY=KEY),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The built collection stands by itself: its pages lead to nothing that it lacks, and no run writes into it."""
+"""The built collection is complete: its pages link to nothing that it lacks, and no run writes into it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PROJECT = Path(__file__).resolve().parents[3]
 PROGRAMS = Path(sys.executable).parent
 REPOSITORY = yaml.safe_load((PROJECT / "galaxy.yml").read_text())["repository"]
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
-# Folders of the repository that galaxy.yml leaves out, and its front door.
+# Directories of the repository that galaxy.yml excludes, and ./dev.
 MENTION = re.compile(r"(?<![\w/.-])(?:\./dev\b|(?:\.ci|\.github|bench|fuzz|molecule|tests|tools)/[\w./-]*)")
 
 
 def run(*words, cwd, collections="/nonexistent"):
-    """Run one of Ansible's programs, with no other collections; return exit code and output."""
-    # Ansible looks for collections in Python's path, too, where the tests have the checkout.
+    """Run one of Ansible's programs, with no other collections. Return its exit code and output."""
+    # Ansible also searches Python's path for collections, and the tests have the checkout there.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     program, *arguments = map(str, words)
     done = subprocess.run(  # noqa: S603
@@ -50,7 +50,7 @@ def artifact(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def contents(artifact):
-    """The texts in it by their names; None for a folder."""
+    """The texts in it by name; None for a directory."""
     with tarfile.open(artifact) as archive:
         return {
             member.name: archive.extractfile(member).read().decode("utf-8", "replace") if member.isfile() else None
@@ -63,7 +63,7 @@ def pages(contents):
 
 
 def lost_links(contents):
-    """Return the links of all pages that lead to a file which is not there."""
+    """Return the links of all pages that lead to a missing file."""
     return [
         (name, target)
         for name, text in pages(contents).items()
@@ -74,7 +74,7 @@ def lost_links(contents):
 
 
 def unexplained(text):
-    """Return what a page names of the repository's own before it says where that is: by a link to the repository."""
+    """Return the repository's own paths that a page names before it has a link to the repository."""
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     told = next((link.start() for link in LINK.finditer(text) if link[2].startswith(REPOSITORY)), len(text))
     return [mention[0] for mention in MENTION.finditer(text) if mention.start() < told]

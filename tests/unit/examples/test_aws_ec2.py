@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 EXAMPLE = PROJECT / "docs" / "examples" / "loginwatch.aws_ec2.yml"
 PROGRAMS = Path(sys.executable).parent
 REGION = "eu-central-1"
-# Moto asks for no more than that there are some.
+# Moto only requires that there are some.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "not-a-real-id", "AWS_SECRET_ACCESS_KEY": "not-a-real-secret"}
 LIMIT_SECONDS = 120
 
@@ -45,7 +45,7 @@ def ec2():
 
     instances = {
         "first": start(Loginwatch="yes", Name="web", Role="web", Environment="production"),
-        # An autoscaling group gives all of its instances one name.
+        # An autoscaling group gives all of its instances the same name.
         "second": start(Loginwatch="yes", Name="web", Role="web", Environment="staging"),
         "nameless": start(Loginwatch="yes", Role="db"),
         "untagged": start(Name="other", Role="web"),
@@ -69,7 +69,7 @@ def run(url: str, program: str, *arguments: str) -> str:
 
 
 def plain(value):
-    """A value as ansible-inventory prints it, without the mark of what comes from outside."""
+    """Return a value as ansible-inventory prints it, without the tag of untrusted data."""
     return value["__ansible_unsafe"] if isinstance(value, dict) and "__ansible_unsafe" in value else value
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The example of an execution environment: ansible-builder makes the context of its build, our collection in it."""
+"""The example of an execution environment: ansible-builder creates its build context, with our collection in it."""
 
 from __future__ import annotations
 

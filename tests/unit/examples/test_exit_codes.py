@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exit codes that docs/operating.md gives are those that the program's source returns, command by command."""
+"""The exit codes in docs/operating.md are those that the program's source returns, command by command."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[3]
 PACKAGE = PROJECT / "files" / "ssh_login_notify"
 PAGE = (PROJECT / "docs" / "operating.md").read_text()
-# The functions that settle a command's exit code.
+# The functions that determine a command's exit code.
 FUNCTIONS = {
     "status": {"cli": ["status"]},
+    "audit": {"cli": ["audit"]},
     "test": {"cli": ["test"], "trial": ["run"]},
     "check": {"cli": ["check"]},
     "flush": {"cli": ["flush"]},
@@ -25,6 +26,7 @@ FUNCTIONS = {
     "heartbeat": {"cli": ["beat"]},
     "send": {"sender": ["main", "_run", "_fail"]},
     "follow": {"follower": None},
+    "tamper-check": {"tamper": ["main", "_send"]},
 }
 
 
@@ -39,7 +41,7 @@ CODES = known_codes()
 
 
 def returned(module: str, functions: list[str] | None) -> set[int]:
-    """The codes that these functions of a module name, or all of it."""
+    """Return the codes that these functions of a module name, or that the whole module names."""
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     parts = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in (functions or [])]
     assert functions is None or len(parts) == len(functions), "a function is gone"
@@ -54,11 +56,11 @@ def returned(module: str, functions: list[str] | None) -> set[int]:
 
 
 def rows() -> dict[str, set[int]]:
-    """The codes that the page gives for each command."""
+    """Return the codes that the page lists for each command."""
     table = PAGE.split("| command | what it does | exit codes |\n|---|---|---|\n")[1].split("\n\n")[0]
     cells = [row.strip("| ").split(" | ") for row in table.splitlines()]
     return {
-        re.search("`ssh-login-notify ([a-z]+)", first)[1]: {int(code) for code in re.findall(r"(?<!\S)\d+(?= )", last)}
+        re.search("`ssh-login-notify ([a-z-]+)", first)[1]: {int(code) for code in re.findall(r"(?<!\S)\d+(?= )", last)}
         for first, _what, last in cells
     }
 

@@ -21,7 +21,7 @@ TEXTS = {
     "script.sh": ("set -eu\n", NAMES + "set -eu\n"),
     "page.css": ("p {}\n", NAMES.replace("# ", "/* ").replace("\n", " */\n") + "p {}\n"),
     "page.js": ("run();\n", NAMES.replace("# ", "// ") + "run();\n"),
-    # None of these has to say anything.
+    # These need no header.
     "empty.py": ("", ""),
     "data.yml": ("a: 1\n", "a: 1\n"),
     "LICENSE": ("Do as you like.\n", "Do as you like.\n"),

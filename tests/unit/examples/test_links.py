@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Links between the pages lead to a file that is there, and to a heading that it has."""
+"""Links between the pages lead to an existing file, and to an existing heading in it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def anchors(page: Path) -> set[str]:
-    """The names by which GitHub's links reach the headings of a page."""
+    """Return the names by which GitHub's links address the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken(page: Path) -> list[str]:
-    """The links of a page that lead nowhere in this repository."""
+    """Return the broken links of a page within this repository."""
     found = []
     for link in LINK.findall(page.read_text()):
         name, _, anchor = link.partition("#")

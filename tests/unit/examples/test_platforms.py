@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One variable, LOGINWATCH_IMAGE, has the scenarios run on another distribution's servers."""
+"""One variable, LOGINWATCH_IMAGE, makes the scenarios run on another distribution's servers."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = [*(ROOT / ".config" / "molecule").glob("*.yml"), *(ROOT / "molecule").glob("*/molecule.yml")]
-# Servers that are Debian by what they are for: an old one, a notifier by hand, Debian's SELinux policy, a guest whose
-# systemd is a certain one. Without systemd, sshd and cron are started as Debian has them.
+# Servers that must be Debian: an old release, a hand-made notifier, Debian's SELinux policy, a guest with a certain
+# systemd. On servers without systemd, sshd and cron are started as Debian has them.
 DEBIAN = ("debian11-", "byhand-", "nopam-", "guest-")
 SCENARIOS_OF_DEBIAN = ("selinux",)
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The channels `email` and `command` with what others have written: a mail server, Apprise, logger.
+"""The channels `email` and `command` with other people's programs: a mail server, Apprise, logger.
 
-The notifier's own tests play a mail server that says what they want. This one does what a mail server does.
+The notifier's own tests use a mail server with scripted answers. This one behaves as a mail server does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def certificates(tmp_path_factory):
 
 
 class Mailbox:
-    """What a mail server hands over."""
+    """The messages that a mail server accepts."""
 
     def __init__(self):
         self.envelopes = []
@@ -60,7 +60,7 @@ class Mailbox:
 
 
 class Server(Controller):
-    """A mail server that reads no list of the machine's own names, and asks for a user over TLS."""
+    """A mail server that requires a user over TLS, and does not look up the machine's own names."""
 
     def __init__(self, certificates, mailbox):
         def sign_in(_server, _session, _envelope, _mechanism, data):
@@ -80,7 +80,7 @@ class Server(Controller):
 
 @pytest.fixture
 def mailbox(certificates):
-    """A mail server with STARTTLS and a user; what it was handed over, and its port."""
+    """A mail server with STARTTLS and a user. Yields its accepted messages and its port."""
     found = Mailbox()
     server = Server(certificates, found)
     server.start()
@@ -127,7 +127,7 @@ def test_a_mail_server_refuses_a_wrong_password_and_another_authority_is_not_tru
 
 @pytest.fixture
 def posted():
-    """An address that takes posts, and what was posted there."""
+    """An address that accepts posts, and the posts that it got."""
 
     class Taker(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -148,7 +148,7 @@ def posted():
 
 @pytest.fixture
 def trusted(monkeypatch):
-    """The programs of this checkout, which others than root may be able to change."""
+    """Trust the programs of this checkout, which others than root can be able to change."""
     monkeypatch.setattr(trust, "changeable", lambda _path: None)
 
 

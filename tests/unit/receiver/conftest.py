@@ -23,7 +23,7 @@ LOOPBACK = ("127.0.0.1", 0)
 
 
 def start(state, *arguments):
-    """Start the receiver as a program; return the process and the addresses of its listeners."""
+    """Start the receiver as a program. Return the process and the addresses of its listeners."""
     listeners = ["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]
     command = [sys.executable, "-m", "tests.lab.receiver", *listeners, "--state", state, *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -33,7 +33,7 @@ def start(state, *arguments):
 
 
 def stop(process):
-    """End it as a service manager would."""
+    """End the receiver as a service manager does."""
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
     process.stdout.close()
@@ -52,7 +52,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture
 def client(running):
-    """The tests' client, with an empty and well-behaved receiver."""
+    """The tests' client, with an empty receiver that behaves normally."""
     client = Client("http://{}:{}".format(*running.address("http")))
     client.behave()
     client.clear()
@@ -70,7 +70,7 @@ def ca_file(running, tmp_path_factory):
 
 @pytest.fixture
 def post(running, ca_file):
-    """Post to the webhook over verified TLS, on a connection that is kept: `post(json=…)`."""
+    """Post to the webhook over verified TLS, on a persistent connection: `post(json=…)`."""
     with requests.Session() as session:
         session.trust_env = False
         session.verify = str(ca_file)
@@ -85,7 +85,7 @@ def post(running, ca_file):
 
 @pytest.fixture
 def open_channel(running, ca_file, tmp_path):
-    """A channel of the notifier at the receiver: open_channel("json", "ops"); more: other settings of its entry."""
+    """Open a channel of the notifier at the receiver: open_channel("json", "ops"). more: further settings of it."""
     from ssh_login_notify import channels
     from ssh_login_notify.config import Configuration
     from ssh_login_notify.spool import Spool

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every misbehaviour, met by a real client; each is what it says, and ends when the client has had enough."""
+"""Every misbehaviour, experienced by a real client. Each does what it says, and ends when the client gives up."""
 
 import contextlib
 import socket
@@ -22,13 +22,13 @@ REQUEST = (
     f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n".encode()
     + b'{"text": "x"}'
 )
-# Over TLS, Python tells a RST from a ragged end only since 3.12.3 (CPython gh-115627).
+# Over TLS, Python distinguishes a RST from a missing close only since 3.12.3 (CPython gh-115627).
 TLS_BREAKS = (ConnectionResetError, ssl.SSLEOFError)
 
 
 @pytest.fixture
 def raw(running, ca_file):
-    """A TLS connection on which REQUEST was sent, and nothing read."""
+    """Return a TLS connection on which REQUEST was sent, and nothing was read."""
     context = ssl.create_default_context(cafile=str(ca_file))
     opened = []
 
@@ -47,7 +47,7 @@ def raw(running, ca_file):
 def read(sock, size):
     """Read at least `size` bytes, or up to the end."""
     data = b""
-    # Pythons differ in whether a TLS connection that ends without goodbye is an error.
+    # Pythons differ in whether a TLS connection that ends without a close alert is an error.
     with contextlib.suppress(ssl.SSLEOFError):
         while len(data) < size:
             piece = sock.recv(65536)
@@ -150,7 +150,7 @@ def test_a_message_whose_answer_is_lost_can_count_as_delivered(client, post):
 
 def test_reset_before_the_handshake(client, running):
     client.behave({"mode": "reset", "at": "accept"})
-    # The reset may come before `connect` has returned.
+    # The reset can come before `connect` has returned.
     with pytest.raises(ConnectionResetError), socket.create_connection(running.address("https"), timeout=10) as sock:
         sock.recv(1)
     assert client.attempts() == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The notifier's channels send to the receiver over verified TLS: delivered, refused, limited, gone, out of order."""
+"""The notifier's channels send to the receiver over verified TLS: delivered, refused, limited, gone, broken."""
 
 import re
 from html import unescape
@@ -38,7 +38,7 @@ def test_a_message_is_delivered_and_read(client, open_channel, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_is_understood_and_then_it_works_again(client, open_channel, kind):
     channel = open_channel(kind)
-    broken = LIMITED if kind == "email" else FAILED  # a mail server asks to try again
+    broken = LIMITED if kind == "email" else FAILED  # a mail server asks for a retry
     for how, meaning in (("refused", REFUSED), ("closed", CLOSED), ("limited", LIMITED), ("broken", broken)):
         client.behave({"mode": how, "channel": kind, "times": 1})
         assert attempt(channel).kind == meaning

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a client sees of the receiver over real sockets and verified TLS, and what the receiver keeps of it."""
+"""What a client sees of the receiver over real sockets and verified TLS, and what the receiver stores of it."""
 
 import json
 import socket
@@ -157,7 +157,7 @@ def test_each_bad_certificate_is_refused_for_its_own_reason(client, post, kind, 
         post(json={"text": "x"})
     assert post(json={"text": "x"}).text == "ok"
     assert len(client.attempts()) == 1
-    # The client may be on its way before the receiver has read why it left.
+    # The client can have moved on before the receiver has read why it left.
     deadline = time.monotonic() + 10
     while not {"https", kind} <= {
         failure["listener"] for failure in client.status()["handshake_failures"] if failure["certificate"] == kind

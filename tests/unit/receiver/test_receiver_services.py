@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The channels of services send to the receiver over verified TLS, which knows their vendors' rules."""
+"""The channels of services send to the receiver, which knows their vendors' rules, over verified TLS."""
 
 import json
 
@@ -75,7 +75,7 @@ def test_no_secret_is_in_what_is_said_of_a_failure(client, open_channel, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hostile_text_is_shown_as_it_is(client, open_channel, kind):
-    text = HOSTILE.replace("\u202e", "\\u202e")  # as an alert has it
+    text = HOSTILE.replace("\u202e", "\\u202e")  # as in an alert
     assert attempt(open_channel(kind), dict(LOGIN, user=text, notes=[text])).kind == DELIVERED
     (message,) = client.messages()
     assert message.harmless

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Slack's rules, one by one: each has an example that keeps it, and one that breaks it."""
+"""Slack's rules, one by one, each with an example that follows it and one that breaks it."""
 
 import copy
 import json
@@ -74,7 +74,7 @@ GOOD = {
     ),
 }
 
-# name: (message, what Slack answers, what the reason must say)
+# name: (message, Slack's answer, what the reason must contain)
 BAD = {
     "no object": ([1], "invalid_payload", "must be a JSON object"),
     "nothing": ({}, "no_text", "neither text nor blocks"),
@@ -246,7 +246,7 @@ def test_tabs_newlines_and_letters_of_any_script_are_visible():
     assert judged({"text": "a\tb\nç 中 ع 🙂"}).findings.controls == []
 
 
-# Where slack_sdk's models have an opinion: they know these limits, but look neither at escapes nor at unknown keys.
+# The limits that slack_sdk's models check too. They check neither escapes nor unknown keys.
 AGREED = [
     "a block_id of 256", "a header of 151", "a header without text", "an empty section", "a section of 3001",
     "11 fields", "11 context elements",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each channel is its vendor's, is kept with its name, and can be out of order beside one that works."""
+"""Each channel belongs to a vendor, is stored with its name, and can fail while another one works."""
 
 import pytest
 import requests

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What real shells make of command lines. Once is enough: that does not depend on the Python that the notifier has."""
+"""How real shells parse command lines. One run is enough, because it does not depend on the notifier's Python."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.dont_write_bytecode = True  # files/ is what is installed, and stays so
+sys.dont_write_bytecode = True  # files/ is installed as it is, so no byte code may be added
 
 from real_shells import Shells  # noqa: E402
 
-# The same examples each time, and about half a minute of them: each is run by every shell.
+# The same examples each time. They take about half a minute, because every shell runs each of them.
 settings.register_profile(
     "shells", derandomize=True, deadline=None, max_examples=150, database=None, suppress_health_check=list(HealthCheck)
 )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real shells, and what they run."""
+"""Real shells, and the commands that they run."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import pytest
 
 NAMES = ("bash", "dash", "zsh", "fish", "tcsh")
 SERVERS = ("scp", "rsync", "git", "git-shell", "git-upload-pack", "git-receive-pack", "git-upload-archive")
-# Writes down its name and arguments, each with a NUL behind it, and a last one that is a line end.
+# Prints its name and arguments, each followed by a NUL, and a final newline argument.
 SERVER = "#!/bin/sh\nprintf '%s\\0' \"${0##*/}\" \"$@\" '\n'\n"
-# Makes a file of the name of the shell that runs it, since what it writes may be taken for words.
+# Creates a file named after the shell that runs it, because its output could be taken for words.
 EVIL = '#!/bin/sh\n: > "$RAN/$SHELL_NAME"\n'
-# What a client may set (AcceptEnv LC_*), for shells that run what they find in a variable.
+# Variables that a client can set (AcceptEnv LC_*), for shells that execute the value of a variable.
 VARIABLES = {"LC_A": "$(evil)", "LC_B": "x[$(evil)]", "LC_C": "`evil`"}
-# What a user may have at home, for words in whose place a shell puts names of files.
+# Files in the user's home directory, for words that a shell replaces by file names.
 FILES = ("--daemon", "--config=x", "--help", "-S", "-evil", "evil", "a", "ab", "x y")
 LONGEST_RUN_SECONDS = 30
 
 
 class Shells:
-    """Shells that find no program but stubs, which write down their arguments; what else they do is seen as well."""
+    """Shells that find only stub programs, which print their arguments. Other effects are detected as well."""
 
     def __init__(self, root: Path) -> None:
         self.paths = {name: shutil.which(name) for name in NAMES}
@@ -44,15 +44,15 @@ class Shells:
             (self._directory / name).touch()
 
     def add_program(self, name: str, stub: str = EVIL) -> None:
-        """Have them find a program of this name."""
+        """Add a stub program of this name to the shells' path."""
         path = self._stubs / name
         path.write_text(stub)
         path.chmod(0o755)
 
     def run(self, line: bytes) -> tuple[dict[str, bytes], set[str]]:
-        """What each shell writes, and has the servers write (see `record`); and by which shells anything else was done.
+        """Run a line in each shell, and wait until everything that it started has ended.
 
-        All that they began is over then.
+        Returns the output of each shell and its servers (see `record`), and the shells that did anything else.
         """
         variables = {"PATH": str(self._stubs), "HOME": str(self._home), "RAN": str(self._directory), **VARIABLES}
         processes = {
@@ -74,5 +74,5 @@ class Shells:
 
 
 def record(arguments: list[bytes]) -> bytes:
-    """What a stub writes that is run with these, its name the first of them."""
+    """Return the output of a stub that runs with these arguments, the first of them its name."""
     return b"".join(argument + b"\0" for argument in [*arguments, b"\n"])

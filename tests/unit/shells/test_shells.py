@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A line that is called a transfer runs that server in every shell, as its clients do, and nothing else."""
+"""A line that is recognized as a transfer runs that server in every shell, as its clients do, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ssh_login_notify.login_types import TRANSFERS
 
 
 def without_exec(line: bytes) -> bytes:
-    """The line of the program that a shell runs in its own place."""
+    """Return the line of the program that a shell runs in its own place."""
     return line[len(EXEC) :] if line.startswith(EXEC) else line
 
 
-# What a stub can stand for: it has no directory.
+# Lines whose server a stub can replace: its path has no directory.
 LINES = [
     line
     for line, _kind in client_lines.lines(client_lines.RECORDED, client_lines.DOCUMENTED)
     if b"/" not in without_exec(line).split(b" ")[0]
 ]
-# Those of which the shells make other words: names of files, and the home directory.
+# Words that the shells replace: file names, and the home directory.
 HAS_HOME = re.compile(rb"(^| )~")
 
 SYNTAX = [
@@ -46,7 +46,7 @@ SYNTAX = [
 
 
 def assert_runs_alone(shells, line: bytes) -> None:
-    """Run a line that is called a transfer."""
+    """Run a line that is recognized as a transfer, and assert that it runs only its server."""
     kind, words = classify_command(line), plain_words(without_exec(line))
     is_literal = not any(EXPANDS in word for word in words) and not HAS_HOME.search(line)
     written_by, made = shells.run(line)
@@ -54,7 +54,7 @@ def assert_runs_alone(shells, line: bytes) -> None:
     for shell, written in written_by.items():
         if is_literal:
             assert written == record(words), (shell, line)
-        elif written:  # a pattern that matches no file is an error to some shells
+        elif written:  # a pattern that matches no file is an error in some shells
             arguments = written.split(b"\0")[:-2]
             assert written == record(arguments), (shell, line)
             assert classify_program(arguments, b"") == kind, (shell, line, arguments)
@@ -68,7 +68,7 @@ def test_every_shell_runs_the_server_for_a_client_s_line(shells, line):
 
 @st.composite
 def nearly_clients_lines(draw):
-    """A client's line with pieces of shell syntax in it."""
+    """Return a client's line with pieces of shell syntax in it."""
     line = draw(st.sampled_from(LINES))
     for _number in range(draw(st.integers(1, 4))):
         position = draw(st.integers(line.index(b" ") + 1, len(line)))
@@ -95,7 +95,7 @@ def test_no_shell_runs_anything_else_for_paths_of_any_pieces(shells, start, rest
     "form", [b"%s", b"\\%s", b"'%s'", b'"%s"', b"a%sb", b"a\\%sb", b"a'%s'b", b'a"%s"b', b"a%s", b"a\\%s"], ids=repr
 )
 def test_every_character_is_the_same_to_every_shell_where_it_is_accepted(shells, form):
-    """Each in a word of its own; without those that shells put something else in the place of."""
+    """Each in a word of its own, except those that shells replace."""
     words = [form % character.encode() for character in [*string.printable, "é", "ß", "一", "😀", "\u0308"]]
     taken = [word for word in words if plain_words(word) and EXPANDS not in plain_words(word)[0]]
     taken = [word for word in taken if word != b"~" and word.strip(b" ") == word]
@@ -119,7 +119,7 @@ def test_every_character_is_the_same_to_every_shell_where_it_is_accepted(shells,
     ids=lambda value: repr(value)[:40],
 )
 def test_a_line_that_runs_something_else_is_seen_to_and_is_a_command(shells, line, deceived):
-    """Without this, the others could hold for want of eyes."""
+    """Without this, the other tests could pass because they detect nothing."""
     shells.add_program("scp\x0b-t\x0bx")
     _written, made = shells.run(line)
     assert made == set(deceived)
