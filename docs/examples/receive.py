@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Receive loginwatch's alerts (the channel `json`), and verify that they come from your hosts.
+"""Receive alerts from a channel of the kind `json`, and verify that they come from your hosts.
 
     WEBHOOK_KEY=whsec_... python3 receive.py 8080
 
-It needs nothing but Python. Put a server with TLS before it. A real receiver also keeps the last `webhook-id`s and
-ignores a message that it has already.
+It needs only Python's standard library. Put a TLS server in front of it. A real receiver also remembers recent
+`webhook-id`s and ignores duplicates.
 """
 
 import base64
@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 def is_genuine(headers, body, key):
-    """Tell whether a request was signed with the key, and in the last five minutes (Standard Webhooks)."""
+    """Return whether a request was signed with the key within the last five minutes (Standard Webhooks)."""
     timestamp = headers.get("webhook-timestamp", "")
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
         return False

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A relay between a large fleet and one Slack webhook: accepts what hosts post, and posts it to Slack in few messages.
+"""Relay between a large fleet and one Slack webhook: accept the hosts' messages, and post them to Slack in digests.
 
     hosts ──HTTPS──► Take ──► Redis (a stream, on the disk) ──► tell ──► Slack, one message a second
 
-A host gets its answer when Redis has the message on the disk (`appendfsync always`), and deletes its own copy then. A
-message leaves Redis when Slack has accepted it. So a crash of either part loses nothing, and at worst one message is
+A host gets its answer once Redis has the message on disk (`appendfsync always`), and then deletes its own copy. A
+message leaves Redis once Slack has accepted it. So a crash of either part loses nothing, and at worst one message is
 posted twice. While Slack refuses the webhook itself, for example because somebody has removed it, hosts get 503. They
-keep their alerts, and report it by their own `status` and self-check.
+keep their alerts, and their own `status` and self-check report the problem.
 
-It needs Debian's packages redis-server and python3-redis. Its configuration is a JSON file that only its user may read:
+It needs Debian's packages redis-server and python3-redis. Its configuration is a JSON file that only its user can read:
 
     {"listen": ["0.0.0.0", 8443], "certificate": "/etc/relay/cert.pem", "key": "/etc/relay/key.pem",
      "path": "/services/a-long-random-word-that-the-hosts-know", "slack": "https://hooks.slack.com/services/…",
@@ -34,26 +34,26 @@ import redis
 STREAM, REFUSED, GROUP = "alerts", "refused", "slack"
 # The largest message that a host may post.
 LARGEST_BYTES = 1 << 20
-# How many messages of hosts go into one of ours.
+# How many hosts' messages are merged into one.
 MOST = 20
 # Slack's own limit for a message.
 MOST_BLOCKS = 50
 # Slack accepts about one message a second.
 PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-# Slack's answers to a bad message. Any other refusal concerns the webhook, and so every message.
+# Slack's status codes for a bad message. Any other refusal concerns the webhook, and therefore every message.
 MESSAGE_REFUSED = (400, 413)
 TIMEOUT_SECONDS = 15.0
 
 
 class Take(http.server.BaseHTTPRequestHandler):
-    """Answers as Slack's webhook does: 200 and "ok" once the message is safe."""
+    """Answer like Slack's webhook: 200 and "ok" once the message is stored."""
 
     protocol_version = "HTTP/1.1"
     timeout = TIMEOUT_SECONDS
     configuration: dict
     store: redis.Redis
-    # The HTTP status while Slack refuses the webhook, else 0.
+    # The HTTP status with which Slack refuses the webhook, 0 if it does not.
     webhook_refused = 0
 
     def do_POST(self) -> None:
@@ -91,7 +91,7 @@ class Take(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_request(self, code="-", size="-") -> None:
-        """Log no request, because the path is a secret."""
+        """Do nothing: the path is a secret and must not be logged."""
 
     def log_message(self, template: str, *arguments) -> None:
         complain(f"take: {template % arguments}")
@@ -102,7 +102,7 @@ def complain(text: str) -> None:
 
 
 def blocks_of(message: dict) -> list:
-    """Return a message's blocks, or its text as a block. Raises ValueError, KeyError, TypeError for no message."""
+    """Return the blocks of a message, or its text as one block. Raise ValueError, KeyError or TypeError if invalid."""
     text = message["text"]
     if not isinstance(text, str) or not text:
         raise ValueError("a message needs a text")
@@ -113,7 +113,7 @@ def blocks_of(message: dict) -> list:
 
 
 def digest(bodies: list) -> tuple:
-    """Merge as many messages as Slack accepts in one, and return (body, how many). A single one stays as it is."""
+    """Merge as many messages as fit into one, and return (body, count). A single message is returned unchanged."""
     blocks, count = [], 0
     for body in bodies:
         more = blocks_of(json.loads(body))
@@ -128,7 +128,7 @@ def digest(bodies: list) -> tuple:
 
 
 def post(configuration: dict, body: bytes) -> tuple:
-    """Post to Slack and return (HTTP status, seconds to wait). The status is 0 if there was no answer."""
+    """Post to Slack, and return (HTTP status, seconds to wait). The status is 0 if Slack did not answer."""
     request = urllib.request.Request(configuration["slack"], body, {"Content-Type": "application/json"})  # noqa: S310
     tls = ssl.create_default_context(cafile=configuration.get("ca_file"))
     try:
@@ -142,11 +142,11 @@ def post(configuration: dict, body: bytes) -> tuple:
 
 
 def tell(configuration: dict, store: redis.Redis) -> None:
-    """Post what waits to Slack, forever."""
+    """Post waiting messages to Slack, forever."""
     pause, most = PAUSE_SECONDS, MOST
     while True:
         try:
-            # First the messages that an earlier run has not finished ("0"), then the new ones (">").
+            # First the messages that an earlier run left pending ("0"), then new ones (">").
             for start in ("0", ">"):
                 found = store.xreadgroup(GROUP, "teller", {STREAM: start}, count=most, block=1000)
                 if found and found[0][1]:
@@ -169,7 +169,7 @@ def tell(configuration: dict, store: redis.Redis) -> None:
             continue
         Take.webhook_refused, pause = 0, PAUSE_SECONDS
         if status != 200 and count > 1:
-            # Find the message that Slack refuses, and post the others.
+            # Halve the digest until only the message that Slack refuses is left; the others are posted.
             most = count // 2
         else:
             if status != 200:
@@ -180,7 +180,7 @@ def tell(configuration: dict, store: redis.Redis) -> None:
 
 
 def finish(store: redis.Redis, entries: list, refused: bool) -> None:
-    """Remove messages from the stream in one transaction, and keep those that Slack has refused in another stream."""
+    """Remove messages from the stream in one transaction. Copy those that Slack refused to another stream."""
     ids = [entry[0] for entry in entries]
     with store.pipeline(transaction=True) as steps:
         for entry in entries if refused else []:
@@ -203,7 +203,7 @@ def main() -> None:
     server.daemon_threads = True
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(configuration["certificate"], configuration["key"])
-    # The handshake happens in each connection's own thread, so a silent client delays nobody.
+    # Each connection's own thread does the handshake, so a silent client delays nobody else.
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tell(configuration, store)
