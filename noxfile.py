@@ -309,14 +309,19 @@ def shells(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["venv", "oldest-ansible", "newest-ansible"], tags=["unit"])
 @nox.parametrize("core", ["usual", *CORES], ids=["usual", *CORES])
 def plugins(session: nox.Session, core: str) -> None:
-    """Test plugins and role with one ansible-core; with that of .dev/venv, test the examples and the bench too."""
+    """Test plugins and role with one ansible-core; with that of .dev/venv, test the examples and the bench too.
+
+    Installs the shells that people log in with and, for the examples, the browser.
+    """
     if core == "usual":
+        provide(session, "shells", "browser")
         folders = [f"tests/unit/{name}" for name in ("plugins", "role", "examples")]
         run_pytest(session, *(session.posargs or [*folders, "bench/tests"]))
         return
     directory = STATE / f"{core}-ansible"
     if not (directory / "installed").exists():
         session.skip(f"the {core} ansible-core runs on Python {', '.join(CORES[core])}, none of which is here")
+    provide(session, "shells")
     words = session.posargs or ["tests/unit/plugins", "tests/unit/role", "--differing"]
     run_pytest(session, *words, directory=directory)
 
@@ -362,9 +367,9 @@ def enforcing(session: nox.Session) -> None:
     run(session, "python", "-B", "-m", "tools.enforcing", env={"PYTHONPATH": f"{COLLECTIONS}:{ROOT}"})
 
 
-def provide(session: nox.Session, what: str) -> None:
-    """Install the Debian packages that tools/system.py lists for this."""
-    session.run(sys.executable, "-B", "-m", "tools.system", what, external=True)
+def provide(session: nox.Session, *what: str) -> None:
+    """Install the Debian packages that tools/system.py lists for each of these."""
+    session.run(sys.executable, "-B", "-m", "tools.system", *what, external=True)
 
 
 # Chores.

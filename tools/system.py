@@ -45,13 +45,13 @@ def install(*packages: str) -> None:
             run(*command)
 
 
-def provide(what: str) -> None:
-    """Install `shells`, to compare their parsing of command lines with the notifier's, or a `browser` for pages."""
-    if what == "shells":
+def provide(*what: str) -> None:
+    """Install the `shells` that people log in with, a `browser` for pages, or both."""
+    if "shells" in what:
         require({name: name for name in SHELLS})
-    elif not any(find(browser) for browser in BROWSERS):
+    if "browser" in what and not any(find(browser) for browser in BROWSERS):
         install("chromium")
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(provide, sys.argv[1]))
+    sys.exit(exit_code(provide, *sys.argv[1:]))

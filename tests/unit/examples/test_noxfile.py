@@ -108,6 +108,36 @@ def test_an_ansible_whose_python_is_not_here_is_skipped(checkout):
     assert "the oldest ansible-core runs on Python 3.12, 3.11, 3.10, none of which is here" in said
 
 
+@pytest.mark.parametrize(
+    ("session", "needed"),
+    [
+        ("shells", "shells"),
+        ("plugins(usual)", "shells browser"),
+        ("plugins(oldest)", "shells"),
+        ("plugins(newest)", "shells"),
+        ("receiver", "browser"),
+        ("molecule(fleet)", "browser"),
+        ("molecule(grown_fleet)", "browser"),
+    ],
+)
+def test_a_session_alone_on_a_fresh_machine_installs_what_its_tests_need(checkout, session, needed):
+    for name in ("python", "molecule"):
+        checkout.program(name, "")
+    for core in ("oldest", "newest"):
+        python = checkout.root / ".dev" / f"{core}-ansible" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.symlink_to(checkout.root / ".dev" / "venv" / "bin" / "python")
+        (python.parent.parent / "installed").touch()
+    (checkout.root / "tools").mkdir()
+    (checkout.root / "tools" / "__init__.py").touch()
+    script = "import sys\nwith open('calls', 'a') as file:\n    print('install', *sys.argv[1:], file=file)\n"
+    (checkout.root / "tools" / "system.py").write_text(script)
+    outcome, said = checkout.run(session)
+    assert outcome == "success", said
+    assert checkout.calls()[0] == f"install {needed}"
+    assert len(checkout.calls()) == 2
+
+
 def test_what_is_left_open_is_found(checkout):
     words = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
     (checkout.root / "new.py").write_text("".join(f"x = 1  # {word}: more\n" for word in words))
