@@ -77,9 +77,9 @@ def day(host, ada, receiver):
             host.check_output(f"set -e; {mends}")
         seen.append(ada.command())
     host.check_output(f"usermod -p '*' {ada.user}; {SECOND}")
-    missed[ada._login([*ada.ssh, "-p", "2222", ada.address, "true"]).source] = "UsePAM no"
+    missed[ada.command(port=2222).source] = "UsePAM no"
     host.check_output(f"kill $(cat /run/second.pid); {QUIET}")
-    seen.append(ada._login([*ada.ssh, "-p", "2223", ada.address, "true"]))
+    seen.append(ada.command(port=2223))
     host.check_output(f"kill $(cat /run/quiet.pid); logger -t sshd -p auth.info '{FORGED}'")
     host.check_output(f"logger -t 'sshd[77]' -p auth.info '{FORGED}'")
     hang_up(host, ada)
