@@ -130,10 +130,10 @@ class Person:
         """Log in as a person at a terminal: wait for the prompt, ask for the server's name, leave."""
         return self._login([*self.ssh, self.address], partial(run_at_a_terminal, to_type=["hostname", "exit"]))
 
-    def command(self, command: str = "uname -s", status: int = 0, port: int = 22) -> Login:
-        """Run `ssh -p port host command`, which must end with this status."""
-        line = [*self.ssh, "-p", str(port), self.address, command]
-        return self._login(line, partial(run_to_its_end, status=status))
+    def command(self, command: str = "uname -s", status: int = 0, port: int | None = None) -> Login:
+        """Run `ssh host command`, which must end with this status. port: if it is not that of the configuration."""
+        options = ["-p", str(port)] if port else []
+        return self._login([*self.ssh, *options, self.address, command], partial(run_to_its_end, status=status))
 
     def sftp(self) -> Login:
         """Upload and download a file by sftp."""
