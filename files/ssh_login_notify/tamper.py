@@ -42,7 +42,8 @@ FILES = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config", "/etc/passwd")
 # A look that takes longer hangs, for example on a network file system, and SIGALRM ends it. Otherwise cron would start
 # one more every minute.
 LONGEST_LOOK_SECONDS = 170
-UNSETTLED = "unsettled"
+# When the role was first seen at work, in seconds after boot.
+UNSETTLED = "unsettled_at_uptime"
 
 
 def main() -> int:
@@ -97,10 +98,14 @@ def _check(spool: Spool) -> bool:
 
 
 def _is_unsettled(kept: Kept, before: "Dict[str, Any]") -> bool:
-    """Return whether the role may be at work. This is assumed only for a limited time."""
-    now = time.time()
-    if not is_unsettled(now, paths.CONFIGURATION):
+    """Return whether the role may be at work. This is assumed only for a limited time.
+
+    That time is measured by a clock that nobody can set. It begins anew with each boot, so a time in the future is from
+    before the last one.
+    """
+    if not is_unsettled(time.time(), paths.CONFIGURATION):
         return False
+    now = time.monotonic()
     since = before.get(UNSETTLED)
     if not isinstance(since, float):
         kept.save(dict(before, **{UNSETTLED: now}))

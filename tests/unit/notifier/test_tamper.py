@@ -227,9 +227,31 @@ def test_whoever_only_pretends_that_the_role_is_at_work_does_not_gain_much(host,
     what, _mend = kind(host)
     host.manifest.touch()
     assert host.look() == []
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + tamper.MOST_UNSETTLED_SECONDS + 1)
+    later(monkeypatch, tamper.MOST_UNSETTLED_SECONDS + 1)
     os.utime(str(host.manifest), (time.time(),) * 2)
+    assert host.look() == [[what]]
+
+
+def later(monkeypatch, seconds, is_set_back=False):
+    """Have all clocks show a later time. is_set_back: somebody has set the one that can be set back to the present."""
+    now, running = time.time(), time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: now + (0 if is_set_back else seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: running + seconds)
+
+
+def test_whoever_sets_the_clock_back_again_and_again_does_not_gain_more(host, monkeypatch):
+    what, _mend = line_gone(host)
+    host.manifest.touch()
+    assert host.look() == []
+    later(monkeypatch, tamper.MOST_UNSETTLED_SECONDS + 1, is_set_back=True)
+    assert host.look() == [[what]]
+
+
+def test_after_a_reboot_a_run_of_the_role_before_it_counts_for_nothing(host, monkeypatch):
+    what, _mend = line_gone(host)
+    host.manifest.touch()
+    assert host.look() == []
+    monkeypatch.setattr(time, "monotonic", lambda: 0.5)
     assert host.look() == [[what]]
 
 
