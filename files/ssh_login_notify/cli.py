@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "test": "send a test alert to each channel now, and show the answers",
         "status": "show in one line what is wrong, how many alerts wait or failed, and the last delivery",
         "flush": "send the waiting alerts now, and obey no pause but one that a channel requested",
-        "heartbeat": "send a heartbeat message, and ping the dead man's switch (for systemd and cron)",
+        "heartbeat": "queue a heartbeat, whose delivery pings the dead man's switch (for systemd and cron)",
         "audit": "compare the logins in sshd's log with those that the notifier knows of",
         "mute": "mute further logins with this connection's user, address and key for some minutes",
     }

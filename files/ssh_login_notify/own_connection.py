@@ -1,26 +1,24 @@
 # Copyright: (c) 2026, the loginwatch founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the SSH connection in which this process runs, and its login, from what the kernel reports.
+"""Find the SSH connection in which this process runs, and its login.
 
 SSH_CONNECTION can't be used: sudo(8) removes it, and a user can set it to anything. So this module searches the
 ancestors of this process. While a connection is open, root has a record of the sshd process that serves it
-(open_connections.py), with its pid and start time. Without a record, that process is the first ancestor that belongs to
-root and runs the executable of an sshd (sshds.executable_of); the name of a process proves nothing. The socket of that
-process has the client's address and port (proc(5), net/tcp). The login with this address and port is looked up among
-those that the notifier has reported or is about to report.
+(open_connections.py), with its pid and start time. The record is removed early if no later session can be more serious.
+Without a record, that process is the first ancestor that belongs to root and runs the executable of an sshd
+(sshds.executable_of); the name of a process proves nothing. The ledger has the user, the address and the port of the
+login for which that process opened the PAM session.
 
-If the login is root's, the same process also holds the sockets of forwarded ports. If these lead to different logins,
-none is chosen.
+Only root can write the records and the ledger. The ledger does not have the key. So without a record, the key is that
+of the waiting or delivered alert with the ledger's user, address and port. The service user can change those alerts,
+and with them the key, but not the rest.
 """
 
-import ipaddress
 import os
 import re
-import socket
-import sys
 import time
 
-from . import alert, identity, overflow, paths, sshds, titles
+from . import alert, identity, ledger, overflow, paths, sshds, titles
 from .open_connections import OpenConnections
 from .processes import Processes
 from .spool import Spool
@@ -28,19 +26,15 @@ from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+    from typing import Any, Dict, Iterator, List, Optional
 
-    # An address and a port.
-    Peer = Tuple[str, int]
-
-ESTABLISHED = "01"
-TABLES = (("net/tcp", socket.AF_INET), ("net/tcp6", socket.AF_INET6))
-# The rest of a larger table is not read.
-LARGEST_BYTES = 1 << 24
 # A login is later than the start of its connection's process, but the two clocks can differ by this much.
 CLOCKS_SECONDS = 5.0
+# The longest time between the start of an sshd process and its login, while somebody types a password.
+LOGGING_IN_SECONDS = 3600.0
 # How long to wait for a login that an observer is still watching.
 WAIT_SECONDS = 15.0
+FACTS = ("user", "address", "key")
 PORT = re.compile(r" port ([0-9]{1,5})(?: |\Z)")
 
 
@@ -63,51 +57,6 @@ def process_of_sshd(pids: "List[int]") -> int:
     return next((pid for pid in pids if sshds.executable_of(pid)), 0)
 
 
-def peers(root: str, pid: int) -> "Set[Peer]":
-    """Return the remote ends of all TCP connections of a process."""
-    sockets = {link[len("socket:[") : -1] for link in _links(f"{root}/{pid}/fd") if link.startswith("socket:[")}
-    found = set()
-    for table, family in TABLES:
-        for line in _text(f"{root}/{pid}/{table}").splitlines()[1:]:
-            words = line.split()
-            if len(words) > 9 and words[3] == ESTABLISHED and words[9] in sockets:
-                found.add(_peer(words[2], family))
-    return found
-
-
-def _peer(text: str, family: int) -> "Peer":
-    """Parse an address and port like `0100007F:0016`: 32-bit words in host byte order (net/ipv4/tcp_ipv4.c)."""
-    address, _colon, port = text.partition(":")
-    words = [bytes.fromhex(address[start : start + 8]) for start in range(0, len(address), 8)]
-    raw = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
-    return plain(socket.inet_ntop(family, raw)), int(port, 16)
-
-
-def plain(address: str) -> str:
-    """Return an address in the form for comparisons: IPv4 in IPv6 form becomes IPv4, and a zone is removed."""
-    try:
-        found: Any = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def _links(directory: str) -> "Iterator[str]":
-    for name in os.listdir(directory):
-        try:
-            yield os.readlink(os.path.join(directory, name))
-        except OSError:
-            pass  # closed in the meantime
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read(LARGEST_BYTES)
-    except OSError:
-        return ""  # a kernel without IPv6
-
-
 def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECONDS) -> "Dict[str, str]":
     """Return user, address and key (identity.py) of the login of this connection. Raise NotFoundError or OSError.
 
@@ -122,15 +71,11 @@ def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECO
     if not pid and not any(titles.split(processes.arguments(other))[1] for other in pids):
         what = "this program does not run in an SSH connection (no sshd is among its ancestors)"
         raise NotFoundError(what + ": run it in a session of its own, not in tmux, screen or a service")
-    ends = peers(processes.root, pid) if pid else set()
     until = time.monotonic() + seconds
     while True:
-        found = _by_process(spool, starts) or _by_peer(spool, muted, ends, _began(starts.get(pid) or 0))
-        if len(found) == 1:
-            return found[0]
+        found = _by_record(spool, starts) or (_by_ledger(spool, muted, pid, starts.get(pid) or 0) if pid else None)
         if found:
-            what = "this connection has forwarded ports, and more than one login fits"
-            raise NotFoundError(what + ": log in again without forwarded ports")
+            return found
         if time.monotonic() > until:
             what = "the login of this connection is not known: it was reported too long ago, or a rule ignored it"
             mend = "close the shared connection (`ssh -O exit`, ControlPersist) and log in again"
@@ -138,14 +83,8 @@ def find(spool: Spool, muted: "List[Dict[str, Any]]", seconds: float = WAIT_SECO
         time.sleep(0.2)
 
 
-def _began(start: int) -> float:
-    """Return when a process began, in seconds since the epoch. start: in clock ticks after boot."""
-    booted = re.search(r"^btime ([0-9]+)$", _text("/proc/stat"), re.M)
-    return (int(booted.group(1)) if booted else 0) + start / os.sysconf("SC_CLK_TCK") - CLOCKS_SECONDS
-
-
-def _by_process(spool: Spool, starts: "Dict[int, Optional[int]]") -> "List[Dict[str, str]]":
-    """Return the facts of the login that one of these processes serves, from its record; empty without one."""
+def _by_record(spool: Spool, starts: "Dict[int, Optional[int]]") -> "Optional[Dict[str, str]]":
+    """Return the facts of the login that one of these processes serves, from its record; None without one."""
     records = OpenConnections(spool)
     for name in records.names():
         try:
@@ -153,23 +92,51 @@ def _by_process(spool: Spool, starts: "Dict[int, Optional[int]]") -> "List[Dict[
         except Exception:  # noqa: S112 - over, damaged, or of another boot
             continue
         if starts.get(record.monitor) == record.start:
-            return [_facts(record.reported)]
-    return []
+            return _facts(record.reported)
+    return None
 
 
-def _by_peer(spool: Spool, muted: "List[Dict[str, Any]]", ends: "Set[Peer]", began: float) -> "List[Dict[str, str]]":
-    """Return the facts of the logins that came from one of these ends since `began`, without duplicates."""
-    found = []
-    for login in _waiting(spool):
-        if login["time"] >= began and (plain(login["address"]), login["port"]) in ends:
-            found.append(_facts(login))
+def _by_ledger(spool: Spool, muted: "List[Dict[str, Any]]", pid: int, start: int) -> "Optional[Dict[str, str]]":
+    """Return the facts of the login for which a process opened the PAM session; None if its key is not known.
+
+    start: of the process, in clock ticks after boot
+    """
+    began = _began(start)
+    entry = _entry_of(spool, pid, began)
+    found = list(_reported(spool, muted, entry, began)) if entry else []
+    # If they differ, the service user has added one.
+    return found[0] if found and all(facts == found[0] for facts in found) else None
+
+
+def _began(start: int) -> float:
+    """Return when a process began, in seconds since the epoch. start: in clock ticks after boot."""
+    booted = re.search(r"^btime ([0-9]+)$", sshds.text_of("/proc/stat"), re.M)
+    return (int(booted.group(1)) if booted else 0) + start / os.sysconf("SC_CLK_TCK") - CLOCKS_SECONDS
+
+
+def _entry_of(spool: Spool, pid: int, began: float) -> "Optional[ledger.Entry]":
+    """Return the ledger's first entry for a process since it began. Its pid may have belonged to another one before."""
+    days = {ledger.day_of(began), ledger.day_of(began + LOGGING_IN_SECONDS)}
+    entries = [entry for day in days for entry in ledger.Day(spool, day).entries.get(pid, []) if entry.time >= began]
+    return min(entries, key=lambda entry: entry.time, default=None)
+
+
+def _reported(
+    spool: Spool, muted: "List[Dict[str, Any]]", entry: "ledger.Entry", began: float
+) -> "Iterator[Dict[str, str]]":
+    """Yield the facts of each alert since `began` that has the user, the address and the port of an entry."""
+    logins = [(_facts(login), login["port"], login["time"]) for login in _waiting(spool)]
     state = State(spool)
-    for entry in [*state.recent, *state.folded, *muted]:
-        port = PORT.search(entry["from"])
-        at = entry.get("login_time", entry.get("at", 0.0))
-        if port and at >= began and (plain(entry["address"]), int(port.group(1))) in ends:
-            found.append({name: entry[name] for name in ("user", "address", "key")})
-    return [facts for number, facts in enumerate(found) if facts not in found[:number]]
+    for known in [*state.recent, *state.folded, *muted]:
+        port = PORT.search(known["from"])
+        if port:
+            at = known.get("login_time", known.get("at", 0.0))
+            logins.append(({name: known[name] for name in FACTS}, int(port.group(1)), at))
+    for facts, number, at in logins:
+        # The ledger is ASCII.
+        user = facts["user"].encode("ascii", "backslashreplace").decode("ascii")
+        if at >= began and (user, facts["address"], number) == (entry.user, entry.address, entry.port):
+            yield facts
 
 
 def _waiting(spool: Spool) -> "Iterator[alert.Alert]":
@@ -186,4 +153,4 @@ def _waiting(spool: Spool) -> "Iterator[alert.Alert]":
 
 def _facts(login: "alert.Alert") -> "Dict[str, str]":
     facts = identity.facts_of(login)
-    return {name: facts[name] for name in ("user", "address", "key")}
+    return {name: facts[name] for name in FACTS}

@@ -2,23 +2,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The watch against tampering: looks for changes twice a minute, and if it finds one, runs the self-check at once.
 
-A look costs one stat for each relevant file, one query to systemd, one to journald, and the command lines of all
-processes. The watch compares these with the record of the last look in ledger/tamper.json. If something differs, it
-waits until the changes have stopped, because a package upgrade or the role may be at work. Then it runs the self-check,
-which reports what is wrong and who is logged in. If nothing is wrong, such as after a reload of sshd with the same
-settings, nothing is reported. The watch also runs the self-check when that is due, because unlike the sender it can see
-all processes.
+A look costs one stat for each relevant file and directory, one query to systemd, one to journald, and the command lines
+of all processes. The watch compares these with the record of the last look in ledger/tamper.json. If something differs,
+it waits until the changes have stopped, because a package upgrade or the role may be at work. Then it runs the
+self-check, which reports what is wrong and who is logged in. If nothing is wrong, such as after a reload of sshd with
+the same settings, nothing is reported. The watch also runs the self-check when that is due, because unlike the sender
+it can see all processes.
 
 The message is sent even if systemd does not start the sender, because an attacker has masked or stopped its units.
 Then this process becomes the sender, after it has done everything that needs root.
 """
 
+import json
 import os
 import signal
 import sys
 import time
 
-from . import exit_codes, paths, sshd_settings, sshds, suppressed, units
+from . import exit_codes, paths, sshd_settings, sshds, suppressed, trust, units
 from .installation import is_unsettled
 from .journal import defect, trouble
 from .kept import Kept
@@ -27,7 +28,7 @@ from .spool import Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List
+    from typing import Any, Dict, Iterable, Iterator, List, Set
 
 FILE = "tamper.json"
 # After a change, the watch pauses until nothing has changed during a pause, but at most this number of times.
@@ -35,13 +36,14 @@ PAUSE_SECONDS = 5.0
 MOST_PAUSES = 3
 # How long the role is assumed to be at work. An attacker who only pretends that gains no more time than this.
 MOST_UNSETTLED_SECONDS = 900.0
-# The directories that are watched with all their files, and single files.
+# The directories that are watched with all their files, and single files. The service user is in /etc/passwd.
 DIRECTORIES = ("/etc/ssh/sshd_config.d", "/usr/etc/ssh/sshd_config.d")
-FILES = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
+FILES = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config", "/etc/passwd")
 # A look that takes longer hangs, for example on a network file system, and SIGALRM ends it. Otherwise cron would start
 # one more every minute.
 LONGEST_LOOK_SECONDS = 170
-UNSETTLED = "unsettled"
+# When the role was first seen at work, in seconds after boot.
+UNSETTLED = "unsettled_at_uptime"
 
 
 def main() -> int:
@@ -96,10 +98,14 @@ def _check(spool: Spool) -> bool:
 
 
 def _is_unsettled(kept: Kept, before: "Dict[str, Any]") -> bool:
-    """Return whether the role may be at work. This is assumed only for a limited time."""
-    now = time.time()
-    if not is_unsettled(now, paths.CONFIGURATION):
+    """Return whether the role may be at work. This is assumed only for a limited time.
+
+    That time is measured by a clock that nobody can set. It begins anew with each boot, so a time in the future is from
+    before the last one.
+    """
+    if not is_unsettled(time.time(), paths.CONFIGURATION):
         return False
+    now = time.monotonic()
     since = before.get(UNSETTLED)
     if not isinstance(since, float):
         kept.save(dict(before, **{UNSETTLED: now}))
@@ -115,6 +121,7 @@ def _seen(spool: Spool, found: "List[units.Unit]") -> "Dict[str, Any]":
         dropped = None  # the self-check has more time
     return {
         "files": {path: _facts(path) for path in _paths(spool)},
+        "rights": {path: _rights(path) for path in (*trust.TRUSTED, *_above(trust.TRUSTED), paths.PROGRAM)},
         "units": [[unit.name, unit.fault()] for unit in found if unit.fault()],
         "sshds": sshds.starts(),
         "dropped": dropped.last if dropped else 0,
@@ -123,13 +130,33 @@ def _seen(spool: Spool, found: "List[units.Unit]") -> "Dict[str, Any]":
 
 def _paths(spool: Spool) -> "Iterator[str]":
     """Yield the watched paths: the files that the role installed, the PAM stack, and the configuration of each sshd."""
-    yield from (paths.PROGRAM, paths.CONFIGURATION, *FILES)
+    yield from (paths.PROGRAM, paths.CONFIGURATION, os.path.realpath(sys.executable), *FILES)
+    yield from _installed()
     yield from sshd_settings.files(spool)
     for directory in (paths.LIBRARY, paths.PACKAGE, *_below(paths.PACKAGE), *paths.PAM_DIRECTORIES, *DIRECTORIES):
         yield directory
         yield from (os.path.join(directory, name) for name in _names(directory) if name != "__pycache__")
     for name in (*paths.UNITS, *paths.SERVICES):
         yield os.path.join(paths.UNIT_DIRECTORY, name)
+
+
+def _installed() -> "List[str]":
+    """Return the paths in the role's list of files. Without a readable list, only the other paths are watched."""
+    try:
+        with open(paths.MANIFEST, "rb") as file:
+            return sorted(json.loads(file.read(1 << 20).decode("utf-8"))["files"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return []  # the self-check reports it
+
+
+def _above(trusted: "Iterable[str]") -> "Set[str]":
+    """Return all directories above these paths."""
+    found: Set[str] = set()
+    for path in trusted:
+        while path not in ("", "/"):
+            path = os.path.dirname(path)
+            found.add(path)
+    return found
 
 
 def _below(directory: str) -> "List[str]":
@@ -152,6 +179,18 @@ def _facts(path: str) -> "List[int]":
     except OSError:
         return []
     return [status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_ctime_ns]
+
+
+def _rights(path: str) -> "List[int]":
+    """Return facts that change if others can write to a directory, or if something is mounted over it or remounted.
+
+    Other programs may create files in these directories, so their times do not count.
+    """
+    try:
+        status, disk = os.stat(path), os.statvfs(path)
+    except OSError:
+        return []
+    return [status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid, disk.f_flag]
 
 
 def _send(spool: Spool, found: "List[units.Unit]", has_reported: bool) -> int:

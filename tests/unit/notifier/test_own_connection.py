@@ -1,47 +1,43 @@
 # Copyright: (c) 2026, the loginwatch founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""own_connection: the kernel's information, with real processes and sockets. A name or a variable can't mislead it."""
+"""own_connection: real processes, and the files of root. No name, variable or file of the service user misleads it."""
 
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import time
 
 import pytest
 from parts import FINGERPRINT, alert, needs_root
-from ssh_login_notify import own_connection, sshds
+from ssh_login_notify import ledger, own_connection, sshds
 from ssh_login_notify.alert import to_json
 from ssh_login_notify.open_connections import OpenConnections, Record
-from ssh_login_notify.own_connection import NotFoundError, ancestors, find, peers, process_of_sshd
+from ssh_login_notify.own_connection import NotFoundError, ancestors, find, process_of_sshd
 from ssh_login_notify.processes import Processes
 from ssh_login_notify.state import State
 
 IDENTITY = {"user": "deploy", "address": "127.0.0.1", "key": "publickey " + FINGERPRINT}
 
 
-@pytest.fixture
-def connection():
-    """A connection of this process, whose other end is a client's."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        with socket.create_connection(listener.getsockname()) as client, listener.accept()[0]:
-            yield client
+PORT = 41234
 
 
 @pytest.fixture
-def served(monkeypatch, connection):
-    """Make this process appear to serve the connection. Return the client's port."""
+def served(monkeypatch, spool):
+    """Make this process appear to be the sshd that opened the PAM session of a login. Return the client's port."""
     monkeypatch.setattr(own_connection, "process_of_sshd", lambda _pids: os.getpid())
     monkeypatch.setattr(own_connection, "ancestors", lambda _processes, _pid: [os.getpid()])
-    # This process has both ends.
-    port = connection.getsockname()[1]
-    monkeypatch.setattr(own_connection, "peers", lambda root, pid: peers(root, pid) & {("127.0.0.1", port)})
-    return port
+    os.makedirs(spool.path(ledger.DIRECTORY), exist_ok=True)
+    note(spool)
+    return PORT
+
+
+def note(spool, pid=None, **changes):
+    """Add a login of this connection to the ledger."""
+    name = f"{changes.pop('time', time.time()):017.6f}-1"
+    ledger.note(spool, login(PORT, id=name, **changes), pid or os.getpid())
 
 
 def login(port, **changes):
@@ -118,32 +114,6 @@ def test_neither_a_name_nor_a_file_makes_a_users_process_sshds(tmp_path, words, 
         assert bool(sshds.executable_of(pid)) == is_sshds
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_the_other_ends_of_a_process_are_found(address):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as listener:
-        try:
-            listener.bind((address, 0))
-        except OSError:
-            assert not os.path.exists("/proc/net/if_inet6"), "this machine has IPv6"
-            return
-        listener.listen(1)
-        with socket.create_connection(listener.getsockname()[:2]) as client, listener.accept()[0]:
-            ours = ("::1" if address == "::1" else "127.0.0.1", client.getsockname()[1])
-            assert ours in peers("/proc", os.getpid())
-            listening = listener.getsockname()[1]
-        assert ours not in peers("/proc", os.getpid()), "it is closed"
-        assert all(port not in (0, listening) for _address, port in peers("/proc", os.getpid()))
-
-
-def test_sockets_of_other_processes_do_not_count(connection):
-    with subprocess.Popen([sys.executable, "-ISc", "input()"], stdin=subprocess.PIPE) as process:
-        try:
-            assert peers("/proc", process.pid) == set()
-        finally:
-            process.kill()
-
-
 # -- its login --------------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +156,6 @@ def test_a_connection_that_is_open_is_found_by_its_process_alone(spool, served):
 def test_where_no_process_can_be_looked_into_the_record_alone_tells(spool, monkeypatch):
     """In a container without CAP_SYS_PTRACE, sshd's processes hide their files and their sockets."""
     monkeypatch.setattr(sshds, "executable_of", lambda _pid: "")
-    monkeypatch.setattr(own_connection, "peers", None)
     parent = os.getppid()
     OpenConnections(spool).keep(Record(login(1), parent, Processes().start(parent), ""))
     monkeypatch.setattr(Processes, "arguments", lambda _self, _pid: [b"sshd: deploy [priv]"])
@@ -211,14 +180,55 @@ def test_no_other_login_is_taken(spool, served, changes):
         find_now(spool)
 
 
-def test_a_login_from_an_address_in_ipv6_form_is_the_same(spool, served):
-    State(spool).delivered([delivered(served, address="::ffff:127.0.0.1")])
-    assert find_now(spool)["address"] == "::ffff:127.0.0.1"
+def test_a_user_whose_name_the_ledger_escapes_is_found(spool, monkeypatch, served):
+    shutil.rmtree(spool.path(ledger.DIRECTORY))
+    os.mkdir(spool.path(ledger.DIRECTORY))
+    note(spool, user="andré")
+    State(spool).delivered([delivered(served, user="andré")])
+    assert find_now(spool)["user"] == "andré"
 
 
-def test_where_two_logins_fit_none_is_taken(spool, served):
-    State(spool).delivered([delivered(served), delivered(served, id="1-2", user="eve")])
-    with pytest.raises(NotFoundError, match="forwarded ports"):
+@pytest.mark.parametrize("changes", [{"user": "eve"}, {"user": "root"}, {"address": "127.0.0.2"}])
+@pytest.mark.parametrize("place", ["recent", "folded", "outgoing", "muted"])
+def test_no_file_of_the_service_user_gives_this_connection_another_user_or_address(spool, served, place, changes):
+    """Else somebody who is that user could have root mute one login in the name of another."""
+    entry, muted = delivered(served, **changes), []
+    if place == "recent":
+        State(spool).delivered([entry])
+    elif place == "folded":
+        names = ("id", "from", "user", "address", "key", "type")
+        State(spool).fold(dict({name: entry[name] for name in names}, into="1-2", at=time.time()))
+    elif place == "outgoing":
+        spool.write("outgoing", "1763884801.5-1", to_json(login(served, **changes)), 0o640)
+    else:
+        muted = [dict(IDENTITY, id="1-1", at=time.time(), **{"from": entry["from"]}, **changes)]
+    with pytest.raises(NotFoundError, match="not known"):
+        find_now(spool, muted)
+
+
+def test_a_login_that_the_ledger_does_not_have_is_not_found(spool, served):
+    shutil.rmtree(spool.path(ledger.DIRECTORY))
+    State(spool).delivered([delivered(served)])
+    with pytest.raises(NotFoundError, match="not known"):
+        find_now(spool)
+
+
+def test_a_login_of_a_process_that_had_the_same_pid_before_does_not_count(spool, served):
+    shutil.rmtree(spool.path(ledger.DIRECTORY))
+    os.mkdir(spool.path(ledger.DIRECTORY))
+    booted = time.time() - Processes().start(os.getpid()) / os.sysconf("SC_CLK_TCK")
+    note(spool, time=max(booted, 1) - 86400, user="eve")
+    State(spool).delivered([delivered(served, user="eve")])
+    with pytest.raises(NotFoundError, match="not known"):
+        find_now(spool)
+    note(spool)
+    State(spool).delivered([delivered(served)])
+    assert find_now(spool) == IDENTITY
+
+
+def test_where_two_keys_fit_none_is_taken(spool, served):
+    State(spool).delivered([delivered(served), delivered(served, id="1-2", key="publickey SHA256:" + "E" * 43)])
+    with pytest.raises(NotFoundError, match="not known"):
         find_now(spool)
 
 

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tamper: the next look reports a change, once, and a look at an unchanged host does almost nothing."""
 
+import hashlib
 import json
 import os
 import signal
+import sys
 import time
 
 import parts
@@ -25,6 +27,7 @@ from ssh_login_notify import (
     sshds,
     suppressed,
     tamper,
+    trust,
     units,
 )  # fmt: skip
 from ssh_login_notify.installation import UNSETTLED_SECONDS
@@ -224,9 +227,31 @@ def test_whoever_only_pretends_that_the_role_is_at_work_does_not_gain_much(host,
     what, _mend = kind(host)
     host.manifest.touch()
     assert host.look() == []
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + tamper.MOST_UNSETTLED_SECONDS + 1)
+    later(monkeypatch, tamper.MOST_UNSETTLED_SECONDS + 1)
     os.utime(str(host.manifest), (time.time(),) * 2)
+    assert host.look() == [[what]]
+
+
+def later(monkeypatch, seconds, is_set_back=False):
+    """Have all clocks show a later time. is_set_back: somebody has set the one that can be set back to the present."""
+    now, running = time.time(), time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: now + (0 if is_set_back else seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: running + seconds)
+
+
+def test_whoever_sets_the_clock_back_again_and_again_does_not_gain_more(host, monkeypatch):
+    what, _mend = line_gone(host)
+    host.manifest.touch()
+    assert host.look() == []
+    later(monkeypatch, tamper.MOST_UNSETTLED_SECONDS + 1, is_set_back=True)
+    assert host.look() == [[what]]
+
+
+def test_after_a_reboot_a_run_of_the_role_before_it_counts_for_nothing(host, monkeypatch):
+    what, _mend = line_gone(host)
+    host.manifest.touch()
+    assert host.look() == []
+    monkeypatch.setattr(time, "monotonic", lambda: 0.5)
     assert host.look() == [[what]]
 
 
@@ -300,6 +325,78 @@ def test_a_systemd_that_does_not_answer_is_no_sign_that_its_units_are_right(host
     assert host.look() == []
     host.systemd.has()
     assert host.look() == [[]]
+
+
+def test_a_directory_that_others_can_write_to_is_told_by_the_next_look(host, tmp_path, monkeypatch):
+    directory = tmp_path / "bin"
+    directory.mkdir(0o755)
+    opened = []
+    monkeypatch.setattr(trust, "TRUSTED", (str(directory),))
+    monkeypatch.setattr(trust, "open_directories", lambda *_paths: list(opened))  # the tests' own directories are open
+    assert host.look() == []
+    checks = host.checks
+    (directory / "other").touch()
+    assert host.look() == []
+    assert host.checks == checks, "another program has installed a file there"
+    directory.chmod(0o777)
+    opened.append(str(directory))
+    assert host.look() == [[f"users other than root can write to {directory}"]]
+    assert host.look() == []
+
+
+def test_a_file_system_that_is_mounted_anew_is_looked_at_at_once(host, monkeypatch):
+    usual = os.statvfs
+
+    def noexec(path):
+        values = list(usual(path))[:10]
+        values[8] |= os.ST_NOEXEC
+        return os.statvfs_result(values)
+
+    with monkeypatch.context() as mounted:
+        mounted.setattr(os, "statvfs", noexec)
+        assert host.look() == [[f"{paths.PROGRAM} is on a file system that is mounted noexec"]]
+        assert host.look() == []
+    assert host.look() == [[]]
+
+
+def test_an_installed_file_outside_of_the_package_is_told_by_the_next_look(host, tmp_path):
+    """The file of cron, for example."""
+    file = tmp_path / "cron"
+    file.write_text("installed")
+    manifest = json.loads(host.manifest.read_text())
+    manifest["files"][str(file)] = hashlib.sha256(b"installed").hexdigest()
+    host.manifest.write_text(json.dumps(manifest))
+    os.utime(str(host.manifest), (time.time() - UNSETTLED_SECONDS - 1,) * 2)
+    assert host.look() == []
+    file.write_text("other")
+    assert host.look() == [[f"files differ from what the role installed ({file})"]]
+
+
+@pytest.mark.parametrize("contents", ["", "[]", '{"files": 5}', "{"])
+def test_a_damaged_list_of_files_is_told_and_does_not_end_the_watch(host, contents):
+    host.manifest.write_text(contents)
+    os.utime(str(host.manifest), (time.time() - UNSETTLED_SECONDS - 1,) * 2)
+    ((sentence,),) = host.look()
+    assert sentence.startswith("the list of installed files can't be read")
+    assert host.look() == []
+
+
+def test_a_python_and_an_account_that_were_changed_are_looked_at(host, tmp_path, monkeypatch):
+    python, accounts = tmp_path / "python", tmp_path / "passwd"
+    python.touch()
+    accounts.touch()
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert "/etc/passwd" in tamper.FILES
+    monkeypatch.setattr(tamper, "FILES", (str(accounts),))
+    assert host.look() == []
+    for file in (python, accounts):
+        checks = host.checks
+        file.chmod(0o666)
+        assert host.look() == []
+        assert host.checks == checks + 1
+    python.unlink()
+    monkeypatch.setattr(paths, "USER", "not-a-user-here")
+    assert len(host.look()) == 1
 
 
 def test_sshd_with_other_settings_is_told_and_each_change_once(host):
