@@ -83,7 +83,7 @@ class Entry:
 class History(ABC):
     """The log of this host.
 
-    name: its path, or `the journal`. names: the program names of sshd. suspects: pids of processes whose
+    name: its path, or `the journal`. names: the program names of sshd. suspects: hosts and pids of processes whose
     further lines are wanted, because they can explain why a login was missed. begins: the time of the oldest remaining
     entry, None if unknown. unreadable: sentences about what could not be read. suppressed: how many lines journald has
     dropped, by unit. is_whole: everything was read before the deadline.
@@ -94,7 +94,7 @@ class History(ABC):
     def __init__(self, names: "Iterable[str]" = ()) -> None:
         """names: more program names of sshd. Before OpenSSH 9.8, a renamed sshd logs under its own name."""
         self.names = tuple(dict.fromkeys((*sshd_log.NAMES, *names)))
-        self.suspects: Set[int] = set()
+        self.suspects: Set[Tuple[str, int]] = set()
         self.begins: Optional[float] = None
         self.unreadable: List[str] = []
         self.suppressed: Dict[str, int] = {}
