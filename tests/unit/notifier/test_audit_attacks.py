@@ -118,6 +118,12 @@ def test_a_line_of_another_host_is_no_evidence(server):
     assert (result.missed_count, result.doubts["ended"]) == (1, 0)
 
 
+def test_hosts_that_a_log_names_by_address_are_told_apart():
+    """A log server can write addresses. All of 192.0.2.0/24 once counted as this host, which raised false alarms."""
+    assert suspects.short("192.0.2.10") != suspects.short("192.0.2.11")
+    assert suspects.short("Web1.example.com") == suspects.short("web1")
+
+
 def test_a_process_that_got_the_same_pid_gives_no_evidence(any_server):
     """It raises no alarm about a connection that ended before its session, and hides no login."""
     for is_missed in (True, False):
