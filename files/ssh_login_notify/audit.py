@@ -138,8 +138,8 @@ class Comparison:
         # The processes of the last two minutes that have a login: the host as in the log line, the pid, and the time.
         self._opened: Dict[Tuple[str, int], float] = {(host, pid): at for host, pid, at in kept["opened"]}
         self._room = MOST_OPENED
-        # The newest suspect of each process, and all of them in the order of the log.
-        self._suspects: Dict[int, Suspect] = {}
+        # The newest suspect of each process, by host and pid, and all of them in the order of the log.
+        self._suspects: Dict[Tuple[str, int], Suspect] = {}
         self._pending: List[Suspect] = []
         self._units: Set[str] = set()
         # Units whose sshd has opened a PAM session since it last read its configuration.
@@ -159,8 +159,8 @@ class Comparison:
         while self._pending and not -ORDER_SECONDS <= entry.at - self._pending[0].entry.at <= EVIDENCE_SECONDS:
             self._settle_first()
         self._heard += 1
-        if entry.pid in self._suspects:
-            self._suspects[entry.pid].take(entry)
+        if (entry.host, entry.pid) in self._suspects:
+            self._suspects[(entry.host, entry.pid)].take(entry)
 
     def _learn(self, entry: "LogEntry") -> None:
         """Learn whether the sshd of a unit uses PAM.
@@ -183,6 +183,7 @@ class Comparison:
             return
         self._units.add(entry.unit)
         key = entry.host, entry.pid
+        self._forget(key)  # this is another process with the same pid, so its lines are no evidence
         earlier = self._opened.get(key)
         self._note_opened(entry)
         found, is_near = self._known.find(login, entry)
@@ -206,9 +207,9 @@ class Comparison:
         if doubt:
             result.doubts[doubt] += 1
             return
-        self._suspects[entry.pid] = Suspect(entry, entry.unit in self._with_pam)
-        self._history.suspects.add(entry.pid)
-        self._pending.append(self._suspects[entry.pid])
+        self._suspects[key] = Suspect(entry, entry.unit in self._with_pam)
+        self._history.suspects.add(key)
+        self._pending.append(self._suspects[key])
         if len(self._pending) > MOST_PENDING:
             self._settle_first()
 
@@ -227,12 +228,17 @@ class Comparison:
             self._room = max(MOST_OPENED, 2 * len(self._opened))
         self._opened[(entry.host, entry.pid)] = entry.at
 
+    def _forget(self, process: "Tuple[str, int]") -> None:
+        """Stop collecting evidence about a process."""
+        self._suspects.pop(process, None)
+        self._history.suspects.discard(process)
+
     def _settle_first(self) -> None:
         """Settle the oldest suspect, and stop collecting evidence about its process."""
         suspect = self._pending.pop(0)
-        if self._suspects.get(suspect.entry.pid) is suspect:
-            del self._suspects[suspect.entry.pid]
-            self._history.suspects.discard(suspect.entry.pid)
+        key = suspect.entry.host, suspect.entry.pid
+        if self._suspects.get(key) is suspect:
+            self._forget(key)
         result, at = self._result, suspect.entry.at
         if self._context.hosts:
             self._context.hosts.update(result.hosts)

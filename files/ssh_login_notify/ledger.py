@@ -22,7 +22,7 @@ import stat
 
 from . import overflow, paths
 from .journal import trouble
-from .spool import ENDS, LEDGER, is_name, written_at
+from .spool import ENDS, LEDGER, is_ends, is_name, written_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -271,8 +271,3 @@ def prune_ends(spool: "Spool", now: float) -> None:
     for name in os.listdir(spool.path("state")):
         if is_ends(name) and int(name[len(ENDS) :]) < now - (KEPT_DAYS + 1) * DAY_SECONDS:
             spool.remove("state", name)
-
-
-def is_ends(name: str) -> bool:
-    """Return whether a file of state/ records how logins ended."""
-    return name.startswith(ENDS) and DAY.match(name[len(ENDS) :]) is not None

@@ -65,6 +65,11 @@ def _is_number(text: str) -> bool:
     return text.isdigit() and len(text.encode("utf-8", "surrogateescape")) == len(text)
 
 
+def is_ends(name: str) -> bool:
+    """Return whether a file of state/ records how logins ended."""
+    return name.startswith(ENDS) and _is_number(name[len(ENDS) :])
+
+
 def written_at(name: str) -> float:
     """Return the time in a capture's name, in seconds since the epoch."""
     return float(name.partition("-")[0])
@@ -85,7 +90,7 @@ def _is_expected(directory: str, entry: str, plain: bool) -> bool:
     if not plain:
         return False
     if directory == "state":
-        return entry in STATE_FILES or (entry.startswith(ENDS) and _is_number(entry[len(ENDS) :]))
+        return entry in STATE_FILES or is_ends(entry)
     name, dot, ending = entry.rpartition(".")
     return is_name(entry) or (is_name(name) and dot + ending == COMPANIONS.get(directory))
 

@@ -11,6 +11,7 @@ import binascii
 import glob
 import os
 import re
+import stat
 import time
 from abc import ABC, abstractmethod
 
@@ -40,6 +41,8 @@ COMPRESSIONS = {".gz": "gzip", ".xz": "lzma", ".bz2": "bz2"}
 # The number of lines at the beginning of a file that are searched for a time.
 FIRST_LINES = 50
 CHUNK_BYTES = 1 << 20
+# The time at the beginning of a line, in each form.
+STAMP = re.compile("(?:<[0-9]{1,3}>1 )?" + sshd_log.TIME)
 # How much of the end of a line the checksum of a cursor covers.
 LONGEST_KEPT_BYTES = 4096
 SECONDS = re.compile(r"[0-5][0-9](?:\.[0-9]+)?\Z")
@@ -80,10 +83,10 @@ class Entry:
 class History(ABC):
     """The log of this host.
 
-    name: its path, or `the journal`. names: the program names of sshd. suspects: pids of processes whose further lines
-    are wanted, because they can explain why a login was missed. begins: the time of the oldest remaining entry, None if
-    unknown. unreadable: sentences about what could not be read. suppressed: how many lines journald has dropped, by
-    unit. is_whole: everything was read before the deadline.
+    name: its path, or `the journal`. names: the program names of sshd. suspects: hosts and pids of processes whose
+    further lines are wanted, because they can explain why a login was missed. begins: the time of the oldest remaining
+    entry, None if unknown. unreadable: sentences about what could not be read. suppressed: how many lines journald has
+    dropped, by unit. is_whole: everything was read before the deadline.
     """
 
     name = ""
@@ -91,7 +94,7 @@ class History(ABC):
     def __init__(self, names: "Iterable[str]" = ()) -> None:
         """names: more program names of sshd. Before OpenSSH 9.8, a renamed sshd logs under its own name."""
         self.names = tuple(dict.fromkeys((*sshd_log.NAMES, *names)))
-        self.suspects: Set[int] = set()
+        self.suspects: Set[Tuple[str, int]] = set()
         self.begins: Optional[float] = None
         self.unreadable: List[str] = []
         self.suppressed: Dict[str, int] = {}
@@ -218,7 +221,7 @@ class FileHistory(History):
             self.begins = since
         else:
             files, start, least = self._since(files, since), 0, since
-        for number, changed, path in files:
+        for number, changed, path in self._originals(files):
             try:
                 with _opened(path) as file:
                     file.seek(start)
@@ -239,6 +242,8 @@ class FileHistory(History):
                 status = os.stat(path)
             except OSError:
                 continue  # it was just rotated
+            if stat.S_ISDIR(status.st_mode):
+                continue  # an archive beside the log
             found[status.st_ino] = (status.st_mtime, path)
         return sorted(((inode, *found[inode]) for inode in found), key=lambda file: (file[2] == self._path, file[1]))
 
@@ -250,6 +255,19 @@ class FileHistory(History):
         elif files:
             self.begins = _begin(files[0][2], files[0][1])
         return wanted
+
+    def _originals(self, files: "List[File]") -> "List[File]":
+        """Return the files without copies of others, or their logins would count twice.
+
+        logrotate makes copies while it compresses a file, or before it truncates it (copytruncate); so does an
+        administrator. A copy begins with the same line.
+        """
+        if len(files) < 2:
+            return files
+        kept: Dict[bytes, File] = {}
+        for file in sorted(files, key=lambda file: (file[2] == self._path, not _compression(file[2]), _size(file[2]))):
+            kept[_first_line(file[2]) or os.fsencode(file[2])] = file
+        return [file for file in files if file in kept.values()]
 
     def _lines(
         self, file: "BinaryIO", number: int, position: int, changed: float, deadline: float
@@ -357,9 +375,33 @@ def _is_at(file: "File", cursor: str) -> bool:
         return False
 
 
+def _compression(path: str) -> str:
+    """Return the module that opens a compressed file, "" for a plain one."""
+    return COMPRESSIONS.get(os.path.splitext(path)[1], "")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _first_line(path: str) -> bytes:
+    """Return the first line of a file, b"" if it has no time, so that other files can begin with it."""
+    try:
+        with _opened(path) as file:
+            line: bytes = file.readline(CHUNK_BYTES)
+    except (OSError, EOFError, ValueError, ImportError):
+        return b""
+    return line if line.endswith(b"\n") and STAMP.match(line.decode("utf-8", "replace")) else b""
+
+
 def _opened(path: str) -> "Any":
-    """Open a file that may be compressed. Raise OSError, or ValueError for a compression that Python lacks."""
-    module = COMPRESSIONS.get(os.path.splitext(path)[1])
+    """Open a regular file that may be compressed. Raise OSError, or ValueError for a compression that Python lacks."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
+        raise OSError("no regular file")
+    module = _compression(path)
     if module:
         return __import__(module).open(path, "rb")  # Python can be built without these modules
     if path.endswith((".zst", ".lz4", ".Z")):
@@ -373,7 +415,7 @@ def _begin(path: str, changed: float) -> "Optional[float]":
         with _opened(path) as file:
             for _number in range(FIRST_LINES):
                 text = file.readline(CHUNK_BYTES).lstrip(b"\0").decode("utf-8", "replace")
-                stamp = re.match("(?:<[0-9]{1,3}>1 )?" + sshd_log.TIME, text)
+                stamp = STAMP.match(text)
                 at = sshd_log.stamp(stamp.group("time"), changed) if stamp else None
                 if at is not None:
                     return at

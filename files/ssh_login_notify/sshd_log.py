@@ -258,9 +258,10 @@ def local_time(text: str, now: float) -> float:
     """Return a time without a year, in the host's zone: the latest that is at most a day ahead. Raise ValueError."""
     month, day = MONTHS.index(text[:3]) + 1, int(text[4:6])
     clock = (int(text[7:9]), int(text[10:12]), int(text[13:15]))
-    year = time.localtime(now).tm_year
-    at = time.mktime((year, month, day, *clock, 0, 0, -1))
-    return at if at <= now + 86400 else time.mktime((year - 1, month, day, *clock, 0, 0, -1))
+    this_year = time.localtime(now).tm_year
+    # Next year's if `now`, the last change of a file, is from before midnight, and the line from after it.
+    times = (time.mktime((year, month, day, *clock, 0, 0, -1)) for year in (this_year + 1, this_year, this_year - 1))
+    return next((at for at in times if at <= now + 86400), 0.0)
 
 
 def source() -> "Optional[Any]":

@@ -113,8 +113,11 @@ class Missed:
 
 
 def short(host: str) -> str:
-    """Return a host's name to compare: in lower case, and without a domain, which some syslog daemons write."""
-    return host.partition(".")[0].lower()
+    """Return a host's name to compare: in lower case, and without a domain, which some syslog daemons write.
+
+    An address stays whole.
+    """
+    return host if host.replace(".", "").isdigit() else host.partition(".")[0].lower()
 
 
 def doubt_at_once(entry: "LogEntry", context: Context) -> str:

@@ -118,6 +118,11 @@ def test_the_end_of_a_year_in_a_log_without_years(server):
     assert server.audit(since=1767221000.0, began=0.0).known == 10
 
 
+def test_a_line_of_the_new_year_in_a_file_that_was_listed_in_the_old_one():
+    at = 1767221999.0  # 2025-12-31 23:59:59 CET
+    assert sshd_log.stamp("Jan  1 00:00:02", at) == at + 3
+
+
 # -- what is missed ---------------------------------------------------------------------------------------------------
 
 

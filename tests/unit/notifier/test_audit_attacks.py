@@ -102,6 +102,46 @@ def test_an_earlier_report_does_not_stand_for_a_login_whose_process_got_the_same
     assert (found["missed"], found["doubts"]["clock"]) == (1, 0)
 
 
+def test_a_line_of_another_host_is_no_evidence(server):
+    """The log of a log server has many hosts, and two of them often have the same pid."""
+    server.kind = ISO
+    server.login()
+    server.login(user="mallory", known=False, session=False)
+    pid = server.pid
+    ends = f"Connection closed by {ADA} port 5 [preauth]"
+    server.says(pid, ends)
+    history = server.write()
+    path = server.root / "auth.log"
+    path.write_text("".join(line.replace(" web1 ", " db1 ") if ends in line else line for line in path.open()))
+    context = suspects.Context(START - 86400, hosts=["web1"])
+    result, _tail = audit.compare(server.spool, history, context, START - 9, START + 900, time.monotonic() + 60)
+    assert (result.missed_count, result.doubts["ended"]) == (1, 0)
+
+
+def test_hosts_that_a_log_names_by_address_are_told_apart():
+    """A log server can write addresses. All of 192.0.2.0/24 once counted as this host, which raised false alarms."""
+    assert suspects.short("192.0.2.10") != suspects.short("192.0.2.11")
+    assert suspects.short("Web1.example.com") == suspects.short("web1")
+
+
+def test_a_process_that_got_the_same_pid_gives_no_evidence(any_server):
+    """It raises no alarm about a connection that ended before its session, and hides no login."""
+    for is_missed in (True, False):
+        any_server.login(known=False, session=False, entry=BY_HAND)
+        pid = any_server.pid
+        if not is_missed:
+            any_server.says(pid, f"Connection closed by {ADA} port 5 [preauth]")
+        any_server.now += 20
+        any_server.pid = pid - 7
+        any_server.login(port=999)
+        if is_missed:
+            any_server.says(pid, f"Connection closed by {ADA} port 999 [preauth]")
+        any_server.now += 300
+    result = any_server.audit()
+    assert (result.known, result.doubts["ended"]) == (2, 1)
+    assert result.missed_count == 1
+
+
 def test_lines_in_another_order_hide_no_login_and_raise_no_alarm(any_server):
     """Two processors timestamp the lines, and the later one is written first."""
     for number in range(20):

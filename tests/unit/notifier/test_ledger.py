@@ -139,6 +139,14 @@ def test_old_days_go_and_the_oldest_beyond_the_limit(spool, monkeypatch):
     assert spool.unexpected() == []
 
 
+def test_each_record_of_ends_that_the_spool_expects_is_removed_when_it_is_old(spool):
+    """One rule for both, or such a file would stay for ever, and `status` would not report it."""
+    parts.Path(spool.path("state", "ends-0000000000001")).write_bytes(b"")
+    assert spool.unexpected() == []
+    ledger.prune_ends(spool, float(DAY))
+    assert os.listdir(spool.path("state")) == []
+
+
 def test_lines_in_run_go_back_to_the_spool_and_are_known_all_the_time(spool, capture):
     os.rmdir(spool.path("ledger"))
     finish(spool)

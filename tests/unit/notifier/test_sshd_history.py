@@ -6,6 +6,7 @@
 import gzip
 import lzma
 import os
+import signal
 import time
 
 import pytest
@@ -138,6 +139,42 @@ def test_the_log_of_many_failures_between_two_logins_is_not_read_twice(server, m
     days.look()
     position = int(proof.Proof(server.spool).kept["cursor"].split(":")[1])
     assert position == os.path.getsize(str(server.root / "auth.log"))
+
+
+@pytest.mark.parametrize("place", ["auth.log.1", "auth.log-20251122.gz"])
+def test_a_pipe_in_the_place_of_a_rotated_file_stops_no_audit(server, place):
+    """Opening it would wait for a writer, and every alert would wait with the self-check."""
+    server.kind = ISO
+    server.login()
+    history = server.write()
+    os.mkfifo(str(server.root / place))
+    signal.alarm(20)
+    try:
+        found = list(history.entries(START - 10, "", time.monotonic() + 60))
+    finally:
+        signal.alarm(0)
+    assert any("Accepted" in entry.message for entry in found)
+    assert "no regular file" in history.unreadable[0]
+
+
+def test_a_directory_beside_the_log_is_no_part_of_it(server):
+    server.kind = ISO
+    server.login()
+    (server.root / "auth.log-old").mkdir()
+    assert server.audit().gaps == []
+
+
+@pytest.mark.parametrize(("ending", "opener"), [(".bak", open), (".1", open), (".1.gz", gzip.open)])
+def test_a_copy_of_the_log_counts_no_login_twice(server, ending, opener):
+    """An administrator makes one, and so does logrotate before it truncates the file, or removes the plain one."""
+    server.kind = ISO
+    server.login()
+    server.write()
+    with opener(str(server.root / ("auth.log" + ending)), "wb") as file:
+        file.write((server.root / "auth.log").read_bytes())
+    server.login(user="mallory", known=False)
+    result = server.audit()
+    assert (result.accepted, result.known, result.missed_count) == (2, 1, 1)
 
 
 JUNK = {
