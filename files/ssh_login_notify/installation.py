@@ -48,18 +48,19 @@ def changed_files() -> "List[str]":
     if not isinstance(files, dict):
         raise ValueError("it names no files")
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
-    directories = [paths.LIBRARY, paths.PACKAGE, *_sub_packages(files)]
+    directories = [paths.LIBRARY, paths.PACKAGE, *_below_package(files)]
     changed += [path for path in directories if not _is_open_to_root(path)]
     # A file that was added to a directory of the package could be loaded in place of one of its modules.
     known = {paths.MANIFEST, *files, *directories}
     for directory in directories:
-        found = [os.path.join(directory, entry) for entry in sorted(_entries(directory)) if entry != "__pycache__"]
+        found = [os.path.join(directory, entry) for entry in sorted(_entries(directory))]
         changed += [path for path in found if path not in known]
-    return changed
+    # A message has room for a few names. Those of sources say most.
+    return sorted(changed, key=lambda path: path.endswith(".pyc"))
 
 
-def _sub_packages(files: "Iterable[str]") -> "List[str]":
-    """Return the directories of the sub-packages among the installed files."""
+def _below_package(files: "Iterable[str]") -> "List[str]":
+    """Return the directories of the installed files in sub-packages, and those of the byte code (`__pycache__`)."""
     return sorted({os.path.dirname(path) for path in files if path.startswith(paths.PACKAGE + "/")} - {paths.PACKAGE})
 
 

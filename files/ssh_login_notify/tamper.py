@@ -135,7 +135,7 @@ def _paths(spool: Spool) -> "Iterator[str]":
     yield from sshd_settings.files(spool)
     for directory in (paths.LIBRARY, paths.PACKAGE, *_below(paths.PACKAGE), *paths.PAM_DIRECTORIES, *DIRECTORIES):
         yield directory
-        yield from (os.path.join(directory, name) for name in _names(directory) if name != "__pycache__")
+        yield from (os.path.join(directory, name) for name in _names(directory))
     for name in (*paths.UNITS, *paths.SERVICES):
         yield os.path.join(paths.UNIT_DIRECTORY, name)
 
@@ -160,9 +160,10 @@ def _above(trusted: "Iterable[str]") -> "Set[str]":
 
 
 def _below(directory: str) -> "List[str]":
-    """Return the subdirectories of a directory, except `__pycache__`."""
-    paths_below = [os.path.join(directory, name) for name in _names(directory) if "." not in name]
-    return [path for path in paths_below if os.path.isdir(path) and not path.endswith("__pycache__")]
+    """Return all directories below a directory, without those behind a symbolic link."""
+    inner = [os.path.join(directory, name) for name in _names(directory) if "." not in name]
+    inner = [path for path in inner if os.path.isdir(path) and not os.path.islink(path)]
+    return [path for each in inner for path in (each, *_below(each))]
 
 
 def _names(directory: str) -> "List[str]":

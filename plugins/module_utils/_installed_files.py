@@ -10,7 +10,7 @@ file, which is about a hundred for a first deployment. Here the wanted state is 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.loginwatch.pam.plugins.module_utils._account import create_account
 from ansible_collections.loginwatch.pam.plugins.module_utils._changes import Changes, InstalledFilesError
@@ -29,12 +29,13 @@ def install(changes: Changes, params: Dict[str, Any]) -> None:
         create_account(changes, params["account"])
     for directory in params["directories"]:
         create_directory(changes, directory)
+    byte_code = {}
     if params["package"]:
-        write_package(changes, params["package"])
+        byte_code = write_package(changes, params["package"], recorded_digests(params["manifest"]))
     for file in params["files"]:
         write_file(changes, file)
     if params["manifest"]:
-        write_file(changes, manifest_file(params["manifest"], params["files"], params["package"]))
+        write_file(changes, manifest_file(params["manifest"], params["files"], params["package"], byte_code))
     remove_obsolete(changes, params)
     trial = params["trial"]
     if trial and (trial["always"] or changes.diff) and not changes.check_mode:
@@ -80,20 +81,37 @@ def check_arguments(params: Dict[str, Any]) -> None:
         raise InstalledFilesError(f"files: content is missing for {', '.join(without)}.")
 
 
-def manifest_file(path: str, files: List[Dict[str, Any]], package: Dict[str, Any]) -> Dict[str, Any]:
+def recorded_digests(manifest_path: Optional[str]) -> Optional[Dict[str, str]]:
+    """Return the manifest of the last run: empty if there is none that can be read, None if none is wanted."""
+    if not manifest_path:
+        return None
+    try:
+        files = json.loads(Path(manifest_path).read_text(encoding="utf-8"))["files"]
+        return files if isinstance(files, dict) else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def manifest_file(
+    path: str, files: List[Dict[str, Any]], package: Dict[str, Any], byte_code: Dict[str, str]
+) -> Dict[str, Any]:
     """Return the manifest as a file to write. It belongs to the owner of the package, or to root if there is none."""
     owner, group = (package["owner"], package["group"]) if package else ("root", "root")
-    return {"path": path, "content": manifest(files, package), "owner": owner, "group": group, "mode": "0644"}
+    text = manifest(files, package, byte_code)
+    return {"path": path, "content": text, "owner": owner, "group": group, "mode": "0644"}
 
 
-def manifest(files: List[Dict[str, Any]], package: Dict[str, Any]) -> str:
-    """Return the text of the manifest: ``{"files": {path: SHA-256}}``. Secrets are left out."""
+def manifest(files: List[Dict[str, Any]], package: Dict[str, Any], byte_code: Dict[str, str]) -> str:
+    """Return the text of the manifest: ``{"files": {path: SHA-256}}``. Secrets are left out.
+
+    byte_code: the SHA-256 of each file of the package's byte code, by path
+    """
     contents = {file["path"]: file["content"] for file in files if file["content"] is not None}
     if package:
         for name, content in package["modules"].items():
             contents[str(Path(package["path"]) / name)] = content
     digests = {path: hashlib.sha256(content.encode("utf-8")).hexdigest() for path, content in contents.items()}
-    return json.dumps({"files": digests}, indent=4, sort_keys=True) + "\n"
+    return json.dumps({"files": {**digests, **byte_code}}, indent=4, sort_keys=True) + "\n"
 
 
 def try_program(changes: Changes, trial: Dict[str, Any]) -> None:

@@ -193,13 +193,14 @@ options:
       python:
         description:
           - Absolute path of the interpreter that will import the package. It byte-compiles the package into
-            C(__pycache__), validated by time stamp, so that no later process needs to.
+            C(__pycache__), validated by time stamp, so that no later process needs to. With O(manifest), byte code that
+            has changed since the last run is renewed.
           - Required with O(state=present).
         type: path
   manifest:
     description:
       - A JSON file that is written last, with O(state=present). It contains the SHA-256 of each of O(files) and of each
-        module of O(package), by path. A later comparison shows whether a file was changed.
+        module of O(package) and its byte code, by path. A later comparison shows whether a file was changed.
       - Files with O(files[].secret_content) are left out.
       - It belongs to the owner of O(package), or to root if there is no package.
     type: path

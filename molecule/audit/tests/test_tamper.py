@@ -22,6 +22,7 @@ LOOK_SECONDS = 50
 TIMER = "ssh-login-notify-tamper.timer"
 UNIT = "/etc/systemd/system/ssh-login-notify.service"
 MODULE = f"{LIBRARY}/geo_database.py"
+BYTE_CODE = f"{LIBRARY}/__pycache__/geo_database.cpython-30.pyc"
 SETTINGS = "/etc/ssh/sshd_config.d/00-tamper.conf"
 LIMITS = "/run/systemd/system/ssh.service.d/limits.conf"
 # Some lines of sshd for each connection. On a large disk journald accepts more than its limit (burst_modulate in
@@ -34,9 +35,9 @@ KINDS = {
         f"cp -a {STACK} {KEPT}; sed -i /ssh-login-notify/d {STACK}",
         f"mv {KEPT} {STACK}",
     ),
-    f"files differ from what the role installed ({UNIT}, {MODULE})": (
-        f"cp -a {MODULE} /root/module; echo '# changed' >> {MODULE}",
-        f"mv /root/module {MODULE}",
+    f"files differ from what the role installed ({UNIT}, {MODULE}, {BYTE_CODE})": (
+        f"cp -a {MODULE} /root/module; echo '# changed' >> {MODULE}; touch {BYTE_CODE}",
+        f"mv /root/module {MODULE}; rm {BYTE_CODE}",
     ),
     "the systemd unit ssh-login-notify.service is masked": (
         f"mv {UNIT} /root/unit; ln -s /dev/null {UNIT}; systemctl daemon-reload",

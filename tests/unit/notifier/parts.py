@@ -69,7 +69,9 @@ def make_well(root, monkeypatch):
     (pam / "sshd").write_text(f"auth required pam_unix.so\n{PAM_LINE}\nsession required pam_unix.so\n")
     (library / "ssh_login_notify" / "channels").mkdir(parents=True)
     modules = [library / "ssh_login_notify" / name for name in ("cli.py", "channels/slack.py")]
+    modules += [path.parent / "__pycache__" / f"{path.stem}.cpython-36.pyc" for path in modules]
     for module in modules:
+        module.parent.mkdir(exist_ok=True)
         module.write_text("installed")
     program = root / "program"
     program.write_text(f"#!{os.path.realpath(sys.executable)} -ISB\n")

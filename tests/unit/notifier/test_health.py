@@ -258,15 +258,26 @@ def test_a_program_where_nothing_may_be_executed_is_critical(host, monkeypatch):
 def test_a_sub_package_that_is_missing_or_a_link_is_critical_and_named(host, tmp_path):
     directory = host.library / "ssh_login_notify" / "channels"
     directory.rename(tmp_path / "elsewhere")
-    assert f"({directory / 'slack.py'}, {directory}): run the role again" in host.only().sentence
+    lost = (directory / "slack.py", directory, directory / "__pycache__")
+    assert f"({', '.join(map(str, lost))} and 1 more): run the role again" in host.only().sentence
     directory.symlink_to(tmp_path / "elsewhere")
     assert f"({directory}): run the role again" in host.only().sentence
 
 
-def test_byte_code_is_python_s_own_matter(host):
-    for directory in (host.library / "ssh_login_notify", host.library / "ssh_login_notify" / "channels"):
-        (directory / "__pycache__").mkdir()
+@pytest.mark.parametrize("folder", ["ssh_login_notify", "ssh_login_notify/channels"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "added", "in a new directory"])
+def test_byte_code_that_the_role_did_not_write_is_critical(host, folder, damage):
+    (path,) = (host.library / folder / "__pycache__").iterdir()
     assert host.problems() == {}
+    if damage == "missing":
+        path.unlink()
+    elif damage == "in a new directory":
+        path = host.library / folder / "new"
+        (path / "__pycache__").mkdir(parents=True)
+    else:
+        path = path if damage == "changed" else path.with_suffix(".new.pyc")
+        path.write_bytes(b"planted!!")
+    assert host.only().sentence == f"files differ from what the role installed ({path}): run the role again"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "\xff", None])

@@ -184,7 +184,21 @@ def lines_dropped(host):
     return "journald has dropped 12 messages of ssh.service in the last hour", lambda: setattr(host, "dropped", None)
 
 
-KINDS = [line_gone, program_changed, program_not_executable, module_added, readable_configuration, lines_dropped]
+def byte_code_planted(host):
+    path = host.library / "ssh_login_notify" / "channels" / "__pycache__" / "slack.cpython-311.pyc"
+    path.write_bytes(b"planted")
+    return f"files differ from what the role installed ({path})", path.unlink
+
+
+KINDS = [
+    line_gone,
+    program_changed,
+    program_not_executable,
+    module_added,
+    byte_code_planted,
+    readable_configuration,
+    lines_dropped,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)

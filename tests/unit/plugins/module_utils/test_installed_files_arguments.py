@@ -22,18 +22,28 @@ def digest(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_the_manifest_has_files_and_modules_by_path_and_no_secret():
-    files = json.loads(_installed_files.manifest([FILE, SECRET], PACKAGE))["files"]
-    assert files == {"/opt/run": digest("#!/bin/sh\n"), "/opt/lib/a.py": digest("A"), "/opt/lib/b.py": digest("B")}
+def test_the_manifest_has_files_modules_and_byte_code_by_path_and_no_secret():
+    byte_code = {"/opt/lib/__pycache__/a.pyc": digest("AA")}
+    files = json.loads(_installed_files.manifest([FILE, SECRET], PACKAGE, byte_code))["files"]
+    modules = {"/opt/lib/a.py": digest("A"), "/opt/lib/b.py": digest("B")}
+    assert files == {"/opt/run": digest("#!/bin/sh\n"), **modules, **byte_code}
     assert list(files) == sorted(files)
 
 
 def test_the_manifest_belongs_to_the_owner_of_the_package_or_to_root():
-    with_package = _installed_files.manifest_file("/opt/manifest.json", [FILE], PACKAGE)
-    without = _installed_files.manifest_file("/opt/manifest.json", [FILE], None)
+    with_package = _installed_files.manifest_file("/opt/manifest.json", [FILE], PACKAGE, {})
+    without = _installed_files.manifest_file("/opt/manifest.json", [FILE], None, {})
     assert (with_package["owner"], with_package["group"], with_package["mode"]) == ("ada", "staff", "0644")
     assert (without["owner"], without["group"]) == ("root", "root")
     assert json.loads(without["content"])["files"] == {"/opt/run": digest("#!/bin/sh\n")}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "[", None])
+def test_a_damaged_or_missing_manifest_records_nothing(tmp_path, text):
+    path = tmp_path / "manifest.json"
+    if text is not None:
+        path.write_text(text)
+    assert _installed_files.recorded_digests(str(path)) == {}
 
 
 @pytest.mark.parametrize(

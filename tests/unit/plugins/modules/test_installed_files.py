@@ -304,15 +304,47 @@ def test_a_file_that_is_wanted_is_not_obsolete(program):
     assert program.file.exists()
 
 
-def test_the_manifest_has_the_digest_of_each_file_and_module(program, tmp_path):
+def test_the_manifest_has_the_digest_of_each_file_and_module_and_its_byte_code(program, tmp_path):
     path = tmp_path / "manifest.json"
     assert str(path) in program.run(manifest=str(path))["changed_paths"]
     files = json.loads(path.read_text())["files"]
-    assert set(files) == {str(program.file), *(str(program.package / name) for name in MODULES)}
+    byte_code = [str(file) for file in program.package.rglob("*.pyc")]
+    assert len(byte_code) == len(MODULES)
+    assert set(files) == {str(program.file), *(str(program.package / name) for name in MODULES), *byte_code}
     assert all(hashlib.sha256(Path(name).read_bytes()).hexdigest() == digest for name, digest in files.items())
     assert not program.run(manifest=str(path))["changed"]
     path.write_text("{}\n")
-    assert program.run(manifest=str(path))["changed_paths"] == [str(path)]
+    # Nothing says any more that the byte code is right.
+    caches = [str(program.package / "__pycache__"), str(program.package / "formal" / "__pycache__")]
+    assert program.run(manifest=str(path))["changed_paths"] == [*caches, str(path)]
+    assert json.loads(path.read_text())["files"] == files
+
+
+@pytest.mark.parametrize("module", ["greeting.py", "formal/words.py"])
+def test_planted_byte_code_is_compiled_anew_though_time_and_size_are_those_of_its_module(program, tmp_path, module):
+    manifest = str(tmp_path / "manifest.json")
+    program.run(manifest=manifest)
+    source = program.package / module
+    cached = next((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"))
+    good = cached.read_bytes()
+    cached.write_bytes(good + b"planted")
+    assert not program.run()["changed"], "nothing is recorded without a manifest"
+    assert program.run(check=True, manifest=manifest)["changed_paths"] == [str(cached.parent), manifest]
+    assert cached.read_bytes() != good
+    assert program.run(manifest=manifest)["changed_paths"] == [str(cached.parent)]
+    assert cached.read_bytes() == good
+    assert not program.run(manifest=manifest)["changed"]
+
+
+def test_a_manifest_of_an_earlier_version_gets_the_byte_code(program, tmp_path):
+    path = tmp_path / "manifest.json"
+    program.run(manifest=str(path))
+    complete = json.loads(path.read_text())
+    files = {name: digest for name, digest in complete["files"].items() if not name.endswith(".pyc")}
+    path.write_text(json.dumps({"files": files}))
+    assert str(path) in program.run(manifest=str(path))["changed_paths"]
+    assert set(json.loads(path.read_text())["files"]) == set(complete["files"])
+    assert not program.run(manifest=str(path))["changed"]
 
 
 def test_contents_are_shown_in_the_difference_alone(program):
