@@ -17,8 +17,8 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from ansible.plugins.filter.core import strftime
 from ansible_collections.loginwatch.pam.plugins.filter.fleet_report import fleet_report
+from ansible_collections.loginwatch.pam.plugins.filter.fleet_texts import fleet_texts
 
 from tests.lab.receiver.screenshot import chromium
 
@@ -62,7 +62,7 @@ def page():
         for host, status in HOSTS.items()
     }
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(str(TEMPLATES)), trim_blocks=True)  # noqa: S701
-    templates.filters["strftime"] = strftime
+    templates.filters["loginwatch.pam.fleet_texts"] = fleet_texts
     templates.globals["now"] = lambda utc, fmt: datetime.now(timezone.utc).strftime(fmt) if utc else ""
     return templates.get_template("report.html.j2").render(verify_fleet=fleet_report(HOSTS, known, HOSTS))
 
