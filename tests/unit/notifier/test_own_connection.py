@@ -156,8 +156,9 @@ def test_a_connection_that_is_open_is_found_by_its_process_alone(spool, served):
 def test_where_no_process_can_be_looked_into_the_record_alone_tells(spool, monkeypatch):
     """In a container without CAP_SYS_PTRACE, sshd's processes hide their files and their sockets."""
     monkeypatch.setattr(sshds, "executable_of", lambda _pid: "")
-    parent = os.getppid()
-    OpenConnections(spool).keep(Record(login(1), parent, Processes().start(parent), ""))
+    # The parent of the tests can be the first process, which is nobody's connection.
+    monkeypatch.setattr(os, "getppid", os.getpid)
+    OpenConnections(spool).keep(Record(login(1), os.getpid(), Processes().start(os.getpid()), ""))
     monkeypatch.setattr(Processes, "arguments", lambda _self, _pid: [b"sshd: deploy [priv]"])
     assert find_now(spool) == IDENTITY
     OpenConnections(spool).remove("1763884801.5-1")
