@@ -14,6 +14,8 @@ KEPT = "/root/kept-stack"
 USUAL = "/usr/local/bin/usual-notifier"
 # As in many blogs: appended to the file, for opening and closing, with whatever environment there is at that point.
 USUAL_LINE = f"session optional pam_exec.so seteuid {USUAL}"
+# The title of a process of sshd that serves somebody: "sshd: deploy [priv]", "sshd-session: deploy@pts/0".
+SESSION = "[s]shd(-session)?: [a-z0-9_-]+( [[]priv]|@)"
 
 
 def as_service(host, script: str):
@@ -55,6 +57,7 @@ def _last_line(host, command: str) -> Iterator[None]:
         yield
     finally:
         host.check_output(f"cp -a {KEPT} {STACK}")
-        # Wait until what it started has ended, before anything else is checked.
-        over = "timeout 3 sh -c 'while pgrep -f [u]sual-notifier; do sleep 0.05; done'"
+        # Wait until what it started has ended, before anything else is checked. sshd runs the stack once more when the
+        # client is gone, so its processes count, too.
+        over = f"timeout 5 sh -c 'while pgrep -f \"{SESSION}|[u]sual-notifier\"; do sleep 0.05; done'"
         host.run(f"{over} || pkill -KILL -f [u]sual-notifier")
