@@ -10,7 +10,7 @@ from . import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, List, Optional
+    from typing import Any, Dict, Iterable, List, Optional
 
 # For this long after a change of installed files, the role may still be running.
 UNSETTLED_SECONDS = 120
@@ -36,17 +36,26 @@ def is_unsettled(now: float, configuration: str) -> bool:
     return 0 <= now - max(installed_at(), configured_at) < UNSETTLED_SECONDS
 
 
-def changed_files() -> "List[str]":
-    """Return the paths that differ from what the role installed: changed, missing, added, writable by other users, or
-    not readable by root.
+def recorded() -> "Dict[str, Any]":
+    """Return the manifest: the SHA-256 of each file as the role installed it, by path.
 
-    Raise OSError or ValueError if the manifest can't be read.
+    Raise OSError or ValueError if it can't be read.
     """
     with open(paths.MANIFEST, "rb") as file:
         manifest = json.loads(file.read(1 << 20).decode("utf-8"))
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict):
         raise ValueError("it names no files")
+    return files
+
+
+def changed_files() -> "List[str]":
+    """Return the paths that differ from what the role installed: changed, missing, added, writable by other users, or
+    not readable by root.
+
+    Raise OSError or ValueError if the manifest can't be read.
+    """
+    files = recorded()
     changed = [path for path in sorted(files) if not _is_as_installed(path, files[path])]
     directories = [paths.LIBRARY, paths.PACKAGE, *_below_package(files)]
     changed += [path for path in directories if not _is_open_to_root(path)]

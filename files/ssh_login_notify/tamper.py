@@ -13,14 +13,13 @@ The message is sent even if systemd does not start the sender, because an attack
 Then this process becomes the sender, after it has done everything that needs root.
 """
 
-import json
 import os
 import signal
 import sys
 import time
 
 from . import exit_codes, paths, sshd_settings, sshds, suppressed, trust, units
-from .installation import is_unsettled
+from .installation import is_unsettled, recorded
 from .journal import defect, trouble
 from .kept import Kept
 from .last_check import is_due
@@ -120,7 +119,7 @@ def _seen(spool: Spool, found: "List[units.Unit]") -> "Dict[str, Any]":
     except OSError:
         dropped = None  # the self-check has more time
     return {
-        "files": {path: _facts(path) for path in _paths(spool)},
+        "files": {path: _facts(path) for path in set(_paths(spool))},
         "rights": {path: _rights(path) for path in (*trust.TRUSTED, *_above(trust.TRUSTED), paths.PROGRAM)},
         "units": [[unit.name, unit.fault()] for unit in found if unit.fault()],
         "sshds": sshds.starts(),
@@ -131,22 +130,16 @@ def _seen(spool: Spool, found: "List[units.Unit]") -> "Dict[str, Any]":
 def _paths(spool: Spool) -> "Iterator[str]":
     """Yield the watched paths: the files that the role installed, the PAM stack, and the configuration of each sshd."""
     yield from (paths.PROGRAM, paths.CONFIGURATION, os.path.realpath(sys.executable), *FILES)
-    yield from _installed()
+    try:
+        yield from recorded()
+    except (OSError, ValueError):
+        pass  # the self-check reports it, and the other paths are watched
     yield from sshd_settings.files(spool)
     for directory in (paths.LIBRARY, paths.PACKAGE, *_below(paths.PACKAGE), *paths.PAM_DIRECTORIES, *DIRECTORIES):
         yield directory
         yield from (os.path.join(directory, name) for name in _names(directory))
     for name in (*paths.UNITS, *paths.SERVICES):
         yield os.path.join(paths.UNIT_DIRECTORY, name)
-
-
-def _installed() -> "List[str]":
-    """Return the paths in the role's list of files. Without a readable list, only the other paths are watched."""
-    try:
-        with open(paths.MANIFEST, "rb") as file:
-            return sorted(json.loads(file.read(1 << 20).decode("utf-8"))["files"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return []  # the self-check reports it
 
 
 def _above(trusted: "Iterable[str]") -> "Set[str]":
