@@ -27,7 +27,7 @@ from .spool import Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, Iterator, List, Set
+    from typing import Any, Dict, Iterator, List
 
 FILE = "tamper.json"
 # After a change, the watch pauses until nothing has changed during a pause, but at most this number of times.
@@ -120,7 +120,7 @@ def _seen(spool: Spool, found: "List[units.Unit]") -> "Dict[str, Any]":
         dropped = None  # the self-check has more time
     return {
         "files": {path: _facts(path) for path in set(_paths(spool))},
-        "rights": {path: _rights(path) for path in (*trust.TRUSTED, *_above(trust.TRUSTED), paths.PROGRAM)},
+        "rights": {path: _rights(path) for path in (*trust.on_the_way(trust.TRUSTED), paths.PROGRAM)},
         "units": [[unit.name, unit.fault()] for unit in found if unit.fault()],
         "sshds": sshds.starts(),
         "dropped": dropped.last if dropped else 0,
@@ -140,16 +140,6 @@ def _paths(spool: Spool) -> "Iterator[str]":
         yield from (os.path.join(directory, name) for name in _names(directory))
     for name in (*paths.UNITS, *paths.SERVICES):
         yield os.path.join(paths.UNIT_DIRECTORY, name)
-
-
-def _above(trusted: "Iterable[str]") -> "Set[str]":
-    """Return all directories above these paths."""
-    found: Set[str] = set()
-    for path in trusted:
-        while path not in ("", "/"):
-            path = os.path.dirname(path)
-            found.add(path)
-    return found
 
 
 def _below(directory: str) -> "List[str]":

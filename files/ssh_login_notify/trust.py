@@ -24,14 +24,19 @@ TRUSTED = (
 MOST_LINKS = 40
 
 
-def open_directories(paths: "Optional[Iterable[str]]" = None) -> "List[str]":
-    """Return the directories on the way to paths (or TRUSTED), symlinks resolved, that other users can write to."""
+def on_the_way(paths: "Iterable[str]") -> "List[str]":
+    """Return paths and all directories above them, with symlinks resolved."""
     found = set()
-    for path in map(os.path.realpath, TRUSTED if paths is None else paths):
+    for path in map(os.path.realpath, paths):
         while path not in found:
             found.add(path)
             path = os.path.dirname(path)
-    return sorted(path for path in found if _is_open(path))
+    return sorted(found)
+
+
+def open_directories(paths: "Optional[Iterable[str]]" = None) -> "List[str]":
+    """Return the directories on the way to paths (or TRUSTED) that other users can write to."""
+    return [path for path in on_the_way(TRUSTED if paths is None else paths) if _is_open(path)]
 
 
 def _is_open(path: "Union[int, str]") -> bool:
