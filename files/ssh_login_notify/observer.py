@@ -21,7 +21,7 @@ from .spool import Lock, Spool, is_older
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Optional, Set
+    from typing import Dict, Optional, Set, Tuple
 
     from .exits import Exits
 
@@ -135,6 +135,8 @@ class Observer:
         self._processes = Processes(exits=exits)
         self._finisher = Finisher(spool, unkept)
         self._watched: Dict[str, Watched] = {}
+        # By pid and start time of the connection's process: the capture's name, and whether it is a withheld one.
+        self._captured: Dict[Tuple[int, int], Tuple[str, bool]] = {}
         self._runs_first: Optional[bool] = None
         self.taken = set(taken or ())
 
@@ -178,9 +180,41 @@ class Observer:
         if not capture.is_sshds:
             self._finisher.submit(name, PAM_SESSION)  # there is no connection to watch
             return
+        if self._is_repeated(capture):
+            return
         self._processes.make_room_for_ended(now)
         connection = Connection(self._processes, capture.parent, capture.parent_start, capture.parent_name)
         self._watched[name] = Watched(connection, now)
+
+    def _is_repeated(self, capture: Capture) -> bool:
+        """Return whether another capture of the same login says more. If this one says more, drop the other.
+
+        If the hook is killed after its fork, PAM runs it once more without sshd's text about the authentication
+        (docs/pam-line.md). Its first child has the whole login. Usually, it also comes first.
+        """
+        if not capture.parent_start:
+            return False
+        process = capture.parent, capture.parent_start
+        other, is_withheld = self._captured.setdefault(process, (capture.name, capture.is_withheld))
+        if is_withheld == capture.is_withheld:
+            return False
+        if capture.is_withheld:
+            self._drop(capture.name, other)
+            return True
+        self._captured[process] = capture.name, False
+        if other in self._watched:
+            self._watched.pop(other).close()
+            self._drop(other, capture.name)
+        return False
+
+    def _drop(self, name: str, kept: str) -> None:
+        """Remove the second capture of a login, unless it is finished already."""
+        try:
+            with self._spool.claim(name):
+                self._spool.remove("incoming", name)
+        except OSError:
+            return
+        trouble(f"The hook of login {kept} was killed, so PAM ran it again. The login is reported once.")
 
     def _look(self, now: float) -> None:
         for name, watched in list(self._watched.items()):
@@ -241,6 +275,10 @@ class Watched:
     def is_young(self, now: float) -> bool:
         """Return whether the connection is so young that its session may appear at any moment."""
         return now - (self._connection.served_since or self._since) < YOUNG_SECONDS
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._connection.close()
 
     def _settle(self, shown: "Optional[str]", now: float) -> "Optional[str]":
         """Return the most serious type so far once no other can replace it, or None before that."""

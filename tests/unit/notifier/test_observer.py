@@ -398,6 +398,76 @@ def test_a_session_of_another_service_is_reported_at_once(spool, monkeypatch):
     assert spool.names("open") == []
 
 
+def run_of_the_hook(parent, key=b"publickey ssh-ed25519 AAAA", start=77):
+    """Return the capture of a run of the hook for an sshd process that has ended."""
+    stat = b"%d (sshd) S %s %d" % (parent, b" ".join([b"0"] * 18), start) if start else b""
+    head = b"capture=1\0parent=%d\0parent_stat=%s\0\0" % (parent, stat)
+    return head + b"PAM_TTY=ssh\0PAM_USER=deploy\0SSH_AUTH_INFO_0=%s\0" % key
+
+
+WHOLE, WITHHELD = run_of_the_hook(4242), run_of_the_hook(4242, b"withheld")
+
+
+def finished(spool):
+    observe(spool, {})
+    assert spool.names("incoming") == []
+    return spool.names("outgoing")
+
+
+def test_a_hook_that_was_killed_after_its_fork_and_ran_again_reports_the_login_once(spool, said):
+    put(spool, NAME, WHOLE)
+    put(spool, LATER, WITHHELD)
+    assert finished(spool) == [NAME]
+    assert [sentence for _, sentence in said if "was killed" in sentence] == [
+        f"The hook of login {NAME} was killed, so PAM ran it again. The login is reported once."
+    ]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_of_the_two_the_one_that_has_the_key_is_reported_even_if_it_comes_later(spool, monkeypatch, watched):
+    """One that is finished already can't be taken back. Two alerts are better than one without the key."""
+    observer_ = Observer(spool, {}, listing=False)
+    put(spool, LATER, WITHHELD)
+    observer_.take({LATER: WITHHELD})
+    if not watched:
+        wait_for(lambda: observer_.run() or spool.names("outgoing"))
+    put(spool, NAME, WHOLE)
+    observer_.take({NAME: WHOLE})
+    observer_.run()
+    assert spool.names("outgoing") == ([NAME] if watched else sorted([NAME, LATER]))
+    assert spool.names("incoming") == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        run_of_the_hook(4243, b"withheld"),
+        run_of_the_hook(4242, b"withheld", start=78),
+        run_of_the_hook(4242),
+        run_of_the_hook(4242, b"withheld", start=None),
+    ],
+    ids=["of another process", "of a later process with the same pid", "not withheld", "of an unknown process"],
+)
+def test_captures_that_can_be_those_of_two_logins_are_both_reported(spool, other):
+    put(spool, NAME, WHOLE)
+    put(spool, LATER, other)
+    assert finished(spool) == [NAME, LATER]
+
+
+def test_a_login_of_which_only_the_second_run_is_there_is_reported(spool):
+    put(spool, LATER, WITHHELD)
+    assert finished(spool) == [LATER]
+
+
+def test_a_second_run_that_another_finisher_has_claimed_is_left_to_it(spool, said):
+    put(spool, NAME, WHOLE)
+    put(spool, LATER, WITHHELD)
+    with parts.another_process(spool.claim, LATER):
+        observe(spool, {})
+    assert (spool.names("outgoing"), spool.names("incoming")) == ([NAME], [LATER])
+    assert not [sentence for _, sentence in said if "was killed" in sentence]
+
+
 class Silent:
     """A connection that shows nothing, and counts the looks."""
 
