@@ -132,8 +132,8 @@ class Couriers:
     def _send_off(self, patient: bool, until: float) -> None:
         """Route the waiting alerts. Start a courier for each channel that has new ones and no running courier."""
         held_anywhere = {name for held in self._held.values() for name in held}
-        arrived = set(self._queue.names()) - held_anywhere
-        for channel, held in self._router.route(held_anywhere).items():
+        arrived = self._router.waiting() - held_anywhere
+        for channel, held in self._router.route(arrived).items():
             self._held[channel].update(held)
         for outlet in self._outlets:
             held, new = self._held[outlet.name], self._new[outlet.name]

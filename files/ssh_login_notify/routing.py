@@ -70,17 +70,20 @@ class Router:
         for outlet in outlets:
             self._sent[outlet.name] = {entry["id"] for entry in State(outlet.spool).recent}
 
-    def route(self, busy: "Iterable[str]" = ()) -> "Dict[str, Dict[str, bytes]]":
-        """Route the waiting alerts. Return those that a channel's queue has no room for, by channel and name.
-
-        These stay in the spool's own queue. busy: the names of alerts to skip
-        """
-        held: Dict[str, Dict[str, bytes]] = {}
+    def waiting(self) -> "Set[str]":
+        """Return the names of the alerts to route. One that comes later starts another run, or is in the next look."""
         self._triage.queue_follow_ups()
         self._queue.stop_waking()
-        for name in self._queue.names():
-            if name not in busy:
-                self._route(name, held)
+        return set(self._queue.names())
+
+    def route(self, names: "Iterable[str]") -> "Dict[str, Dict[str, bytes]]":
+        """Route these alerts. Return those that a channel's queue has no room for, by channel and name.
+
+        These stay in the spool's own queue.
+        """
+        held: Dict[str, Dict[str, bytes]] = {}
+        for name in sorted(names):
+            self._route(name, held)
         return held
 
     def _route(self, name: str, held: "Dict[str, Dict[str, bytes]]") -> None:

@@ -217,6 +217,14 @@ def test_an_alert_that_comes_meanwhile_is_routed_in_the_same_run(host):
     assert host.told("a") == host.told("b") == ids(1, 2)
 
 
+def test_an_alert_that_comes_just_before_the_queue_is_read_is_sent_in_the_same_run(host, monkeypatch):
+    """A follow-up, or a login whose wake-up file the router has already removed: nothing else would start a run."""
+    numbers = [1]
+    monkeypatch.setattr(Triage, "queue_follow_ups", lambda _: host.put(numbers.pop()) if numbers else None)
+    assert host.send() is True
+    assert host.told("a") == host.told("b") == ids(1)
+
+
 def test_a_courier_that_is_killed_loses_nothing(host, monkeypatch):
     monkeypatch.setattr(couriers.Delivery, "run", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     host.put(1)

@@ -127,7 +127,7 @@ def test_with_several_channels_an_alert_is_looked_up_once_and_each_has_what_was_
     found = configuration(ignore=[RULE])
     asked = Asked()
     router = Router(Queue(spool), found, places, Triage(spool, found, asked))
-    router.route()
+    router.route(router.waiting())
     router.close()
     assert asked.users == ["deploy"]
     for place in places:

@@ -47,7 +47,7 @@ class Host:
     def route(self):
         triage = Triage(self.spool, self.found)
         router = Router(Queue(self.spool), self.found, self.outlets, triage)
-        held = router.route()
+        held = router.route(router.waiting())
         router.close()
         return held
 
