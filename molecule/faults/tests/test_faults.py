@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 
 import pytest
 
@@ -30,8 +31,10 @@ WAYS: dict[str, Callable[[Person, Fault], Login]] = {
     # On a terminal sshd shows the messages of PAM.
     "terminal": lambda person, _fault: person.interactive(),
 }
-# How much longer a login can take than without the notifier: less than a hanging hook would hold it.
+# How much longer logins can take than without the notifier: less than a hanging hook would hold each of them. A single
+# login can be slow for other reasons, so the median counts. No login is held as long as by two runs of such a hook.
 BLOCKED_SECONDS = 1.5
+LONGEST_BLOCKED_SECONDS = 3.5
 ALERT_SECONDS = 20.0
 
 
@@ -67,7 +70,9 @@ def assert_undisturbed(outcome: Outcome) -> None:
     for way, login in outcome.logins.items():
         assert shown(login) == shown(outcome.without[way]), way
         assert login.errors == outcome.without[way].errors, way
-        assert login.seconds < outcome.without[way].seconds + BLOCKED_SECONDS, way
+    longer = [login.seconds - outcome.without[way].seconds for way, login in outcome.logins.items()]
+    assert median(longer) < BLOCKED_SECONDS
+    assert max(longer) < LONGEST_BLOCKED_SECONDS
 
 
 def in_the_channel(receiver: Receiver, after: int = 0) -> list[Alert]:
