@@ -46,7 +46,7 @@ def _the_usual_notifier_works(_nobody_looks_by_the_clock, host, intruder, receiv
     mark = receiver.last()
     with usual_notifier(host):
         port = intruder.command().source.rpartition(" ")[2]
-    receiver.wait_for(lambda message: f"port {port}" in message.text, after=mark, timeout=USUAL_SECONDS)
+    receiver.wait_for(lambda message: f"port {port}" in message.text, after=mark)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from tests.lab.faults.fault import CONFIGURATION, KEPT, LIBRARY, PROGRAM, SPOOL, STACK
+from tests.lab.watch import nobody_looks_by_the_clock
 
 testinfra_hosts = ["ansible://debian13-audit"]
 
@@ -64,7 +65,14 @@ FORGED = "Accepted publickey for eve from 192.0.2.1 port 5 ssh2"
 
 
 @pytest.fixture(scope="module")
-def day(host, ada, receiver):
+def _nobody_looks_by_the_clock(host):
+    """Pause the watch: its self-check would report the missed logins before a test asks for it."""
+    with nobody_looks_by_the_clock(host.check_output):
+        yield
+
+
+@pytest.fixture(scope="module")
+def day(_nobody_looks_by_the_clock, host, ada, receiver):
     """A short day: logins that are seen, and one login during each fault. Maps its source to the fault's reason."""
     host.check_output(f"{LOOK}; timeout 30 sh -c 'until test -e {SPOOL}/ledger/audit.json; do sleep 0.2; done'")
     seen = [ada.command(), ada.interactive(), ada.sftp(), ada.rsync(), ada.tunnel()]

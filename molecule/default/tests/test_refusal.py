@@ -15,6 +15,7 @@ from tests.lab.deploy import SECRET, deploy, refusals, url
 
 # The role refuses settings on the controller, so one server is enough.
 testinfra_hosts = ["ansible://plain"]
+pytestmark = pytest.mark.usefixtures("nobody_looks_by_the_clock")
 
 CRITICAL = 2  # the exit code of `status`, as of monitoring plugins
 CONFIGURATION = "/usr/local/etc/ssh-notify.conf"

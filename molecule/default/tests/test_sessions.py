@@ -10,12 +10,16 @@ import time
 
 import pytest
 
+from tests.lab.operating import wait_for
 from tests.lab.settings import configured
 
 testinfra_hosts = ["ansible://servers"]
 
 REPORTED_SECONDS = 20.0  # the notifier waits three for a first session; the rest is for a busy machine
 LATER_SECONDS = 20.0
+# Within this time after the first session, a more serious one replaces it (observer.py).
+SETTLING_SECONDS = 1.0
+TRIES = 5
 SPOOL = "/var/spool/ssh-login-notify"
 
 
@@ -64,12 +68,26 @@ def test_a_shell_that_a_tunnel_opens_later_follows_it(host, ada, told):
         assert told(connection, 2) == ["Tunnel (no session)", "SSH (interactive)"]
 
 
-def test_a_shell_a_moment_after_a_transfer_is_what_counts(ada, told):
-    with ada.shared() as connection:
-        connection.open_transfer()
-        time.sleep(0.15)
-        connection.open_shell()
-        assert told(connection, 1) == ["SSH (interactive)"]
+def test_a_shell_a_moment_after_a_transfer_is_what_counts(host, ada, told):
+    """If a busy machine takes longer than that moment to start them, two messages are right, so it is tried again."""
+
+    def sessions() -> set[str]:
+        return set(host.run(f"pgrep -u {ada.user} -x 'sftp-server|bash'").stdout.split())
+
+    for _try in range(TRIES):
+        with ada.shared() as connection:
+            before = sessions()
+            started = time.monotonic()
+            connection.open_transfer()
+            time.sleep(0.15)
+            connection.open_shell()
+            wait_for(lambda before=before: len(sessions() - before) == 2, REPORTED_SECONDS)
+            is_at_once = time.monotonic() - started < SETTLING_SECONDS
+            types = told(connection, 1)
+        if is_at_once:
+            break
+    assert is_at_once, "the two were never opened within a second"
+    assert types == ["SSH (interactive)"]
 
 
 def test_a_command_between_two_looks_is_noticed(host, ada, told):

@@ -32,8 +32,8 @@ WATCHED_SECONDS = 5
 # One at once, and one after each pause.
 LEAST_STARTS = 2
 LIMIT_SECONDS = 60
-# From the repair to the channel: the pause and the delivery.
-HEALED_SECONDS = 8
+# From the repair to the channel: the pause and the delivery, on a busy machine. Nothing but the pause starts a sender.
+HEALED_SECONDS = 20
 
 # name -> (breaks, repairs). During each, a login comes, or an alert waits for a sender that can't run.
 FAULTS = {

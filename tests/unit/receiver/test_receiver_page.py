@@ -33,6 +33,9 @@ HOSTILE = [
     "&lt;script&gt;document.title='owned'&lt;/script&gt;",
 ]
 
+ESTABLISHED = "01"  # proc_net_tcp(5)
+LOADED_SECONDS = 60.0
+
 
 @pytest.fixture
 def shown(client):
@@ -117,6 +120,13 @@ def test_what_was_not_posted_stands_aside(client, post, shown):
     assert "Not posted, answered 503 status 503: Ada Lovelace as deploy on web-3" in visible(dom)
 
 
+def connections(address):
+    """Return how many clients are connected to a listener. A page that has been loaded waits for the next message."""
+    port = f":{int(address.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(local.endswith(port) and state == ESTABLISHED for _number, local, _remote, state, *_others in lines)
+
+
 def test_the_page_updates_by_itself_and_says_when_it_cannot(tmp_path):
     """The browser stays open: its virtual time stops during a request, and it exits after that time."""
     process, addresses = start(tmp_path / "state")
@@ -125,10 +135,13 @@ def test_the_page_updates_by_itself_and_says_when_it_cannot(tmp_path):
     requests.post(url + PATH, json={"text": "the first"}, timeout=10)
     command = ["chromium", *FLAGS, f"--user-data-dir={tmp_path}", "--virtual-time-budget=9000", "--dump-dom", url + "/"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as browser:
-        time.sleep(4)
+        deadline = time.monotonic() + LOADED_SECONDS
+        while not connections(addresses["http"]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(3)
         client.clear()
         requests.post(url + PATH, json={"text": "the second"}, timeout=10)
-        time.sleep(1)
+        time.sleep(2)
         stop(process)
         dom = browser.communicate(timeout=60)[0]
     assert "the second" in dom
