@@ -10,11 +10,12 @@ counted, and raise no alarm. A PAM session of sshd is a login too: sshd can be c
 Root reads and compares. Nothing that a user or the service user can write makes a missed login look known.
 """
 
-from . import ledger, sshd_lines, suspects
+from . import ledger, suspects
 from .known import APART_SECONDS, FATES, UNSETTLED, Known
 from .problem import counted
 from .spool import SKEW_SECONDS, Spool, written_at
-from .sshd_log import NAMES, OF_SSHD
+from .sshd_log import OF_SSHD
+from .sshd_sessions import Sessions
 from .suspects import EVIDENCE_SECONDS, ORDER_SECONDS, Context, Missed, Suspect, shown
 
 TYPE_CHECKING = False
@@ -35,11 +36,8 @@ MARGIN_SECONDS = 5.0
 MOST_MISSED = 100
 # For how many suspects the log is searched at once.
 MOST_PENDING = 1000
-# How many processes that opened a session according to the log are remembered, and how many known logins that the log
-# does not have.
-MOST_OPENED = 20000
+# How many known logins that the log does not have are remembered.
 MOST_UNLOGGED = 1000
-MOST_UNITS = 100
 # After this many lines, a comparison that ran out of time settles a suspect anyway, so that the audit makes progress.
 ENOUGH_LINES = 1000
 
@@ -118,6 +116,8 @@ def compare(
         comparison.listen(entry)
         if is_taking:
             comparison.take(entry)
+        else:
+            comparison.look_ahead(entry)
     return comparison.close()
 
 
@@ -135,24 +135,21 @@ class Comparison:
         self._is_first = tail is None
         self._known = Known(spool, result.since, kept["used"], kept["unlogged"])
         self._unlogged: List[str] = list(kept["unlogged"])
-        # The processes of the last two minutes that have a login: the host as in the log line, the pid, and the time.
-        self._opened: Dict[Tuple[str, int], float] = {(host, pid): at for host, pid, at in kept["opened"]}
-        self._room = MOST_OPENED
+        self._sessions = Sessions.of_tail(kept)
+        # The same, as the lines after the period change it.
+        self._ahead: Optional[Sessions] = None
         # The newest suspect of each process, by host and pid, and all of them in the order of the log.
         self._suspects: Dict[Tuple[str, int], Suspect] = {}
         self._pending: List[Suspect] = []
         self._units: Set[str] = set()
-        # Units whose sshd has opened a PAM session since it last read its configuration.
-        self._with_pam: Set[str] = set(kept["with_pam"])
         self._last = result.since
         # The result before the oldest suspect, and the logins that were matched after it.
-        self._mark: Optional[Tuple[Result, Dict[Tuple[str, int], float]]] = None
+        self._mark: Optional[Tuple[Result, Sessions]] = None
         self._since_mark: List[str] = []
         self._heard = 0
 
     def listen(self, entry: "LogEntry") -> None:
         """Use a line, even one after the period, as evidence about a suspect."""
-        self._learn(entry)
         if entry.booted and self._pending:
             self._context.boots.add(round(entry.booted, -1))  # rounded, because corrections of the clock change it
         # After EVIDENCE_SECONDS its process logs no more evidence.
@@ -162,30 +159,22 @@ class Comparison:
         if (entry.host, entry.pid) in self._suspects:
             self._suspects[(entry.host, entry.pid)].take(entry)
 
-    def _learn(self, entry: "LogEntry") -> None:
-        """Learn whether the sshd of a unit uses PAM.
-
-        Units with an sshd for each connection (`@`) are left out: each of these reads the configuration anew.
-        """
-        if entry.unit and "@" not in entry.unit:
-            if sshd_lines.is_start(entry.message):
-                self._with_pam.discard(entry.unit)
-            elif sshd_lines.is_opened(entry.message):
-                self._with_pam.add(entry.unit)
+    def look_ahead(self, entry: "LogEntry") -> None:
+        """Use a line after the period to learn whether an sshd uses PAM."""
+        self._ahead = self._ahead or self._sessions.copy()
+        self._ahead.take(entry)
 
     def take(self, entry: "LogEntry") -> None:
         """Take a line of the period that is compared."""
         result = self._result
         before = result.cursor, self._last
         result.cursor, self._last = entry.cursor, entry.at
-        login = self._login(entry)
+        login = self._sessions.take(entry)
         if login is None:
             return
         self._units.add(entry.unit)
         key = entry.host, entry.pid
         self._forget(key)  # this is another process with the same pid, so its lines are no evidence
-        earlier = self._opened.get(key)
-        self._note_opened(entry)
         found, is_near = self._known.find(login, entry)
         if found and self._pending:
             self._since_mark.append(found)
@@ -199,34 +188,16 @@ class Comparison:
         if not doubt and self._known.day(entry.at).is_full:
             doubt = "full"
         if not doubt and not self._pending:
-            opened = dict(self._opened)
-            if earlier is None:
-                del opened[key]
-            self._mark, self._since_mark, self._heard = (result.copy(*before), opened), [], 0
+            self._mark, self._since_mark, self._heard = (result.copy(*before), self._sessions.before()), [], 0
         result.accepted += 1
         if doubt:
             result.doubts[doubt] += 1
             return
-        self._suspects[key] = Suspect(entry, entry.unit in self._with_pam)
+        self._suspects[key] = Suspect(entry, self._sessions.run(entry.unit))
         self._history.suspects.add(key)
         self._pending.append(self._suspects[key])
         if len(self._pending) > MOST_PENDING:
             self._settle_first()
-
-    def _login(self, entry: "LogEntry") -> "Optional[sshd_lines.Accepted]":
-        """Return the login that this line is the first to report, None for any other line."""
-        login = sshd_lines.accepted(entry.message)
-        if login is None and entry.name in NAMES and sshd_lines.is_opened(entry.message):
-            at = self._opened.get((entry.host, entry.pid))
-            if at is None or abs(entry.at - at) > APART_SECONDS:
-                login = sshd_lines.Accepted("", "", [])
-        return login
-
-    def _note_opened(self, entry: "LogEntry") -> None:
-        if len(self._opened) >= self._room:
-            self._opened = {key: at for key, at in self._opened.items() if abs(entry.at - at) <= APART_SECONDS}
-            self._room = max(MOST_OPENED, 2 * len(self._opened))
-        self._opened[(entry.host, entry.pid)] = entry.at
 
     def _forget(self, process: "Tuple[str, int]") -> None:
         """Stop collecting evidence about a process."""
@@ -256,7 +227,7 @@ class Comparison:
         history = self._history
         if not history.is_whole and self._pending and self._mark and self._heard < ENOUGH_LINES:
             # The evidence about the suspects has not been read yet, so the next comparison begins with them.
-            self._result, self._opened = self._mark
+            self._result, self._sessions = self._mark
             self._last, self._pending = self._result.until, []
             self._known.used.difference_update(self._since_mark)
         while self._pending:
@@ -273,8 +244,7 @@ class Comparison:
         tail = {
             "used": [name for name in self._known.used if written_at(name) > edge],
             "unlogged": (self._unlogged + unlogged)[-MOST_UNLOGGED:],
-            "opened": [[host, pid, at] for (host, pid), at in self._opened.items() if at > edge][-MOST_OPENED:],
-            "with_pam": sorted(self._with_pam)[:MOST_UNITS],
+            **self._sessions.tail(edge),
         }
         return result, tail
 

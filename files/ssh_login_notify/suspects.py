@@ -14,9 +14,10 @@ from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List
+    from typing import Any, Dict, Iterable, List, Optional
 
     from .sshd_history import Entry as LogEntry
+    from .sshd_sessions import Run
 
 # How long after a login the lines of its process count as evidence.
 EVIDENCE_SECONDS = 60.0
@@ -79,12 +80,12 @@ class Context:
 class Suspect:
     """A login in the log that matches no known login, with the evidence in later lines of its process.
 
-    has_pam: its sshd opens PAM sessions, and a PAM module logs them
+    run: of its sshd, None if that has no other login
     """
 
-    def __init__(self, entry: "LogEntry", has_pam: bool) -> None:
+    def __init__(self, entry: "LogEntry", run: "Optional[Run]") -> None:
         self.entry = entry
-        self.has_pam = has_pam
+        self.run = run
         self.evidence: Dict[str, str] = {}
         self.take(entry)
 
@@ -142,7 +143,7 @@ def doubt(suspect: Suspect, context: Context) -> str:
         return "accepted" if context.accepts_unreported and not is_listed else ""
     if sshd_lines.ENDED in evidence or sshd_lines.FATAL in evidence:
         return "ended"
-    if suspect.has_pam:
+    if suspect.run and suspect.run.has_pam:
         return "ended"  # the client reset the connection (sshd_lines.py)
     is_last = any(0 <= boot - entry.at <= RESTART_SECONDS for boot in context.boots)
     if is_last and not evidence:

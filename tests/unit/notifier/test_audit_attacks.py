@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit under attack: nobody except root can hide a login that was not reported, or stop the audit."""
 
+import json
 import os
 import time
 
@@ -188,6 +189,49 @@ def test_an_sshd_that_uses_pam_no_longer_has_no_excuse(server):
     result = server.audit()
     assert (result.doubts["ended"], result.missed_count) == (1, 1)
     assert "mallory" in result.missed[0].line
+
+
+def continued(server, *steps):
+    """Run a step, then audit what is new, and so on, as the self-check does. Return the last result."""
+    since, cursor, tail, context = START - 10, "", None, suspects.Context(START - 86400)
+    for step in steps:
+        step()
+        server.now += 300
+        limits = since, server.now, time.monotonic() + 60
+        result, tail = audit.compare(server.spool, server.write(), context, *limits, cursor, tail)
+        since, cursor, tail = result.until, result.cursor, json.loads(json.dumps(tail))
+    return result
+
+
+def move_session(server, number):
+    """Have journald find the process of the last login in its logind session when the session's line arrives."""
+    at, pid, message, fields = server.lines[-2]
+    assert "session opened" in message
+    server.lines[-2] = at, pid, message, dict(fields, entry={"_SYSTEMD_UNIT": f"session-{number}.scope"})
+
+
+def test_many_sessions_do_not_displace_the_unit_of_their_sshd(server):
+    """A fast login has both lines in its logind session, because journald reads the control group late."""
+
+    def log_in():
+        for number in range(120):
+            server.login(entry={"_SYSTEMD_UNIT": f"session-{number}.scope"})
+            server.login()
+
+    result = continued(server, log_in, lambda: server.replay("hangup-rst-password", "debian12", known=False))
+    assert (result.missed_count, result.doubts["ended"]) == (0, 1)
+
+
+def test_a_session_counts_for_the_sshd_that_accepted_it_if_its_process_has_moved_since(server):
+    """On EL 7 and Amazon Linux 2, pam_systemd runs before pam_unix."""
+
+    def log_in():
+        for number in range(3):
+            server.login()
+            move_session(server, number)
+
+    result = continued(server, log_in, lambda: server.login(known=False, session=False))
+    assert (result.missed_count, result.doubts["ended"]) == (0, 1)
 
 
 @pytest.mark.parametrize("unit", [None, "session-5.scope", "sshd@3-192.0.2.2:22-203.0.113.50:5.service"])
