@@ -210,6 +210,8 @@ class Comparison:
         key = suspect.entry.host, suspect.entry.pid
         if self._suspects.get(key) is suspect:
             self._forget(key)
+        # The notifier saw no session of this login. A later one in a process with this pid would be another login.
+        self._sessions.end(suspect.entry)
         result, at = self._result, suspect.entry.at
         if self._context.hosts:
             self._context.hosts.update(result.hosts)

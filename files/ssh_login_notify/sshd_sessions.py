@@ -3,6 +3,7 @@
 """Which process of sshd has which login, and which sshd opens PAM sessions, as the log shows it (audit.py).
 
 `Accepted` and the `session opened` of a PAM module are lines of one process (sshd_lines.py), and together one login.
+Their times can be far apart: PAM modules may wait for a server, and the clock may be set.
 
 An sshd without PAM and a connection that was reset leave the same lines. So the audit must know whether an sshd uses
 PAM: it does if it has opened a session since it last read its configuration.
@@ -14,17 +15,19 @@ from .sshd_log import NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     from .sshd_history import Entry
 
     # The host as in the log line, and the pid.
     Process = Tuple[str, int]
-    # When the login of a process was last in the log, and systemd's unit in that line.
-    Login = Tuple[float, str]
+    # When the login of a process was last in the log, systemd's unit in that line, and whether its session is awaited.
+    Login = Tuple[float, str, bool]
 
-# How many processes that have a login are remembered.
+# How many processes that have a login are remembered, and of how many a late session is awaited, and for how long.
 MOST_LOGINS = 20000
+MOST_AWAITING = 1000
+AWAITING_SECONDS = 86400.0
 MOST_UNITS = 100
 
 
@@ -44,7 +47,10 @@ class Sessions:
     """The state after a line of the log."""
 
     def __init__(self, logins: "Dict[Process, Login]", runs: "Dict[str, Run]") -> None:
-        """logins: of the last two minutes, the newest last. runs: the current run of the sshd of each unit."""
+        """Set the state.
+
+        logins: recent ones, and those that await a session, the newest last. runs: the current one of each unit's sshd.
+        """
         self._logins = logins
         self._runs = runs
         self._room = MOST_LOGINS
@@ -54,14 +60,17 @@ class Sessions:
     @classmethod
     def of_tail(cls, tail: "Dict[str, Any]") -> "Sessions":
         """Return the state that `tail` has returned."""
-        logins = {(host, pid): (at, "") for host, pid, at in tail["opened"]}
+        logins: Dict[Process, Login] = {(host, pid): (at, "", False) for host, pid, at in tail["opened"]}
+        # Older versions did not keep these.
+        logins.update(((host, pid), (at, unit, True)) for host, pid, at, unit in tail.get("awaiting", ()))
         return cls(logins, {unit: Run(True) for unit in tail["with_pam"] if _is_lasting(unit)})
 
     def tail(self, since: float) -> "Dict[str, Any]":
         """Return the state for JSON. since: the time of the oldest login that matters"""
-        recent = [[*process, at] for process, (at, _unit) in self._logins.items() if at > since]
+        recent = [[*process, at] for process, (at, _unit, _awaits) in self._logins.items() if at > since]
         return {
             "opened": recent[-MOST_LOGINS:],
+            "awaiting": [[*process, at, unit] for process, (at, unit, _awaits) in self._awaiting()],
             "with_pam": [unit for unit, run in self._runs.items() if run.has_pam][-MOST_UNITS:],
         }
 
@@ -90,23 +99,39 @@ class Sessions:
         self._undo = process, earlier
         login = sshd_lines.accepted(entry.message)
         if login:
-            self._note(process, entry)
+            self._note(process, (entry.at, entry.unit, True))
         elif sshd_lines.is_opened(entry.message):
-            has_login = earlier is not None and abs(entry.at - earlier[0]) <= APART_SECONDS
-            self._learn(entry.unit, earlier[1] if earlier and has_login else "")
-            if not has_login and entry.name in NAMES:
+            is_its = earlier is not None and _is_of(entry.at, earlier)
+            self._learn(entry.unit, earlier[1] if earlier and is_its else "")
+            if is_its or entry.name in NAMES:
+                self._note(process, (entry.at, entry.unit, False))
+            if not is_its and entry.name in NAMES:
                 login = sshd_lines.Accepted("", "", [])
-                self._note(process, entry)
         elif sshd_lines.is_start(entry.message):
             self._runs.pop(entry.unit, None)
         return login
 
-    def _note(self, process: "Process", entry: "Entry") -> None:
+    def end(self, entry: "Entry") -> None:
+        """Await no session of a login any more. entry: the first line about it"""
+        process = entry.host, entry.pid
+        at, unit, _awaits = self._logins.get(process, (0.0, "", False))
+        if at == entry.at:
+            self._logins[process] = at, unit, False
+
+    def _note(self, process: "Process", login: "Login") -> None:
         if len(self._logins) >= self._room:
-            self._logins = {key: it for key, it in self._logins.items() if abs(entry.at - it[0]) <= APART_SECONDS}
+            awaiting = dict(self._awaiting())
+            self._logins = {
+                process: other
+                for process, other in self._logins.items()
+                if process in awaiting or abs(login[0] - other[0]) <= APART_SECONDS
+            }
             self._room = max(MOST_LOGINS, 2 * len(self._logins))
         self._logins.pop(process, None)
-        self._logins[process] = entry.at, entry.unit
+        self._logins[process] = login
+
+    def _awaiting(self) -> "List[Tuple[Process, Login]]":
+        return [(process, login) for process, login in self._logins.items() if login[2]][-MOST_AWAITING:]
 
     def _learn(self, unit: str, accepting: str) -> None:
         """Learn from a line of a PAM session that the sshd of a unit uses PAM.
@@ -117,6 +142,11 @@ class Sessions:
         run = self.run(unit) or self.run(accepting)
         if run:
             run.has_pam = True
+
+
+def _is_of(at: float, login: "Login") -> bool:
+    """Return whether a session that was opened at a time in the same process belongs to a login."""
+    return abs(at - login[0]) <= (AWAITING_SECONDS if login[2] else APART_SECONDS)
 
 
 def _is_lasting(unit: str) -> bool:

@@ -13,6 +13,7 @@ from audited import (
     ADA,
     BY_HAND,
     ISO,
+    JOURNAL,
     START,
     TRADITIONAL,
     Clock,
@@ -21,7 +22,7 @@ from audited import (
     reasons,
     server,
 )
-from ssh_login_notify import audit, ledger, outlets, overflow, paths, proof, suspects
+from ssh_login_notify import audit, ledger, outlets, overflow, paths, proof, sshd_sessions, suspects
 
 __all__ = ["_zone", "any_server", "server"]
 
@@ -232,6 +233,61 @@ def test_a_session_counts_for_the_sshd_that_accepted_it_if_its_process_has_moved
 
     result = continued(server, log_in, lambda: server.login(known=False, session=False))
     assert (result.missed_count, result.doubts["ended"]) == (0, 1)
+
+
+def log_in_slowly(server, seconds, late):
+    """Log somebody in whose session PAM opens late. late: between the time in the log and that in the ledger"""
+    server.login(late=late, session=False)
+    server.says(server.pid, SESSION_OF_ADA, server.now + seconds)
+    server.now += seconds
+
+
+SESSION_OF_ADA = "pam_unix(sshd:session): session opened for user ada(uid=1000) by ada(uid=0)"
+# pam_systemd waits for 120 s if logind hangs; or the clock is set between the two lines.
+SLOW = {"slow": (120.05, 0.004), "clock": (900.01, 900.004), "clock-back": (-900.01, -900.004)}
+
+
+@pytest.mark.parametrize("how", SLOW)
+@pytest.mark.parametrize("kind", [JOURNAL, ISO])
+def test_a_session_that_pam_opens_late_is_no_second_login(server, how, kind):
+    server.kind = kind
+    log_in_slowly(server, *SLOW[how])
+    result = server.audit(since=START - 2000)
+    assert (result.accepted, result.missed_count) == (1, 0)
+
+
+def test_a_session_that_pam_opens_after_the_next_look_is_no_second_login(server):
+    def log_in():
+        server.login(session=False)
+        server.now += 200
+
+    result = continued(server, log_in, lambda: server.says(server.pid, SESSION_OF_ADA))
+    assert (result.accepted, result.missed_count) == (0, 0)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_later_session_of_the_same_pid_is_a_login(any_server, has_ended):
+    """The earlier one has its session, or ended without one. With `LogLevel QUIET`, the later one has no other line."""
+    any_server.login(known=not has_ended, session=not has_ended, entry=BY_HAND)
+    if has_ended:
+        any_server.says(any_server.pid, f"Connection closed by {ADA} port 5 [preauth]")
+    any_server.now += 200
+    any_server.says(any_server.pid, SESSION_OF_ADA, entry=BY_HAND)
+    result = any_server.audit()
+    assert (result.accepted, result.doubts["ended"], result.missed_count) == (2, int(has_ended), 1)
+
+
+def test_the_logins_that_wait_for_a_session_do_not_grow_without_end(server, monkeypatch):
+    """Where no PAM module logs a session, every login waits for one."""
+    monkeypatch.setattr(sshd_sessions, "MOST_LOGINS", 10)
+    monkeypatch.setattr(sshd_sessions, "MOST_AWAITING", 5)
+    for _number in range(40):
+        server.login(session=False)
+        server.now += 60
+    limits = START - 10, server.now, time.monotonic() + 60
+    result, tail = audit.compare(server.spool, server.write(), suspects.Context(START - 86400), *limits)
+    assert (result.accepted, result.known) == (40, 40)
+    assert [pid for _host, pid, *_more in tail["awaiting"]] == [server.pid - 7 * number for number in (4, 3, 2, 1, 0)]
 
 
 @pytest.mark.parametrize("unit", [None, "session-5.scope", "sshd@3-192.0.2.2:22-203.0.113.50:5.service"])
