@@ -20,10 +20,13 @@ from .suspects import EVIDENCE_SECONDS, ORDER_SECONDS, Context, Missed, Suspect,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
     from .sshd_history import Entry as LogEntry
     from .sshd_history import History
+
+    # A time, and the units whose sshd, as it ran then, had opened a PAM session.
+    KnownRuns = Tuple[float, Iterable[str]]
 
 # Reasons not to call a login missed.
 DOUBTS = suspects.DOUBTS
@@ -98,16 +101,20 @@ class Result:
 
 def compare(
     spool: Spool, history: "History", context: Context, since: float, until: float, deadline: float, cursor: str = "",
-    tail: "Optional[Dict[str, Any]]" = None,
+    tail: "Optional[Dict[str, Any]]" = None, known_runs: "Optional[KnownRuns]" = None,
 ) -> "Tuple[Result, Dict[str, Any]]":  # fmt: skip
     """Compare a period, and return the result, and the state that the next comparison needs.
 
     cursor: where to continue in the log, instead of at `since`. tail: the state that the last comparison returned.
-    deadline: as time.monotonic(). Raise OSError if the log or the spool can't be read.
+    known_runs: what another comparison has learned. deadline: as time.monotonic(). Raise OSError if the log or the
+    spool can't be read.
     """
     comparison = Comparison(spool, history, context, Result(since, until, history.name, cursor), tail)
     is_taking = True
     for entry in history.entries(since, cursor, deadline):
+        if known_runs and entry.at > known_runs[0]:
+            comparison.learn(known_runs[1])
+            known_runs = None
         # Lines after a young login are left to the next audit. A time far in the future is not a young login: the clock
         # was set back after it.
         is_taking = is_taking and not until < entry.at <= until + YOUNG_SECONDS + SKEW_SECONDS
@@ -118,6 +125,8 @@ def compare(
             comparison.take(entry)
         else:
             comparison.look_ahead(entry)
+    if known_runs:
+        comparison.learn(known_runs[1])
     return comparison.close()
 
 
@@ -141,10 +150,12 @@ class Comparison:
         # The newest suspect of each process, by host and pid, and all of them in the order of the log.
         self._suspects: Dict[Tuple[str, int], Suspect] = {}
         self._pending: List[Suspect] = []
+        # Those of which no further line was found. A later session can show that their sshd uses PAM.
+        self._silent: List[Suspect] = []
         self._units: Set[str] = set()
         self._last = result.since
-        # The result before the oldest suspect, and the logins that were matched after it.
-        self._mark: Optional[Tuple[Result, Sessions]] = None
+        # The state before the oldest suspect, with the number of silent ones; the logins that were matched after it.
+        self._mark: Optional[Tuple[Result, Sessions, int]] = None
         self._since_mark: List[str] = []
         self._heard = 0
 
@@ -158,6 +169,10 @@ class Comparison:
         self._heard += 1
         if (entry.host, entry.pid) in self._suspects:
             self._suspects[(entry.host, entry.pid)].take(entry)
+
+    def learn(self, units: "Iterable[str]") -> None:
+        """Learn from another comparison, which has read the log up to the same line, which sshds use PAM."""
+        (self._ahead or self._sessions).learn(units)
 
     def look_ahead(self, entry: "LogEntry") -> None:
         """Use a line after the period to learn whether an sshd uses PAM."""
@@ -188,12 +203,13 @@ class Comparison:
         if not doubt and self._known.day(entry.at).is_full:
             doubt = "full"
         if not doubt and not self._pending:
-            self._mark, self._since_mark, self._heard = (result.copy(*before), self._sessions.before()), [], 0
+            self._mark = result.copy(*before), self._sessions.before(), len(self._silent)
+            self._since_mark, self._heard = [], 0
         result.accepted += 1
         if doubt:
             result.doubts[doubt] += 1
             return
-        self._suspects[key] = Suspect(entry, self._sessions.run(entry.unit))
+        self._suspects[key] = Suspect(entry, self._sessions.run(entry.unit), result.accepted)
         self._history.suspects.add(key)
         self._pending.append(self._suspects[key])
         if len(self._pending) > MOST_PENDING:
@@ -205,13 +221,21 @@ class Comparison:
         self._history.suspects.discard(process)
 
     def _settle_first(self) -> None:
-        """Settle the oldest suspect, and stop collecting evidence about its process."""
+        """Stop collecting evidence about the oldest suspect, and settle it if there is any."""
         suspect = self._pending.pop(0)
         key = suspect.entry.host, suspect.entry.pid
         if self._suspects.get(key) is suspect:
             self._forget(key)
         # The notifier saw no session of this login. A later one in a process with this pid would be another login.
         self._sessions.end(suspect.entry)
+        if not suspect.is_silent:
+            self._settle(suspect)
+            return
+        self._silent.append(suspect)
+        if len(self._silent) > MOST_PENDING:
+            self._settle(self._silent.pop(0))
+
+    def _settle(self, suspect: "Suspect") -> None:
         result, at = self._result, suspect.entry.at
         if self._context.hosts:
             self._context.hosts.update(result.hosts)
@@ -222,19 +246,22 @@ class Comparison:
         result.missed_count += 1
         result.last_missed = max(result.last_missed, at)
         if len(result.missed) < MOST_MISSED:
-            result.missed.append(Missed(suspect.entry, suspects.reason(suspect, self._context)))
+            result.missed.append(Missed(suspect, suspects.reason(suspect, self._context)))
 
     def close(self) -> "Tuple[Result, Dict[str, Any]]":
         """Finish the comparison. Return the result, and the state for the next one, as `compare` does."""
         history = self._history
         if not history.is_whole and self._pending and self._mark and self._heard < ENOUGH_LINES:
             # The evidence about the suspects has not been read yet, so the next comparison begins with them.
-            self._result, self._sessions = self._mark
-            self._last, self._pending = self._result.until, []
+            self._result, self._sessions, silent = self._mark
+            self._last, self._pending, self._silent = self._result.until, [], self._silent[:silent]
             self._known.used.difference_update(self._since_mark)
         while self._pending:
             self._settle_first()
+        for suspect in self._silent:
+            self._settle(suspect)
         result = self._result
+        result.missed.sort(key=lambda missed: missed.number)
         result.is_whole = history.is_whole
         result.until = result.until if result.is_whole else min(self._last, result.until)
         begin = result.since + (MARGIN_SECONDS if self._is_first else -MARGIN_SECONDS)

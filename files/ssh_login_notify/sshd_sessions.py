@@ -15,7 +15,7 @@ from .sshd_log import NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Tuple
 
     from .sshd_history import Entry
 
@@ -63,7 +63,9 @@ class Sessions:
         logins: Dict[Process, Login] = {(host, pid): (at, "", False) for host, pid, at in tail["opened"]}
         # Older versions did not keep these.
         logins.update(((host, pid), (at, unit, True)) for host, pid, at, unit in tail.get("awaiting", ()))
-        return cls(logins, {unit: Run(True) for unit in tail["with_pam"] if _is_lasting(unit)})
+        made = cls(logins, {})
+        made.learn(tail["with_pam"])
+        return made
 
     def tail(self, since: float) -> "Dict[str, Any]":
         """Return the state for JSON. since: the time of the oldest login that matters"""
@@ -102,7 +104,9 @@ class Sessions:
             self._note(process, (entry.at, entry.unit, True))
         elif sshd_lines.is_opened(entry.message):
             is_its = earlier is not None and _is_of(entry.at, earlier)
-            self._learn(entry.unit, earlier[1] if earlier and is_its else "")
+            # pam_systemd may have moved the process since `Accepted`, and journald can be late in seeing where it is.
+            is_moved = earlier and is_its and not _is_lasting(entry.unit)
+            self.learn([earlier[1] if earlier and is_moved else entry.unit])
             if is_its or entry.name in NAMES:
                 self._note(process, (entry.at, entry.unit, False))
             if not is_its and entry.name in NAMES:
@@ -133,15 +137,12 @@ class Sessions:
     def _awaiting(self) -> "List[Tuple[Process, Login]]":
         return [(process, login) for process, login in self._logins.items() if login[2]][-MOST_AWAITING:]
 
-    def _learn(self, unit: str, accepting: str) -> None:
-        """Learn from a line of a PAM session that the sshd of a unit uses PAM.
-
-        unit: in that line. accepting: in the line `Accepted`. pam_systemd may have moved the process in between, and
-        journald can be late in seeing where a process is.
-        """
-        run = self.run(unit) or self.run(accepting)
-        if run:
-            run.has_pam = True
+    def learn(self, units: "Iterable[str]") -> None:
+        """Learn that the sshd of each of these units uses PAM."""
+        for unit in units:
+            run = self.run(unit)
+            if run:
+                run.has_pam = True
 
 
 def _is_of(at: float, login: "Login") -> bool:

@@ -80,12 +80,13 @@ class Context:
 class Suspect:
     """A login in the log that matches no known login, with the evidence in later lines of its process.
 
-    run: of its sshd, None if that has no other login
+    run: of its sshd, None if that has no other login. number: the place among the logins of the log
     """
 
-    def __init__(self, entry: "LogEntry", run: "Optional[Run]") -> None:
+    def __init__(self, entry: "LogEntry", run: "Optional[Run]", number: int) -> None:
         self.entry = entry
         self.run = run
+        self.number = number
         self.evidence: Dict[str, str] = {}
         self.take(entry)
 
@@ -95,18 +96,26 @@ class Suspect:
         if found and -ORDER_SECONDS <= entry.at - self.entry.at <= EVIDENCE_SECONDS:
             self.evidence.setdefault(*found)
 
+    @property
+    def is_silent(self) -> bool:
+        """Return whether only the run of its sshd can tell what became of it."""
+        return not self.evidence and self.run is not None and not self.run.has_pam
+
 
 class Missed:
     """A login that sshd accepted and the notifier did not see.
 
     at: when. line: the line in the log. unit: systemd's unit, "" if unknown. reason: the likely reason, for operators.
+    number: as the suspect's.
     """
 
-    def __init__(self, entry: "LogEntry", reason: str) -> None:
+    def __init__(self, suspect: Suspect, reason: str) -> None:
+        entry = suspect.entry
         self.at = entry.at
         self.line = printable(entry.text, LONGEST_LINE)
         self.unit = printable(entry.unit)
         self.reason = printable(reason, LONGEST_LINE)
+        self.number = suspect.number
 
     def as_json(self) -> "Dict[str, Any]":
         """Return it as a dictionary for JSON."""

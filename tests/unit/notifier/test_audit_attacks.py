@@ -290,6 +290,69 @@ def test_the_logins_that_wait_for_a_session_do_not_grow_without_end(server, monk
     assert [pid for _host, pid, *_more in tail["awaiting"]] == [server.pid - 7 * number for number in (4, 3, 2, 1, 0)]
 
 
+def test_a_session_after_a_reset_connection_shows_too_that_the_sshd_uses_pam(server):
+    server.login(known=False, session=False)
+    server.now += 3600
+    server.login(user="mallory", known=False)
+    server.now += 3600
+    server.login(user="eve", known=False, session=False, entry={"_SYSTEMD_UNIT": "session-5.scope"})
+    server.login()
+    result = server.audit()
+    assert (result.doubts["ended"], result.missed_count) == (1, 2)
+    assert [missed.line.split(" for ")[1].split(" ")[0] for missed in result.missed] == ["mallory", "eve"]
+
+
+def test_a_session_of_an_sshd_that_was_restarted_since_is_no_excuse(server):
+    server.login(user="mallory", known=False, session=False)
+    server.now += 3600
+    server.login(user="eve", known=False, session=False, entry=BY_HAND)
+    server.says(9, "Server listening on :: port 22.")
+    server.login()
+    result = server.audit()
+    assert (result.doubts["ended"], result.missed_count) == (0, 2)
+    assert [missed.line.split(" for ")[1].split(" ")[0] for missed in result.missed] == ["mallory", "eve"]
+
+
+def test_many_silent_logins_take_no_endless_memory(server, monkeypatch):
+    monkeypatch.setattr(audit, "MOST_PENDING", 3)
+    for _number in range(5):
+        server.login(known=False, session=False)
+        server.now += 100
+    server.login()
+    result = server.audit()
+    assert (result.doubts["ended"], result.missed_count) == (3, 2)
+
+
+@pytest.mark.parametrize("restarts", ["never", "before", "after"])
+def test_a_person_who_asks_gets_the_answer_of_the_self_check(server, monkeypatch, restarts):
+    """The self-check has seen a session of this sshd, but before the period that the person asks about."""
+    monkeypatch.setattr(proof, "RUN_SECONDS", 60.0)
+    monkeypatch.setattr(proof, "BEHIND_RUN_SECONDS", 60.0)
+    clock = Clock(monkeypatch, START - 200)
+
+    def look():
+        server.now += 3600
+        clock.at = server.now
+        server.write()
+        proof.update(server.spool, [])
+
+    look()
+    server.login()
+    look()
+    server.now += 30 * 3600
+    if restarts == "before":
+        server.says(9, "Server listening on :: port 22.")
+    server.login(known=False, session=False)
+    look()
+    if restarts == "after":
+        server.says(9, "Server listening on :: port 22.")
+        look()
+    found = proof.as_json(server.spool)
+    assert (found["missed"], found["doubts"]["ended"]) == ((1, 0) if restarts == "before" else (0, 1))
+    asked = proof.asked(server.spool, server.now - 86400)
+    assert (asked.missed_count, asked.doubts["ended"]) == ((0, 1) if restarts == "never" else (1, 0))
+
+
 @pytest.mark.parametrize("unit", [None, "session-5.scope", "sshd@3-192.0.2.2:22-203.0.113.50:5.service"])
 def test_a_second_sshd_is_not_taken_for_the_first(server, unit):
     server.login()
