@@ -97,6 +97,12 @@ class Suspect:
             self.evidence.setdefault(*found)
 
     @property
+    def is_root(self) -> bool:
+        """Return whether it is a login of root."""
+        login = sshd_lines.accepted(self.entry.message)
+        return login is not None and login.user == "root"
+
+    @property
     def is_silent(self) -> bool:
         """Return whether only the run of its sshd can tell what became of it."""
         return not self.evidence and self.run is not None and not self.run.has_pam
@@ -150,7 +156,8 @@ def doubt(suspect: Suspect, context: Context) -> str:
     if sshd_lines.SESSION in evidence:
         is_listed = evidence[sshd_lines.SESSION] in context.services
         return "accepted" if context.accepts_unreported and not is_listed else ""
-    if sshd_lines.ENDED in evidence or sshd_lines.FATAL in evidence:
+    # A session of root runs in the process that logged `Accepted`, and its client can make that process fail.
+    if sshd_lines.ENDED in evidence or (sshd_lines.FATAL in evidence and not suspect.is_root):
         return "ended"
     if suspect.run and suspect.run.has_pam:
         return "ended"  # the client reset the connection (sshd_lines.py)

@@ -405,6 +405,28 @@ def test_the_words_with_which_a_client_leaves_do_not_say_that_it_had_no_session(
     assert server.audit().missed_count == 1
 
 
+def test_an_sshd_that_says_more_does_not_say_that_a_login_had_ended(any_server):
+    """With `LogLevel DEBUG`, the monitor writes the last lines of the process before it after `Accepted`."""
+    any_server.login(known=False, session=False, entry=BY_HAND)
+    for said in (
+        "debug1: monitor_child_preauth: user ada authenticated by privileged process",
+        "debug1: auth_activate_options: setting new authentication options [preauth]",
+        "debug2: userauth_pubkey: authenticated 1 pkalg rsa-sha2-512 [preauth]",
+        "debug3: mm_request_send: entering, type 26 [preauth]",
+    ):
+        any_server.says(any_server.pid, said)
+    assert any_server.audit().missed_count == 1
+
+
+@pytest.mark.parametrize(("user", "is_missed"), [("root", True), ("ada", False)])
+def test_root_can_not_make_its_own_login_end_before_the_session(any_server, user, is_missed):
+    """The session of root is in the process that logs `Accepted`, and its client can make that fail."""
+    any_server.login(user=user, known=False, session=False, entry=BY_HAND)
+    why = f"Connection from user {user} {ADA} port 5: message authentication code incorrect"
+    any_server.says(any_server.pid, "fatal: ssh_dispatch_run_fatal: " + why)
+    assert any_server.audit().missed_count == is_missed
+
+
 def test_a_client_that_leaves_before_its_session_is_no_missed_login(server):
     server.login(known=False, session=False, entry=BY_HAND)
     server.says(server.pid, f"Received disconnect from {ADA} port 5:11: bye [preauth]", server.now + 0.5)
