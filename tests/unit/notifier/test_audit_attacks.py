@@ -685,6 +685,34 @@ def test_an_sshd_in_a_container_is_no_alarm(server, group):
     assert (result.missed_count, result.doubts["elsewhere"]) == (0, 1)
 
 
+@pytest.mark.parametrize("written", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_a_log_in_the_zone_of_before_is_no_alarm(server, monkeypatch, written):
+    """After a change of the host's time zone, a syslog daemon that runs on still writes the old one."""
+
+    def in_zone(zone, act, *arguments):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        return act(*arguments)
+
+    server.kind, server.lines = TRADITIONAL, []
+    server.now = START + (5 if written.startswith("America") else -5) * 3600
+    for _number in range(4):
+        server.login()
+    text = server._text
+    server._text = lambda line: in_zone(written, text, line)
+    history = server.write()
+    limits = START - 2 * 86400, START + 2 * 86400, time.monotonic() + 60
+    context = suspects.Context(START - 3 * 86400)
+    result = in_zone("UTC", audit.compare, server.spool, history, context, *limits)[0]
+    assert (result.doubts["clock"], result.missed_count, result.unlogged) == (4, 0, 0)
+
+
+def test_only_what_this_host_is_called_is_its_name(spool):
+    """On a log server, each new virtual machine calls itself `localhost`."""
+    nodename = suspects.short(os.uname().nodename)
+    assert proof.Proof(spool).context().hosts == {nodename}
+
+
 @pytest.mark.parametrize("kind", [ISO, TRADITIONAL])
 def test_the_lines_of_other_hosts_on_a_log_server_are_no_alarm(server, kind):
     server.kind = kind
