@@ -102,7 +102,7 @@ class Proof:
         except ConfigurationError:
             services, accepts = config.DEFAULTS["pam_services"], []
         kept = self.kept
-        hosts = [*kept["hosts"], suspects.short(os.uname().nodename), "localhost"]
+        hosts = [*kept["hosts"], suspects.short(os.uname().nodename)]
         return suspects.Context(
             kept["began"], kept["installs"], kept["looks"], services, kept["boots"], hosts, "unreported_sshd" in accepts
         )
