@@ -161,8 +161,9 @@ class Comparison:
 
     def listen(self, entry: "LogEntry") -> None:
         """Use a line, even one after the period, as evidence about a suspect."""
+        # The times of a boot drift apart, because its clock stops while the host is suspended.
         if entry.booted and self._pending:
-            self._context.boots.add(round(entry.booted, -1))  # rounded, because corrections of the clock change it
+            self._context.seen_boots.setdefault(entry.boot, entry.booted)
         # After EVIDENCE_SECONDS its process logs no more evidence.
         while self._pending and not -ORDER_SECONDS <= entry.at - self._pending[0].entry.at <= EVIDENCE_SECONDS:
             self._settle_first()

@@ -73,6 +73,8 @@ class Context:
         self.looks = list(looks)
         self.services = list(services)
         self.boots = set(boots)
+        # The same, as the journal shows it, by its id of each boot.
+        self.seen_boots: Dict[str, float] = {}
         self.hosts = set(hosts)
         self.accepts_unreported = accepts_unreported
 
@@ -161,7 +163,8 @@ def doubt(suspect: Suspect, context: Context) -> str:
         return "ended"
     if suspect.run and suspect.run.has_pam:
         return "ended"  # the client reset the connection (sshd_lines.py)
-    is_last = any(0 <= boot - entry.at <= RESTART_SECONDS for boot in context.boots)
+    later = [boot for boot_id, boot in context.seen_boots.items() if boot_id != entry.boot]
+    is_last = any(0 <= boot - entry.at <= RESTART_SECONDS for boot in [*context.boots, *later])
     if is_last and not evidence:
         return "restart"
     return "accepted" if context.accepts_unreported else ""

@@ -172,6 +172,15 @@ def test_a_young_line_that_another_line_overtakes_is_left_to_the_next_look(serve
     assert (second.accepted, second.missed_count) == (2, 1)
 
 
+def test_a_host_that_was_suspended_has_not_booted(server):
+    """The monotonic clock stops meanwhile, so the boot seems to have been later."""
+    booted = START - 600
+    server.login(known=False, session=False, entry=BY_HAND, booted=booted)
+    server.says(99, "Server listening on 0.0.0.0 port 2222.", server.now + 50, booted=booted + 640)
+    result = server.audit()
+    assert (result.missed_count, result.doubts["restart"]) == (1, 0)
+
+
 def test_a_boot_hours_later_is_no_excuse(server):
     server.login(known=False, session=False, entry=BY_HAND)
     server.now, server.boot = server.now + 40000, "boot-2"
