@@ -74,6 +74,7 @@ What people and timers run:
     suspects          a login that the log has and the notifier does not know of
     sshd_history      the log for the audit: the journal, or a file and its rotated predecessors
     sshd_lines        what sshd logs about a login that it has accepted
+    sshd_sessions     which process of sshd has which login, and which sshd opens PAM sessions
     proof             keeps the proof up to date, and reports missed logins
     completeness      how the proof is reported: as a problem, and as a sentence of the daily summary
     health            what is wrong on this host

@@ -10,19 +10,23 @@ counted, and raise no alarm. A PAM session of sshd is a login too: sshd can be c
 Root reads and compares. Nothing that a user or the service user can write makes a missed login look known.
 """
 
-from . import ledger, sshd_lines, suspects
+from . import ledger, suspects
 from .known import APART_SECONDS, FATES, UNSETTLED, Known
 from .problem import counted
 from .spool import SKEW_SECONDS, Spool, written_at
-from .sshd_log import NAMES, OF_SSHD
+from .sshd_log import OF_SSHD
+from .sshd_sessions import Sessions
 from .suspects import EVIDENCE_SECONDS, ORDER_SECONDS, Context, Missed, Suspect, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
     from .sshd_history import Entry as LogEntry
     from .sshd_history import History
+
+    # A time, and the units whose sshd, as it ran then, had opened a PAM session.
+    KnownRuns = Tuple[float, Iterable[str]]
 
 # Reasons not to call a login missed.
 DOUBTS = suspects.DOUBTS
@@ -35,11 +39,8 @@ MARGIN_SECONDS = 5.0
 MOST_MISSED = 100
 # For how many suspects the log is searched at once.
 MOST_PENDING = 1000
-# How many processes that opened a session according to the log are remembered, and how many known logins that the log
-# does not have.
-MOST_OPENED = 20000
+# How many known logins that the log does not have are remembered.
 MOST_UNLOGGED = 1000
-MOST_UNITS = 100
 # After this many lines, a comparison that ran out of time settles a suspect anyway, so that the audit makes progress.
 ENOUGH_LINES = 1000
 
@@ -100,16 +101,20 @@ class Result:
 
 def compare(
     spool: Spool, history: "History", context: Context, since: float, until: float, deadline: float, cursor: str = "",
-    tail: "Optional[Dict[str, Any]]" = None,
+    tail: "Optional[Dict[str, Any]]" = None, known_runs: "Optional[KnownRuns]" = None,
 ) -> "Tuple[Result, Dict[str, Any]]":  # fmt: skip
     """Compare a period, and return the result, and the state that the next comparison needs.
 
     cursor: where to continue in the log, instead of at `since`. tail: the state that the last comparison returned.
-    deadline: as time.monotonic(). Raise OSError if the log or the spool can't be read.
+    known_runs: what another comparison has learned. deadline: as time.monotonic(). Raise OSError if the log or the
+    spool can't be read.
     """
     comparison = Comparison(spool, history, context, Result(since, until, history.name, cursor), tail)
     is_taking = True
     for entry in history.entries(since, cursor, deadline):
+        if known_runs and entry.at > known_runs[0]:
+            comparison.learn(known_runs[1])
+            known_runs = None
         # Lines after a young login are left to the next audit. A time far in the future is not a young login: the clock
         # was set back after it.
         is_taking = is_taking and not until < entry.at <= until + YOUNG_SECONDS + SKEW_SECONDS
@@ -118,6 +123,10 @@ def compare(
         comparison.listen(entry)
         if is_taking:
             comparison.take(entry)
+        else:
+            comparison.look_ahead(entry)
+    if known_runs:
+        comparison.learn(known_runs[1])
     return comparison.close()
 
 
@@ -135,26 +144,26 @@ class Comparison:
         self._is_first = tail is None
         self._known = Known(spool, result.since, kept["used"], kept["unlogged"])
         self._unlogged: List[str] = list(kept["unlogged"])
-        # The processes of the last two minutes that have a login: the host as in the log line, the pid, and the time.
-        self._opened: Dict[Tuple[str, int], float] = {(host, pid): at for host, pid, at in kept["opened"]}
-        self._room = MOST_OPENED
+        self._sessions = Sessions.of_tail(kept)
+        # The same, as the lines after the period change it.
+        self._ahead: Optional[Sessions] = None
         # The newest suspect of each process, by host and pid, and all of them in the order of the log.
         self._suspects: Dict[Tuple[str, int], Suspect] = {}
         self._pending: List[Suspect] = []
+        # Those of which no further line was found. A later session can show that their sshd uses PAM.
+        self._silent: List[Suspect] = []
         self._units: Set[str] = set()
-        # Units whose sshd has opened a PAM session since it last read its configuration.
-        self._with_pam: Set[str] = set(kept["with_pam"])
         self._last = result.since
-        # The result before the oldest suspect, and the logins that were matched after it.
-        self._mark: Optional[Tuple[Result, Dict[Tuple[str, int], float]]] = None
+        # The state before the oldest suspect, with the number of silent ones; the logins that were matched after it.
+        self._mark: Optional[Tuple[Result, Sessions, int]] = None
         self._since_mark: List[str] = []
         self._heard = 0
 
     def listen(self, entry: "LogEntry") -> None:
         """Use a line, even one after the period, as evidence about a suspect."""
-        self._learn(entry)
+        # The times of a boot drift apart, because its clock stops while the host is suspended.
         if entry.booted and self._pending:
-            self._context.boots.add(round(entry.booted, -1))  # rounded, because corrections of the clock change it
+            self._context.seen_boots.setdefault(entry.boot, entry.booted)
         # After EVIDENCE_SECONDS its process logs no more evidence.
         while self._pending and not -ORDER_SECONDS <= entry.at - self._pending[0].entry.at <= EVIDENCE_SECONDS:
             self._settle_first()
@@ -162,30 +171,26 @@ class Comparison:
         if (entry.host, entry.pid) in self._suspects:
             self._suspects[(entry.host, entry.pid)].take(entry)
 
-    def _learn(self, entry: "LogEntry") -> None:
-        """Learn whether the sshd of a unit uses PAM.
+    def learn(self, units: "Iterable[str]") -> None:
+        """Learn from another comparison, which has read the log up to the same line, which sshds use PAM."""
+        (self._ahead or self._sessions).learn(units)
 
-        Units with an sshd for each connection (`@`) are left out: each of these reads the configuration anew.
-        """
-        if entry.unit and "@" not in entry.unit:
-            if sshd_lines.is_start(entry.message):
-                self._with_pam.discard(entry.unit)
-            elif sshd_lines.is_opened(entry.message):
-                self._with_pam.add(entry.unit)
+    def look_ahead(self, entry: "LogEntry") -> None:
+        """Use a line after the period to learn whether an sshd uses PAM."""
+        self._ahead = self._ahead or self._sessions.copy()
+        self._ahead.take(entry)
 
     def take(self, entry: "LogEntry") -> None:
         """Take a line of the period that is compared."""
         result = self._result
         before = result.cursor, self._last
         result.cursor, self._last = entry.cursor, entry.at
-        login = self._login(entry)
+        login = self._sessions.take(entry)
         if login is None:
             return
         self._units.add(entry.unit)
         key = entry.host, entry.pid
         self._forget(key)  # this is another process with the same pid, so its lines are no evidence
-        earlier = self._opened.get(key)
-        self._note_opened(entry)
         found, is_near = self._known.find(login, entry)
         if found and self._pending:
             self._since_mark.append(found)
@@ -199,34 +204,17 @@ class Comparison:
         if not doubt and self._known.day(entry.at).is_full:
             doubt = "full"
         if not doubt and not self._pending:
-            opened = dict(self._opened)
-            if earlier is None:
-                del opened[key]
-            self._mark, self._since_mark, self._heard = (result.copy(*before), opened), [], 0
+            self._mark = result.copy(*before), self._sessions.before(), len(self._silent)
+            self._since_mark, self._heard = [], 0
         result.accepted += 1
         if doubt:
             result.doubts[doubt] += 1
             return
-        self._suspects[key] = Suspect(entry, entry.unit in self._with_pam)
+        self._suspects[key] = Suspect(entry, self._sessions.run(entry.unit), result.accepted)
         self._history.suspects.add(key)
         self._pending.append(self._suspects[key])
         if len(self._pending) > MOST_PENDING:
             self._settle_first()
-
-    def _login(self, entry: "LogEntry") -> "Optional[sshd_lines.Accepted]":
-        """Return the login that this line is the first to report, None for any other line."""
-        login = sshd_lines.accepted(entry.message)
-        if login is None and entry.name in NAMES and sshd_lines.is_opened(entry.message):
-            at = self._opened.get((entry.host, entry.pid))
-            if at is None or abs(entry.at - at) > APART_SECONDS:
-                login = sshd_lines.Accepted("", "", [])
-        return login
-
-    def _note_opened(self, entry: "LogEntry") -> None:
-        if len(self._opened) >= self._room:
-            self._opened = {key: at for key, at in self._opened.items() if abs(entry.at - at) <= APART_SECONDS}
-            self._room = max(MOST_OPENED, 2 * len(self._opened))
-        self._opened[(entry.host, entry.pid)] = entry.at
 
     def _forget(self, process: "Tuple[str, int]") -> None:
         """Stop collecting evidence about a process."""
@@ -234,11 +222,21 @@ class Comparison:
         self._history.suspects.discard(process)
 
     def _settle_first(self) -> None:
-        """Settle the oldest suspect, and stop collecting evidence about its process."""
+        """Stop collecting evidence about the oldest suspect, and settle it if there is any."""
         suspect = self._pending.pop(0)
         key = suspect.entry.host, suspect.entry.pid
         if self._suspects.get(key) is suspect:
             self._forget(key)
+        # The notifier saw no session of this login. A later one in a process with this pid would be another login.
+        self._sessions.end(suspect.entry)
+        if not suspect.is_silent:
+            self._settle(suspect)
+            return
+        self._silent.append(suspect)
+        if len(self._silent) > MOST_PENDING:
+            self._settle(self._silent.pop(0))
+
+    def _settle(self, suspect: "Suspect") -> None:
         result, at = self._result, suspect.entry.at
         if self._context.hosts:
             self._context.hosts.update(result.hosts)
@@ -249,19 +247,22 @@ class Comparison:
         result.missed_count += 1
         result.last_missed = max(result.last_missed, at)
         if len(result.missed) < MOST_MISSED:
-            result.missed.append(Missed(suspect.entry, suspects.reason(suspect, self._context)))
+            result.missed.append(Missed(suspect, suspects.reason(suspect, self._context)))
 
     def close(self) -> "Tuple[Result, Dict[str, Any]]":
         """Finish the comparison. Return the result, and the state for the next one, as `compare` does."""
         history = self._history
         if not history.is_whole and self._pending and self._mark and self._heard < ENOUGH_LINES:
             # The evidence about the suspects has not been read yet, so the next comparison begins with them.
-            self._result, self._opened = self._mark
-            self._last, self._pending = self._result.until, []
+            self._result, self._sessions, silent = self._mark
+            self._last, self._pending, self._silent = self._result.until, [], self._silent[:silent]
             self._known.used.difference_update(self._since_mark)
         while self._pending:
             self._settle_first()
+        for suspect in self._silent:
+            self._settle(suspect)
         result = self._result
+        result.missed.sort(key=lambda missed: missed.number)
         result.is_whole = history.is_whole
         result.until = result.until if result.is_whole else min(self._last, result.until)
         begin = result.since + (MARGIN_SECONDS if self._is_first else -MARGIN_SECONDS)
@@ -273,8 +274,7 @@ class Comparison:
         tail = {
             "used": [name for name in self._known.used if written_at(name) > edge],
             "unlogged": (self._unlogged + unlogged)[-MOST_UNLOGGED:],
-            "opened": [[host, pid, at] for (host, pid), at in self._opened.items() if at > edge][-MOST_OPENED:],
-            "with_pam": sorted(self._with_pam)[:MOST_UNITS],
+            **self._sessions.tail(edge),
         }
         return result, tail
 

@@ -13,7 +13,7 @@ from .spool import Spool, written_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List, Set, Tuple
+    from typing import Dict, Iterable, Iterator, List, Set, Tuple
 
     from .sshd_history import Entry as LogEntry
     from .sshd_lines import Accepted
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 APART_SECONDS = 120.0
 # In a log without time zones, one hour appears twice when daylight saving time ends.
 HOUR_SECONDS = 3600.0
+# How far such a log can be off after a change between UTC and another zone, which syslog daemons learn late.
+ZONE_SECONDS = 14 * HOUR_SECONDS
 # At most this many days of the ledger are held in memory.
 MOST_DAYS = 3
 # How a known login ended, or where its alert is.
@@ -79,27 +81,37 @@ class Known:
         """Return the id of a login of the log, or "" if it is unknown, and whether ledger and log agree on its time."""
         shifts = (0.0, HOUR_SECONDS, -HOUR_SECONDS) if entry.is_local else (0.0,)
         near: List[Tuple[float, str]] = []
-        far = ""
-        days = {
-            ledger.day_of(entry.at + shift + apart) for shift in shifts for apart in (-APART_SECONDS, APART_SECONDS)
-        }
-        for number in days:
-            for known in self.day(number).entries.get(entry.pid, ()):
-                if known.id not in self.used and _is_same(known, login):
-                    apart = min(abs(known.time - entry.at - shift) for shift in shifts)
-                    if apart <= APART_SECONDS:
-                        near.append((apart, known.id))
-                    elif known.port and login.origins and self._had_no_line(known):
-                        far = known.id
+        around = APART_SECONDS + max(shifts)
+        for known in self._candidates(login, entry, around):
+            apart = min(abs(known.time - entry.at - shift) for shift in shifts)
+            if apart <= APART_SECONDS:
+                near.append((apart, known.id))
         for name, at, connection in self._captured.get(entry.pid, ()):
             apart = min(abs(at - entry.at - shift) for shift in shifts)
             if name not in self.used and apart <= APART_SECONDS and _is_captured(connection, login):
                 near.append((apart, name))
                 self._waiting.add(name)
+        far = "" if near else self._far(login, entry, ZONE_SECONDS if entry.is_local else around)
         found = min(near)[1] if near else far
         if found:
             self.used.add(found)
         return found, bool(near)
+
+    def _candidates(self, login: "Accepted", entry: "LogEntry", around: float) -> "Iterator[ledger.Entry]":
+        """Yield the unmatched known logins of the same connection, on each day that has a time this near."""
+        number, last = ledger.day_of(entry.at - around), ledger.day_of(entry.at + around)
+        while number <= last:
+            for known in self.day(number).entries.get(entry.pid, ()):
+                if known.id not in self.used and _is_same(known, login):
+                    yield known
+            number += ledger.DAY_SECONDS
+
+    def _far(self, login: "Accepted", entry: "LogEntry", around: float) -> str:
+        """Return the id of the known login of the same connection at another time, "" if there is none."""
+        if not login.origins:
+            return ""
+        candidates = self._candidates(login, entry, around)
+        return next((known.id for known in candidates if known.port and self._had_no_line(known)), "")
 
     def _had_no_line(self, known: "ledger.Entry") -> bool:
         """Return whether a known login has not been matched yet, so that a line with another time can belong to it.

@@ -102,7 +102,7 @@ class Proof:
         except ConfigurationError:
             services, accepts = config.DEFAULTS["pam_services"], []
         kept = self.kept
-        hosts = [*kept["hosts"], suspects.short(os.uname().nodename), "localhost"]
+        hosts = [*kept["hosts"], suspects.short(os.uname().nodename)]
         return suspects.Context(
             kept["began"], kept["installs"], kept["looks"], services, kept["boots"], hosts, "unreported_sshd" in accepts
         )
@@ -246,13 +246,15 @@ def asked(spool: Spool, since: float) -> "Optional[audit.Result]":
 
     For `ssh-login-notify audit`. Raise OSError if reading the log or the ledger fails.
     """
-    context = Proof(spool).context()
+    proof = Proof(spool)
+    context, kept = proof.context(), proof.kept
     history = sshd_history.here(context.services)
     if history is None:
         return None
+    known_runs = (kept["until"], kept["tail"]["with_pam"]) if kept["tail"] else None
     until = time.time() - audit.YOUNG_SECONDS
     deadline = time.monotonic() + ASKED_SECONDS
-    return audit.compare(spool, history, context, min(since, until), until, deadline)[0]
+    return audit.compare(spool, history, context, min(since, until), until, deadline, known_runs=known_runs)[0]
 
 
 def as_json(spool: Spool) -> "Dict[str, Any]":

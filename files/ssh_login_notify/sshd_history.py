@@ -54,15 +54,16 @@ class Entry:
     """One line.
 
     at: its time, in seconds since the epoch. pid, message: sshd's. text: the line as the log has it. cursor: where to
-    continue after it. booted: the time of the boot before it, 0 if unknown. unit: systemd's unit, "" if unknown.
+    continue after it. booted: the time of the boot before it, 0 if unknown. boot: journald's id of that
+    boot. unit: systemd's unit, "" if unknown.
     is_proven: the journal identifies the writer as sshd. Always true for a file, which can't prove it. is_local: the
     time has no zone. host: the host's name in the line, "" in the journal, which has only this host. is_contained: sshd
     ran in a container. name: the program's name in the log.
     """
 
     __slots__ = (
-        "at", "booted", "cursor", "host", "is_contained", "is_local", "is_proven", "message", "name", "pid", "text",
-        "unit",
+        "at", "boot", "booted", "cursor", "host", "is_contained", "is_local", "is_proven", "message", "name", "pid",
+        "text", "unit",
     )  # fmt: skip
 
     def __init__(self, at: float, pid: int, message: str, text: str, cursor: str) -> None:
@@ -72,6 +73,7 @@ class Entry:
         self.text = text
         self.cursor = cursor
         self.name = ""
+        self.boot = ""
         self.booted = 0.0
         self.unit = ""
         self.host = ""
@@ -193,6 +195,7 @@ class JournalHistory(History):
         said = "{} {}[{}]: {}".format(made, fields.get("SYSLOG_IDENTIFIER"), pid, message)
         entry = Entry(at, pid, message, said, cursor)
         entry.name = str(fields.get("SYSLOG_IDENTIFIER") or "")
+        entry.boot = str(fields.get("_BOOT_ID") or "")
         passed = str(fields.get("__MONOTONIC_TIMESTAMP") or "")
         entry.booted = at - int(passed) / 1e6 if passed.isdecimal() else 0.0
         entry.unit = str(fields.get("_SYSTEMD_UNIT") or "")

@@ -87,7 +87,8 @@ def evidence(message: str, program: str) -> "Optional[Tuple[str, str]]":
         return SESSION, found.group("service")
     # The owner of a certificate, or the client, chooses the end of these lines (packet.c, SSH2_MSG_DISCONNECT). The
     # process of a root login writes the second one. Before the session, a line without such text follows it.
-    if message.startswith(("Accepted ", "Received disconnect ", "error: Received disconnect ")):
+    # At `LogLevel DEBUG`, the process before the monitor says after `Accepted` how it authenticated the user.
+    if message.startswith(("Accepted ", "Received disconnect ", "error: Received disconnect ", "debug")):
         return None
     if message.endswith(" [preauth]"):
         return ENDED, ""

@@ -14,9 +14,10 @@ from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List
+    from typing import Any, Dict, Iterable, List, Optional
 
     from .sshd_history import Entry as LogEntry
+    from .sshd_sessions import Run
 
 # How long after a login the lines of its process count as evidence.
 EVIDENCE_SECONDS = 60.0
@@ -72,6 +73,8 @@ class Context:
         self.looks = list(looks)
         self.services = list(services)
         self.boots = set(boots)
+        # The same, as the journal shows it, by its id of each boot.
+        self.seen_boots: Dict[str, float] = {}
         self.hosts = set(hosts)
         self.accepts_unreported = accepts_unreported
 
@@ -79,12 +82,13 @@ class Context:
 class Suspect:
     """A login in the log that matches no known login, with the evidence in later lines of its process.
 
-    has_pam: its sshd opens PAM sessions, and a PAM module logs them
+    run: of its sshd, None if that has no other login. number: the place among the logins of the log
     """
 
-    def __init__(self, entry: "LogEntry", has_pam: bool) -> None:
+    def __init__(self, entry: "LogEntry", run: "Optional[Run]", number: int) -> None:
         self.entry = entry
-        self.has_pam = has_pam
+        self.run = run
+        self.number = number
         self.evidence: Dict[str, str] = {}
         self.take(entry)
 
@@ -94,18 +98,32 @@ class Suspect:
         if found and -ORDER_SECONDS <= entry.at - self.entry.at <= EVIDENCE_SECONDS:
             self.evidence.setdefault(*found)
 
+    @property
+    def is_root(self) -> bool:
+        """Return whether it is a login of root."""
+        login = sshd_lines.accepted(self.entry.message)
+        return login is not None and login.user == "root"
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether only the run of its sshd can tell what became of it."""
+        return not self.evidence and self.run is not None and not self.run.has_pam
+
 
 class Missed:
     """A login that sshd accepted and the notifier did not see.
 
     at: when. line: the line in the log. unit: systemd's unit, "" if unknown. reason: the likely reason, for operators.
+    number: as the suspect's.
     """
 
-    def __init__(self, entry: "LogEntry", reason: str) -> None:
+    def __init__(self, suspect: Suspect, reason: str) -> None:
+        entry = suspect.entry
         self.at = entry.at
         self.line = printable(entry.text, LONGEST_LINE)
         self.unit = printable(entry.unit)
         self.reason = printable(reason, LONGEST_LINE)
+        self.number = suspect.number
 
     def as_json(self) -> "Dict[str, Any]":
         """Return it as a dictionary for JSON."""
@@ -140,11 +158,13 @@ def doubt(suspect: Suspect, context: Context) -> str:
     if sshd_lines.SESSION in evidence:
         is_listed = evidence[sshd_lines.SESSION] in context.services
         return "accepted" if context.accepts_unreported and not is_listed else ""
-    if sshd_lines.ENDED in evidence or sshd_lines.FATAL in evidence:
+    # A session of root runs in the process that logged `Accepted`, and its client can make that process fail.
+    if sshd_lines.ENDED in evidence or (sshd_lines.FATAL in evidence and not suspect.is_root):
         return "ended"
-    if suspect.has_pam:
+    if suspect.run and suspect.run.has_pam:
         return "ended"  # the client reset the connection (sshd_lines.py)
-    is_last = any(0 <= boot - entry.at <= RESTART_SECONDS for boot in context.boots)
+    later = [boot for boot_id, boot in context.seen_boots.items() if boot_id != entry.boot]
+    is_last = any(0 <= boot - entry.at <= RESTART_SECONDS for boot in [*context.boots, *later])
     if is_last and not evidence:
         return "restart"
     return "accepted" if context.accepts_unreported else ""

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit under attack: nobody except root can hide a login that was not reported, or stop the audit."""
 
+import json
 import os
 import time
 
@@ -12,6 +13,7 @@ from audited import (
     ADA,
     BY_HAND,
     ISO,
+    JOURNAL,
     START,
     TRADITIONAL,
     Clock,
@@ -20,7 +22,7 @@ from audited import (
     reasons,
     server,
 )
-from ssh_login_notify import audit, ledger, outlets, overflow, paths, proof, suspects
+from ssh_login_notify import audit, ledger, outlets, overflow, paths, proof, sshd_sessions, suspects
 
 __all__ = ["_zone", "any_server", "server"]
 
@@ -170,6 +172,15 @@ def test_a_young_line_that_another_line_overtakes_is_left_to_the_next_look(serve
     assert (second.accepted, second.missed_count) == (2, 1)
 
 
+def test_a_host_that_was_suspended_has_not_booted(server):
+    """The monotonic clock stops meanwhile, so the boot seems to have been later."""
+    booted = START - 600
+    server.login(known=False, session=False, entry=BY_HAND, booted=booted)
+    server.says(99, "Server listening on 0.0.0.0 port 2222.", server.now + 50, booted=booted + 640)
+    result = server.audit()
+    assert (result.missed_count, result.doubts["restart"]) == (1, 0)
+
+
 def test_a_boot_hours_later_is_no_excuse(server):
     server.login(known=False, session=False, entry=BY_HAND)
     server.now, server.boot = server.now + 40000, "boot-2"
@@ -188,6 +199,167 @@ def test_an_sshd_that_uses_pam_no_longer_has_no_excuse(server):
     result = server.audit()
     assert (result.doubts["ended"], result.missed_count) == (1, 1)
     assert "mallory" in result.missed[0].line
+
+
+def continued(server, *steps):
+    """Run a step, then audit what is new, and so on, as the self-check does. Return the last result."""
+    since, cursor, tail, context = START - 10, "", None, suspects.Context(START - 86400)
+    for step in steps:
+        step()
+        server.now += 300
+        limits = since, server.now, time.monotonic() + 60
+        result, tail = audit.compare(server.spool, server.write(), context, *limits, cursor, tail)
+        since, cursor, tail = result.until, result.cursor, json.loads(json.dumps(tail))
+    return result
+
+
+def move_session(server, number):
+    """Have journald find the process of the last login in its logind session when the session's line arrives."""
+    at, pid, message, fields = server.lines[-2]
+    assert "session opened" in message
+    server.lines[-2] = at, pid, message, dict(fields, entry={"_SYSTEMD_UNIT": f"session-{number}.scope"})
+
+
+def test_many_sessions_do_not_displace_the_unit_of_their_sshd(server):
+    """A fast login has both lines in its logind session, because journald reads the control group late."""
+
+    def log_in():
+        for number in range(120):
+            server.login(entry={"_SYSTEMD_UNIT": f"session-{number}.scope"})
+            server.login()
+
+    result = continued(server, log_in, lambda: server.replay("hangup-rst-password", "debian12", known=False))
+    assert (result.missed_count, result.doubts["ended"]) == (0, 1)
+
+
+def test_a_session_counts_for_the_sshd_that_accepted_it_if_its_process_has_moved_since(server):
+    """On EL 7 and Amazon Linux 2, pam_systemd runs before pam_unix."""
+
+    def log_in():
+        for number in range(3):
+            server.login()
+            move_session(server, number)
+
+    result = continued(server, log_in, lambda: server.login(known=False, session=False))
+    assert (result.missed_count, result.doubts["ended"]) == (0, 1)
+
+
+def log_in_slowly(server, seconds, late):
+    """Log somebody in whose session PAM opens late. late: between the time in the log and that in the ledger"""
+    server.login(late=late, session=False)
+    server.says(server.pid, SESSION_OF_ADA, server.now + seconds)
+    server.now += seconds
+
+
+SESSION_OF_ADA = "pam_unix(sshd:session): session opened for user ada(uid=1000) by ada(uid=0)"
+# pam_systemd waits for 120 s if logind hangs; or the clock is set between the two lines.
+SLOW = {"slow": (120.05, 0.004), "clock": (900.01, 900.004), "clock-back": (-900.01, -900.004)}
+
+
+@pytest.mark.parametrize("how", SLOW)
+@pytest.mark.parametrize("kind", [JOURNAL, ISO])
+def test_a_session_that_pam_opens_late_is_no_second_login(server, how, kind):
+    server.kind = kind
+    log_in_slowly(server, *SLOW[how])
+    result = server.audit(since=START - 2000)
+    assert (result.accepted, result.missed_count) == (1, 0)
+
+
+def test_a_session_that_pam_opens_after_the_next_look_is_no_second_login(server):
+    def log_in():
+        server.login(session=False)
+        server.now += 200
+
+    result = continued(server, log_in, lambda: server.says(server.pid, SESSION_OF_ADA))
+    assert (result.accepted, result.missed_count) == (0, 0)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_later_session_of_the_same_pid_is_a_login(any_server, has_ended):
+    """The earlier one has its session, or ended without one. With `LogLevel QUIET`, the later one has no other line."""
+    any_server.login(known=not has_ended, session=not has_ended, entry=BY_HAND)
+    if has_ended:
+        any_server.says(any_server.pid, f"Connection closed by {ADA} port 5 [preauth]")
+    any_server.now += 200
+    any_server.says(any_server.pid, SESSION_OF_ADA, entry=BY_HAND)
+    result = any_server.audit()
+    assert (result.accepted, result.doubts["ended"], result.missed_count) == (2, int(has_ended), 1)
+
+
+def test_the_logins_that_wait_for_a_session_do_not_grow_without_end(server, monkeypatch):
+    """Where no PAM module logs a session, every login waits for one."""
+    monkeypatch.setattr(sshd_sessions, "MOST_LOGINS", 10)
+    monkeypatch.setattr(sshd_sessions, "MOST_AWAITING", 5)
+    for _number in range(40):
+        server.login(session=False)
+        server.now += 60
+    limits = START - 10, server.now, time.monotonic() + 60
+    result, tail = audit.compare(server.spool, server.write(), suspects.Context(START - 86400), *limits)
+    assert (result.accepted, result.known) == (40, 40)
+    assert [pid for _host, pid, *_more in tail["awaiting"]] == [server.pid - 7 * number for number in (4, 3, 2, 1, 0)]
+
+
+def test_a_session_after_a_reset_connection_shows_too_that_the_sshd_uses_pam(server):
+    server.login(known=False, session=False)
+    server.now += 3600
+    server.login(user="mallory", known=False)
+    server.now += 3600
+    server.login(user="eve", known=False, session=False, entry={"_SYSTEMD_UNIT": "session-5.scope"})
+    server.login()
+    result = server.audit()
+    assert (result.doubts["ended"], result.missed_count) == (1, 2)
+    assert [missed.line.split(" for ")[1].split(" ")[0] for missed in result.missed] == ["mallory", "eve"]
+
+
+def test_a_session_of_an_sshd_that_was_restarted_since_is_no_excuse(server):
+    server.login(user="mallory", known=False, session=False)
+    server.now += 3600
+    server.login(user="eve", known=False, session=False, entry=BY_HAND)
+    server.says(9, "Server listening on :: port 22.")
+    server.login()
+    result = server.audit()
+    assert (result.doubts["ended"], result.missed_count) == (0, 2)
+    assert [missed.line.split(" for ")[1].split(" ")[0] for missed in result.missed] == ["mallory", "eve"]
+
+
+def test_many_silent_logins_take_no_endless_memory(server, monkeypatch):
+    monkeypatch.setattr(audit, "MOST_PENDING", 3)
+    for _number in range(5):
+        server.login(known=False, session=False)
+        server.now += 100
+    server.login()
+    result = server.audit()
+    assert (result.doubts["ended"], result.missed_count) == (3, 2)
+
+
+@pytest.mark.parametrize("restarts", ["never", "before", "after"])
+def test_a_person_who_asks_gets_the_answer_of_the_self_check(server, monkeypatch, restarts):
+    """The self-check has seen a session of this sshd, but before the period that the person asks about."""
+    monkeypatch.setattr(proof, "RUN_SECONDS", 60.0)
+    monkeypatch.setattr(proof, "BEHIND_RUN_SECONDS", 60.0)
+    clock = Clock(monkeypatch, START - 200)
+
+    def look():
+        server.now += 3600
+        clock.at = server.now
+        server.write()
+        proof.update(server.spool, [])
+
+    look()
+    server.login()
+    look()
+    server.now += 30 * 3600
+    if restarts == "before":
+        server.says(9, "Server listening on :: port 22.")
+    server.login(known=False, session=False)
+    look()
+    if restarts == "after":
+        server.says(9, "Server listening on :: port 22.")
+        look()
+    found = proof.as_json(server.spool)
+    assert (found["missed"], found["doubts"]["ended"]) == ((1, 0) if restarts == "before" else (0, 1))
+    asked = proof.asked(server.spool, server.now - 86400)
+    assert (asked.missed_count, asked.doubts["ended"]) == ((0, 1) if restarts == "never" else (1, 0))
 
 
 @pytest.mark.parametrize("unit", [None, "session-5.scope", "sshd@3-192.0.2.2:22-203.0.113.50:5.service"])
@@ -240,6 +412,28 @@ def test_the_words_with_which_a_client_leaves_do_not_say_that_it_had_no_session(
     server.says(server.pid, f"{level}Received disconnect from {ADA} port 5:11: bye [preauth]", server.now + 0.5)
     server.says(server.pid, f"Disconnected from user root {ADA} port 5", server.now + 0.5)
     assert server.audit().missed_count == 1
+
+
+def test_an_sshd_that_says_more_does_not_say_that_a_login_had_ended(any_server):
+    """With `LogLevel DEBUG`, the monitor writes the last lines of the process before it after `Accepted`."""
+    any_server.login(known=False, session=False, entry=BY_HAND)
+    for said in (
+        "debug1: monitor_child_preauth: user ada authenticated by privileged process",
+        "debug1: auth_activate_options: setting new authentication options [preauth]",
+        "debug2: userauth_pubkey: authenticated 1 pkalg rsa-sha2-512 [preauth]",
+        "debug3: mm_request_send: entering, type 26 [preauth]",
+    ):
+        any_server.says(any_server.pid, said)
+    assert any_server.audit().missed_count == 1
+
+
+@pytest.mark.parametrize(("user", "is_missed"), [("root", True), ("ada", False)])
+def test_root_can_not_make_its_own_login_end_before_the_session(any_server, user, is_missed):
+    """The session of root is in the process that logs `Accepted`, and its client can make that fail."""
+    any_server.login(user=user, known=False, session=False, entry=BY_HAND)
+    why = f"Connection from user {user} {ADA} port 5: message authentication code incorrect"
+    any_server.says(any_server.pid, "fatal: ssh_dispatch_run_fatal: " + why)
+    assert any_server.audit().missed_count == is_missed
 
 
 def test_a_client_that_leaves_before_its_session_is_no_missed_login(server):
@@ -498,6 +692,34 @@ def test_an_sshd_in_a_container_is_no_alarm(server, group):
     server.login(known=False, entry={"_SYSTEMD_CGROUP": group})
     result = server.audit()
     assert (result.missed_count, result.doubts["elsewhere"]) == (0, 1)
+
+
+@pytest.mark.parametrize("written", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_a_log_in_the_zone_of_before_is_no_alarm(server, monkeypatch, written):
+    """After a change of the host's time zone, a syslog daemon that runs on still writes the old one."""
+
+    def in_zone(zone, act, *arguments):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        return act(*arguments)
+
+    server.kind, server.lines = TRADITIONAL, []
+    server.now = START + (5 if written.startswith("America") else -5) * 3600
+    for _number in range(4):
+        server.login()
+    text = server._text
+    server._text = lambda line: in_zone(written, text, line)
+    history = server.write()
+    limits = START - 2 * 86400, START + 2 * 86400, time.monotonic() + 60
+    context = suspects.Context(START - 3 * 86400)
+    result = in_zone("UTC", audit.compare, server.spool, history, context, *limits)[0]
+    assert (result.doubts["clock"], result.missed_count, result.unlogged) == (4, 0, 0)
+
+
+def test_only_what_this_host_is_called_is_its_name(spool):
+    """On a log server, each new virtual machine calls itself `localhost`."""
+    nodename = suspects.short(os.uname().nodename)
+    assert proof.Proof(spool).context().hosts == {nodename}
 
 
 @pytest.mark.parametrize("kind", [ISO, TRADITIONAL])
