@@ -527,7 +527,7 @@ def test_people_read_how_many_were_accepted_and_reported(server):
 
 def test_status_does_not_call_the_numbers_of_all_time_those_since_the_last_missed_login():
     now = time.time()
-    found = {"gaps": [], "until": now, "complete_since": now, "accepted": 413, "known": 412, "missed": 1}
+    found = {"gaps": [], "until": now, "complete_since": now, "accepted": 413, "known": 412, "missed": 1, "doubts": {}}
     assert proof.line(found).endswith(" (413 logins accepted in total, 412 known, 1 not reported)")
     assert proof.line(dict(found, accepted=1, known=1, missed=0)).endswith(" (1 login accepted in total, 1 known)")
 
