@@ -10,11 +10,10 @@ counted, and raise no alarm. A PAM session of sshd is a login too: sshd can be c
 Root reads and compares. Nothing that a user or the service user can write makes a missed login look known.
 """
 
-from . import ledger, suspects
+from . import ledger, suppressed, suspects
 from .known import APART_SECONDS, FATES, UNSETTLED, Known
 from .problem import counted
 from .spool import SKEW_SECONDS, Spool, written_at
-from .sshd_log import OF_SSHD
 from .sshd_sessions import Sessions
 from .suspects import EVIDENCE_SECONDS, ORDER_SECONDS, Context, Missed, Suspect, shown
 
@@ -285,7 +284,7 @@ class Comparison:
             gaps.append(f"{history.name} has no entries whose time can be read")
         elif history.begins > begin + 1:
             gaps.append(f"{history.name} begins at {shown(history.begins)}, so earlier logins are unknown")
-        units = {unit for unit in history.suppressed if OF_SSHD.match(unit) or unit in self._units}
+        units = {unit for unit in history.suppressed if unit in self._units or suppressed.is_sshds(unit)}
         dropped = sum(history.suppressed[unit] for unit in units)
         if dropped:
             said = counted(dropped, "message")

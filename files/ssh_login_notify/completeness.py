@@ -75,19 +75,17 @@ class Day:
     def __init__(self, spool: "Spool") -> None:
         self._proof = proof.Proof(spool)
         kept = self._proof.kept
-        self._now = {name: kept[name] for name in ("until", "accepted", "known", "missed")}
-        self._before = kept["told"] or {"until": kept["began"], "accepted": 0, "known": 0, "missed": 0}
+        self._now = dict(proof.counts(kept), until=kept["until"])
+        self._before = kept["told"] or dict(dict.fromkeys(self._now, 0), until=kept["began"])
 
     def sentence(self) -> str:
         """Return how many logins sshd accepted and how many are accounted for, as a sentence; "" if there were none."""
-        accepted, known, missed = (self._now[name] - self._before[name] for name in ("accepted", "known", "missed"))
-        if accepted <= 0:
+        numbers = {name: number - self._before.get(name, number) for name, number in self._now.items()}
+        if numbers["accepted"] <= 0:
             return ""
-        doubtful = accepted - known - missed
         since = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(self._before["until"]))
-        parts = [f"sshd accepted {counted(accepted, 'login')} since {since}", f"{known} accounted for"]
-        parts += [f"{missed} not reported"] if missed else []
-        parts += [f"{doubtful} in doubt"] if doubtful else []
+        parts = [f"sshd accepted {counted(numbers['accepted'], 'login')} since {since}"]
+        parts += [f"{numbers['known']} accounted for", *proof.exceptions(numbers)]
         parts += ["but this is not proven"] if self._is_unproven() else []
         return ", ".join(parts)
 

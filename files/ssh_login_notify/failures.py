@@ -18,7 +18,8 @@ sshd's lines are those of OpenSSH 7.4 to 10.x. All of these are logged by the mo
 What a person tried is counted: each refused password or answer is one attempt. Keys are not attempts: an agent offers
 all the keys that it has, so a user's ordinary login begins with refused keys. A connection in which nothing else was
 refused, and which did not lead to a login, is one attempt. `Failed none` is no attempt: it is how a client asks for the
-methods.
+methods. `Accepted key …` and `Accepted certificate …` are no logins: at LogLevel VERBOSE, sshd logs them even about a
+key that the client only asks about (auth2-pubkeyfile.c).
 
 A user's name can contain ` from 192.0.2.1 port 5`, so a line is read from its end. The text after `ssh2: ` can come
 from a certificate, whose owner chooses it. A line that can be read in two ways does not count.
@@ -33,7 +34,7 @@ import re
 import time
 from collections import deque
 
-from . import sshd_log
+from . import sshd_lines, sshd_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def same(address: str) -> "Optional[str]":
 
 def meaning(message: str) -> "Optional[Tuple[str, str]]":
     """Return what a line of sshd means: one of the kinds above, and the address, "" if the line has none."""
-    if message.startswith("Accepted "):
+    if sshd_lines.accepted(message):
         return ACCEPTED, ""
     failed = FAILED.match(message)
     if failed:

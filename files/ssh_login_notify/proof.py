@@ -278,6 +278,27 @@ def line(found: "Dict[str, Any]") -> str:
     if time.time() - found["until"] > BEHIND_SECONDS:
         return "completeness was last verified at " + suspects.shown(found["until"])
     since = suspects.shown(found["complete_since"])
-    parts = [f"{counted(found['accepted'], 'login')} accepted in total", f"{found['known']} known"]
-    parts += [f"{found['missed']} not reported"] if found["missed"] else []
-    return f"complete since {since} ({', '.join(parts)})"
+    numbers = counts(found)
+    parts = [f"{counted(numbers['accepted'], 'login')} accepted in total", f"{numbers['known']} known"]
+    return f"complete since {since} ({', '.join(parts + exceptions(numbers))})"
+
+
+def counts(found: "Dict[str, Any]") -> "Dict[str, int]":
+    """Return how many logins this host accepted, and how many of them are known, missed and doubtful.
+
+    elsewhere: how many more the log has, of other hosts or containers. found: from as_json, or `kept` of a Proof
+    """
+    elsewhere = found["doubts"].get("elsewhere", 0)
+    accepted, known, missed = found["accepted"] - elsewhere, found["known"], found["missed"]
+    return {
+        "accepted": accepted, "known": known, "missed": missed, "doubtful": accepted - known - missed,
+        "elsewhere": elsewhere,
+    }  # fmt: skip
+
+
+def exceptions(numbers: "Dict[str, int]") -> "List[str]":
+    """Return clauses about the logins that are not known. numbers: from counts, or differences of these"""
+    said = {
+        "missed": "{} not reported", "doubtful": "{} in doubt", "elsewhere": "besides {} of other hosts or containers",
+    }  # fmt: skip
+    return [clause.format(numbers[name]) for name, clause in said.items() if numbers[name]]

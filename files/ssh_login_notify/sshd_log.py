@@ -30,11 +30,14 @@ FIELDS = (
 # write the path of the unit's control group instead of the unit.
 DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e"
 DROPPED = re.compile(r"Suppressed (?P<count>[0-9]{1,9}) messages from (?:/\S*/)?(?P<unit>[^/\s]+)\Z")
-# Any service of sshd, including the services for connections that a socket accepts, but not the notifier's own units.
-OF_SSHD = re.compile(r"(?!ssh-login-notify).*ssh.*[.]service\Z")
+# The usual services of sshd, including those for connections that a socket accepts (systemd-ssh-generator(8)), but not
+# autossh, sshguard or ssh-agent. See suppressed.is_sshds for other names.
+OF_SSHD = re.compile(r"(?:ssh|sshd|sshd-[^@]*)(?:@.*)?[.]service\Z")
 JOURNALS = ("/run/log/journal", "/var/log/journal")
 # The names under which sshd logs: its own, its parts' since OpenSSH 9.8 and 10.0, and that of Alpine's sshd with PAM.
 NAMES = ("sshd", "sshd-session", "sshd-auth", "sshd.pam")
+# The arguments of journalctl for their lines.
+MATCHES = ("_UID=0", "_TRANSPORT=syslog", *(f"SYSLOG_IDENTIFIER={name}" for name in NAMES))
 # Debian and Ubuntu; RHEL and Fedora; Alpine and SUSE.
 LOG_FILES = ("/var/log/auth.log", "/var/log/secure", "/var/log/messages")
 # No relevant log line is longer. If a command prints more without a line end, reading stops.
@@ -78,10 +81,7 @@ class Journal:
     def lines(self, since: float, until: float, most: int, deadline: float) -> "Iterator[Line]":
         """Yield the lines since a time, from the second call on only new ones; see output for the limits."""
         where = [f"--after-cursor={self._cursor}"] if self._cursor else [f"--since=@{int(since)}", "--reverse"]
-        matches = [
-            f"--until=@{int(until) + 1}", "_UID=0", "_TRANSPORT=syslog",
-            *(f"SYSLOG_IDENTIFIER={name}" for name in NAMES),
-        ]  # fmt: skip
+        matches = [f"--until=@{int(until) + 1}", *MATCHES]
         is_first, newest = not self._cursor, ""
         for raw in entries([*where, *matches], FIELDS, most, deadline):
             cursor, line = journal_entry(raw)

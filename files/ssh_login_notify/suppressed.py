@@ -16,7 +16,7 @@ from . import sshd_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Dict, List, Optional, Sequence
 
 PERIOD_SECONDS = 3600.0
 # The timeout, for a journal on a slow disk. An hour has at most 120 of these entries for a unit.
@@ -42,19 +42,46 @@ def lately(is_quick: bool = False) -> "Optional[Suppressed]":
     files = _active() if is_quick else []
     if not sshd_log.Journal.is_here() or (is_quick and not files):
         return None
-    words = [
-        f"--since=@{int(time.time() - PERIOD_SECONDS)}", *(f"--file={path}" for path in files),
-        f"MESSAGE_ID={sshd_log.DROPPED_ID}", "_TRANSPORT=driver",
-    ]  # fmt: skip
+    limits = [f"--since=@{int(time.time() - PERIOD_SECONDS)}", *(f"--file={path}" for path in files)]
+    words = [*limits, f"MESSAGE_ID={sshd_log.DROPPED_ID}", "_TRANSPORT=driver"]
     count, unit, last = 0, "", 0
+    known: Dict[str, bool] = {}
     deadline = time.monotonic() + ANSWER_SECONDS
-    for raw in sshd_log.entries(words, "MESSAGE", MOST_BYTES, deadline):
-        found = _entry(raw)
-        if found:
+    for found in [_entry(raw) for raw in sshd_log.entries(words, "MESSAGE", MOST_BYTES, deadline)]:
+        if found and found.unit not in known:
+            known[found.unit] = is_sshds(found.unit, limits, deadline)
+        if found and known[found.unit]:
             count, unit, last = count + found.count, found.unit, max(last, found.last)
+    _check(deadline)
+    return Suppressed(count, unit, last) if count else None
+
+
+def is_sshds(unit: str, limits: "Sequence[str]" = (), deadline: float = 0.0) -> bool:
+    """Return whether a unit is one of sshd: it has a usual name, or sshd has logged in it. Raise OSError.
+
+    limits: arguments of journalctl, by default for the last hour. deadline: of time.monotonic(), by default a new one
+    """
+    if sshd_log.OF_SSHD.match(unit):
+        return True
+    # A session's scope has lines of sshd, too, but the user can fill it.
+    if not unit.endswith(".service"):
+        return False
+    deadline = deadline or time.monotonic() + ANSWER_SECONDS
+    words = [
+        *(limits or [f"--since=@{int(time.time() - PERIOD_SECONDS)}"]), "--reverse", f"_SYSTEMD_UNIT={unit}",
+        *sshd_log.MATCHES,
+    ]  # fmt: skip
+    for raw in sshd_log.entries(words, sshd_log.FIELDS, MOST_BYTES, deadline):
+        fields = sshd_log.of_json(raw)
+        if fields.get("_SYSTEMD_UNIT") == unit and sshd_log.of_journal(fields):
+            return True
+    _check(deadline)
+    return False
+
+
+def _check(deadline: float) -> None:
     if time.monotonic() >= deadline:
         raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-    return Suppressed(count, unit, last) if count else None
 
 
 def _active() -> "List[str]":
@@ -71,7 +98,6 @@ def _entry(raw: bytes) -> "Optional[Suppressed]":
     try:
         entry = json.loads(raw.decode("utf-8"))
         said, at = sshd_log.DROPPED.match(str(entry["MESSAGE"])), int(entry["__REALTIME_TIMESTAMP"])
-        is_sshds = said and sshd_log.OF_SSHD.match(said.group("unit"))
-        return Suppressed(int(said.group("count")), said.group("unit"), at) if said and is_sshds else None
+        return Suppressed(int(said.group("count")), said.group("unit"), at) if said else None
     except (ValueError, LookupError, TypeError):
         return None

@@ -6,6 +6,7 @@ A doubt is counted, but raises no alarm. So a user must not be able to cause a d
 audit report that completeness is not proven (UNPROVEN).
 """
 
+import errno
 import os
 import time
 
@@ -45,6 +46,12 @@ DOUBTS = {
     "unproven": "from a process that journald could not identify",
     "full": "on a day with more logins than the ledger takes",
 }
+# The errors of execve(2), without EPERM: root gets it only from a security module, and Python fails with 1 as well.
+OF_EXECVE = (
+    errno.E2BIG, errno.EACCES, errno.EAGAIN, errno.EFAULT, errno.EINVAL, errno.EIO, errno.EISDIR, errno.ELIBBAD,
+    errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENFILE, errno.ENOENT, errno.ENOEXEC, errno.ENOMEM,
+    errno.ENOTDIR, errno.ETXTBSY,
+)  # fmt: skip
 # The doubts with which it is unproven that all logins were reported.
 UNPROVEN = ("unproven", "full")
 
@@ -174,9 +181,7 @@ def reason(suspect: Suspect, context: Context) -> str:
     """Return why the notifier did not see a login, as far as that can be found out afterwards."""
     evidence = suspect.evidence
     if sshd_lines.NOT_RUN in evidence:
-        code = int(evidence[sshd_lines.NOT_RUN])
-        why = f"signal {-code}" if code < 0 else _error(code)
-        return f"PAM could not run {paths.PROGRAM}: {why}"
+        return _failure(int(evidence[sshd_lines.NOT_RUN]))
     found = _found_then(suspect.entry.at, context)
     if sshd_lines.SESSION not in evidence:
         why = "it runs with `UsePAM no`, or was built without PAM, or the client was gone"
@@ -187,14 +192,24 @@ def reason(suspect: Suspect, context: Context) -> str:
     return f"sshd opened the PAM session, but PAM did not run {paths.PROGRAM}: its line was missing then" + found
 
 
-def _error(code: int) -> str:
+def _failure(code: int) -> str:
+    """Return why pam_exec failed. code: the exit code in its line, or the signal (`-9`)
+
+    If execve fails, the child of pam_exec exits with the errno (pam_exec.c). Any other code is that of the program, of
+    Python or of the dynamic linker.
+    """
+    if code < 0:
+        return f"{paths.PROGRAM} or its Python was killed by signal {-code}"
+    if code not in OF_EXECVE:
+        denied = ", or a security module such as fapolicyd forbade it" if code == errno.EPERM else ""
+        return f"{paths.PROGRAM} or its Python failed with exit code {code}{denied}"
     known = {
-        2: "the program or its Python was missing",
-        7: "its environment was too long",
-        8: "its first line names no interpreter",
-        13: "the program or its Python was not executable, or SELinux forbade it",
+        errno.ENOENT: "the program or its Python was missing, or Python could not open the program",
+        errno.E2BIG: "its environment was too long",
+        errno.ENOEXEC: "its first line names no interpreter",
+        errno.EACCES: "the program or its Python was not executable, or SELinux forbade it",
     }
-    return known.get(code) or os.strerror(code)
+    return f"PAM could not run {paths.PROGRAM}: {known.get(code) or os.strerror(code)}"
 
 
 def _found_then(at: float, context: Context) -> str:

@@ -21,6 +21,7 @@ from audited import (
     KEY,
     NOT_RUN,
     OTHER,
+    PROGRAM,
     START,
     TRADITIONAL,
     Clock,
@@ -144,6 +145,21 @@ def test_pam_says_why_it_could_not_run_the_program(any_server, code, why):
     any_server.login(known=False, session=False)
     any_server.says(any_server.pid, NOT_RUN + str(code))
     assert why in reasons(any_server.audit())[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("exit code 1", "failed with exit code 1, or a security module such as fapolicyd forbade it"),
+        ("exit code 120", "failed with exit code 120"), ("exit code 127", "failed with exit code 127"),
+        ("caught signal 9", "was killed by signal 9"), ("caught signal 6 (core dumped)", "was killed by signal 6"),
+    ],
+)  # fmt: skip
+def test_a_program_that_ran_and_failed_is_not_said_to_have_failed_to_start(any_server, how, why):
+    any_server.login(known=False, session=False)
+    any_server.says(any_server.pid, NOT_RUN.replace("exit code ", how))
+    (reason,) = reasons(any_server.audit())
+    assert reason == f"{PROGRAM} or its Python {why}"
 
 
 def test_a_line_that_was_missing_is_told_from_an_sshd_without_pam(any_server):
@@ -511,7 +527,7 @@ def test_people_read_how_many_were_accepted_and_reported(server):
 
 def test_status_does_not_call_the_numbers_of_all_time_those_since_the_last_missed_login():
     now = time.time()
-    found = {"gaps": [], "until": now, "complete_since": now, "accepted": 413, "known": 412, "missed": 1}
+    found = {"gaps": [], "until": now, "complete_since": now, "accepted": 413, "known": 412, "missed": 1, "doubts": {}}
     assert proof.line(found).endswith(" (413 logins accepted in total, 412 known, 1 not reported)")
     assert proof.line(dict(found, accepted=1, known=1, missed=0)).endswith(" (1 login accepted in total, 1 known)")
 

@@ -299,6 +299,20 @@ def test_the_summary_says_what_is_not_accounted_for(spool):
     assert sentence(spool, **values).endswith(", 2 in doubt, but this is not proven")
 
 
+def test_logins_of_other_hosts_are_named_and_neither_accepted_here_nor_in_doubt(spool):
+    """A log server has the lines of many hosts, and a host those of its containers."""
+    now = time.time()
+    prove(spool, accepted=9415, known=12, missed=1, until=now, doubts={"elsewhere": 9400, "ended": 2, "clock": 0})
+    end = "1 not reported, 2 in doubt, besides 9400 of other hosts or containers"
+    assert proof.line(proof.as_json(spool)).endswith(f" (15 logins accepted in total, 12 known, {end})")
+    day = completeness.Day(spool)
+    assert day.sentence().startswith("sshd accepted 15 logins since ")
+    assert f", 12 accounted for, {end}" in day.sentence()
+    day.close()
+    prove(spool, accepted=9505, doubts={"elsewhere": 9490, "ended": 2}, known=12, missed=1)
+    assert completeness.Day(spool).sentence() == "", "only others had logins"
+
+
 def test_each_summary_counts_from_the_last_one(spool):
     now = time.time()
     values = {"began": now - 30 * DAY, "complete_since": now - 30 * DAY}

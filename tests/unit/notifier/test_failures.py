@@ -40,6 +40,12 @@ FORMS = {
     "error: maximum authentication attempts exceeded for {user} from {address} port 45006 ssh2 [preauth]":
         failures.SIGN,
 }  # fmt: skip
+# At LogLevel VERBOSE, sshd logs this about a key that the client only asked about (auth2-pubkeyfile.c).
+QUERIES = (
+    f"Accepted key {KEY} found at /home/ada/.ssh/authorized_keys:1",
+    f'Accepted certificate ID "x for y" (serial 0) signed by CA {KEY} found at /home/ada/.ssh/authorized_keys:1',
+    f'Accepted certificate ID "x" (serial 0) signed by {KEY} via /etc/ssh/ca.pub',
+)
 CLAIMS = (
     f"x from {OTHER} port 5",
     f"x from {OTHER} port 5 ssh2",
@@ -194,6 +200,10 @@ def offered(number):
         ),
         ([f"error: PAM: Authentication failure for root from {ADA}", refused()], 2),
         ([f"Connection closed by authenticating user ada {ADA} port 45006 [preauth]"], 1),
+        *(
+            ([*offered(1), query, f"Connection closed by authenticating user ada {ADA} port 45006 [preauth]"], 1)
+            for query in QUERIES
+        ),
         (["error: PAM: Authentication failure for root from mail.example.net"], 0),
         ([refused(), "error: PAM: Authentication failure for root from mail.example.net"], 2),
     ],

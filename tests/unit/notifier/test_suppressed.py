@@ -15,7 +15,11 @@ def says(root, monkeypatch, *entries):
     """Set up a journal with these entries, for a query for journald's own about dropped messages of the last hour."""
     lines = [json.dumps({"MESSAGE": text, "__REALTIME_TIMESTAMP": str(at)}) for text, at in entries]
     needed = ["MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e", "_TRANSPORT=driver"]
-    program = f"import sys\nassert set({needed}) <= set(sys.argv)\nassert any(w[:8] == '--since=' for w in sys.argv)\n"
+    program = (
+        "import sys\nassert any(w[:8] == '--since=' for w in sys.argv)\n"
+        "if '_TRANSPORT=syslog' in sys.argv:\n    raise SystemExit\n"  # whether sshd has logged in the unit: no
+        f"assert set({needed}) <= set(sys.argv)\n"
+    )
     parts.make_journal(root, monkeypatch, program + f"print({chr(10).join(lines)!r})\n")
 
 
@@ -50,6 +54,32 @@ def test_a_quick_look_reads_only_what_journald_writes_to_now(tmp_path, monkeypat
 def test_other_units_and_other_words_count_for_nothing(tmp_path, monkeypatch, text):
     says(tmp_path, monkeypatch, (text, 5))
     assert suppressed.lately() is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "is_sshds"),
+    [
+        ("ssh.service", True), ("sshd.service", True), ("ssh@0-192.0.2.1:22-192.0.2.2:5.service", True),
+        ("sshd@3.service", True), ("sshd-vsock@1.service", True), ("sshd-second.service", True),
+        ("bastion.service", True), ("ssh-2.service", True), ("session-5.scope", False),
+        *((f"{name}.service", False) for name in ("autossh-tunnel", "autossh@db", "sshguard", "sshfs-backup")),
+        *((f"{name}.service", False) for name in ("ssh-agent", "openssh-exporter", "ssh_exporter", "ssh-tunnel@db")),
+    ],
+)  # fmt: skip
+def test_a_unit_is_one_of_sshd_by_its_name_or_because_sshd_has_logged_in_it(tmp_path, monkeypatch, unit, is_sshds):
+    dropped = {"MESSAGE": f"Suppressed 12 messages from {unit}", "__REALTIME_TIMESTAMP": "5"}
+    line = {
+        "MESSAGE": "Server listening on 0.0.0.0 port 2222.", "_PID": "7", "SYSLOG_PID": "7", "_UID": "0",
+        "_TRANSPORT": "syslog", "__REALTIME_TIMESTAMP": "5",
+    }  # fmt: skip
+    others = [dict(line, _EXE="/usr/sbin/sshd", _SYSTEMD_UNIT=name) for name in ("bastion.service", "ssh-2.service")]
+    others += [dict(line, _EXE="/usr/sbin/sshd", _SYSTEMD_UNIT="session-5.scope")]
+    others += [dict(line, _EXE="/usr/bin/logger", _SYSTEMD_UNIT="autossh@db.service")]
+    lines = "\n".join(map(json.dumps, others))
+    program = f"import sys\nprint({json.dumps(dropped)!r} if '_TRANSPORT=driver' in sys.argv else {lines!r})\n"
+    parts.make_journal(tmp_path, monkeypatch, program)
+    found = suppressed.lately()
+    assert (found and found.unit) == (unit if is_sshds else None)
 
 
 def test_a_journalctl_that_prints_all_fields_is_understood(tmp_path, monkeypatch):
