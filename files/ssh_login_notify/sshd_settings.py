@@ -37,8 +37,8 @@ SPELLINGS = {name.lower(): name for name in IMPORTANT}
 RANKS = {name: rank for rank, name in enumerate(IMPORTANT)}
 # `sshd -T` prints these only if they are set (servconf.c, dump_cfg_strarray), so no upgrade adds or removes them.
 IF_SET = ("allowusers", "allowgroups", "denyusers", "denygroups", "subsystem")
-# The endings of lists that change from one version of OpenSSH to the next.
-OF_VERSIONS = ("algorithms", "ciphers", "macs")
+# The endings of settings whose defaults change with the version of OpenSSH (`keytypes` before 8.5), or with a policy.
+OF_VERSIONS = ("algorithms", "keytypes", "ciphers", "macs", "ipqos", "requiredrsasize")
 # The setting SetEnv can contain a password for the sessions.
 VARIABLES = "setenv"
 # The algorithms that RHEL and Fedora set for all programs (crypto-policies(7)). They come with a package as well.
@@ -78,7 +78,9 @@ class Changes:
                 for key in replaced[:1]:
                     before = self._now.pop(key, None)
                     gone.remove(key)
-            if before:
+            if before and before["settings"] == account["settings"]:
+                account["file"] = before["file"]  # sshd may load the new policy only when it is restarted (EL 8)
+            elif before:
                 self._compare(before, account, sshd.title if len(found) > 1 else "sshd")
             self._now[sshd.key] = account
 

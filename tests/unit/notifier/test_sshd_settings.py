@@ -148,6 +148,26 @@ def test_a_new_crypto_policy_brings_other_algorithms_and_that_is_not_told(host, 
     assert "aes" not in sentence, "but everything else is"
 
 
+def test_a_new_policy_counts_until_sshd_is_restarted_with_it(host, monkeypatch):
+    """On EL 8, the options of sshd's start contain the policy, so a self-check can run between update and restart."""
+    spool, path = host
+    policy = path.with_name("opensshserver.config")
+    monkeypatch.setattr(sshd_settings, "POLICY", str(policy))
+    policy.write_text("Ciphers aes128-ctr")
+    told(spool, Sshd(path, USUAL))
+    policy.write_text("Ciphers aes256-gcm@openssh.com")
+    assert told(spool, Sshd(path, USUAL)) == []
+    assert told(spool, Sshd(path, dict(USUAL, ciphers="aes256-gcm@openssh.com"))) == []
+
+
+@pytest.mark.parametrize("name", ["pubkeyacceptedkeytypes", "hostbasedacceptedkeytypes", "ipqos", "requiredrsasize"])
+def test_an_upgrade_brings_other_defaults(host, name):
+    spool, path = host
+    told(spool, Sshd(path, dict(USUAL, **{name: "before"})))
+    path.write_text("another version")
+    assert told(spool, Sshd(path, dict(USUAL, **{name: "after"}))) == []
+
+
 def test_without_an_upgrade_algorithms_are_told(host):
     spool, path = host
     told(spool, Sshd(path, USUAL))
