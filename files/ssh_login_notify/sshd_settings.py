@@ -37,8 +37,8 @@ SPELLINGS = {name.lower(): name for name in IMPORTANT}
 RANKS = {name: rank for rank, name in enumerate(IMPORTANT)}
 # `sshd -T` prints these only if they are set (servconf.c, dump_cfg_strarray), so no upgrade adds or removes them.
 IF_SET = ("allowusers", "allowgroups", "denyusers", "denygroups", "subsystem")
-# The endings of lists that change from one version of OpenSSH to the next.
-OF_VERSIONS = ("algorithms", "ciphers", "macs")
+# The endings of settings whose defaults change with the version of OpenSSH (`keytypes` before 8.5), or with a policy.
+OF_VERSIONS = ("algorithms", "keytypes", "ciphers", "macs", "ipqos", "requiredrsasize")
 # The setting SetEnv can contain a password for the sessions.
 VARIABLES = "setenv"
 # The algorithms that RHEL and Fedora set for all programs (crypto-policies(7)). They come with a package as well.
@@ -78,13 +78,15 @@ class Changes:
                 for key in replaced[:1]:
                     before = self._now.pop(key, None)
                     gone.remove(key)
-            if before:
+            if before and before["settings"] == account["settings"]:
+                account["policy"] = before["policy"]  # sshd may load the new one only when it is restarted (EL 8)
+            elif before:
                 self._compare(before, account, sshd.title if len(found) > 1 else "sshd")
             self._now[sshd.key] = account
 
     def _compare(self, before: "Dict[str, Any]", account: "Dict[str, Any]", name: str) -> None:
-        is_upgrade = before["file"] != account["file"]
-        told = _differences(before["settings"], account["settings"], is_upgrade)
+        is_upgrade, is_policy = before["file"] != account["file"], before["policy"] != account["policy"]
+        told = _differences(before["settings"], account["settings"], is_upgrade, is_policy)
         if told and not self._is_accepted:
             shown = ", ".join(told[:MOST_TOLD]) + (f", {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else "")
             what = f"the settings of {printable(name)} have changed ({shown})"
@@ -117,7 +119,8 @@ def _account(sshd: "Sshd") -> "Optional[Dict[str, Any]]":
         settings.setdefault(f"Match {condition}: {keyword}", []).append(value)
     return {
         "program": sshd.program,
-        "file": [*_identity(sshd.executable), *_identity(POLICY)],
+        "file": _identity(sshd.executable),
+        "policy": _identity(POLICY),
         "files": sshd.files(),
         "settings": {name: ", ".join(values) for name, values in settings.items()},
     }
@@ -133,7 +136,7 @@ def _identity(path: str) -> "List[int]":
 
 def _checked(kept: "Dict[str, Any]") -> "Dict[str, Dict[str, Any]]":
     """Return the valid records, by the keys of their sshds."""
-    kinds = {"program": str, "file": list, "files": list, "settings": dict}
+    kinds = {"program": str, "file": list, "policy": list, "files": list, "settings": dict}
     accounts = kept.get("sshds")
     if not isinstance(accounts, dict):
         return {}
@@ -144,13 +147,17 @@ def _checked(kept: "Dict[str, Any]") -> "Dict[str, Dict[str, Any]]":
     }
 
 
-def _differences(before: "Dict[str, str]", now: "Dict[str, str]", is_upgrade: bool) -> "List[str]":
-    """Return the changes to report, such as `PermitRootLogin no → yes`, the most important first."""
+def _differences(before: "Dict[str, str]", now: "Dict[str, str]", is_upgrade: bool, is_policy: bool) -> "List[str]":
+    """Return the changes to report, such as `PermitRootLogin no → yes`, the most important first.
+
+    is_upgrade: sshd is another version, so it also prints other settings. is_policy: the crypto policy is another one
+    """
     told = []
     for name in sorted({*before, *now}, key=_rank):
         old, new = before.get(name), now.get(name)
-        is_new = None in (old, new) and name not in IF_SET
-        of_version = is_upgrade and not name.startswith("Match ") and (is_new or name.endswith(OF_VERSIONS))
+        is_new = is_upgrade and None in (old, new) and name not in IF_SET
+        is_default = (is_upgrade or is_policy) and name.endswith(OF_VERSIONS)
+        of_version = not name.startswith("Match ") and (is_new or is_default)
         if old == new or of_version:
             continue
         values = "(not shown)" if name.endswith(VARIABLES) else f"{_shown(old)} → {_shown(new)}"

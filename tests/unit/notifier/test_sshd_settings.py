@@ -148,6 +148,43 @@ def test_a_new_crypto_policy_brings_other_algorithms_and_that_is_not_told(host, 
     assert "aes" not in sentence, "but everything else is"
 
 
+def test_a_new_policy_counts_until_sshd_is_restarted_with_it(host, monkeypatch):
+    """On EL 8, the options of sshd's start contain the policy, so a self-check can run between update and restart."""
+    spool, path = host
+    policy = path.with_name("opensshserver.config")
+    monkeypatch.setattr(sshd_settings, "POLICY", str(policy))
+    policy.write_text("Ciphers aes128-ctr")
+    told(spool, Sshd(path, USUAL))
+    policy.write_text("Ciphers aes256-gcm@openssh.com")
+    assert told(spool, Sshd(path, USUAL)) == []
+    assert told(spool, Sshd(path, dict(USUAL, ciphers="aes256-gcm@openssh.com"))) == []
+
+
+def test_an_upgrade_without_other_settings_hides_no_later_change(host, monkeypatch):
+    """OpenSSH 7.4 prints TrustedUserCAKeys only if it is set."""
+    spool, path = host
+    policy = path.with_name("opensshserver.config")
+    monkeypatch.setattr(sshd_settings, "POLICY", str(policy))
+    policy.write_text("Ciphers aes128-ctr")
+    told(spool, Sshd(path, USUAL))
+    path.write_text("another version")
+    assert told(spool, Sshd(path, USUAL)) == []
+    (sentence,) = told(spool, Sshd(path, dict(USUAL, ciphers="3des-cbc")))
+    assert "(ciphers aes128-ctr → 3des-cbc)" in sentence
+    policy.write_text("Ciphers aes256-gcm@openssh.com")
+    assert told(spool, Sshd(path, dict(USUAL, ciphers="3des-cbc"))) == []
+    (sentence,) = told(spool, Sshd(path, dict(USUAL, ciphers="3des-cbc", trustedusercakeys="/etc/eve.pub")))
+    assert "(TrustedUserCAKeys not set → /etc/eve.pub)" in sentence
+
+
+@pytest.mark.parametrize("name", ["pubkeyacceptedkeytypes", "hostbasedacceptedkeytypes", "ipqos", "requiredrsasize"])
+def test_an_upgrade_brings_other_defaults(host, name):
+    spool, path = host
+    told(spool, Sshd(path, dict(USUAL, **{name: "before"})))
+    path.write_text("another version")
+    assert told(spool, Sshd(path, dict(USUAL, **{name: "after"}))) == []
+
+
 def test_without_an_upgrade_algorithms_are_told(host):
     spool, path = host
     told(spool, Sshd(path, USUAL))
