@@ -4,7 +4,7 @@
 
     Accepted METHOD for USER from ADDRESS port PORT ssh2[: KEY]          auth.c, auth_log
     pam_unix(sshd:session): session opened for user USER(uid=0) by …     pam_unix_sess.c
-    pam_exec(sshd:session): PROGRAM failed: exit code N                  pam_exec.c; N is execve's errno
+    pam_exec(sshd:session): PROGRAM failed: exit code N                  pam_exec.c; execve's errno, or the program's
     Connection closed by … [preauth]                                     packet.c: before the session began
     fatal: …                                                             log.c
     error: PAM: pam_open_session(): …                                    auth-pam.c, do_pam_session

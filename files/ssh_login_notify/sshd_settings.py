@@ -37,6 +37,8 @@ SPELLINGS = {name.lower(): name for name in IMPORTANT}
 RANKS = {name: rank for rank, name in enumerate(IMPORTANT)}
 # `sshd -T` prints these only if they are set (servconf.c, dump_cfg_strarray), so no upgrade adds or removes them.
 IF_SET = ("allowusers", "allowgroups", "denyusers", "denygroups", "subsystem")
+# Other words for the same value: OpenSSH 10.1 prints the second one (servconf.c, fmt_intarg).
+SAME = {"permitrootlogin": {"without-password": "prohibit-password"}}
 # The endings of settings whose defaults change with the version of OpenSSH (`keytypes` before 8.5), or with a policy.
 OF_VERSIONS = ("algorithms", "keytypes", "ciphers", "macs", "ipqos", "requiredrsasize")
 # The setting SetEnv can contain a password for the sessions.
@@ -158,7 +160,8 @@ def _differences(before: "Dict[str, str]", now: "Dict[str, str]", is_upgrade: bo
         is_new = is_upgrade and None in (old, new) and name not in IF_SET
         is_default = (is_upgrade or is_policy) and name.endswith(OF_VERSIONS)
         of_version = not name.startswith("Match ") and (is_new or is_default)
-        if old == new or of_version:
+        words = SAME.get(name.rpartition(": ")[2], {})
+        if words.get(old or "", old) == words.get(new or "", new) or of_version:
             continue
         values = "(not shown)" if name.endswith(VARIABLES) else f"{_shown(old)} → {_shown(new)}"
         told.append(f"{_spelt(name)} {values}")

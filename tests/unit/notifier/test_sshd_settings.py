@@ -185,6 +185,15 @@ def test_an_upgrade_brings_other_defaults(host, name):
     assert told(spool, Sshd(path, dict(USUAL, **{name: "after"}))) == []
 
 
+def test_another_word_for_the_same_value_is_no_change(host):
+    """OpenSSH 10.1 prints the second word. Any other value is reported."""
+    spool, path = host
+    told(spool, Sshd(path, dict(USUAL, permitrootlogin="without-password")))
+    assert told(spool, Sshd(path, dict(USUAL, permitrootlogin="prohibit-password"))) == []
+    (sentence,) = told(spool, Sshd(path, dict(USUAL, permitrootlogin="yes")))
+    assert "PermitRootLogin prohibit-password → yes" in sentence
+
+
 def test_without_an_upgrade_algorithms_are_told(host):
     spool, path = host
     told(spool, Sshd(path, USUAL))
