@@ -9,7 +9,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 
 import pytest
-from outage.server import PROGRAM
+from outage.server import PROGRAM, SPOOL
 
 from tests.lab.receiver.client import http_date
 
@@ -19,6 +19,7 @@ testinfra_hosts = ["ansible://debian12-outage", "ansible://plain"]
 PAUSE = 20
 # The random part of the first wait is at most a second. The rest is for a busy machine.
 SOON = 5.0
+RECORDED = f'until grep -q "asked.: true" {SPOOL}/state/sender.json; do sleep 0.1; done'
 FORMS = {"seconds": lambda: str(PAUSE), "HTTP date": lambda: http_date(PAUSE)}
 
 
@@ -34,6 +35,7 @@ def test_nothing_is_sent_before_the_time(form, server, ada, receiver, outcome, r
     logins = [ada.command()]
     (refused,) = receiver.wait_for(lambda message: message.status == 429, after=mark, attempts=True)
     over = end_of_pause(form, refused, asked)
+    server.run(f"timeout 30 sh -c '{RECORDED}'")  # a sender that is stopped before that has not read the answer
 
     # Everything that could send tries: an operator's flush and test, and the sender of a new login.
     server.stop_sender()
