@@ -66,7 +66,8 @@ def test_kills_lose_no_login_that_stood_in_the_spool(server, ada, crowd, receive
     owed = [login for login in logins if login.source not in excused]
     assert len(owed) > len(logins) / 2, "too many hooks were killed to prove anything"
     found = outcome(owed, timeout=DELIVERY_SECONDS)
-    assert found.lost == []
+    waiting = {name: server.names(name) for name in ("incoming", "outgoing", "failed")}
+    assert found.lost == [], (server.status(), waiting)
 
     # Logins that the power cut interrupted are reported too, if they were in the spool.
     server.wait_for(lambda status: not status["waiting"] and not status["captured"])
