@@ -40,6 +40,16 @@ def host(spool, tmp_path):
     return spool, tmp_path / "sshd"
 
 
+@pytest.fixture
+def policy(host, monkeypatch):
+    """The file of a crypto policy, as RHEL has one."""
+    _spool, path = host
+    file = path.with_name("opensshserver.config")
+    monkeypatch.setattr(sshd_settings, "POLICY", str(file))
+    file.write_text("Ciphers aes128-ctr")
+    return file
+
+
 def told(spool, *found):
     changes = Changes(spool, list(found))
     changes.probe()
@@ -134,11 +144,8 @@ def test_what_looks_like_an_upgrade_does_not_hide_who_may_log_in(host, name):
     assert f"({name} not set → mallory)" in sentence
 
 
-def test_a_new_crypto_policy_brings_other_algorithms_and_that_is_not_told(host, monkeypatch):
+def test_a_new_crypto_policy_brings_other_algorithms_and_that_is_not_told(host, policy):
     spool, path = host
-    policy = path.with_name("opensshserver.config")
-    monkeypatch.setattr(sshd_settings, "POLICY", str(policy))
-    policy.write_text("Ciphers aes128-ctr")
     told(spool, Sshd(path, USUAL))
     policy.write_text("Ciphers aes256-gcm@openssh.com")
     new = dict(USUAL, ciphers="aes256-gcm@openssh.com")
@@ -148,24 +155,18 @@ def test_a_new_crypto_policy_brings_other_algorithms_and_that_is_not_told(host, 
     assert "aes" not in sentence, "but everything else is"
 
 
-def test_a_new_policy_counts_until_sshd_is_restarted_with_it(host, monkeypatch):
+def test_a_new_policy_counts_until_sshd_is_restarted_with_it(host, policy):
     """On EL 8, the options of sshd's start contain the policy, so a self-check can run between update and restart."""
     spool, path = host
-    policy = path.with_name("opensshserver.config")
-    monkeypatch.setattr(sshd_settings, "POLICY", str(policy))
-    policy.write_text("Ciphers aes128-ctr")
     told(spool, Sshd(path, USUAL))
     policy.write_text("Ciphers aes256-gcm@openssh.com")
     assert told(spool, Sshd(path, USUAL)) == []
     assert told(spool, Sshd(path, dict(USUAL, ciphers="aes256-gcm@openssh.com"))) == []
 
 
-def test_an_upgrade_without_other_settings_hides_no_later_change(host, monkeypatch):
+def test_an_upgrade_without_other_settings_hides_no_later_change(host, policy):
     """OpenSSH 7.4 prints TrustedUserCAKeys only if it is set."""
     spool, path = host
-    policy = path.with_name("opensshserver.config")
-    monkeypatch.setattr(sshd_settings, "POLICY", str(policy))
-    policy.write_text("Ciphers aes128-ctr")
     told(spool, Sshd(path, USUAL))
     path.write_text("another version")
     assert told(spool, Sshd(path, USUAL)) == []
